@@ -1,0 +1,45 @@
+"""Unsupervised parts and appearances of any pretrained image generator.
+
+``import panda`` is cheap: torch is imported by the first name that needs it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from panda.errors import PandaError
+    from panda.generator import Generator, Latents, Layer, State
+    from panda.hookspecs import hookimpl
+    from panda.registry import create_generator, list_generators
+    from panda.zoo import Card
+
+_HOMES = {
+    "errors": ["PandaError"],
+    "generator": ["Generator", "Latents", "Layer", "State"],
+    "hookspecs": ["hookimpl"],
+    "registry": ["create_generator", "list_generators"],
+    "zoo": ["Card"],
+}
+
+__all__ = [
+    "Card",
+    "Generator",
+    "Latents",
+    "Layer",
+    "PandaError",
+    "State",
+    "create_generator",
+    "hookimpl",
+    "list_generators",
+]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"panda.{module}"), name)
+    raise AttributeError(f"module 'panda' has no attribute {name!r}")

@@ -1,0 +1,114 @@
+"""OpenVINO intermediate representation (IR): an XML graph and a file of constants.
+
+Only `Const` values and edges are read. The IR of an exported network often loses the names of its
+weights, so that a reader finds them by following edges: `Node.inputs` does that.
+"""
+
+from __future__ import annotations
+
+import math
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from panda.errors import PandaError
+
+_DTYPES = {"f32": "<f4", "f16": "<f2", "i64": "<i8", "i32": "<i4"}
+
+
+@dataclass(eq=False)
+class Node:
+    """One operation. ``inputs`` are in port order; ``value`` is set for constants only."""
+
+    type: str
+    name: str
+    inputs: list[Node] = field(default_factory=list, repr=False)
+    value: torch.Tensor | None = field(default=None, repr=False)
+
+    def constant(self) -> torch.Tensor:
+        """Return the value of the one input that is a constant."""
+        values = [node.value for node in self.inputs if node.value is not None]
+        if len(values) != 1:
+            raise PandaError(
+                f"IR node {self.name!r} ({self.type}) has {len(values)} constant inputs, expected 1"
+            )
+        return values[0]
+
+    def input(self, *types: str) -> Node:
+        """Return the one input that is no constant, checked to be of one of ``types``."""
+        nodes = [node for node in self.inputs if node.value is None and node.type in types]
+        if len(nodes) != 1:
+            raise PandaError(
+                f"IR node {self.name!r} ({self.type}) has {len(nodes)} inputs of type"
+                f" {' or '.join(types)}, expected 1"
+            )
+        return nodes[0]
+
+
+def read_ir(xml: bytes, constants: bytes) -> list[Node]:
+    """Read an IR into its nodes, in topological order (the order of the file, checked).
+
+    Raises `PandaError` where the XML is not an IR, declares entities, or points outside its
+    constants.
+    """
+    if not xml.lstrip().startswith((b"<?xml", b"<net")) or b"<!" in xml:
+        raise PandaError("not an OpenVINO IR: expected a plain XML <net> without declarations")
+    try:
+        root = ET.fromstring(xml)
+    except ET.ParseError as error:
+        raise PandaError(f"not an OpenVINO IR: the XML is damaged ({error})") from error
+    if root.tag != "net":
+        raise PandaError(f"not an OpenVINO IR: expected <net>, found <{root.tag}>")
+    nodes = {
+        layer.get("id", ""): Node(
+            layer.get("type", ""), layer.get("name", ""), value=_value(layer, constants)
+        )
+        for layer in root.iterfind("layers/layer")
+    }
+    for target, source in _edges(root):
+        if source not in nodes or target not in nodes:
+            raise PandaError(
+                f"damaged OpenVINO IR: an edge joins unknown layers {source}, {target}"
+            )
+        nodes[target].inputs.append(nodes[source])
+    position = {id(node): index for index, node in enumerate(nodes.values())}
+    for node in nodes.values():
+        if any(position[id(source)] >= position[id(node)] for source in node.inputs):
+            raise PandaError(f"damaged OpenVINO IR: {node.name!r} stands before one of its inputs")
+    return list(nodes.values())
+
+
+def _edges(root: ET.Element) -> Iterator[tuple[str, str]]:
+    """Yield (target, source) layer ids, every target's inputs in port order."""
+    rows = [
+        (edge.get("to-layer", ""), int(edge.get("to-port", "0")), edge.get("from-layer", ""))
+        for edge in root.iterfind("edges/edge")
+    ]
+    yield from ((target, source) for target, _, source in sorted(rows))
+
+
+def _value(layer: ET.Element, constants: bytes) -> torch.Tensor | None:
+    if layer.get("type") != "Const":
+        return None
+    data = layer.find("data")
+    facts = {} if data is None else data.attrib
+    try:
+        dtype = np.dtype(_DTYPES[facts["element_type"]])
+        shape = tuple(int(size) for size in facts["shape"].split(",") if size)
+        offset, size = int(facts["offset"]), int(facts["size"])
+    except (KeyError, ValueError) as error:
+        raise PandaError(
+            f"damaged OpenVINO IR: constant {layer.get('name')!r} has no readable type, shape or"
+            f" place ({error})"
+        ) from error
+    wanted = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or size != wanted or not 0 <= offset <= len(constants) - size:
+        raise PandaError(
+            f"damaged OpenVINO IR: constant {layer.get('name')!r} wants {wanted} bytes at {offset}"
+            f" of a file of {len(constants)} bytes"
+        )
+    array = np.frombuffer(constants, dtype, math.prod(shape), offset).reshape(shape)
+    return torch.from_numpy(array.copy())

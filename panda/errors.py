@@ -1,0 +1,24 @@
+"""The one error type that reaches users: a clear sentence, never a traceback."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class PandaError(Exception):
+    """What was given, what was expected, and the nearest valid choice or the command that helps."""
+
+
+class PandaWarning(UserWarning):
+    """Something was left out, and the rest works: a broken plugin, a name registered twice."""
+
+
+def nearest(given: str, valid: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x' or 'y'?"``, or the first valid names where nothing is near."""
+    names = list(valid)
+    close = difflib.get_close_matches(given, names, n=3, cutoff=0.5)
+    if close:
+        return "; did you mean " + " or ".join(repr(name) for name in close) + "?"
+    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    return f"; valid: {shown}" if names else ""

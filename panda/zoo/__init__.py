@@ -1,0 +1,8 @@
+"""Where generators and their weights come from: cards, sources, the cache, checksums."""
+
+from panda.zoo.cache import home
+from panda.zoo.card import Card
+from panda.zoo.pip_wheel import PipWheel
+from panda.zoo.weights import Weights
+
+__all__ = ["Card", "PipWheel", "Weights", "home"]

@@ -1,0 +1,43 @@
+"""The cache on disk, and writes that are never seen half-done."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from panda.errors import PandaError
+
+
+def home() -> Path:
+    """PANDA_HOME, or ``panda`` in the user's cache folder (XDG). It need not exist yet."""
+    if chosen := os.environ.get("PANDA_HOME"):
+        return Path(chosen).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base).expanduser() if base else Path.home() / ".cache") / "panda"
+
+
+@contextmanager
+def staging(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``target``; it becomes ``target`` when the block succeeds.
+
+    The block may make a file or a directory of it. Whatever happens, nothing half-written stays.
+    Raises `PandaError` where the disk is full or the folder cannot be written.
+    """
+    folder: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        work = folder / target.name
+        yield work
+        if target.is_dir() and work.is_dir():
+            target.rename(folder / "replaced")  # a directory cannot be renamed over a full one
+        work.replace(target)
+    except OSError as error:
+        raise PandaError(f"cannot write {target}: {error.strerror or error}") from error
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)

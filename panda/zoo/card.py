@@ -1,0 +1,28 @@
+"""What is known of a generator before it is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from panda.generator import Generator, Layer
+from panda.zoo.weights import Weights
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Card:
+    """Cheap facts of one generator, and the lazy call that builds it."""
+
+    architecture: str
+    dataset: str
+    resolution: int
+    license: str
+    origin: str
+    load: Callable[[torch.device, torch.dtype], Generator] = field(repr=False)
+    weights: Weights | None = None
+    layers: tuple[Layer, ...] = ()
+    notes: str = ""

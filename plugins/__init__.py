@@ -1,0 +1,1 @@
+"""The built-in backends, one architecture each, registered through the same door as any other."""

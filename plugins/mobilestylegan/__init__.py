@@ -1,0 +1,78 @@
+"""MobileStyleGAN (Belousov, arXiv 2104.04767): StyleGAN2-FFHQ distilled to run on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from panda.generator import Layer
+from panda.hookspecs import hookimpl
+from panda.zoo import Card, PipWheel, Weights
+
+if TYPE_CHECKING:
+    import torch
+
+    from panda.generator import Generator
+
+CHANNELS = {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64}
+"""Channels of the feature maps at each resolution, in pixels."""
+
+
+def _layers() -> tuple[Layer, ...]:
+    layers = [Layer("4.conv", CHANNELS[4], 4, 4)]
+    for pixels in list(CHANNELS)[1:]:
+        layers += [
+            Layer(f"{pixels}.{conv}", CHANNELS[pixels], pixels, pixels)
+            for conv in ("conv1", "conv2")
+        ]
+    return tuple(layers)
+
+
+LAYERS = _layers()
+
+
+def _convert(members: Mapping[str, bytes]) -> dict[str, torch.Tensor]:
+    from .convert import from_openvino
+
+    return from_openvino(members)
+
+
+WEIGHTS = Weights(
+    "mobilestylegan-ffhq-1024",
+    PipWheel(
+        "random_face",
+        "2021.6.9.0",
+        sha256="0b20a24bdf3b691a4ceddca8d92650e30a9a3ee60710b703bf1ec6f54f29f660",
+        size=37_600_000,
+        members=tuple(
+            f"random_face/data/mobilestylegan_ffhq_{net}.{part}"
+            for net in ("mnet", "snet")
+            for part in ("xml", "bin")
+        ),
+    ),
+    _convert,
+)
+
+
+def _load(device: torch.device, dtype: torch.dtype) -> Generator:
+    from .backend import MobileStyleGAN
+
+    return MobileStyleGAN(WEIGHTS.load(), device, dtype)
+
+
+@hookimpl
+def panda_generators() -> dict[str, Card]:
+    """One trained generator: FFHQ faces at 1024 x 1024."""
+    return {
+        "mobilestylegan-ffhq-1024": Card(
+            architecture="MobileStyleGAN",
+            dataset="FFHQ",
+            resolution=1024,
+            license="Apache-2.0 weights, FFHQ-derived: research, non-commercial",
+            origin="https://github.com/bes-dev/MobileStyleGAN.pytorch (arXiv 2104.04767)",
+            load=_load,
+            weights=WEIGHTS,
+            layers=LAYERS,
+            notes="Its W space is that of NVIDIA's StyleGAN2 FFHQ config-f.",
+        )
+    }

@@ -1,0 +1,113 @@
+"""Local edits: add an appearance where a part is, and resume the generator."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from panda.errors import PandaError
+from panda.factors import Factors, scale_parts
+from panda.generator import Generator, Latents
+from panda.solvers.refine import refine_parts
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Add ``strength`` times an appearance in the union of some parts.
+
+    ``strength`` is alpha of the paper, or a number of standard deviations where ``sigma`` is true:
+    one of them moves the coordinate by as much as it varies, averaged over the part, from sample
+    to sample.
+    """
+
+    parts: tuple[int, ...]
+    appearance: int
+    strength: float
+    sigma: bool = False
+
+    @staticmethod
+    def parse(text: str) -> Edit:
+        """Read ``PARTS:APPEARANCE:STRENGTH``: ``3:12:30``, ``3+5:0:-40``, ``3:12:2.5sd``."""
+        match = re.fullmatch(r"(\d+(?:\+\d+)*):(\d+):([+-]?\d+(?:\.\d*)?)(sd)?", text.strip())
+        if match is None:
+            raise PandaError(
+                f"{text!r} is no edit; expected PARTS:APPEARANCE:STRENGTH, such as 3:12:30,"
+                " 3+5:0:-40 or 3:12:2.5sd"
+            )
+        parts, appearance, strength, unit = match.groups()
+        return Edit(
+            tuple(int(part) for part in parts.split("+")),
+            int(appearance),
+            float(strength),
+            unit == "sd",
+        )
+
+    def alpha(self, factors: Factors) -> float:
+        """The strength in raw units; raises `PandaError` for parts or appearances out of range."""
+        rank_c, rank_s = factors.appearances.shape[1], factors.parts.shape[1]
+        if not self.parts or not all(0 <= part < rank_s for part in self.parts):
+            raise PandaError(
+                f"parts {list(self.parts)}: these factors have parts 0 to {rank_s - 1}"
+            )
+        if not 0 <= self.appearance < rank_c:
+            raise PandaError(
+                f"appearance {self.appearance}: these factors have appearances 0 to {rank_c - 1}"
+            )
+        if not self.sigma:
+            return self.strength
+        spread = factors.pooled_std[self.appearance, list(self.parts)].mean()
+        # Adding alpha a moves the coordinate a^T Z by alpha |a|^2.
+        return float(
+            self.strength * spread / factors.appearances[:, self.appearance].square().sum()
+        )
+
+
+def direction(factors: Factors, edits: Sequence[Edit], parts: Tensor | None = None) -> Tensor:
+    """The sum of all edits as one change of the features, ``[N or 1, C, H, W]``.
+
+    ``parts`` ``[N, S, R_S]`` are refined ones; without them every sample gets the global parts.
+    The selected columns of P are summed, then scaled to [0, 1] (released ``edit_at_layer``).
+    """
+    chosen = factors.parts[None] if parts is None else parts
+    layer = factors.layer
+    total = chosen.new_zeros(len(chosen), layer.channels, layer.positions)
+    for edit in edits:
+        alpha = edit.alpha(factors)
+        where = scale_parts(chosen[:, :, list(edit.parts)].sum(2, keepdim=True))
+        what = alpha * factors.appearances[:, edit.appearance].to(chosen)
+        total += what[:, None] * where.mT
+    return total.view(-1, layer.channels, layer.height, layer.width)
+
+
+def edit_images(
+    generator: Generator,
+    factors: Factors,
+    latents: Latents,
+    edits: Sequence[Edit],
+    *,
+    refined: bool = False,
+) -> Tensor:
+    """Return the edited images ``[N, 3, R, R]``, full resolution.
+
+    ``refined`` first fits the parts to each sample. Raises `PandaError` where the factors are not
+    of this generator or an edit is out of range.
+    """
+    factors.check(generator)
+    state = generator.head(latents, factors.layer.name)
+    parts = refine(factors, state.x) if refined else None
+    change = direction(factors, edits, parts).to(state.x)
+    return generator.tail(state.with_features(state.x + change), factors.layer.name)
+
+
+def refine(factors: Factors, features: Tensor) -> Tensor:
+    """Parts ``[N, S, R_S]`` fitted to each of the features ``[N, C, H, W]`` (paper, 3.3)."""
+    on = factors.to(features.device)
+    parts = refine_parts(on.appearances, on.parts, features.flatten(2))
+    empty = torch.nonzero((parts.amax(1) <= 0).cpu())
+    for sample, part in empty.tolist():
+        parts[sample, :, part] = on.parts[:, part]  # a part this sample does not have: keep it
+    return parts

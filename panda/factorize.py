@@ -1,0 +1,182 @@
+"""From a generator to factors: sample, gather statistics, solve, describe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import panda
+from panda.errors import PandaError, nearest
+from panda.factors import Factors, read_npy, scale_parts
+from panda.features import Features
+from panda.generator import Generator, Layer
+from panda.solvers import paper
+from panda.solvers.joint import Solution, joint
+from panda.statistics import Statistics, gather
+
+SEEDS = range(1000)
+SOLVERS = ("joint", "paper")
+
+
+def fit(
+    generator: Generator,
+    layer: str,
+    *,
+    parts: int = 8,
+    appearances: int | None = None,
+    seeds: Sequence[int] = SEEDS,
+    truncation: float = 1.0,
+    label: int | None = None,
+    solver: str = "joint",
+    learning_rate: float = 1e-6,
+    steps: int = 10_000,
+    batch: int | None = None,
+) -> Factors:
+    """Factorize a layer's features into ``parts`` parts and ``appearances`` appearances (paper, 3).
+
+    ``appearances`` defaults to all C channels. ``learning_rate`` and ``steps`` are for the solver
+    ``"paper"`` alone; the solver ``"joint"`` needs neither. ``batch`` changes speed, not results.
+    Raises `PandaError` for an unknown layer or solver, ranks out of range, bad features, and
+    factors that diverge or hold an all-zero part.
+    """
+    place = generator.layer(layer)
+    appearances = place.channels if appearances is None else appearances
+    _check_rank("parts", parts, place.positions, f"{place.height} x {place.width} positions")
+    _check_rank("appearances", appearances, place.channels, f"{place.channels} channels")
+    if solver not in SOLVERS:
+        raise PandaError(f"there is no solver {solver!r}{nearest(solver, SOLVERS)}")
+    if not seeds:
+        raise PandaError("no seeds were given; at least one is needed")
+    features = Features(generator, place, seeds, truncation, label, batch)
+    started = time.perf_counter()
+    statistics = gather(features, len(seeds), parts)
+    sampled = time.perf_counter()
+    if solver == "joint":
+        solution = joint(statistics, appearances, parts)
+        options: dict[str, Any] = {}
+    else:
+        solution = _released(features, statistics, (appearances, parts), learning_rate, steps)
+        options = {"learning_rate": learning_rate, "steps": steps}
+    config = {
+        "seeds": _compact(seeds),
+        "truncation": truncation,
+        "label": label,
+        "solver": {"name": solver, **options},
+        "energy_per_sample": statistics.energy / len(seeds),
+        "trace": list(solution.trace),
+        "seconds": {
+            "sampling": round(sampled - started, 3),
+            "solving": round(time.perf_counter() - sampled, 3),
+        },
+        "versions": {"panda": panda.__version__, "torch": torch.__version__},
+    }
+    return describe(generator.name, place, solution, statistics, config)
+
+
+def describe(
+    generator: str,
+    layer: Layer,
+    solution: Solution,
+    statistics: Statistics,
+    config: dict[str, Any],
+) -> Factors:
+    """Turn a solution into factors: add what its coordinates are like over the samples."""
+    A, P = solution.appearances.to(statistics.samples), solution.parts.to(statistics.samples)
+    weights = scale_parts(P)
+    weights = weights / weights.sum(0)
+    pooling = statistics.basis.T @ weights
+    pooled = torch.cat([A.T @ (z @ pooling) for z in torch.split(statistics.samples, 256)])
+    return Factors(
+        generator=generator,
+        layer=layer,
+        appearances=A.cpu(),
+        parts=P.cpu(),
+        pooled_mean=pooled.mean(0).cpu(),
+        pooled_std=pooled.std(0, correction=0).cpu(),
+        mean_map=(A.T @ statistics.mean).cpu(),
+        config=config,
+    )
+
+
+def import_released(
+    generator: Generator,
+    layer: str,
+    appearances: str | Path,
+    parts: str | Path,
+    *,
+    seeds: Sequence[int] = range(200),
+) -> Factors:
+    """Read the released code's ``.npy`` factors (``Uc-...`` and ``Us-...``) as factors of ours.
+
+    ``seeds`` are sampled for the statistics of the coordinates, which the files do not hold.
+    """
+    place = generator.layer(layer)
+    A, P = read_npy(appearances), read_npy(parts)
+    if len(A) != place.channels or len(P) != place.positions:
+        raise PandaError(
+            f"{appearances} is for {len(A)} channels and {parts} for {len(P)} positions, but"
+            f" {generator.name} {layer} has {place.channels} and {place.positions}"
+        )
+    paper.check(A, P, 0.0)
+    statistics = gather(Features(generator, place, seeds), len(seeds), P.shape[1])
+    config = {
+        "seeds": _compact(seeds),
+        "truncation": 1.0,
+        "label": None,
+        "solver": {"name": "imported", "files": [Path(appearances).name, Path(parts).name]},
+        "trace": [],
+        "versions": {"panda": panda.__version__, "torch": torch.__version__},
+    }
+    return describe(generator.name, place, Solution(A, P.clamp_min(0), ()), statistics, config)
+
+
+def reconstruction_loss(factors: Factors, features: Iterable[Tensor]) -> float:
+    """The exact loss over a stream of ``[B, C, S]`` features, as a fraction of their energy."""
+    A, P = factors.appearances, factors.parts
+    loss = energy = 0.0
+    for Z in features:
+        A, P = A.to(Z), P.to(Z)
+        loss += float((Z - A @ ((A.T @ (Z @ P)) @ P.T)).square().sum(2).double().sum())
+        energy += float(Z.square().sum(2).double().sum())
+    return loss / energy
+
+
+def _released(
+    features: Features,
+    statistics: Statistics,
+    ranks: tuple[int, int],
+    learning_rate: float,
+    steps: int,
+) -> Solution:
+    """Run the released rule, one sample a step, over the seeds again and again."""
+    scatter = torch.zeros((), device=statistics.samples.device)
+    for z in torch.split(statistics.samples, 64):
+        rows = z.movedim(1, 0).flatten(1)
+        scatter = scatter + rows @ rows.T
+    A, P = paper.initial_factors(scatter, features.layer.positions, ranks)
+    A, P = paper.decompose(A, P, islice(_one_by_one(features), steps), learning_rate)
+    final = Factors("", features.layer, A, P, A, A, A, {})
+    return Solution(A, P, (reconstruction_loss(final, features),))
+
+
+def _one_by_one(features: Features) -> Iterator[Tensor]:
+    while True:
+        for batch in features:
+            yield from torch.split(batch, 1)
+
+
+def _check_rank(name: str, rank: int, limit: int, of: str) -> None:
+    if not 1 <= rank <= limit:
+        raise PandaError(f"{rank} {name} were asked for; this layer has {of}, so 1 to {limit}")
+
+
+def _compact(seeds: Sequence[int]) -> str | list[int]:
+    """Seeds as ``"0-999"`` where they are a run, else as they are."""
+    run = list(range(seeds[0], seeds[0] + len(seeds)))
+    return f"{run[0]}-{run[-1]}" if list(seeds) == run else list(seeds)

@@ -19,51 +19,41 @@ from panda.solvers.refine import refine_parts
 class Edit:
     """Add ``strength`` times an appearance in the union of some parts.
 
-    ``strength`` is alpha of the paper, or a number of standard deviations where ``sigma`` is true:
-    one of them moves the coordinate by as much as it varies, averaged over the part, from sample
-    to sample.
+    ``appearance`` is what `Factors.vector` takes: a number, ``"p0"``, or ``"bg"``. ``strength`` is
+    alpha of the paper, or a number of standard deviations where ``sigma`` is true: one of them
+    moves the coordinate by as much as it varies, averaged over the part, from sample to sample.
     """
 
     parts: tuple[int, ...]
-    appearance: int
+    appearance: int | str
     strength: float
     sigma: bool = False
 
     @staticmethod
     def parse(text: str) -> Edit:
-        """Read ``PARTS:APPEARANCE:STRENGTH``: ``3:12:30``, ``3+5:0:-40``, ``3:12:2.5sd``."""
-        match = re.fullmatch(r"(\d+(?:\+\d+)*):(\d+):([+-]?\d+(?:\.\d*)?)(sd)?", text.strip())
+        """Read ``PARTS:APPEARANCE:STRENGTH``: ``3:12:30``, ``3+5:0:-40``, ``3:p0:2.5sd``."""
+        match = re.fullmatch(r"(\d+(?:\+\d+)*):(p?\d+|bg):([+-]?\d+\.?\d*)(sd)?", text.strip())
         if match is None:
             raise PandaError(
                 f"{text!r} is no edit; expected PARTS:APPEARANCE:STRENGTH, such as 3:12:30,"
-                " 3+5:0:-40 or 3:12:2.5sd"
+                " 3+5:0:-40 or 3:p0:2.5sd (a part's own first appearance, in standard deviations)"
             )
         parts, appearance, strength, unit = match.groups()
         return Edit(
             tuple(int(part) for part in parts.split("+")),
-            int(appearance),
+            int(appearance) if appearance.isdecimal() else appearance,
             float(strength),
             unit == "sd",
         )
 
-    def alpha(self, factors: Factors) -> float:
-        """The strength in raw units; raises `PandaError` for parts or appearances out of range."""
-        rank_c, rank_s = factors.appearances.shape[1], factors.parts.shape[1]
-        if not self.parts or not all(0 <= part < rank_s for part in self.parts):
-            raise PandaError(
-                f"parts {list(self.parts)}: these factors have parts 0 to {rank_s - 1}"
-            )
-        if not 0 <= self.appearance < rank_c:
-            raise PandaError(
-                f"appearance {self.appearance}: these factors have appearances 0 to {rank_c - 1}"
-            )
-        if not self.sigma:
-            return self.strength
-        spread = factors.pooled_std[self.appearance, list(self.parts)].mean()
+    def change(self, factors: Factors) -> Tensor:
+        """The vector ``[C]`` to add where the mask is one; raises `PandaError` out of range."""
+        if not self.parts:
+            raise PandaError("an edit needs at least one part")
+        vector, spread = factors.vector(self.appearance, self.parts)
         # Adding alpha a moves the coordinate a^T Z by alpha |a|^2.
-        return float(
-            self.strength * spread / factors.appearances[:, self.appearance].square().sum()
-        )
+        unit = spread / float(vector.square().sum()) if self.sigma else 1.0
+        return self.strength * unit * vector
 
 
 def direction(factors: Factors, edits: Sequence[Edit], parts: Tensor | None = None) -> Tensor:
@@ -76,9 +66,8 @@ def direction(factors: Factors, edits: Sequence[Edit], parts: Tensor | None = No
     layer = factors.layer
     total = chosen.new_zeros(len(chosen), layer.channels, layer.positions)
     for edit in edits:
-        alpha = edit.alpha(factors)
+        what = edit.change(factors).to(chosen)
         where = scale_parts(chosen[:, :, list(edit.parts)].sum(2, keepdim=True))
-        what = alpha * factors.appearances[:, edit.appearance].to(chosen)
         total += what[:, None] * where.mT
     return total.view(-1, layer.channels, layer.height, layer.width)
 

@@ -16,12 +16,14 @@ from panda.errors import PandaError, nearest
 from panda.factors import Factors, read_npy, scale_parts
 from panda.features import Features
 from panda.generator import Generator, Layer
+from panda.remove import border_mask
 from panda.solvers import paper
 from panda.solvers.joint import Solution, joint
 from panda.statistics import Statistics, gather
 
 SEEDS = range(1000)
 SOLVERS = ("joint", "paper")
+OWN_APPEARANCES = 16
 
 
 def fit(
@@ -89,19 +91,41 @@ def describe(
     """Turn a solution into factors: add what its coordinates are like over the samples."""
     A, P = solution.appearances.to(statistics.samples), solution.parts.to(statistics.samples)
     weights = scale_parts(P)
-    weights = weights / weights.sum(0)
-    pooling = statistics.basis.T @ weights
-    pooled = torch.cat([A.T @ (z @ pooling) for z in torch.split(statistics.samples, 256)])
-    return Factors(
-        generator=generator,
-        layer=layer,
-        appearances=A.cpu(),
-        parts=P.cpu(),
-        pooled_mean=pooled.mean(0).cpu(),
-        pooled_std=pooled.std(0, correction=0).cpu(),
-        mean_map=(A.T @ statistics.mean).cpu(),
-        config=config,
-    )
+    pooling = statistics.basis.T @ (weights / weights.sum(0))
+    pooled = torch.cat([z @ pooling for z in torch.split(statistics.samples, 256)])
+    span = torch.linalg.qr(A)[0]
+    own, own_spread = _own_axes(span, pooled)
+    surroundings = span @ (span.T @ _surroundings(statistics.mean, layer))
+    scale = (statistics.energy / len(pooled) / layer.positions) ** 0.5
+    tensors = {
+        "appearances": A,
+        "parts": P,
+        "spread": (A.T @ pooled).std(0, correction=0),
+        "own": own,
+        "own_spread": own_spread,
+        "background": surroundings * scale / surroundings.norm(),
+        "mean": statistics.mean.mean(1),
+    }
+    cpu = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    return Factors(generator=generator, layer=layer, config=config, **cpu)
+
+
+def _own_axes(span: Tensor, pooled: Tensor) -> tuple[Tensor, Tensor]:
+    """Principal axes ``[R_S, L, C]`` of the pooled features ``[N, C, R_S]``, and their spreads."""
+    inside = (span.T @ pooled).permute(2, 0, 1)
+    centered = (inside - inside.mean(1, keepdim=True)).double()
+    values, axes = torch.linalg.eigh(centered.mT @ centered / len(pooled))
+    count = min(OWN_APPEARANCES, span.shape[1])
+    axes = axes[:, :, -count:].flip(2).mT
+    axes = axes * axes.gather(2, axes.abs().argmax(2, keepdim=True)).sign()
+    spreads = values[:, -count:].flip(1).clamp_min(0).sqrt()
+    return axes.to(span) @ span.T, spreads.to(span)
+
+
+def _surroundings(mean: Tensor, layer: Layer) -> Tensor:
+    """How the mean feature near the image's border differs from the mean feature, ``[C]``."""
+    border = border_mask(layer).flatten().to(mean)
+    return mean @ (border / border.sum()) - mean.mean(1)
 
 
 def import_released(
@@ -136,9 +160,8 @@ def import_released(
     return describe(generator.name, place, Solution(A, P.clamp_min(0), ()), statistics, config)
 
 
-def reconstruction_loss(factors: Factors, features: Iterable[Tensor]) -> float:
+def reconstruction_loss(A: Tensor, P: Tensor, features: Iterable[Tensor]) -> float:
     """The exact loss over a stream of ``[B, C, S]`` features, as a fraction of their energy."""
-    A, P = factors.appearances, factors.parts
     loss = energy = 0.0
     for Z in features:
         A, P = A.to(Z), P.to(Z)
@@ -161,8 +184,7 @@ def _released(
         scatter = scatter + rows @ rows.T
     A, P = paper.initial_factors(scatter, features.layer.positions, ranks)
     A, P = paper.decompose(A, P, islice(_one_by_one(features), steps), learning_rate)
-    final = Factors("", features.layer, A, P, A, A, A, {})
-    return Solution(A, P, (reconstruction_loss(final, features),))
+    return Solution(A, P, (reconstruction_loss(A, P, features),))
 
 
 def _one_by_one(features: Features) -> Iterator[Tensor]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,18 +27,24 @@ class Factors:
     """Parts (where) and appearances (what) of one layer of one generator.
 
     appearances: A ``[C, R_C]``. parts: P ``[S, R_S]``, non-negative.
-    pooled_mean, pooled_std: ``[R_C, R_S]``, over samples, of each coordinate averaged over each
-    part. mean_map: ``[R_C, S]``, the mean coordinate at each position. config: the seeds, ranks,
-    solver, versions and loss trace that made them.
+    spread: ``[R_C, R_S]``, the standard deviation over samples of each appearance's coordinate
+    averaged over each part.
+    own: ``[R_S, L, C]``, for each part the unit axes inside span(A) along which it varies most from
+    sample to sample, strongest first, and own_spread ``[R_S, L]`` its standard deviation there.
+    (A A^T is what a fit finds; it leaves the rotation of A free, so every part may have its own.)
+    background: ``[C]``, the appearance of what surrounds the object, see `panda.remove`.
+    mean: ``[C]``, the mean feature. config: the seeds, ranks, solver, versions and loss trace.
     """
 
     generator: str
     layer: Layer
     appearances: Tensor
     parts: Tensor
-    pooled_mean: Tensor
-    pooled_std: Tensor
-    mean_map: Tensor
+    spread: Tensor
+    own: Tensor
+    own_spread: Tensor
+    background: Tensor
+    mean: Tensor
     config: Mapping[str, Any]
 
     @cached_property
@@ -58,6 +65,32 @@ class Factors:
         """Features A Y P^T, ``[N, C, H, W]``, of coordinates ``[N, R_C, R_S]``."""
         features = self.appearances @ coordinates @ self.parts.T
         return features.view(-1, self.layer.channels, self.layer.height, self.layer.width)
+
+    def vector(self, appearance: int | str, parts: Sequence[int] = ()) -> tuple[Tensor, float]:
+        """An appearance as a vector ``[C]``, and how far its coordinate varies in these parts.
+
+        ``appearance`` is a column of A, ``"p0"``, ``"p1"``, ... for the own axes of the one part
+        given, or ``"bg"`` for the background. Raises `PandaError` for one that does not exist.
+        """
+        rank_c, rank_s = self.spread.shape
+        if not all(0 <= part < rank_s for part in parts):
+            raise PandaError(f"parts {list(parts)}: these factors have parts 0 to {rank_s - 1}")
+        if appearance == "bg":
+            return self.background, float(self.background.norm())
+        if isinstance(appearance, str):
+            axis = int(appearance[1:]) if re.fullmatch(r"p\d+", appearance) else -1
+            if not 0 <= axis < self.own.shape[1] or len(parts) != 1:
+                raise PandaError(
+                    f"appearance {appearance!r} of parts {list(parts)}: expected one part and p0 to"
+                    f" p{self.own.shape[1] - 1}, or bg, or a number"
+                )
+            return self.own[parts[0], axis], float(self.own_spread[parts[0], axis])
+        if not 0 <= appearance < rank_c:
+            raise PandaError(
+                f"appearance {appearance}: these factors have appearances 0 to {rank_c - 1}"
+            )
+        spread = self.spread[appearance, list(parts)] if parts else self.spread[appearance]
+        return self.appearances[:, appearance], float(spread.mean())
 
     def check(self, generator: Generator) -> None:
         """Raise `PandaError` unless these are factors of that generator and its layer as it is."""
@@ -120,7 +153,7 @@ class Factors:
         return factors
 
     def _tensors(self) -> dict[str, Tensor]:
-        names = ("appearances", "parts", "pooled_mean", "pooled_std", "mean_map")
+        names = ("appearances", "parts", "spread", "own", "own_spread", "background", "mean")
         return {name: getattr(self, name) for name in names}
 
     def _validate(self, where: Path) -> None:
@@ -129,9 +162,11 @@ class Factors:
         expected = {
             "appearances": (channels, rank_c),
             "parts": (positions, rank_s),
-            "pooled_mean": (rank_c, rank_s),
-            "pooled_std": (rank_c, rank_s),
-            "mean_map": (rank_c, positions),
+            "spread": (rank_c, rank_s),
+            "own": (rank_s, self.own_spread.shape[-1], channels),
+            "own_spread": (rank_s, self.own_spread.shape[-1]),
+            "background": (channels,),
+            "mean": (channels,),
         }
         for name, tensor in self._tensors().items():
             if tuple(tensor.shape) != expected[name]:

@@ -11,7 +11,7 @@ alternate until the loss stands still.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,13 +24,13 @@ from panda.statistics import Statistics
 TOLERANCE = 2e-5
 """Stop when a round lowers the loss by less than this fraction of the energy."""
 
-ROUNDS = 50
-"""Far more than any layer of any generator has needed."""
+COARSE = 4
+"""The first rounds see so many spatial components for each part."""
 
 
 @dataclass(frozen=True)
 class Solution:
-    """Appearances ``[C, R_C]``, parts ``[S, R_S]`` (both float32) and what the solver saw.
+    """Appearances ``[C, R_C]``, parts ``[S, R_S]`` and what the solver saw.
 
     ``trace`` is the loss after each half step, as a fraction of the energy of the features.
     """
@@ -43,30 +43,43 @@ class Solution:
 def joint(statistics: Statistics, appearances: int, parts: int) -> Solution:
     """Minimize the loss over both factors; the same statistics give the same factors.
 
+    Most rounds run on few spatial components, where they are cheap; the last ones see them all.
     Raises `PandaError` where a part comes out all zero.
     """
+    scatter = _spatial_scatter(statistics) / statistics.energy
+    basis = statistics.basis.double().cpu()
+    P = minimize_quartic(scatter, scatter, _initial_parts(basis, scatter, parts), basis)
+    if COARSE * parts < len(scatter):
+        P = _alternate(_leading(statistics, scatter, COARSE * parts), appearances, P).parts
+    return _canonical(statistics, _alternate(statistics, appearances, P))
+
+
+def _alternate(statistics: Statistics, rank: int, P: Tensor) -> Solution:
+    """Alternate the two half steps from P until the loss stands still."""
     energy = statistics.energy
     basis = statistics.basis.double().cpu()
-    scatter = _spatial_scatter(statistics) / energy
-    P = minimize_quartic(scatter, scatter, _initial_parts(basis, scatter, parts), basis)
     A: Tensor | None = None
     trace: list[float] = []
     loss = float("inf")
-    with bar(total=ROUNDS, desc="solve", unit="round") as progress:
-        for _ in range(ROUNDS):
+    with bar(desc=f"solve on {basis.shape[1]} components", unit="round") as progress:
+        while True:
             n1, n2 = (moment / energy for moment in _channel_moments(statistics, P))
-            A = _solve_appearances(n1, n2, appearances, A)
+            A = _solve_appearances(n1, n2, rank, A)
             before, loss = loss, 1 + quartic(n1, n2, A)
             trace.append(loss)
             progress.set_postfix(loss=f"{loss:.5f}")
             progress.update()
-            if before - loss < TOLERANCE:
-                break
+            if not before - loss >= TOLERANCE:  # also where the loss is NaN
+                return Solution(A, P, tuple(trace))
             m1, m2 = (moment / energy for moment in _spatial_moments(statistics, A))
             P = minimize_quartic(m1, m2, P, basis)
             trace.append(1 + quartic(m1, m2, P, basis))
-    assert A is not None
-    return _canonical(statistics, A, P, tuple(trace))
+
+
+def _leading(statistics: Statistics, scatter: Tensor, components: int) -> Statistics:
+    """The same statistics in their leading spatial components alone."""
+    axes = torch.linalg.eigh(scatter)[1][:, -components:].to(statistics.samples)
+    return replace(statistics, basis=statistics.basis @ axes, samples=statistics.samples @ axes)
 
 
 def _initial_parts(basis: Tensor, scatter: Tensor, parts: int) -> Tensor:
@@ -148,12 +161,13 @@ def _solve_appearances(n1: Tensor, n2: Tensor, rank: int, start: Tensor | None) 
     return A
 
 
-def _canonical(statistics: Statistics, A: Tensor, P: Tensor, trace: tuple[float, ...]) -> Solution:
+def _canonical(statistics: Statistics, solution: Solution) -> Solution:
     """Fix what the loss leaves free: one scale, the rotation of A, signs and the order of parts.
 
     A A^T keeps A only up to a rotation, so A is turned to the principal axes of the coordinates
     A^T Z, strongest first, as in the HOSVD that the released code starts from.
     """
+    A, P = solution.appearances, solution.parts
     if not bool(torch.isfinite(A).all() and torch.isfinite(P).all()):
         raise PandaError("the solver met NaN; the features hold values too large for float32")
     empty = (P.norm(dim=0) == 0).nonzero().flatten().tolist()
@@ -173,4 +187,4 @@ def _canonical(statistics: Statistics, A: Tensor, P: Tensor, trace: tuple[float,
     m1, _ = _spatial_moments(statistics, A)
     pooled = statistics.basis.double().cpu().T @ P
     order = (pooled * (m1 @ pooled)).sum(0).argsort(descending=True, stable=True)
-    return Solution(A.float(), P[:, order].float(), trace)
+    return Solution(A.float(), P[:, order].float(), solution.trace)

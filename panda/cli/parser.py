@@ -1,0 +1,133 @@
+"""Every verb and option in one place; each verb names the function that runs it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+from panda import __version__
+
+DESCRIPTION = "Unsupervised parts and appearances of pretrained image generators."
+EPILOG = "Start with: panda demo"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    parser = argparse.ArgumentParser(prog="panda", description=DESCRIPTION, epilog=EPILOG)
+    parser.add_argument("--version", action="version", version=f"panda {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    _catalog(verbs)
+    _fitting(verbs)
+    _using(verbs)
+
+    demo = verbs.add_parser("demo", help="fit, edit, localize and remove; write one HTML report")
+    demo.set_defaults(run=_later("demo", "demo"))
+    demo.add_argument("--generator", default="mobilestylegan-ffhq-1024")
+    demo.add_argument("--quick", action="store_true", help="fewer samples and pictures")
+    demo.add_argument("--out", type=Path, default=Path("panda-demo"), metavar="DIR")
+    _device(demo)
+    return parser
+
+
+def _catalog(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser("list", help="list generators")
+    verb.set_defaults(run=_later("catalog", "show_list"))
+    verb.add_argument("pattern", nargs="?", default="*", help="such as 'stylegan*'")
+    _json(verb)
+
+    verb = verbs.add_parser("info", help="what is known of one generator, and its layers")
+    verb.set_defaults(run=_later("catalog", "show_info"))
+    verb.add_argument("generator")
+    _json(verb)
+
+    verb = verbs.add_parser("plugins", help="list plugins, where they come from, their health")
+    verb.set_defaults(run=_later("catalog", "show_plugins"))
+    _json(verb)
+
+
+def _fitting(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser("fit", help="factorize a layer's features into parts and appearances")
+    verb.set_defaults(run=_later("fitting", "fit"))
+    verb.add_argument("generator")
+    verb.add_argument("layer")
+    verb.add_argument("--parts", type=int, default=8, metavar="R_S")
+    verb.add_argument("--appearances", type=int, metavar="R_C", help="default: all channels")
+    verb.add_argument("--seeds", default="0-999", help="such as 0-999 or 3,5,10-20 (%(default)s)")
+    verb.add_argument("--truncation", type=float, default=1.0, metavar="PSI")
+    verb.add_argument("--label", type=int, help="class, for class-conditional generators")
+    verb.add_argument("--solver", default="joint", help="joint (default) or paper")
+    verb.add_argument("--learning-rate", type=float, default=1e-6, help="of the solver paper")
+    verb.add_argument("--steps", type=int, default=10_000, help="of the solver paper")
+    verb.add_argument("--out", type=Path, required=True, metavar="DIR")
+    _device(verb)
+    _json(verb)
+
+    verb = verbs.add_parser("import", help="read factors (.npy) of the released PandA code")
+    verb.set_defaults(run=_later("fitting", "import_released"))
+    verb.add_argument("generator")
+    verb.add_argument("layer")
+    verb.add_argument("--appearances", type=Path, required=True, metavar="Uc.npy")
+    verb.add_argument("--parts", type=Path, required=True, metavar="Us.npy")
+    verb.add_argument("--out", type=Path, required=True, metavar="DIR")
+    _device(verb)
+
+
+def _using(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = _verb(verbs, "parts", "show_parts", "show every part over some samples")
+    verb.add_argument("--refine", action="store_true", help="fit the parts to each sample")
+
+    verb = _verb(verbs, "edit", "edit", "edit images locally")
+    verb.add_argument(
+        "--edit",
+        action="append",
+        required=True,
+        metavar="PARTS:APPEARANCE:STRENGTH",
+        help="such as 3:12:30, 3+5:0:-40, 7:p0:5sd (a part's own first appearance, in standard"
+        " deviations) or 0:bg:1; may be given several times",
+    )
+    verb.add_argument("--refine", action="store_true", help="fit the parts to each sample first")
+
+    _verb(verbs, "refine", "refine", "fit the parts to single samples")
+
+    verb = _verb(verbs, "localize", "localize", "show where an appearance is")
+    verb.add_argument("--appearance", required=True, help="a number, p0 with --part, or bg")
+    verb.add_argument("--part", type=int, help="the part whose own appearance is meant")
+    verb.add_argument("--threshold", default="otsu", help="otsu (default) or mean")
+
+    verb = _verb(verbs, "remove", "remove", "replace parts by background")
+    verb.add_argument("--parts", required=True, help="such as 0 or 0,2,5-7")
+    verb.add_argument("--strength", type=float, default=1.2, help="(%(default)s)")
+
+
+def _verb(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, function: str, about: str
+) -> argparse.ArgumentParser:
+    """A verb that takes fitted factors and draws pictures of some seeds."""
+    verb = verbs.add_parser(name, help=about)
+    verb.set_defaults(run=_later("using", function))
+    verb.add_argument("factors", type=Path, help="a folder written by panda fit")
+    verb.add_argument("--seeds", default="0-3", help="(%(default)s)")
+    verb.add_argument("--truncation", type=float, default=0.7, metavar="PSI", help="(%(default)s)")
+    verb.add_argument("--label", type=int, help="class, for class-conditional generators")
+    verb.add_argument("--out", type=Path, required=True, metavar="DIR")
+    _device(verb)
+    return verb
+
+
+def _device(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, ...")
+
+
+def _json(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--json", action="store_true", help="print JSON to stdout")
+
+
+def _later(module: str, function: str) -> Callable[[argparse.Namespace], None]:
+    """Import a verb's module only when the verb runs."""
+
+    def run(options: argparse.Namespace) -> None:
+        getattr(import_module(f"panda.cli.{module}"), function)(options)
+
+    return run

@@ -50,7 +50,12 @@ class Factors:
     @cached_property
     def masks(self) -> Tensor:
         """Each part scaled to [0, 1] by its own range, ``[R_S, H, W]`` (released ``mapRange``)."""
-        return scale_parts(self.parts).T.reshape(-1, self.layer.height, self.layer.width)
+        return self.as_masks(self.parts[None])[0]
+
+    def as_masks(self, parts: Tensor) -> Tensor:
+        """Parts ``[N, S, R_S]``, such as refined ones, as masks ``[N, R_S, H, W]`` in [0, 1]."""
+        size = (len(parts), -1, self.layer.height, self.layer.width)
+        return scale_parts(parts).mT.reshape(size)
 
     @property
     def loss(self) -> float:

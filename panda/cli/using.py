@@ -18,7 +18,7 @@ from torch import Tensor
 from panda import edit as editing
 from panda.checkpoints.tensors import save_tensors
 from panda.edit import Edit
-from panda.factors import Factors, scale_parts
+from panda.factors import Factors
 from panda.generator import Generator, State
 from panda.images import (
     difference_picture,
@@ -130,7 +130,7 @@ def refine(options: argparse.Namespace) -> None:
     for chunk in session.chunks():
         parts = editing.refine(session.factors, chunk.state.x)
         refined.append(parts.cpu())
-        for image, mine in zip(chunk.before, _as_maps(session.factors, parts), strict=True):
+        for image, mine in zip(chunk.before, session.factors.as_masks(parts), strict=True):
             picture = to_picture(image, THUMB)
             rows.append([picture, *(mask_picture(mask, THUMB) for mask in session.factors.masks)])
             rows.append([picture, *(mask_picture(mask, THUMB) for mask in mine)])
@@ -174,10 +174,5 @@ def _save(session: Session, chunk: Chunk, after: Tensor) -> list[list[Image.Imag
 def _masks(session: Session, chunk: Chunk, *, refined: bool) -> Tensor:
     """The parts of each sample as maps ``[N, R_S, H, W]`` in [0, 1]."""
     if refined:
-        return _as_maps(session.factors, editing.refine(session.factors, chunk.state.x))
+        return session.factors.as_masks(editing.refine(session.factors, chunk.state.x))
     return session.factors.masks.expand(len(chunk.seeds), -1, -1, -1)
-
-
-def _as_maps(factors: Factors, parts: Tensor) -> Tensor:
-    layer = factors.layer
-    return scale_parts(parts).mT.reshape(len(parts), -1, layer.height, layer.width)

@@ -7,11 +7,28 @@ with X the parts (X >= 0, moments given in a spatial basis Q) or the appearances
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
 ITERATIONS = 60
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Hundreds of tiny products: threads would wait for each other longer than they work.
+
+    On a machine whose cores are also wanted by others, the wait is up to ten times the work.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def quartic(m1: Tensor, m2: Tensor, X: Tensor, basis: Tensor | None = None) -> float:
@@ -36,13 +53,14 @@ def minimize_quartic(m1: Tensor, m2: Tensor, start: Tensor, basis: Tensor | None
         gradient = gradient if basis is None else basis @ gradient
         return float(value), gradient.add_(X @ moment, alpha=2).flatten().numpy()
 
-    result = minimize(
-        value_and_gradient,
-        start.flatten().numpy(),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=None if basis is None else [(0, None)] * start.numel(),
-        options={"maxiter": ITERATIONS, "maxcor": 10, "ftol": 1e-8, "gtol": 1e-9},
-    )
+    with _one_thread():
+        result = minimize(
+            value_and_gradient,
+            start.flatten().numpy(),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=None if basis is None else [(0, None)] * start.numel(),
+            options={"maxiter": ITERATIONS, "maxcor": 10, "ftol": 1e-8, "gtol": 1e-9},
+        )
     found = torch.from_numpy(result.x).view_as(start)
     return found if quartic(m1, m2, found, basis) <= quartic(m1, m2, start, basis) else start

@@ -1,0 +1,1 @@
+"""Self-contained HTML: one file, pictures inside it, nothing fetched from anywhere."""

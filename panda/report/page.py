@@ -1,0 +1,91 @@
+"""A page of sections, cards and rows of pictures."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+
+from PIL import Image
+
+from panda.zoo.cache import staging
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture and the words under it."""
+
+    picture: Image.Image
+    caption: str = ""
+
+    def html(self) -> str:
+        """The figure with its picture inside, as JPEG."""
+        buffer = io.BytesIO()
+        self.picture.save(buffer, "JPEG", quality=87)
+        data = base64.b64encode(buffer.getvalue()).decode()
+        width, height = self.picture.size
+        caption = f"<figcaption>{escape(self.caption)}</figcaption>" if self.caption else ""
+        return (
+            f'<figure><img alt="{escape(self.caption or "picture", quote=True)}" width="{width}"'
+            f' height="{height}" src="data:image/jpeg;base64,{data}">{caption}</figure>'
+        )
+
+
+class Page:
+    """An HTML page that is built from top to bottom."""
+
+    def __init__(self, title: str, lead: str) -> None:
+        self.title = title
+        self.lead = lead
+        self._sections: list[str] = []
+        self._body: list[str] = []
+
+    def section(self, title: str, lead: str) -> None:
+        """Start a section; the page's navigation lists it."""
+        name = f"section-{len(self._sections)}"
+        self._sections.append(f'<a href="#{name}">{escape(title)}</a>')
+        self._body.append(f'<h2 id="{name}">{escape(title)}</h2><p>{escape(lead)}</p>')
+
+    def card(self, rows: Iterable[Sequence[Figure]], title: str = "") -> None:
+        """Rows of figures, side by side."""
+        lines = ["".join(figure.html() for figure in row) for row in rows]
+        head = f"<h3>{escape(title)}</h3>" if title else ""
+        body = "".join(f'<div class="row">{line}</div>' for line in lines)
+        self._body.append(f'<div class="card">{head}{body}</div>')
+
+    def facts(self, facts: Mapping[str, str]) -> None:
+        """Figures worth a glance: what, and how much."""
+        tiles = (f"<div><b>{escape(v)}</b><span>{escape(k)}</span></div>" for k, v in facts.items())
+        self._body.append(f'<div class="facts">{"".join(tiles)}</div>')
+
+    def table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """A plain table."""
+        lines = [head_or_row("th", head), *(head_or_row("td", row) for row in rows)]
+        self._body.append(f'<div class="card"><table>{"".join(lines)}</table></div>')
+
+    def code(self, text: str) -> None:
+        """Commands to copy."""
+        self._body.append(f'<div class="card"><pre>{escape(text)}</pre></div>')
+
+    def save(self, path: Path) -> None:
+        """Write the page under a temporary name and rename it."""
+        style = files("panda.report").joinpath("style.css").read_text()
+        text = (
+            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            '<link rel="icon" href="data:,">'
+            f"<title>{escape(self.title)}</title><style>{style}</style></head><body><main>"
+            f"<h1>{escape(self.title)}</h1><p>{escape(self.lead)}</p>"
+            f"<nav>{''.join(self._sections)}</nav>{''.join(self._body)}</main></body></html>\n"
+        )
+        with staging(path) as work:
+            work.write_text(text)
+
+
+def head_or_row(tag: str, cells: Sequence[str]) -> str:
+    """One line of a table."""
+    return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"

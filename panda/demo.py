@@ -30,11 +30,12 @@ class Plan:
 
     samples: int
     faces: int
-    axes: int
+    axes: tuple[int, int]
+    """Own appearances shown of each part, at the first and at the second layer."""
 
 
-FULL = Plan(samples=1000, faces=4, axes=2)
-QUICK = Plan(samples=200, faces=3, axes=1)
+FULL = Plan(samples=1000, faces=4, axes=(2, 1))
+QUICK = Plan(samples=200, faces=3, axes=(1, 1))
 
 
 @dataclass
@@ -78,7 +79,11 @@ def run(name: str, out: Path, *, quick: bool = False, device: str = "cpu") -> Re
     page.facts(_facts(result, plan))
     sections.samples(page, images, SEEDS, TRUNCATION)
     studies = [Study.make(generator, factors, latents, images) for factors in result.factors]
-    tasks = [task for study in studies for task in _tasks(page, study, plan)]
+    tasks = [
+        task
+        for study, axes in zip(studies, plan.axes, strict=False)
+        for task in _tasks(page, study, plan.faces, axes)
+    ]
     for step, task in (progress := bar(tasks, desc="render", unit="section")):
         progress.set_postfix_str(step)
         with result.timed(step):
@@ -90,15 +95,15 @@ def run(name: str, out: Path, *, quick: bool = False, device: str = "cpu") -> Re
     return result
 
 
-def _tasks(page: Page, study: Study, plan: Plan) -> list[tuple[str, Callable[[], None]]]:
+def _tasks(page: Page, study: Study, faces: int, axes: int) -> list[tuple[str, Callable[[], None]]]:
     """The sections of one layer."""
     name = study.factors.layer.name
     return [
-        (f"parts {name}", lambda: sections.parts(page, study, plan.faces)),
-        (f"edits {name}", lambda: sections.edits(page, study, plan.axes)),
-        (f"concepts {name}", lambda: sections.concepts(page, study, plan.faces)),
-        (f"removal {name}", lambda: sections.removal(page, study, plan.faces)),
-        (f"refinement {name}", lambda: sections.refinement(page, study, plan.faces - 1)),
+        (f"parts {name}", lambda: sections.parts(page, study, faces)),
+        (f"edits {name}", lambda: sections.edits(page, study, axes)),
+        (f"concepts {name}", lambda: sections.concepts(page, study, faces)),
+        (f"removal {name}", lambda: sections.removal(page, study, faces)),
+        (f"refinement {name}", lambda: sections.refinement(page, study, faces - 1)),
     ]
 
 

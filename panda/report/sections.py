@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from PIL import Image
 from torch import Tensor
@@ -30,9 +30,16 @@ from panda.report.page import Figure, Page
 
 SIZE = 224
 SIGMAS = 5.0
-"""Edits are shown at so many standard deviations: enough to read as an edit, rarely too much."""
+"""Edits are first tried at so many standard deviations: mostly enough to read as an edit."""
 
-CLOSE_UP = 0.5
+STRONGEST = 6.5
+VISIBLE = 0.06
+"""An edit that changes its part by less than this share of the range is shown stronger."""
+
+BROKEN = 0.12
+"""Beyond this change of a part, an edit tends to leave what the generator can draw."""
+
+CLOSE_UP = 0.75
 """Parts whose crop is smaller than this share of the image's side are shown as close-ups."""
 
 
@@ -43,6 +50,11 @@ class Shown:
     edit: Edit
     inside: float
     outside: float
+
+    @property
+    def words(self) -> str:
+        """The two changes, for a caption."""
+        return f"{self.inside:.1%} in, {self.outside:.1%} out"
 
 
 @dataclass(frozen=True)
@@ -62,12 +74,6 @@ class Study:
         return Study(
             generator, factors, latents, generator.head(latents, factors.layer.name), images
         )
-
-    @property
-    def name(self) -> str:
-        """What to call the layer in a heading."""
-        layer = self.factors.layer
-        return f"{layer.name} ({layer.height} x {layer.width}, {len(self.factors.masks)} parts)"
 
     def finish(self, row: int, x: Tensor) -> Tensor:
         """The image ``[3, R, R]`` of one sample with other features ``[1, C, H, W]``."""
@@ -110,9 +116,10 @@ def samples(page: Page, images: Tensor, seeds: Sequence[int], truncation: float)
 def parts(page: Page, study: Study, faces: int) -> None:
     """Each part over several faces."""
     page.section(
-        f"Parts of {study.name}",
-        "Found without labels: each part is lit in the same few samples. One set of parts serves"
-        " all samples; refinement, below, fits them to each.",
+        f"Parts of {study.factors.layer.name}",
+        f"{len(study.factors.masks)} parts of {study.factors.layer.height} x"
+        f" {study.factors.layer.width} features, found without labels, each lit in the same few"
+        " samples. One set of parts serves all samples; refinement, below, fits them to each.",
     )
     pictures = [to_picture(image, SIZE) for image in study.images[:faces]]
     cells = [
@@ -127,10 +134,10 @@ def parts(page: Page, study: Study, faces: int) -> None:
 def edits(page: Page, study: Study, axes: int) -> None:
     """For each part its strongest own appearances, both ways, with the change they make."""
     page.section(
-        f"Local edits at {study.name}",
-        f"Each part's own strongest appearances, by {SIGMAS:g} standard deviations each way. Under"
-        " each picture: the mean change of the pixels inside and outside the part, as a share of"
-        " the full range. Differences are white from a quarter of the range on.",
+        f"Local edits at {study.factors.layer.name}",
+        f"Each part's own strongest appearances, {SIGMAS:g} to {STRONGEST:g} standard deviations"
+        " each way. Under each picture: the mean change of the pixels inside and outside the part,"
+        " as a share of the full range. Differences are white from a quarter of the range on.",
     )
     for part, mask in enumerate(study.factors.masks):
         row = part % len(study.images)
@@ -142,12 +149,9 @@ def edits(page: Page, study: Study, axes: int) -> None:
             words = f"before, seed {study.latents.seeds[row]}"
             line = [Figure(to_picture(crop(before, box), SIZE), words)]
             for sign in (1, -1):
-                wanted = Edit((part,), f"p{axis}", sign * SIGMAS, sigma=True)
-                x = study.x(row) + editing.direction(study.factors, [wanted]).to(study.state.x)
-                after = study.finish(row, x)
-                inside, outside = change(before, after, mask)
-                study.shown.append(Shown(wanted, inside, outside))
-                words = f"p{axis} {sign * SIGMAS:+g} sd: {inside:.1%} in, {outside:.1%} out"
+                one, after = _visible(study, row, Edit((part,), f"p{axis}", sign * SIGMAS, True))
+                study.shown.append(one)
+                words = f"p{axis} {one.edit.strength:+.0f} sd: {one.words}"
                 line += [
                     Figure(to_picture(crop(after, box), SIZE), words),
                     Figure(
@@ -158,10 +162,27 @@ def edits(page: Page, study: Study, axes: int) -> None:
         page.card(lines)
 
 
+def _visible(study: Study, row: int, edit: Edit) -> tuple[Shown, Tensor]:
+    """Apply an edit to one sample, once more and stronger where it hardly shows."""
+    shown, after = _apply(study, row, edit)
+    if shown.inside < VISIBLE:
+        gain = min(STRONGEST / SIGMAS, VISIBLE / max(shown.inside, 1e-6))
+        shown, after = _apply(study, row, replace(edit, strength=gain * edit.strength))
+    return shown, after
+
+
+def _apply(study: Study, row: int, edit: Edit, parts: Tensor | None = None) -> tuple[Shown, Tensor]:
+    """Apply an edit to one sample, with its own parts ``[1, S, R_S]`` where they are given."""
+    x = study.x(row)
+    after = study.finish(row, x + editing.direction(study.factors, [edit], parts).to(x))
+    masks = study.factors.masks if parts is None else study.factors.as_masks(parts)[0]
+    return Shown(edit, *change(study.images[row], after, masks[edit.parts[0]])), after
+
+
 def concepts(page: Page, study: Study, faces: int) -> None:
     """Where the background appearance and the strongest appearances are."""
     page.section(
-        f"Concept maps at {study.name}",
+        f"Concept maps at {study.factors.layer.name}",
         "The coordinate of one appearance at every position (yellow: much of it), and its mask by"
         " Otsu's threshold. The background appearance was found automatically.",
     )
@@ -187,7 +208,7 @@ def removal(page: Page, study: Study, faces: int) -> None:
     """The strongest part and then the whole object give way to background."""
     objects = study.object_parts()
     page.section(
-        f"Object removal at {study.name}",
+        f"Object removal at {study.factors.layer.name}",
         "Parts give way to the background appearance. Its direction is one for all samples; the"
         " color and the texture are those of each image's own surroundings.",
     )
@@ -206,11 +227,11 @@ def refinement(page: Page, study: Study, faces: int) -> None:
     """Global against refined parts, and the same edit with both."""
     part = study.object_parts()[0]
     page.section(
-        f"Refined parts at {study.name}",
+        f"Refined parts at {study.factors.layer.name}",
         f"Part {part} as it is for all samples and as fitted to each one, and the same edit with"
         " either: the refined one keeps to this face.",
     )
-    wanted = Edit((part,), "p0", SIGMAS, sigma=True)
+    wanted = _strongest(study)[part].edit
     refined = editing.refine(study.factors, study.state.x[:faces])
     rows = []
     for row in range(faces):
@@ -219,12 +240,10 @@ def refinement(page: Page, study: Study, faces: int) -> None:
         both = {"global": study.factors.parts[None], "refined": refined[row : row + 1]}
         for word, own in both.items():
             mask = study.factors.as_masks(own)[0, part]
-            x = study.x(row) + editing.direction(study.factors, [wanted], own).to(study.state.x)
-            after = study.finish(row, x)
-            inside, outside = change(study.images[row], after, mask)
+            shown, after = _apply(study, row, wanted, own)
             line += [
                 Figure(spotlight(picture, mask), f"{word} part {part}"),
-                Figure(to_picture(after, SIZE), f"{word}: {inside:.1%} in, {outside:.1%} out"),
+                Figure(to_picture(after, SIZE), f"{word}: {shown.words}"),
             ]
         rows.append(line)
     page.card(rows)
@@ -233,11 +252,10 @@ def refinement(page: Page, study: Study, faces: int) -> None:
 def overview(study: Study, faces: int = 3) -> Image.Image:
     """One picture of it all: sample, parts in color, three edits, removal, background map."""
     objects = study.object_parts()
-    best: dict[int, Shown] = {}
-    for candidate in sorted(study.shown, key=lambda one: one.inside):
-        best[candidate.edit.parts[0]] = candidate
-    ranked = sorted(best.values(), key=lambda one: one.inside, reverse=True)
-    chosen = [one.edit for one in ranked if one.edit.parts[0] in objects][:3]
+    strongest = _strongest(study)
+    # The strongest part of the object, and the two parts whose edits keep to themselves best.
+    local = sorted(objects[1:], key=lambda part: -strongest[part].inside / strongest[part].outside)
+    chosen = [strongest[part].edit for part in [objects[0], *local[:2]]]
     rows = []
     for row in range(min(faces, len(study.images))):
         picture = to_picture(study.images[row], SIZE)
@@ -254,3 +272,9 @@ def overview(study: Study, faces: int = 3) -> Image.Image:
             ]
         )
     return sheet(rows)
+
+
+def _strongest(study: Study) -> dict[int, Shown]:
+    """For each part, the shown edit that changed it most, short of what breaks a face."""
+    ranked = sorted(study.shown, key=lambda one: min(one.inside, 2 * BROKEN - one.inside))
+    return {one.edit.parts[0]: one for one in ranked}

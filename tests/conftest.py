@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from panda import Generator, Latents, Layer, State, create_generator
+from panda.generator import seeded_normal
+from panda.registry import cards
+
+GOLDENS = Path(__file__).parent / "goldens"
+
+
+def golden(name: str) -> dict[str, Tensor]:
+    return load_file(GOLDENS / name / "io.safetensors")
+
+
+class TinyGenerator(Generator):
+    """A small convolutional generator with random weights: 4 -> 8 -> 16 pixels."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(1)
+        self.name = "tiny"
+        self.device = torch.device("cpu")
+        self.resolution = 16
+        self.dense = nn.Linear(8, 12 * 16).requires_grad_(False)
+        self.convs = nn.ModuleList(
+            nn.Conv2d(12, 12, 3, padding=1) for _ in range(2)
+        ).requires_grad_(False)
+        self.rgb = nn.Conv2d(12, 3, 1).requires_grad_(False)
+        self.layers = {
+            name: Layer(name, 12, pixels, pixels) for name, pixels in (("a", 4), ("b", 8), ("c", 16))
+        }
+
+    def sample(
+        self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None
+    ) -> Latents:
+        z = torch.from_numpy(seeded_normal(seeds, 8))
+        return Latents(tuple(seeds), {"z": truncation * z})
+
+    def head(self, latents: Latents, layer: str) -> State:
+        x = F.leaky_relu(self.dense(latents.tensors["z"])).view(-1, 12, 4, 4)
+        for conv in self.convs[: list(self.layers).index(layer)]:
+            x = F.leaky_relu(conv(F.interpolate(x, scale_factor=2)))
+        return State(x)
+
+    def tail(self, state: State, layer: str) -> Tensor:
+        x = state.x
+        for conv in self.convs[list(self.layers).index(layer) :]:
+            x = F.leaky_relu(conv(F.interpolate(x, scale_factor=2)))
+        return torch.tanh(self.rgb(x))
+
+    def forward(self, latents: Latents) -> Tensor:
+        return self.tail(self.head(latents, "a"), "a")
+
+
+@pytest.fixture
+def tiny() -> TinyGenerator:
+    return TinyGenerator()
+
+
+@pytest.fixture(scope="session")
+def faces() -> Generator:
+    """The real generator; its weights (38 MB) are fetched by `panda demo`, never by a test."""
+    name = "mobilestylegan-ffhq-1024"
+    weights = cards()[name].weights
+    if weights is None or not weights.cached:
+        pytest.skip("the weights are not cached; run 'panda demo --quick' once")
+    return create_generator(name)

@@ -1,0 +1,114 @@
+import errno
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from panda import PandaError
+from panda.factorize import fit
+from panda.factors import Factors, scale_parts
+
+
+@pytest.fixture
+def factors(tiny):
+    return fit(tiny, "b", parts=4, appearances=6, seeds=range(60))
+
+
+def test_what_is_saved_is_what_is_loaded(factors, tmp_path):
+    factors.save(tmp_path / "f")
+    again = Factors.load(tmp_path / "f")
+    assert sorted(path.name for path in (tmp_path / "f").iterdir()) == [
+        "config.json",
+        "factors.safetensors",
+    ]
+    for name, tensor in factors._tensors().items():
+        assert torch.equal(getattr(again, name), tensor)
+    assert again.layer == factors.layer
+    assert again.config == factors.config
+
+
+def test_the_config_holds_all_that_reproduces_them(factors, tmp_path, tiny):
+    factors.save(tmp_path / "f")
+    config = json.loads((tmp_path / "f" / "config.json").read_text())
+    assert config["seeds"] == "0-59"
+    assert config["solver"] == {"name": "joint"}
+    assert config["generator"] == "tiny"
+    assert {"trace", "truncation", "label", "versions", "energy_per_sample"} <= set(config)
+    again = fit(tiny, config["layer"]["name"], parts=4, appearances=6, seeds=range(60))
+    assert torch.allclose(again.parts, factors.parts)
+
+
+def test_saving_again_replaces_but_never_touches_other_folders(factors, tmp_path):
+    factors.save(tmp_path / "f")
+    factors.save(tmp_path / "f")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.png").touch()
+    with pytest.raises(PandaError, match="exists and holds no factors"):
+        factors.save(tmp_path / "photos")
+
+
+def test_a_full_disk_leaves_the_earlier_factors_whole(factors, tmp_path, monkeypatch):
+    factors.save(tmp_path / "f")
+
+    def full(self, *_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(PandaError, match="cannot write .*: No space left on device"):
+        replace(factors, generator="other").save(tmp_path / "f")
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+    assert Factors.load(tmp_path / "f").generator == "tiny"
+
+
+@pytest.mark.parametrize("keep", [0, 7, 200, 2000])
+def test_a_truncated_file_is_one_sentence(factors, tmp_path, keep):
+    path = factors.save(tmp_path / "f") / "factors.safetensors"
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(PandaError, match="not a whole safetensors file"):
+        Factors.load(tmp_path / "f")
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"layer": 3}', '{"format": 9}'])
+def test_a_damaged_config_is_one_sentence(factors, tmp_path, text):
+    factors.save(tmp_path / "f")
+    (tmp_path / "f" / "config.json").write_text(text)
+    with pytest.raises(PandaError):
+        Factors.load(tmp_path / "f")
+
+
+def test_no_factors_there_says_how_to_make_them(tmp_path):
+    with pytest.raises(PandaError, match="panda fit GENERATOR LAYER --out"):
+        Factors.load(tmp_path / "nothing")
+
+
+def test_factors_of_another_generator_or_layer_are_refused(factors, tiny):
+    factors.check(tiny)
+    with pytest.raises(PandaError, match="factors of other, but the generator is tiny"):
+        replace(factors, generator="other").check(tiny)
+    with pytest.raises(PandaError, match="these factors are for Layer"):
+        replace(factors, layer=replace(factors.layer, channels=5)).check(tiny)
+
+
+def test_transform_and_back_is_the_models_reconstruction(factors, tiny):
+    x = tiny.head(tiny.sample(range(60)), "b").x
+    back = factors.inverse_transform(factors.transform(x))
+    lost = (x - back).square().sum() / x.square().sum()
+    assert float(lost) == pytest.approx(factors.loss, abs=1e-4)
+
+
+def test_own_appearances_are_the_axes_a_part_varies_along(factors, tiny):
+    x = tiny.head(tiny.sample(range(60)), "b").x.flatten(2)
+    weights = scale_parts(factors.parts)
+    pooled = x @ (weights / weights.sum(0))
+    for part in range(4):
+        coordinates = pooled[:, :, part] @ factors.own[part].T
+        assert torch.allclose(coordinates.std(0, correction=0), factors.own_spread[part], atol=1e-4)
+    assert (factors.own_spread.diff(dim=1) <= 1e-6).all()
+
+
+def test_masks_are_parts_scaled_to_zero_and_one(factors):
+    assert factors.masks.shape == (4, 8, 8)
+    assert torch.equal(factors.masks.amin((1, 2)), torch.zeros(4))
+    assert torch.equal(factors.masks.amax((1, 2)), torch.ones(4))

@@ -1,0 +1,161 @@
+import pytest
+import torch
+
+from panda import PandaError
+from panda.factorize import fit, reconstruction_loss
+from panda.features import Features
+from panda.solvers import joint as joint_module
+from panda.solvers.joint import Solution, joint, varimax
+from panda.solvers.quartic import minimize_quartic, quartic
+from panda.statistics import gather
+
+
+def planted(samples=60, channels=10, size=8, parts=4, noise=0.05):
+    """Features made of known disjoint parts with random appearances."""
+    torch.manual_seed(0)
+    where = torch.zeros(size, size, parts)
+    half = size // 2
+    for part in range(parts):
+        row, column = divmod(part, 2)
+        where[row * half : (row + 1) * half, column * half : (column + 1) * half, part] = 1
+    where = where.view(size * size, parts) / half
+    what = torch.randn(samples, channels, parts) * torch.arange(parts, 0, -1)
+    return where, what @ where.T + noise * torch.randn(samples, channels, size * size)
+
+
+def test_planted_parts_are_found():
+    where, Z = planted()
+    solution = joint(gather([Z], len(Z), 4), 10, 4)
+    found = solution.parts / solution.parts.norm(dim=0)
+    likeness = where.T @ found
+    assert (likeness.amax(1) > 0.99).all()
+    assert sorted(likeness.argmax(1).tolist()) == [0, 1, 2, 3]
+    assert solution.trace[-1] < 0.05
+
+
+@pytest.mark.parametrize("rank", [12, 5, 1])
+def test_the_loss_never_rises_and_is_the_true_one(tiny, rank):
+    factors = fit(tiny, "b", parts=5, appearances=rank, seeds=range(150))
+    trace = factors.config["trace"]
+    assert all(later <= earlier + 2e-7 for earlier, later in zip(trace, trace[1:], strict=False))
+    features = Features(tiny, tiny.layer("b"), range(150))
+    exact = reconstruction_loss(factors.appearances, factors.parts, features)
+    assert exact == pytest.approx(factors.loss, abs=1e-5)
+    assert (factors.parts >= 0).all()
+
+
+def test_it_beats_the_paper_rule_and_random_starts(tiny, monkeypatch):
+    ours = fit(tiny, "b", parts=4, seeds=range(50)).loss
+    released = fit(
+        tiny, "b", parts=4, seeds=range(50), solver="paper", learning_rate=1e-3, steps=2000
+    ).loss
+    assert ours < released
+    losses = []
+    for seed in range(5):
+        start = torch.rand(64, 4, generator=torch.Generator().manual_seed(seed)).double()
+        monkeypatch.setattr(joint_module, "_initial_parts", lambda *_, s=start: s)
+        losses.append(fit(tiny, "b", parts=4, seeds=range(50)).loss)
+    assert ours <= min(losses) + 1e-3
+
+
+@pytest.mark.parametrize("batch", [1, 7, 64])
+def test_the_batch_size_changes_nothing(tiny, batch):
+    whole = fit(tiny, "c", parts=6, seeds=range(200), batch=200)
+    pieces = fit(tiny, "c", parts=6, seeds=range(200), batch=batch)
+    assert (whole.parts - pieces.parts).abs().max() < 1e-4
+    assert (whole.appearances - pieces.appearances).abs().max() < 1e-3
+    assert whole.loss == pytest.approx(pieces.loss, abs=1e-6)
+
+
+def test_layers_larger_than_the_basis_are_compressed_without_harm(tiny):
+    statistics = gather(Features(tiny, tiny.layer("c"), range(200)), 200, 6)
+    assert statistics.basis.shape == (256, 128)
+    assert torch.allclose(statistics.basis.T @ statistics.basis, torch.eye(128), atol=1e-4)
+    assert 0 <= statistics.discarded < 0.05
+    factors = fit(tiny, "c", parts=6, seeds=range(200))
+    features = Features(tiny, tiny.layer("c"), range(200))
+    exact = reconstruction_loss(factors.appearances, factors.parts, features)
+    assert exact == pytest.approx(factors.loss, abs=1e-3)
+
+
+def test_appearances_are_ordered_principal_axes(tiny):
+    factors = fit(tiny, "b", parts=4, seeds=range(100))
+    Z = torch.cat(list(Features(tiny, tiny.layer("b"), range(100))))
+    coordinates = (factors.appearances.T @ Z).movedim(1, 0).flatten(1)
+    scatter = coordinates @ coordinates.T
+    off = scatter - scatter.diag().diag()
+    assert off.abs().max() < 1e-3 * scatter.diag().max()
+    assert (scatter.diag().diff() <= 1e-3).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"parts": 0}, "0 parts were asked for; this layer has 8 x 8 positions, so 1 to 64"),
+        ({"parts": 65}, "65 parts"),
+        ({"appearances": 13}, "13 appearances were asked for; this layer has 12 channels"),
+        ({"solver": "joined"}, "did you mean 'joint'"),
+        ({"seeds": []}, "no seeds"),
+    ],
+)
+def test_bad_requests_are_refused_with_the_valid_choice(tiny, options, said):
+    with pytest.raises(PandaError, match=said):
+        fit(tiny, "b", **options)
+
+
+def test_an_unknown_layer_names_the_nearest(tiny):
+    with pytest.raises(PandaError, match="valid: a, b, c"):
+        fit(tiny, "zzz")
+
+
+def test_nan_features_are_an_error_that_names_the_seed(tiny, monkeypatch):
+    real = tiny.head
+
+    def broken(latents, layer):
+        state = real(latents, layer)
+        for row, seed in enumerate(latents.seeds):
+            if seed == 7:
+                state.x[row, 0, 0, 0] = float("nan")
+        return state
+
+    monkeypatch.setattr(tiny, "head", broken)
+    with pytest.raises(PandaError, match="NaN or infinite features at b for seed 7"):
+        fit(tiny, "b", seeds=range(20))
+
+
+def test_all_zero_features_are_an_error(tiny, monkeypatch):
+    real = tiny.head
+    monkeypatch.setattr(
+        tiny, "head", lambda z, layer: real(z, layer).with_features(real(z, layer).x * 0)
+    )
+    with pytest.raises(PandaError, match="every feature is zero"):
+        fit(tiny, "b", seeds=range(20))
+
+
+def test_an_all_zero_part_is_an_error_that_says_how_many_there_are():
+    where, Z = planted()
+    zero = Solution(torch.eye(10).double(), torch.cat([where, 0 * where[:, :1]], 1).double(), ())
+    with pytest.raises(PandaError, match="1 of 5 parts came out all zero: .* no more than 4"):
+        joint_module._canonical(gather([Z], len(Z), 4), zero)
+
+
+def test_one_sample_one_part_one_appearance(tiny):
+    factors = fit(tiny, "a", parts=1, appearances=1, seeds=[5])
+    assert 0 <= factors.loss < 1
+
+
+def test_varimax_is_a_rotation():
+    torch.manual_seed(0)
+    loadings = torch.randn(30, 4).double()
+    rotated = varimax(loadings)
+    assert torch.allclose(rotated @ rotated.T, loadings @ loadings.T)
+
+
+def test_the_quartic_has_the_gradient_that_lowers_it():
+    torch.manual_seed(0)
+    half = torch.randn(6, 6).double()
+    m = half @ half.T
+    start = torch.rand(6, 2).double()
+    found = minimize_quartic(m, m, start, torch.eye(6).double())
+    assert (found >= 0).all()
+    assert quartic(m, m, found) < quartic(m, m, start)

@@ -1,0 +1,78 @@
+import pytest
+import torch
+from conftest import golden
+from torch.nn import functional as F
+
+from panda import Generator, Latents
+from panda_plugins.mobilestylegan import LAYERS
+from panda_plugins.mobilestylegan.network import inverse_haar
+
+
+@pytest.fixture(scope="module")
+def expected() -> dict[str, torch.Tensor]:
+    return golden("mobilestylegan-ffhq")
+
+
+@pytest.fixture(scope="module")
+def latents(expected: dict[str, torch.Tensor]) -> Latents:
+    return Latents((0, 1), {"z": expected["z"], "w": expected["w"]})
+
+
+@pytest.fixture(scope="module")
+def image(faces: Generator, latents: Latents) -> torch.Tensor:
+    return faces.forward(latents)
+
+
+def test_mapping_matches_the_original(faces, expected):
+    w = faces.network.mapping(expected["z"])
+    assert (w - expected["w"]).abs().max() < 1e-4
+
+
+def test_image_matches_the_original(image, expected):
+    assert image.shape == (2, 3, 1024, 1024)
+    small = F.avg_pool2d(image, 4)
+    assert (small - expected["image_256_area"].float()).abs().max() < 3e-3
+
+
+@pytest.mark.parametrize("layer", [layer.name for layer in LAYERS])
+def test_features_match_and_resuming_equals_the_plain_forward_pass(
+    faces, latents, image, expected, layer
+):
+    state = faces.head(latents, layer)
+    declared = faces.layers[layer]
+    assert state.x.shape == (2, declared.channels, declared.height, declared.width)
+    assert (state.x.mean((2, 3)) - expected[f"mean_over_space.{layer}"]).abs().max() < 1e-3
+    assert (state.x.std((1, 2, 3)) - expected[f"std.{layer}"]).abs().max() < 1e-3
+    before = state.x.clone()
+    assert torch.equal(faces.tail(state, layer), image)
+    assert torch.equal(state.x, before)
+
+
+def test_an_edit_matches_the_original(faces, latents, expected):
+    state = faces.head(latents, "16.conv2")
+    change = expected["edit.alpha"] * expected["edit.a"][:, None, None] * expected["edit.p"]
+    edited = faces.tail(state.with_features(state.x + change), "16.conv2")
+    small = F.avg_pool2d(edited, 4)
+    assert (small - expected["edit.image_256_area"].float()).abs().max() < 3e-3
+
+
+def test_a_sample_depends_on_its_seed_alone(faces):
+    together = faces.sample([3, 14, 15, 9, 26])
+    alone = faces.sample([15])
+    assert torch.equal(together.tensors["z"][2:3], alone.tensors["z"])
+    images = faces.forward(together)
+    assert (images[2:3] - faces.forward(alone)).abs().max() < 1e-5
+
+
+def test_truncation_zero_gives_the_mean_face(faces):
+    w = faces.sample([1, 2], truncation=0).tensors["w"]
+    assert torch.allclose(w[0], w[1], atol=1e-6)
+
+
+def test_inverse_haar_is_orthonormal():
+    x = torch.randn(2, 8, 3, 5, dtype=torch.float64)
+    y = inverse_haar(x)
+    assert y.shape == (2, 2, 6, 10)
+    assert torch.allclose(y.square().sum(), x.square().sum())
+    flat = inverse_haar(torch.tensor([1.0, 0, 0, 0]).view(1, 4, 1, 1))
+    assert torch.allclose(flat, torch.full((1, 1, 2, 2), 0.5))

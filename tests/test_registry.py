@@ -1,0 +1,155 @@
+import json
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from panda import PandaError, create_generator, hookimpl, hookspecs, list_generators, registry
+from panda.errors import PandaWarning
+from panda.zoo import Card
+
+
+def card() -> Card:
+    return Card("Toy", "none", 16, "MIT", "here", load=lambda device, dtype: None)
+
+
+class Good:
+    @hookimpl
+    def panda_generators(self):
+        return {"toy-a": card(), "toy-b": card()}
+
+
+class Same:
+    @hookimpl
+    def panda_generators(self):
+        return {"toy-b": card(), "toy-c": card()}
+
+
+class Raises:
+    @hookimpl
+    def panda_generators(self):
+        raise RuntimeError("no CUDA here")
+
+
+class WrongType:
+    @hookimpl
+    def panda_generators(self):
+        return ["toy"]
+
+
+class WrongCard:
+    @hookimpl
+    def panda_generators(self):
+        return {"toy": "not a card"}
+
+
+class Misspelt:
+    @hookimpl
+    def panda_generator(self):
+        return {}
+
+
+class NoHook:
+    pass
+
+
+class WrongArguments:
+    @hookimpl
+    def panda_generators(self, names):
+        return {}
+
+
+class Point(EntryPoint):
+    """An entry point that loads an object of this file."""
+
+    def load(self):
+        target = globals().get(self.value)
+        if target is None:
+            raise ImportError("No module named 'gone'")
+        return target()
+
+
+@pytest.fixture
+def install(monkeypatch):
+    def use(**points):
+        found = [Point(name, value, "panda") for name, value in points.items()]
+        monkeypatch.setattr(registry, "entry_points", lambda group: found)
+        registry.plugins.cache_clear()
+
+    yield use
+    registry.plugins.cache_clear()
+
+
+def test_the_built_in_plugins_come_through_the_same_door():
+    registry.plugins.cache_clear()
+    assert "mobilestylegan-ffhq-1024" in list_generators("mobile*")
+    assert all(plugin.error is None for plugin in registry.plugins())
+
+
+def test_generators_of_a_plugin_are_listed_by_pattern(install):
+    install(good="Good")
+    assert list_generators() == ["toy-a", "toy-b"]
+    assert list_generators("*-b") == ["toy-b"]
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("Missing", "No module named 'gone'"),
+        ("Raises", "no CUDA here"),
+        ("WrongType", "gave list, expected {name: Card}"),
+        ("WrongCard", "gave 'toy': str"),
+        ("Misspelt", "unknown hook 'panda_generator'"),
+        ("NoHook", "has no hook panda_generators"),
+        ("WrongArguments", "names"),
+    ],
+)
+def test_one_broken_plugin_is_a_warning_that_names_it_and_the_rest_works(install, broken, said):
+    install(broken=broken, good="Good")
+    with pytest.warns(PandaWarning, match="plugin 'broken' is left out") as caught:
+        assert list_generators() == ["toy-a", "toy-b"]
+    assert said in str(caught[0].message)
+    assert {p.name: p.error is None for p in registry.plugins()} == {"broken": False, "good": True}
+
+
+def test_a_name_registered_twice_is_a_warning_and_the_first_stays(install):
+    install(good="Good", same="Same")
+    with pytest.warns(PandaWarning, match="'same' brings generator 'toy-b', which plugin 'good'"):
+        assert list_generators() == ["toy-a", "toy-b", "toy-c"]
+
+
+def test_panda_plugins_limits_what_loads(install, monkeypatch):
+    monkeypatch.setenv("PANDA_PLUGINS", "same")
+    install(good="Good", same="Same", broken="Raises")
+    assert list_generators() == ["toy-b", "toy-c"]
+
+
+def test_an_unknown_generator_names_the_nearest(install):
+    install(good="Good")
+    with pytest.raises(PandaError, match="no generator 'toy-d'; did you mean 'toy-"):
+        create_generator("toy-d")
+
+
+def test_an_unknown_device_is_one_sentence():
+    with pytest.raises(PandaError, match="device 'tpu' cannot be used here"):
+        create_generator("mobilestylegan-ffhq-1024", device="tpu")
+
+
+def test_every_hook_is_documented():
+    hooks = [value for name, value in vars(hookspecs).items() if name.startswith("panda_")]
+    assert hooks
+    assert all(len(hook.__doc__ or "") > 60 for hook in hooks)
+
+
+@pytest.mark.parametrize("verb", [["list"], ["info", "mobilestylegan-ffhq-1024"], ["plugins"]])
+def test_the_catalog_starts_without_torch_and_speaks_json(verb):
+    program = (
+        "import sys; from panda.cli import main; code = main(sys.argv[1:]);"
+        "print('torch' in sys.modules, file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *verb, "--json"], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)
+    assert done.stderr == "False\n"

@@ -1,0 +1,158 @@
+"""Edit, refine, localize and remove, on a small generator."""
+
+import pytest
+import torch
+
+from panda import PandaError
+from panda.edit import Edit, direction, edit_images, refine
+from panda.factorize import fit
+from panda.generator import Layer
+from panda.localize import localize, otsu
+from panda.remove import border_mask, remove, remove_images
+
+
+@pytest.fixture
+def factors(tiny):
+    return fit(tiny, "b", parts=4, seeds=range(100))
+
+
+@pytest.mark.parametrize(
+    ("text", "edit"),
+    [
+        ("3:12:30", Edit((3,), 12, 30.0)),
+        ("3+5:0:-40", Edit((3, 5), 0, -40.0)),
+        ("3:12:2.5sd", Edit((3,), 12, 2.5, sigma=True)),
+        ("0:p1:-5sd", Edit((0,), "p1", -5.0, sigma=True)),
+        ("1:bg:1.2", Edit((1,), "bg", 1.2)),
+    ],
+)
+def test_edits_are_read_from_text(text, edit):
+    assert Edit.parse(text) == edit
+
+
+@pytest.mark.parametrize("text", ["", "3", "3:12", "a:1:2", "3:12:2.5px", "3:q1:2", "1,2:3:4"])
+def test_other_text_is_refused_with_an_example(text):
+    with pytest.raises(PandaError, match="is no edit; expected PARTS:APPEARANCE:STRENGTH"):
+        Edit.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (Edit((4,), 0, 1.0), "parts 0 to 3"),
+        (Edit((0,), 12, 1.0), "appearances 0 to 11"),
+        (Edit((0,), "p12", 1.0), "p0 to p11"),
+        (Edit((0, 1), "p0", 1.0), "one part"),
+        (Edit((), 0, 1.0), "at least one part"),
+    ],
+)
+def test_edits_out_of_range_are_refused(factors, edit, said):
+    with pytest.raises(PandaError, match=said):
+        direction(factors, [edit])
+
+
+def test_an_edit_is_the_formula_of_the_paper_and_edits_add_up(factors):
+    one, two = Edit((2,), 5, 30.0), Edit((0, 3), 1, -4.0)
+    a = factors.appearances[:, 5]
+    expected = 30 * a[:, None, None] * factors.masks[2]
+    assert torch.allclose(direction(factors, [one])[0], expected, atol=1e-5)
+    both = direction(factors, [one, two])
+    assert torch.allclose(both, direction(factors, [one]) + direction(factors, [two]), atol=1e-5)
+
+
+def test_one_standard_deviation_moves_the_coordinate_by_as_much_as_it_varies(factors):
+    for appearance in (3, "p0"):
+        vector, spread = factors.vector(appearance, (1,))
+        moved = vector @ Edit((1,), appearance, 1.0, sigma=True).change(factors)
+        assert float(moved) == pytest.approx(spread, rel=1e-4)
+
+
+def test_edited_images_differ_only_by_the_edit(factors, tiny):
+    latents = tiny.sample([1, 2, 3])
+    same = edit_images(tiny, factors, latents, [Edit((0,), 0, 0.0)])
+    assert torch.equal(same, tiny.forward(latents))
+    changed = edit_images(tiny, factors, latents, [Edit((0,), 0, 5.0)])
+    assert changed.shape == (3, 3, 16, 16)
+    alone = edit_images(tiny, factors, tiny.sample([2]), [Edit((0,), 0, 5.0)])
+    assert torch.allclose(changed[1:2], alone, atol=1e-5)
+
+
+def test_refined_parts_fit_each_sample_better_whatever_the_batch(factors, tiny):
+    x = tiny.head(tiny.sample(range(200, 210)), "b").x
+    Z, A = x.flatten(2), factors.appearances
+
+    def losses(parts):
+        return (Z - A @ (A.T @ Z @ parts) @ parts.mT).square().sum((1, 2))
+
+    refined = refine(factors, x)
+    assert refined.shape == (10, 64, 4)
+    assert (refined >= 0).all()
+    assert (losses(refined) < losses(factors.parts[None])).all()
+    alone = torch.cat([refine(factors, x[i : i + 1]) for i in range(10)])
+    assert torch.allclose(losses(refined), losses(alone), rtol=1e-3)
+    assert edit_images(
+        tiny, factors, tiny.sample([5]), [Edit((0,), 0, 5.0)], refined=True
+    ).isfinite().all()
+
+
+def test_a_concept_map_is_a_coordinate_and_its_mask_a_threshold(factors, tiny):
+    x = tiny.head(tiny.sample([1, 2]), "b").x
+    maps, mask = localize(factors, x, 2, threshold="mean")
+    assert torch.allclose(maps, (factors.appearances.T @ x.flatten(2))[:, 2].view(2, 8, 8))
+    level = factors.appearances[:, 2] @ factors.mean
+    assert torch.equal(mask, maps >= level)
+    large, _ = localize(factors, x, "p0", part=1, resolution=32)
+    assert large.shape == (2, 32, 32)
+    with pytest.raises(PandaError, match="no threshold 'otso'; did you mean 'otsu'"):
+        localize(factors, x, 2, threshold="otso")
+
+
+def test_otsu_splits_two_clusters():
+    values = torch.cat([torch.randn(500) * 0.1, 5 + torch.randn(300) * 0.1])
+    assert 0.3 < float(otsu(values)) < 4.7
+    assert float(otsu(torch.ones(9))) == 1.0
+
+
+def test_the_border_leaves_out_the_bottom_and_margins():
+    mask = border_mask(Layer("l", 1, 6, 6, margin=1))
+    assert mask.tolist() == [
+        [0, 0, 0, 0, 0, 0],
+        [0, 1, 1, 1, 1, 0],
+        [0, 1, 0, 0, 1, 0],
+        [0, 0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0],
+    ]
+
+
+def test_removal_paints_the_background_of_the_sample_inside_the_part_alone(factors, tiny):
+    x = tiny.head(tiny.sample([1, 2, 3]), "b").x
+    removed = remove(factors, x, [0])
+    outside = factors.masks[0] == 0
+    assert torch.equal(removed[:, :, outside], x[:, :, outside])
+    assert not torch.allclose(removed, x)
+    peak = (factors.masks[0] == 1).nonzero()[0].tolist()
+    inside = removed[:, :, peak[0], peak[1]] - 1.2 * factors.background
+    # What is painted less the background appearance is a mean over the sample's own border.
+    border = x[:, :, border_mask(factors.layer).bool()]
+    assert (inside <= border.amax(2) + 1e-5).all()
+    assert (inside >= border.amin(2) - 1e-5).all()
+    assert remove_images(tiny, factors, tiny.sample([4]), [0, 1]).shape == (1, 3, 16, 16)
+    with pytest.raises(PandaError, match="parts 0 to 3"):
+        remove(factors, x, [9])
+
+
+def test_the_background_appearance_finds_a_planted_background(tiny, monkeypatch):
+    planted = torch.nn.functional.normalize(torch.randn(12), dim=0)
+    real = tiny.head
+
+    def with_background(latents, layer):
+        state = real(latents, layer)
+        border = torch.ones(8, 8)
+        border[2:, 2:6] = 0
+        return state.with_features(state.x + 3 * planted[:, None, None] * border)
+
+    monkeypatch.setattr(tiny, "head", with_background)
+    factors = fit(tiny, "b", parts=4, seeds=range(100))
+    found = torch.nn.functional.normalize(factors.background, dim=0)
+    assert float(found @ planted) > 0.9

@@ -34,7 +34,8 @@ class TinyGenerator(Generator):
         ).requires_grad_(False)
         self.rgb = nn.Conv2d(12, 3, 1).requires_grad_(False)
         self.layers = {
-            name: Layer(name, 12, pixels, pixels) for name, pixels in (("a", 4), ("b", 8), ("c", 16))
+            name: Layer(name, 12, pixels, pixels)
+            for name, pixels in (("a", 4), ("b", 8), ("c", 16))
         }
 
     def sample(

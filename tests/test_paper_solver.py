@@ -47,9 +47,7 @@ def test_refined_parts_equal_the_released_codes(expected, steps):
 def test_an_edit_direction_equals_the_released_codes(expected):
     A, P = expected["Uc_100"], expected["Us_100"]
     empty = torch.zeros(16, 4)
-    factors = Factors(
-        "golden", Layer("4", 32, 8, 8), A, P, empty, empty, empty, empty, empty, {}
-    )
+    factors = Factors("golden", Layer("4", 32, 8, 8), A, P, empty, empty, empty, empty, empty, {})
     change = direction(factors, [Edit((0, 2), 1, 5.0)])
     assert (change - expected["edit_direc"]).abs().max() < 1e-5
 
@@ -79,9 +77,7 @@ def test_released_npy_factors_round_trip(tmp_path, tiny):
     rng = np.random.default_rng(0)
     np.save(tmp_path / "Uc.npy", np.linalg.qr(rng.standard_normal((12, 6)))[0].astype(np.float32))
     np.save(tmp_path / "Us.npy", rng.uniform(0, 1, (64, 3)).astype(np.float32))
-    factors = import_released(
-        tiny, "b", tmp_path / "Uc.npy", tmp_path / "Us.npy", seeds=range(20)
-    )
+    factors = import_released(tiny, "b", tmp_path / "Uc.npy", tmp_path / "Us.npy", seeds=range(20))
     assert torch.equal(factors.parts, torch.from_numpy(np.load(tmp_path / "Us.npy")))
     assert torch.equal(factors.appearances, torch.from_numpy(np.load(tmp_path / "Uc.npy")))
     with pytest.raises(PandaError, match="64 positions, but tiny c has 12 and 256"):

@@ -90,9 +90,11 @@ def test_refined_parts_fit_each_sample_better_whatever_the_batch(factors, tiny):
     assert (losses(refined) < losses(factors.parts[None])).all()
     alone = torch.cat([refine(factors, x[i : i + 1]) for i in range(10)])
     assert torch.allclose(losses(refined), losses(alone), rtol=1e-3)
-    assert edit_images(
-        tiny, factors, tiny.sample([5]), [Edit((0,), 0, 5.0)], refined=True
-    ).isfinite().all()
+    assert (
+        edit_images(tiny, factors, tiny.sample([5]), [Edit((0,), 0, 5.0)], refined=True)
+        .isfinite()
+        .all()
+    )
 
 
 def test_a_concept_map_is_a_coordinate_and_its_mask_a_threshold(factors, tiny):

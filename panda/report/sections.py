@@ -39,6 +39,9 @@ VISIBLE = 0.06
 BROKEN = 0.12
 """Beyond this change of a part, an edit tends to leave what the generator can draw."""
 
+CLEAR = 0.04
+"""An edit below this change of its part is too faint for the overview."""
+
 CLOSE_UP = 0.75
 """Parts whose crop is smaller than this share of the image's side are shown as close-ups."""
 
@@ -116,7 +119,7 @@ def samples(page: Page, images: Tensor, seeds: Sequence[int], truncation: float)
 def parts(page: Page, study: Study, faces: int) -> None:
     """Each part over several faces."""
     page.section(
-        f"Parts of {study.factors.layer.name}",
+        f"Parts at {study.factors.layer.name}",
         f"{len(study.factors.masks)} parts of {study.factors.layer.height} x"
         f" {study.factors.layer.width} features, found without labels, each lit in the same few"
         " samples. One set of parts serves all samples; refinement, below, fits them to each.",
@@ -253,9 +256,14 @@ def overview(study: Study, faces: int = 3) -> Image.Image:
     """One picture of it all: sample, parts in color, three edits, removal, background map."""
     objects = study.object_parts()
     strongest = _strongest(study)
+    visible = [one for one in study.shown if one.inside > CLEAR]
+    first = {one.edit.parts[0]: one for one in reversed(visible)}
     # The strongest part of the object, and the two parts whose edits keep to themselves best.
     local = sorted(objects[1:], key=lambda part: -strongest[part].inside / strongest[part].outside)
-    chosen = [strongest[part].edit for part in [objects[0], *local[:2]]]
+    chosen = [
+        strongest[objects[0]].edit,
+        *(first.get(part, strongest[part]).edit for part in local[:2]),
+    ]
     rows = []
     for row in range(min(faces, len(study.images))):
         picture = to_picture(study.images[row], SIZE)

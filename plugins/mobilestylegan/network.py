@@ -18,7 +18,11 @@ from torch.nn import functional as F
 
 
 class Affine(nn.Module):
-    """``w W^T + b``: ``[N, 512]`` to the style scales ``[N, C]``."""
+    """``w W^T + b``: ``[N, 512]`` to the style scales ``[N, C]``.
+
+    In float64: libraries multiply one row and many rows in different orders, and the network makes
+    a hundred times more of the difference. So a sample is the same in a batch of any size.
+    """
 
     def __init__(self, channels: int, latent: int = 512) -> None:
         super().__init__()
@@ -27,7 +31,7 @@ class Affine(nn.Module):
 
     def forward(self, w: Tensor) -> Tensor:
         """Return the style scales."""
-        return F.linear(w, self.weight, self.bias)
+        return F.linear(w.double(), self.weight.double(), self.bias.double()).to(w.dtype)
 
 
 class Mapping(nn.Module):
@@ -39,10 +43,11 @@ class Mapping(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Return w, untruncated."""
-        x = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
+        x = z.double()
+        x = x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8)
         for layer in self.layers:
             x = F.leaky_relu(layer(x), 0.2) * math.sqrt(2)
-        return x
+        return x.to(z.dtype)
 
 
 class _Activated(nn.Module):
@@ -69,7 +74,9 @@ class InputConv(_Activated):
     def forward(self, w: Tensor) -> Tensor:
         """Return features ``[N, C, 4, 4]``."""
         x = self.constant * self.style(w)[:, :, None, None]
-        x = F.conv2d(x, self.weight, padding=1)
+        # A product for each sample, where conv2d would choose its algorithm by the batch size.
+        patches = F.unfold(x, 3, padding=1)
+        x = torch.bmm(self.weight.flatten(1).expand(len(x), -1, -1), patches).view_as(x)
         return self._finish(x.contiguous(memory_format=torch.channels_last))
 
 

@@ -1,0 +1,120 @@
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+from panda.cli import main
+from panda.factorize import fit
+from panda.report.page import Figure, Page
+
+
+@pytest.fixture
+def factors(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("panda.cli.using.create_generator", lambda name, device: tiny)
+    monkeypatch.setattr("panda.cli.fitting.create_generator", lambda name, device: tiny)
+    fit(tiny, "b", parts=4, seeds=range(60)).save(tmp_path / "factors")
+    return str(tmp_path / "factors")
+
+
+def test_fit_writes_factors_and_prints_json(factors, tmp_path, capsys):
+    out = tmp_path / "new"
+    arguments = ["fit", "tiny", "a", "--parts", "3", "--seeds", "0-29", "--json", "--out", str(out)]
+    assert main(arguments) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["seeds"] == "0-29"
+    assert "loss 0." in said.err
+    assert main(arguments) == 0
+
+
+@pytest.mark.parametrize(
+    ("verb", "files"),
+    [
+        (["parts"], ["sheet.png"]),
+        (["parts", "--refine"], ["sheet.png"]),
+        (
+            ["edit", "--edit", "0:p0:5sd", "--edit", "1+2:3:-4"],
+            ["0002.png", "0005.png", "sheet.png"],
+        ),
+        (["edit", "--edit", "0:0:5", "--refine"], ["0002.png", "0005.png", "sheet.png"]),
+        (["refine"], ["parts.safetensors", "sheet.png"]),
+        (["localize", "--appearance", "bg"], ["0002.png", "0005.png", "sheet.png"]),
+        (
+            ["localize", "--appearance", "p1", "--part", "2", "--threshold", "mean"],
+            ["0002.png", "0005.png", "sheet.png"],
+        ),
+        (["remove", "--parts", "0,2-3"], ["0002.png", "0005.png", "sheet.png"]),
+    ],
+)
+def test_verbs_write_full_size_pictures_and_a_sheet(factors, tmp_path, verb, files):
+    out = tmp_path / "out"
+    assert main([verb[0], factors, *verb[1:], "--seeds", "2,5", "--out", str(out)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == files
+    for path in out.glob("0*.png"):
+        with Image.open(path) as picture:
+            assert picture.size == (16, 16)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["info", "mobilestylegan"], "did you mean 'mobilestylegan-ffhq-1024'?"),
+        (["list", "nothing*"], "no generator matches"),
+        (["fit", "g", "b", "--seeds", "9-1", "--out", "OUT"], "runs backwards"),
+        (["fit", "g", "d", "--out", "OUT"], "has no layer 'd'"),
+        (["fit", "g", "b", "--parts", "65", "--out", "OUT"], "65 parts were asked for"),
+        (["fit", "g", "b", "--solver", "best", "--out", "OUT"], "no solver 'best'"),
+        (["edit", "FACTORS", "--edit", "x", "--out", "OUT"], "'x' is no edit"),
+        (["edit", "FACTORS", "--edit", "9:0:1", "--out", "OUT"], "parts 0 to 3"),
+        (["edit", "missing", "--edit", "0:0:1", "--out", "OUT"], "holds no factors"),
+        (["remove", "FACTORS", "--parts", "7", "--out", "OUT"], "parts 0 to 3"),
+        (["localize", "FACTORS", "--appearance", "p0", "--out", "OUT"], "expected one part"),
+        (["parts", "FACTORS", "--seeds", "one", "--out", "OUT"], "cannot be read"),
+    ],
+)
+def test_bad_input_is_one_sentence_exit_2_and_nothing_written(
+    factors, tmp_path, capsys, arguments, said
+):
+    out = tmp_path / "out"
+    places = {"OUT": str(out), "FACTORS": factors}
+    assert main([places.get(argument, argument) for argument in arguments]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert error.startswith("panda: ")
+    assert not out.exists()
+
+
+def test_results_go_nowhere_over_other_files(factors, tmp_path, capsys):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.png").touch()
+    assert main(["fit", "tiny", "b", "--out", str(tmp_path / "photos")]) == 2
+    assert "choose another folder" in capsys.readouterr().err
+
+
+def test_a_page_holds_everything_it_shows_and_escapes_what_it_is_told(tmp_path):
+    page = Page("<Title>", 'lead & "quotes"')
+    page.section("A <b>", "about")
+    page.card([[Figure(Image.new("RGB", (4, 4)), "x < y")]], "card")
+    page.table(["a"], [["<1>"]])
+    page.save(tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text()
+    assert "&lt;Title&gt;" in text
+    assert "x &lt; y" in text
+    assert "<1>" not in text
+    for outside in ("http://", "https://", 'src="/', "<script", "@import"):
+        assert outside not in text
+
+
+def test_the_demo_tells_the_whole_story_on_any_generator(tiny, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("panda.demo.create_generator", lambda name, device: tiny)
+    torch.manual_seed(0)
+    assert main(["demo", "--quick", "--generator", "tiny", "--out", str(tmp_path / "demo")]) == 0
+    said = capsys.readouterr().out
+    assert f"open {tmp_path / 'demo' / 'report.html'}" in said
+    text = (tmp_path / "demo" / "report.html").read_text()
+    for section in ("Samples", "Parts at", "Local edits", "Concept maps", "Object removal"):
+        assert section in text
+    assert "https://" not in text
+    with Image.open(tmp_path / "demo" / "overview.png") as picture:
+        assert picture.width > 1000

@@ -15,6 +15,11 @@ _ARRAYS = {"numpy.core.multiarray._reconstruct", "numpy._core.multiarray._recons
 _KINDS = {"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"}
 
 
+def are_sizes(*numbers: Any) -> bool:
+    """Whether all can be sizes, strides or offsets: no negative, no nonsense, no endless list."""
+    return len(numbers) <= 40 and all(type(n) is int and 0 <= n < 1 << 48 for n in numbers)
+
+
 def is_array(value: Any) -> bool:
     """Whether a value of a pickle is a numpy array or scalar."""
     return isinstance(value, Record) and value.name in _SCALARS | _ARRAYS
@@ -38,8 +43,8 @@ def read_array(value: Any) -> np.ndarray:
         case _:
             raise PandaError(f"{describe(value)}, expected a numpy array")
     kind = _dtype(dtype)
-    if any(type(size) is not int or size < 0 for size in shape):
-        raise PandaError("a numpy array whose shape is not of whole numbers")
+    if not are_sizes(*shape):
+        raise PandaError("a numpy array whose shape is not of sizes")
     wanted = math.prod(shape) * kind.itemsize
     if wanted != len(data):
         raise PandaError(f"a numpy array of {wanted} bytes with a content of {len(data)} bytes")

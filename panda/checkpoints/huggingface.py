@@ -7,14 +7,9 @@ from pathlib import Path
 
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.plain import from_json
-from panda.checkpoints.tensors import read_safetensors
-from panda.checkpoints.torch_files import read_torch
 from panda.errors import PandaError
 
-_WEIGHTS: dict[str, Callable[[Path], Checkpoint]] = {
-    "model.safetensors": read_safetensors,
-    "pytorch_model.bin": read_torch,
-}
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
 def is_huggingface(folder: Path) -> bool:
@@ -24,13 +19,12 @@ def is_huggingface(folder: Path) -> bool:
     )
 
 
-def read_huggingface(folder: Path) -> Checkpoint:
+def read_huggingface(folder: Path, read_file: Callable[[Path], Checkpoint]) -> Checkpoint:
     """Return the weights, safetensors first, and the whole of config.json."""
-    name = next(name for name in _WEIGHTS if (folder / name).is_file())
     reading = "config.json"
     try:
         config = from_json((folder / reading).read_bytes())
-        reading = name
-        return Checkpoint("huggingface", _WEIGHTS[name](folder / name).tensors, config)
+        reading = next(name for name in _WEIGHTS if (folder / name).is_file())
+        return Checkpoint("huggingface", read_file(folder / reading).tensors, config)
     except PandaError as error:
         raise PandaError(f"{reading}: {error}") from error

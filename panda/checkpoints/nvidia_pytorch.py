@@ -66,7 +66,9 @@ def _state(module: Any, name: str) -> dict[str, Any]:
 def _table(state: dict[str, Any], group: str) -> dict[str, Any]:
     table = state.get(group)
     if not isinstance(table, dict) or not all(isinstance(name, str) for name in table):
-        raise PandaError(f"an NVIDIA pickle where {group} is {describe(table)}, expected a dict")
+        raise PandaError(
+            f"an NVIDIA pickle where {group} is {describe(table)}, expected a dict of names"
+        )
     return table
 
 

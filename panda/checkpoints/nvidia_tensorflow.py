@@ -41,7 +41,7 @@ def read_nvidia_tensorflow(content: Any) -> Checkpoint:
         try:
             tensors[name] = torch.from_numpy(read_array(value))
         except PandaError as error:
-            raise PandaError(f"{name!r} cannot be read: {error}") from error
+            raise PandaError(f"{name!r:.80} cannot be read: {error}") from error
     facts = {key: state.get(key) for key in ("version", "build_func_name")}
     return Checkpoint("nvidia-tensorflow", tensors, plain({**state["static_kwargs"], **facts}))
 

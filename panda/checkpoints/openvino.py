@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from panda.checkpoints.arrays import are_sizes
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.storages import SHARING
 from panda.errors import PandaError
@@ -127,13 +128,15 @@ def _value(layer: ET.Element, constants: bytes) -> torch.Tensor | None:
         dtype = np.dtype(_DTYPES[facts["element_type"]])
         shape = tuple(int(size) for size in facts["shape"].split(",") if size)
         offset, size = int(facts["offset"]), int(facts["size"])
+        if not are_sizes(*shape, offset, size):
+            raise ValueError("these are no sizes")
     except (KeyError, ValueError) as error:
         raise PandaError(
             f"damaged OpenVINO IR: constant {layer.get('name')!r} has no readable type, shape or"
             f" place ({error})"
         ) from error
     wanted = math.prod(shape) * dtype.itemsize
-    if min(shape, default=0) < 0 or size != wanted or not 0 <= offset <= len(constants) - size:
+    if size != wanted or offset + size > len(constants):
         raise PandaError(
             f"damaged OpenVINO IR: constant {layer.get('name')!r} wants {wanted} bytes at {offset}"
             f" of a file of {len(constants)} bytes"

@@ -46,7 +46,7 @@ ALLOWED = frozenset(
 
 _DICTS = {"collections.OrderedDict", "dnnlib.util.EasyDict"}
 _SETS = {"builtins.set", "__builtin__.set"}
-_LONGEST = 2_000_000  # opcodes; large training checkpoints have under 100,000
+_LONGEST = 1_000_000  # opcodes; large training checkpoints have under 100,000
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Record:
 
 
 class Stream(Protocol):
-    """An open file, a `BytesIO` or an `mmap`."""
+    """A `BytesIO` or an `mmap`: however much is asked for, they give no more than there is."""
 
     def read(self, size: int, /) -> bytes:
         """Return at most ``size`` bytes."""
@@ -95,7 +95,7 @@ def parse(stream: Stream, persistent: list[Any] | None = None) -> Any:
             machine.step(opcode.name, argument)
         return machine.stack[-1]
     except (ValueError, TypeError, IndexError) as error:
-        raise PandaError(f"a damaged or truncated pickle ({error})") from error
+        raise PandaError(f"a damaged or truncated pickle ({error!s:.150})") from error
 
 
 class _Machine:

@@ -15,7 +15,7 @@ from panda.checkpoints.nvidia_pytorch import is_nvidia_pytorch, read_nvidia_pyto
 from panda.checkpoints.nvidia_tensorflow import is_nvidia_tensorflow, read_nvidia_tensorflow
 from panda.checkpoints.openvino import read_openvino
 from panda.checkpoints.pickles import describe, parse
-from panda.checkpoints.tensorflowjs import read_tensorflowjs
+from panda.checkpoints.tensorflowjs import read_model_json
 from panda.checkpoints.tensors import read_safetensors
 from panda.checkpoints.torch_files import LEGACY_MAGIC, read_torch
 from panda.errors import PandaError
@@ -59,12 +59,14 @@ def _one_sentence(path: Path) -> Iterator[None]:
 
 def _read_folder(path: Path) -> Checkpoint:
     if is_huggingface(path):
-        return read_huggingface(path)
+        return read_huggingface(path, _read_file)
     if (path / "model.json").is_file():
-        return read_tensorflowjs(path / "model.json")
+        return read_model_json(path / "model.json")
     graphs = sorted(path.glob("*.xml"))
     if len(graphs) == 1:
         return read_openvino(graphs[0])
+    if graphs:
+        raise PandaError(f"a folder of {len(graphs)} graphs, expected one; give the path of one")
     found = ", ".join(sorted(entry.name for entry in path.iterdir())[:6]) or "nothing"
     raise PandaError(f"a folder of {found}; {_EXPECTED}")
 
@@ -82,7 +84,7 @@ def _read_file(path: Path) -> Checkpoint:
     if head.startswith(b"\x80"):
         return _read_pickle(path)
     if text.startswith(b"{"):
-        return read_tensorflowjs(path)
+        return read_model_json(path)
     if text.startswith((b"<?xml", b"<net")):
         return read_openvino(path)
     if text.startswith((b"<!doctype html", b"<html")):

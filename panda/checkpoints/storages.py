@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from panda.checkpoints.arrays import are_sizes
 from panda.checkpoints.pickles import Global, Record, describe
 from panda.errors import PandaError
 
@@ -25,7 +26,6 @@ _DTYPES = {
     "torch.ByteStorage": ("|u1", torch.uint8),
     "torch.BoolStorage": ("|b1", torch.bool),
 }
-_MOST = 1 << 48  # elements; numbers beyond any file overflow elsewhere
 SHARING = 4
 """Names may share bytes of a file (tied weights), so often on average and no more."""
 
@@ -47,8 +47,8 @@ class Storage:
     def of(cls, persistent_id: Any) -> Storage:
         """Check a persistent id; raises `PandaError` where it is no storage."""
         match persistent_id:
-            case ("storage", Global(kind), str() as key, _, int() as size, *view) if (
-                kind in _DTYPES and 0 <= size < _MOST and view in ([], [None])
+            case ("storage", Global(kind), str() as key, _, size, *view) if (
+                kind in _DTYPES and are_sizes(size) and view in ([], [None])
             ):
                 return cls(key, size, kind)
         raise PandaError("a damaged torch file: a tensor's storage is not described as torch does")
@@ -69,7 +69,7 @@ def read_tensors(
         try:
             tensor = _read_tensor(record, load, left)
         except PandaError as error:
-            raise PandaError(f"{name!r} cannot be read: {error}") from error
+            raise PandaError(f"{name!r:.80} cannot be read: {error}") from error
         left -= tensor.nbytes
         tensors[name] = tensor
     return tensors
@@ -89,8 +89,7 @@ def _read_tensor(
             pass
         case _:
             raise PandaError(f"{describe(record)}, expected a tensor")
-    numbers = [offset, *shape, *strides]
-    if len(shape) != len(strides) or any(type(n) is not int or n < 0 for n in numbers):
+    if len(shape) != len(strides) or not are_sizes(offset, *shape, *strides):
         raise PandaError("its shape and strides are not those of a tensor")
     storage, data = load(place)
     numpy_type, torch_type = _DTYPES[storage.kind]

@@ -40,7 +40,7 @@ def read_torch(path: Path) -> Checkpoint:
             with zipfile.ZipFile(file) as archive:
                 content, load = _read_zip(archive, size)
                 return _checkpoint(content, load, size)
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        except (zipfile.BadZipFile, EOFError, NotImplementedError, UnicodeDecodeError) as error:
             raise PandaError(f"a damaged or truncated zip ({error})") from error
 
 
@@ -86,9 +86,11 @@ def read_legacy(stream: Stream) -> tuple[Any, Load]:
     storages = {storage.key: storage for storage in map(Storage.of, persistent)}
     data = {}
     keys = parse(stream)
-    if not isinstance(keys, list) or not set(map(str, keys)) <= set(storages):
-        raise PandaError("a damaged torch file: it has storages that no tensor uses")
-    for key in map(str, keys):
+    if not isinstance(keys, list):
+        raise PandaError("a damaged torch file: the list of its storages is missing")
+    for key in keys:
+        if not isinstance(key, str) or key not in storages:
+            raise PandaError("a damaged torch file: it has a storage that no tensor uses")
         elements = int.from_bytes(stream.read(8), "little")
         wanted = storages[key].bytes
         data[key] = stream.read(wanted)

@@ -2,7 +2,7 @@
 
 A dict with G, D and G_ema. Each network is a record of `_reconstruct_persistent_obj` on one dict:
 ``module_src`` (source text that upstream executes and we ignore) and ``state``, the attributes of
-the torch module. See docs of both repositories, torch_utils/persistence.py.
+the torch module. The format is that of torch_utils/persistence.py in both repositories.
 """
 
 from __future__ import annotations

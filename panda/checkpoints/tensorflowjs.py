@@ -73,13 +73,14 @@ def read_tensorflowjs(model: bytes, shards: Mapping[str, bytes]) -> dict[str, to
                 kind, scale, least = _encoding(weight)
                 array = np.frombuffer(data, kind, math.prod(shape), place).reshape(shape)
                 place += array.nbytes
-                if scale is not None:
-                    array = array.astype(np.float64) * scale + least
-                    array = array.round() if weight["dtype"] == "int32" else array
-                tensors[name] = torch.from_numpy(array.astype(_DTYPES[weight["dtype"]]))
+                with np.errstate(invalid="raise", over="raise"):
+                    if scale is not None:
+                        array = array.astype(np.float64) * scale + least
+                        array = array.round() if weight["dtype"] == "int32" else array
+                    tensors[name] = torch.from_numpy(array.astype(_DTYPES[weight["dtype"]]))
             if place != len(data):
                 raise ValueError(f"{len(data)} bytes for constants of {place} bytes")
-    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"[:200]
         raise PandaError(f"damaged TensorFlow.js model: {reason}") from error
     return tensors

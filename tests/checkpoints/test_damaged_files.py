@@ -362,6 +362,7 @@ def test_many_constants_of_the_same_bytes_are_refused(tmp_path):
         ('"count"', '"flag"', "of 'flag', or another of that name"),
         ('"count"', "[]", "damaged TensorFlow.js model"),
         ('"float32"', '"string"', "damaged TensorFlow.js model"),
+        ("0.625", "1e300", "FloatingPointError: invalid value encountered in cast"),
         ('"scale"', '"factor"', "expected float16, or uint8 or uint16 with scale and min"),
         ('"weightsManifest": [', '"weightsManifest": 3, "other": [', "damaged TensorFlow.js"),
         ('"weightsManifest"', '"layers"', "JSON of a dict of 'format', 'layers', expected a"),
@@ -395,3 +396,20 @@ def test_pipes_and_devices_are_not_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert "neither a file nor a folder" in refusal(tmp_path / "pipe")
     assert "neither a file nor a folder" in refusal(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize(
+    ("problem", "sentence"),
+    [
+        (MemoryError(), "more than fits into the memory of this machine"),
+        (RecursionError("deep"), "nested deeper than any checkpoint"),
+        (PermissionError(13, "Permission denied"), "cannot be read: Permission denied"),
+        (UnicodeError("two\nlines"), r"damaged in a way of its own (UnicodeError: two)"),
+    ],
+)
+def test_whatever_a_reader_raises_becomes_a_sentence(problem, sentence, refused, monkeypatch):
+    def fail(path: Path) -> None:
+        raise problem
+
+    monkeypatch.setattr("panda.checkpoints.read._read_file", fail)
+    assert sentence in refused(b"anything")

@@ -34,7 +34,7 @@ from pickle_writer import (
 MARKER = "harm-was-done"
 
 _READER = """
-import json, pickle, resource, sys
+import codecs, json, pickle, resource, sys
 from pathlib import Path
 from panda.checkpoints.read import read_checkpoint
 from panda.errors import PandaError
@@ -42,6 +42,7 @@ from panda.errors import PandaError
 good, folder = map(Path, sys.argv[1:])
 for path in sorted(good.iterdir()):  # so that everything needed is imported
     read_checkpoint(path)
+codecs.lookup("cp437")  # zipfile wants it for names that are not marked as UTF-8
 HARMLESS = {"open", "mmap.__new__", "os.scandir", "os.listdir", "builtins.id", "pathlib.Path.glob"}
 events = []
 
@@ -134,6 +135,11 @@ REFUSED = {
     "memo": (pickled(Raw(b"Nr\xff\xff\xff\x7f")), "a pickle of None"),
     "text-memo": (pickled(Raw(b"Np99999999999999999999\n")), "the opcode PUT"),
     "tuples": (pickled(nested(b"\x85")), "a pickle of a tuple of 1"),
+    "dicts": (pickled(Raw(b"}K\1" * 100_000 + b"N" + b"s" * 100_000)), "a pickle of a dict of 1"),
+    "records": (
+        pickled(Raw(b"cargparse\nNamespace\nq\0" + b"h\0" * 99_999 + b"N" + b"\x85R" * 100_000)),
+        "a pickle of an object of argparse.Namespace",
+    ),
     "tuple-key": (pickled(Raw(b"}" + nested(b"\x85").opcodes + b"Ns")), "the key of a dict"),
     "lists": (nvidia_weight(WEIGHT, _init_kwargs={"x": Raw(b"]" * 9_000 + b"a" * 8_999)}), "deep"),
     "keys": (torch_stream({}, {"0": (0, b"")})[:-8].replace(b"X\1\0\0\0000", b")"), "no tensor"),

@@ -10,10 +10,14 @@ import math
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from panda.checkpoints.arrays import are_sizes
+from panda.checkpoints.checkpoint import Checkpoint
+from panda.checkpoints.storages import SHARING
 from panda.errors import PandaError
 
 _DTYPES = {"f32": "<f4", "f16": "<f2", "i64": "<i8", "i32": "<i4"}
@@ -48,6 +52,26 @@ class Node:
         return nodes[0]
 
 
+def read_openvino(path: Path) -> Checkpoint:
+    """Return the constants of an IR by the names of their nodes.
+
+    The constants lie beside the graph, under its name and ``.bin``, as the format has it. Raises
+    `PandaError` where they are missing or do not fit the graph.
+    """
+    beside = path.with_suffix(".bin")
+    if not beside.is_file():
+        raise PandaError(
+            f"an OpenVINO graph without its constants, expected {beside.name} beside it"
+        )
+    tensors: dict[str, torch.Tensor] = {}
+    for node in read_ir(path.read_bytes(), beside.read_bytes()):
+        if node.value is not None and node.name in tensors:
+            raise PandaError(f"an OpenVINO graph with two constants called {node.name!r}")
+        if node.value is not None:
+            tensors[node.name] = node.value
+    return Checkpoint("openvino", tensors)
+
+
 def read_ir(xml: bytes, constants: bytes) -> list[Node]:
     """Read an IR into its nodes, in topological order (the order of the file, checked).
 
@@ -62,12 +86,14 @@ def read_ir(xml: bytes, constants: bytes) -> list[Node]:
         raise PandaError(f"not an OpenVINO IR: the XML is damaged ({error})") from error
     if root.tag != "net":
         raise PandaError(f"not an OpenVINO IR: expected <net>, found <{root.tag}>")
-    nodes = {
-        layer.get("id", ""): Node(
-            layer.get("type", ""), layer.get("name", ""), value=_value(layer, constants)
-        )
-        for layer in root.iterfind("layers/layer")
-    }
+    nodes = {}
+    left = SHARING * len(constants)
+    for layer in root.iterfind("layers/layer"):
+        value = _value(layer, constants)
+        left -= 0 if value is None else value.nbytes
+        if left < 0:
+            raise PandaError("damaged OpenVINO IR: its constants are many times their file's size")
+        nodes[layer.get("id", "")] = Node(layer.get("type", ""), layer.get("name", ""), value=value)
     for target, source in _edges(root):
         if source not in nodes or target not in nodes:
             raise PandaError(
@@ -83,10 +109,13 @@ def read_ir(xml: bytes, constants: bytes) -> list[Node]:
 
 def _edges(root: ET.Element) -> Iterator[tuple[str, str]]:
     """Yield (target, source) layer ids, every target's inputs in port order."""
-    rows = [
-        (edge.get("to-layer", ""), int(edge.get("to-port", "0")), edge.get("from-layer", ""))
-        for edge in root.iterfind("edges/edge")
-    ]
+    try:
+        rows = [
+            (edge.get("to-layer", ""), int(edge.get("to-port", "0")), edge.get("from-layer", ""))
+            for edge in root.iterfind("edges/edge")
+        ]
+    except ValueError as error:
+        raise PandaError(f"damaged OpenVINO IR: a port is no number ({error})") from error
     yield from ((target, source) for target, _, source in sorted(rows))
 
 
@@ -99,13 +128,15 @@ def _value(layer: ET.Element, constants: bytes) -> torch.Tensor | None:
         dtype = np.dtype(_DTYPES[facts["element_type"]])
         shape = tuple(int(size) for size in facts["shape"].split(",") if size)
         offset, size = int(facts["offset"]), int(facts["size"])
+        if not are_sizes(*shape, offset, size):
+            raise ValueError("these are no sizes")
     except (KeyError, ValueError) as error:
         raise PandaError(
             f"damaged OpenVINO IR: constant {layer.get('name')!r} has no readable type, shape or"
             f" place ({error})"
         ) from error
     wanted = math.prod(shape) * dtype.itemsize
-    if min(shape, default=0) < 0 or size != wanted or not 0 <= offset <= len(constants) - size:
+    if size != wanted or offset + size > len(constants):
         raise PandaError(
             f"damaged OpenVINO IR: constant {layer.get('name')!r} wants {wanted} bytes at {offset}"
             f" of a file of {len(constants)} bytes"

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
+from panda.checkpoints.checkpoint import Checkpoint
+from panda.checkpoints.plain import from_json
 from panda.errors import PandaError
 from panda.zoo.cache import staging
+
+CONFIG = "config"
+"""The key of the metadata under which a checkpoint's config is kept, as JSON."""
 
 
 def save_tensors(
@@ -30,3 +36,25 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
         raise PandaError(
             f"{path} is not a whole safetensors file ({error}); delete it to have it made again"
         ) from error
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint as safetensors; `read_checkpoint` gives its tensors and config again.
+
+    Raises `PandaError` where the file cannot be written.
+    """
+    save_tensors(path, checkpoint.tensors, {CONFIG: json.dumps(dict(checkpoint.config))})
+
+
+def read_safetensors(path: Path) -> Checkpoint:
+    """Return the tensors and the config of a safetensors file, which may have none.
+
+    Raises `PandaError` where the file is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise PandaError(f"a damaged or truncated safetensors file ({error})") from error
+    return Checkpoint("safetensors", tensors, from_json(metadata.get(CONFIG, "{}")))

@@ -1,0 +1,232 @@
+"""Pickles read as data.
+
+A pickle is a program that builds objects by calling what it names. Here nothing is ever called:
+the opcodes only move plain values about, and every call is noted as a `Record` that a reader may
+interpret or leave alone. A name that no checkpoint needs is refused before anything else is read.
+"""
+
+from __future__ import annotations
+
+import pickletools
+import sys
+from dataclasses import dataclass
+from typing import IO, Any, Protocol, cast
+
+from panda.errors import PandaError
+
+ALLOWED = frozenset(
+    {
+        # NVIDIA PyTorch: networks, and the tensors inside
+        "torch_utils.persistence._reconstruct_persistent_obj",
+        "dnnlib.util.EasyDict",
+        "torch.storage._load_from_bytes",
+        # NVIDIA TensorFlow: networks
+        "tfutil.Network",
+        "dnnlib.tflib.network.Network",
+        # torch files, and everything that torch pickles
+        "collections.OrderedDict",
+        "torch._utils._rebuild_parameter",
+        "torch._utils._rebuild_tensor_v2",
+        *(f"torch.{kind}Storage" for kind in ("Float", "Double", "Half", "BFloat16", "Bool")),
+        *(f"torch.{kind}Storage" for kind in ("Long", "Int", "Short", "Char", "Byte")),
+        "argparse.Namespace",
+        "builtins.set",
+        "__builtin__.set",
+        # numpy 1 and numpy 2
+        "numpy.dtype",
+        "numpy.ndarray",
+        *(
+            f"numpy.{core}.multiarray.{name}"
+            for core in ("core", "_core")
+            for name in ("_reconstruct", "scalar")
+        ),
+    }
+)
+"""Every global a checkpoint may name. Nothing of it is imported or called."""
+
+_DICTS = {"collections.OrderedDict", "dnnlib.util.EasyDict"}
+_SETS = {"builtins.set", "__builtin__.set"}
+_LONGEST = 1_000_000  # opcodes; large training checkpoints have under 100,000
+
+
+@dataclass(frozen=True)
+class Global:
+    """A name on the allow-list, as the pickle gave it."""
+
+    name: str
+
+
+@dataclass(eq=False, repr=False, slots=True)
+class Record:
+    """What a pickle asked to have made: ``name(*args)``, then given ``state``. It is not made.
+
+    A persistent id (torch keeps storages outside the pickle) has the name ``persistent_id``.
+    """
+
+    name: str
+    args: tuple[Any, ...]
+    state: Any = None
+
+
+class Stream(Protocol):
+    """A `BytesIO` or an `mmap`: however much is asked for, they give no more than there is."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most ``size`` bytes."""
+
+    def readline(self) -> bytes:
+        """Return the bytes up to the next line feed."""
+
+
+def parse(stream: Stream, persistent: list[Any] | None = None) -> Any:
+    """Read one pickle, up to its end, and return what it holds.
+
+    Dicts of any kind are dicts and sets are lists; other objects are `Record`. Persistent ids are
+    added to ``persistent``, and refused where that is None. Raises `PandaError` for a damaged
+    pickle, a name that is not on the allow-list, and opcodes that no checkpoint has.
+    """
+    machine = _Machine(persistent)
+    try:
+        for count, (opcode, argument, _) in enumerate(
+            pickletools.genops(cast("IO[bytes]", stream))
+        ):
+            if count == _LONGEST:
+                raise PandaError(f"a pickle of over {_LONGEST} steps, more than any checkpoint has")
+            machine.step(opcode.name, argument)
+        return machine.stack[-1]
+    except (ValueError, TypeError, IndexError) as error:
+        raise PandaError(f"a damaged or truncated pickle ({error!s:.150})") from error
+
+
+class _Machine:
+    """The stack machine of pickle, without calls. A wrong file ends it with a Python error."""
+
+    def __init__(self, persistent: list[Any] | None) -> None:
+        self.stack: list[Any] = []
+        self.below: list[list[Any]] = []  # the stacks under each mark
+        self.memo: dict[int, Any] = {}
+        self.persistent = persistent
+
+    def step(self, code: str, argument: Any) -> None:
+        """Carry out one opcode."""
+        stack = self.stack
+        match code:
+            case "PROTO" | "FRAME" | "STOP":
+                pass
+            case "NONE" | "NEWTRUE" | "NEWFALSE":
+                stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[code])
+            case "BININT" | "BININT1" | "BININT2" | "LONG1" | "LONG4" | "BINFLOAT":
+                stack.append(argument)
+            case "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8":
+                stack.append(argument)
+            case "BINBYTES" | "SHORT_BINBYTES" | "BINBYTES8":
+                stack.append(argument)
+            case "EMPTY_DICT":
+                stack.append({})
+            case "EMPTY_LIST" | "EMPTY_SET":  # a set stays a list, so that nothing is hashed
+                stack.append([])
+            case "EMPTY_TUPLE":
+                stack.append(())
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                stack.append(tuple(reversed([stack.pop() for _ in range(int(code[-1]))])))
+            case "MARK":
+                self.below.append(stack)
+                self.stack = []
+            case "TUPLE":
+                items = self._since_mark()
+                self.stack.append(tuple(items))
+            case "APPEND":
+                item = stack.pop()
+                _of_type(stack[-1], list).append(item)
+            case "APPENDS" | "ADDITEMS":
+                items = self._since_mark()
+                _of_type(self.stack[-1], list).extend(items)
+            case "SETITEM":
+                item, key = stack.pop(), _key(stack.pop())
+                _of_type(stack[-1], dict)[key] = item
+            case "SETITEMS":
+                items = self._since_mark()
+                pairs = zip(map(_key, items[::2]), items[1::2], strict=True)
+                _of_type(self.stack[-1], dict).update(pairs)
+            case "POP":
+                stack.pop()
+            case "POP_MARK":
+                self._since_mark()
+            case "BINPUT" | "LONG_BINPUT":
+                self.memo[argument] = stack[-1]
+            case "MEMOIZE":
+                self.memo[len(self.memo)] = stack[-1]
+            case "BINGET" | "LONG_BINGET":
+                if argument not in self.memo:
+                    raise ValueError(f"nothing is kept under {argument}")
+                stack.append(self.memo[argument])
+            case "GLOBAL":
+                stack.append(_global(argument.replace(" ", ".", 1)))
+            case "STACK_GLOBAL":
+                name, module = stack.pop(), stack.pop()
+                stack.append(_global(f"{_of_type(module, str)}.{_of_type(name, str)}"))
+            case "REDUCE" | "NEWOBJ":
+                args, callee = stack.pop(), stack.pop()
+                stack.append(_note(_of_type(callee, Global).name, _of_type(args, tuple)))
+            case "BUILD":
+                state = stack.pop()
+                if not isinstance(stack[-1], dict):  # attributes of a dict (state dicts have them)
+                    _of_type(stack[-1], Record).state = state
+            case "BINPERSID" if self.persistent is not None:
+                self.persistent.append(stack[-1])
+                stack.append(Record("persistent_id", (stack.pop(),)))
+            case _:
+                raise PandaError(f"a pickle with the opcode {code}, which no checkpoint uses")
+
+    def _since_mark(self) -> list[Any]:
+        items, self.stack = self.stack, self.below.pop()
+        return items
+
+
+def _of_type(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"{describe(value)} where a {kind.__name__.lower()} belongs")
+    return value
+
+
+def _key(value: Any) -> str | int:
+    """Only keys that hash fast and apart: a tuple nested a million deep would end the process."""
+    if isinstance(value, str) or (type(value) is int and 0 <= value < sys.hash_info.modulus):
+        return value
+    raise TypeError(f"{describe(value)} where the key of a dict belongs")
+
+
+def _global(name: str) -> Global:
+    if name not in ALLOWED:
+        shown = name if name.isprintable() and len(name) < 100 else repr(name[:100])
+        raise PandaError(
+            f"a pickle that asks for {shown}, which no checkpoint needs; nothing of it was run,"
+            " expected tensors and plain data only"
+        )
+    return Global(name)
+
+
+def _note(name: str, args: tuple[Any, ...]) -> Any:
+    match name, args:
+        case _, () if name in _DICTS:
+            return {}
+        case _, (list() as items,) if name in _SETS:
+            return items
+    return Record(name, args)
+
+
+def describe(value: Any) -> str:
+    """Say in a few words what a pickle or a JSON file holds."""
+    match value:
+        case dict():
+            shown = ", ".join(
+                repr(key if isinstance(key, int) else key[:40]) for key in list(value)[:6]
+            )
+            return f"a dict of {shown}{', ...' if len(value) > 6 else ''}" if shown else "a dict"
+        case list() | tuple():
+            return f"a {type(value).__name__} of {len(value)}"
+        case Record(name) | Global(name):
+            return f"an object of {name}"
+        case None | bool():
+            return repr(value)
+    return f"a value of type {type(value).__name__}"

@@ -1,0 +1,47 @@
+"""Plain, JSON-like data: what a checkpoint says of its network."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from panda.checkpoints.arrays import is_array, read_array
+from panda.checkpoints.pickles import describe
+from panda.errors import PandaError
+
+_MOST = 10_000  # values; a short pickle can name one list of lists many times over
+
+
+def plain(value: Any) -> Any:
+    """Copy a value of a pickle to dicts with text keys, lists, numbers, texts, bools and None.
+
+    Raises `PandaError` where anything else is in it.
+    """
+    left = iter(range(_MOST))
+
+    def copy(value: Any) -> Any:
+        if next(left, None) is None:
+            raise PandaError(f"constructor arguments of over {_MOST} values")
+        match value:
+            case None | bool() | int() | float() | str():
+                return value
+            case list() | tuple():
+                return [copy(item) for item in value]
+            case dict() if all(isinstance(key, str) for key in value):
+                return {key: copy(item) for key, item in value.items()}
+            case _ if is_array(value):
+                return copy(read_array(value).tolist())
+        raise PandaError(f"constructor arguments with {describe(value)}, expected plain data")
+
+    return copy(value)
+
+
+def from_json(data: str | bytes) -> dict[str, Any]:
+    """Read one JSON object; raises `PandaError` where it is damaged or something else."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise PandaError(f"damaged JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise PandaError(f"JSON of {describe(value)}, expected an object")
+    return value

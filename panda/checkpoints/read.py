@@ -1,0 +1,122 @@
+"""One way into every checkpoint, recognized by what is in it and never by its name."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from panda.checkpoints.checkpoint import Checkpoint
+from panda.checkpoints.huggingface import is_huggingface, read_huggingface
+from panda.checkpoints.nvidia_pytorch import is_nvidia_pytorch, read_nvidia_pytorch
+from panda.checkpoints.nvidia_tensorflow import is_nvidia_tensorflow, read_nvidia_tensorflow
+from panda.checkpoints.openvino import read_openvino
+from panda.checkpoints.pickles import describe, parse
+from panda.checkpoints.tensorflowjs import read_model_json
+from panda.checkpoints.tensors import read_safetensors
+from panda.checkpoints.torch_files import LEGACY_MAGIC, read_torch
+from panda.errors import PandaError
+
+_EXPECTED = (
+    "expected an NVIDIA pickle, a torch file, safetensors, a TensorFlow.js model.json, an OpenVINO"
+    " graph or a Hugging Face folder"
+)
+_LARGEST_HEADER = 100_000_000  # bytes; safetensors' own limit
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read the generator of a file or folder without running any code of it.
+
+    Raises `PandaError` where it is damaged, of no known container, or holds numbers that are not
+    finite; never anything else.
+    """
+    with _one_sentence(path):
+        checkpoint = _read_folder(path) if path.is_dir() else _read_file(path)
+        _check(checkpoint)
+        return checkpoint
+
+
+@contextmanager
+def _one_sentence(path: Path) -> Iterator[None]:
+    """Whatever goes wrong becomes one `PandaError` that names the file."""
+    try:
+        yield
+    except PandaError as error:
+        raise PandaError(f"{path}: {error}") from error
+    except OSError as error:
+        raise PandaError(f"{path} cannot be read: {error.strerror or error}") from error
+    except RecursionError as error:
+        raise PandaError(f"{path}: nested deeper than any checkpoint; {_EXPECTED}") from error
+    except MemoryError as error:
+        raise PandaError(f"{path}: more than fits into the memory of this machine") from error
+    except Exception as error:  # the bytes of a stranger may upset any library in any way
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        raise PandaError(f"{path}: damaged in a way of its own ({reason}); {_EXPECTED}") from error
+
+
+def _read_folder(path: Path) -> Checkpoint:
+    if is_huggingface(path):
+        return read_huggingface(path, _read_file)
+    if (path / "model.json").is_file():
+        return read_model_json(path / "model.json")
+    graphs = sorted(path.glob("*.xml"))
+    if len(graphs) == 1:
+        return read_openvino(graphs[0])
+    if graphs:
+        raise PandaError(f"a folder of {len(graphs)} graphs, expected one; give the path of one")
+    found = ", ".join(sorted(entry.name for entry in path.iterdir())[:6]) or "nothing"
+    raise PandaError(f"a folder of {found}; {_EXPECTED}")
+
+
+def _read_file(path: Path) -> Checkpoint:
+    if path.exists() and not path.is_file():
+        raise PandaError(f"neither a file nor a folder; {_EXPECTED}")
+    with path.open("rb") as file:
+        head = file.read(512)
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if _is_safetensors(head):
+        return read_safetensors(path)
+    if head.startswith(b"PK"):
+        return read_torch(path)
+    if head.startswith(b"\x80"):
+        return _read_pickle(path)
+    if text.startswith(b"{"):
+        return read_model_json(path)
+    if text.startswith((b"<?xml", b"<net")):
+        return read_openvino(path)
+    if text.startswith((b"<!doctype html", b"<html")):
+        raise PandaError(f"a web page, as a download that failed leaves behind; {_EXPECTED}")
+    found = f"bytes that begin with {head[:16]!r}" if head else "an empty file"
+    raise PandaError(f"{found}; {_EXPECTED}")
+
+
+def _is_safetensors(head: bytes) -> bool:
+    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= _LARGEST_HEADER
+
+
+def _read_pickle(path: Path) -> Checkpoint:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
+        content = parse(view)
+        if content == LEGACY_MAGIC:
+            return read_torch(path)
+        if is_nvidia_pytorch(content):
+            return read_nvidia_pytorch(content, len(view))
+        if is_nvidia_tensorflow(content):
+            return read_nvidia_tensorflow(content)
+    raise PandaError(f"a pickle of {describe(content)}; {_EXPECTED}")
+
+
+def _check(checkpoint: Checkpoint) -> None:
+    """Refuse what no backend could use, whatever the container."""
+    if not checkpoint.tensors:
+        raise PandaError("a checkpoint without tensors, expected the weights of a generator")
+    for name, tensor in checkpoint.tensors.items():
+        if not torch.isfinite(tensor).all():
+            count = int((~torch.isfinite(tensor)).sum())
+            raise PandaError(
+                f"tensor {name!r} holds NaN or infinity in {count} of {tensor.numel()} places,"
+                " expected finite numbers"
+            )

@@ -1,0 +1,116 @@
+"""What `torch.save` writes: a zip, or the older stream of pickles and raw storages.
+
+Both are read here and not by `torch.load(weights_only=True)`: that one could corrupt memory on
+crafted files up to torch 2.9 (CVE-2026-24747) and allocates what a file declares before it looks.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import mmap
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from panda.checkpoints.checkpoint import Checkpoint
+from panda.checkpoints.pickles import Record, Stream, describe, parse
+from panda.checkpoints.state_dicts import find_generator
+from panda.checkpoints.storages import Storage, read_tensors
+from panda.errors import PandaError
+
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+"""The first of the five pickles of the older stream."""
+
+Load = Callable[[Any], tuple[Storage, bytes]]
+
+
+def read_torch(path: Path) -> Checkpoint:
+    """Read the generator of a torch file: genforce, rosinality or a bare state dict.
+
+    Raises `PandaError` where the file is damaged or holds something else.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
+        if view[:2] != b"PK":
+            content, load = read_legacy(view)
+            return _checkpoint(content, load, size)
+        try:
+            with zipfile.ZipFile(file) as archive:
+                content, load = _read_zip(archive, size)
+                return _checkpoint(content, load, size)
+        except (zipfile.BadZipFile, EOFError, NotImplementedError, UnicodeDecodeError) as error:
+            raise PandaError(f"a damaged or truncated zip ({error})") from error
+
+
+def _checkpoint(content: Any, load: Load, size: int) -> Checkpoint:
+    container, records = find_generator(content)
+    return Checkpoint(container, read_tensors(records, load, size))
+
+
+def _read_zip(archive: zipfile.ZipFile, size: int) -> tuple[Any, Load]:
+    members = {info.filename: info for info in archive.infolist()}
+    pickles = [name for name in members if name.endswith("/data.pkl")]
+    if len(pickles) != 1:
+        raise PandaError(f"a zip with {len(pickles)} data.pkl, expected one as torch.save writes")
+    if any(info.compress_type != zipfile.ZIP_STORED for info in members.values()):
+        raise PandaError("a zip of compressed members, expected plain ones as torch.save writes")
+    if sum(info.file_size for info in members.values()) > size:
+        raise PandaError("a damaged zip: its members declare more bytes than the file has")
+    root = pickles[0].removesuffix("data.pkl")
+    if root + "byteorder" in members and archive.read(root + "byteorder") != b"little":
+        raise PandaError("a torch file of a big-endian machine, expected little-endian")
+    content = parse(io.BytesIO(archive.read(pickles[0])), persistent=[])
+
+    read = functools.cache(archive.read)  # tensors may share a storage
+
+    def load(place: Any) -> tuple[Storage, bytes]:
+        storage = _storage(place)
+        member = f"{root}data/{storage.key}"
+        if member not in members or members[member].file_size != storage.bytes:
+            raise PandaError(f"its storage of {storage.bytes} bytes is not in the zip")
+        return storage, read(member)
+
+    return content, load
+
+
+def read_legacy(stream: Stream) -> tuple[Any, Load]:
+    """Read the older stream: its content, and how to get at its storages while it is open."""
+    if parse(stream) != LEGACY_MAGIC:
+        raise PandaError("not a torch file: its magic number is missing")
+    parse(stream)  # protocol version
+    parse(stream)  # sizes of C types
+    persistent: list[Any] = []
+    content = parse(stream, persistent)
+    storages = {storage.key: storage for storage in map(Storage.of, persistent)}
+    data = {}
+    keys = parse(stream)
+    if not isinstance(keys, list):
+        raise PandaError("a damaged torch file: the list of its storages is missing")
+    for key in keys:
+        if not isinstance(key, str) or key not in storages:
+            raise PandaError("a damaged torch file: it has a storage that no tensor uses")
+        elements = int.from_bytes(stream.read(8), "little")
+        wanted = storages[key].bytes
+        data[key] = stream.read(wanted)
+        if elements != storages[key].size or len(data[key]) != wanted:
+            raise PandaError(
+                f"a damaged or truncated torch file: a storage of {storages[key].size} elements"
+                f" ({wanted} bytes) has {elements} elements in {len(data[key])} bytes"
+            )
+
+    def load(place: Any) -> tuple[Storage, bytes]:
+        storage = _storage(place)
+        if storage.key not in data:
+            raise PandaError("its storage is not in the file")
+        return storage, data[storage.key]
+
+    return content, load
+
+
+def _storage(place: Any) -> Storage:
+    match place:
+        case Record("persistent_id", (persistent_id,)):
+            return Storage.of(persistent_id)
+    raise PandaError(f"{describe(place)} where a storage belongs")

@@ -90,7 +90,8 @@ def check_seeds(generator: Generator, **options: Any) -> None:
 
 def network(generator: Generator) -> nn.Module:
     module: Any = generator
-    return module.network
+    found: nn.Module = module.network
+    return found
 
 
 def full_size(name: str) -> Any:

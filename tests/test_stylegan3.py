@@ -207,6 +207,20 @@ def test_tiles_equal_the_activation_op_by_op(up, down, padding, size_in, size, r
     assert error(resampler(x), y.view(2, 3, size, size)) <= 2e-6
 
 
+@BOTH
+def test_half_precision_layers_stay_close(folder):
+    """The path that a GPU takes, run on the CPU: rounded, and not far off."""
+    generator = from_checkpoint(source(folder), CPU, torch.float32)
+    for layer in generator.network.synthesis.layers:
+        assert layer.design.use_fp16
+        assert not layer.in_half, "on a CPU every layer is in full precision"
+        layer.in_half = True
+    state = generator.head(latents(folder), "L8_52_8")
+    assert state.x.dtype == torch.float32
+    assert torch.equal(state.x, state.x.half().float())
+    assert 1e-6 < error(generator.forward(latents(folder)), golden(folder)["image"]) < 5e-3
+
+
 def test_double_precision_agrees():
     double = from_checkpoint(source(R), CPU, torch.float64)
     image = double.forward(Latents((0, 1), {"w": golden(R)["ws_psi"].double()}))

@@ -2,9 +2,7 @@
 
 Names and shapes of the parameters are those of genforce's released files. Each layer normalizes its
 input, so features are ``[N, C, H, W]`` after the leaky ReLU and before the pixel norm. The scale of
-the weights ("equalized learning rate") rides on the pixel norm, where it costs nothing, and nearest
-upsampling with its 3 x 3 convolution is one transposed convolution, with 4 products per output
-instead of 9.
+the weights ("equalized learning rate") rides on the pixel norm, where it costs nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +14,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ..common.upsampling import transposed_kernel, upsampled_conv
 
 
 class Conv(nn.Module):
@@ -67,15 +67,11 @@ class UpConv(Conv):
 
     def prepare(self) -> None:
         """See `Conv.prepare`."""
-        weight = self.weight if self.fused else self.weight.flip(2, 3).transpose(0, 1)
-        padded = F.pad(weight, (1, 1, 1, 1))
-        shifts = [padded[..., i : i + 4, j : j + 4] for i in (0, 1) for j in (0, 1)]
-        self.kernel = torch.stack(shifts).sum(0).contiguous(memory_format=torch.channels_last)
+        self.kernel = transposed_kernel(self.weight, transposed=self.fused)
 
     def forward(self, x: Tensor) -> Tensor:
         """See `Conv.forward`."""
-        x = pixel_norm(x, self.scale)
-        return F.conv_transpose2d(x, self.kernel, self.bias, stride=2, padding=1)
+        return upsampled_conv(pixel_norm(x, self.scale), self.kernel, self.bias)
 
 
 def pixel_norm(x: Tensor, scale: float) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..common.upsampling import add_upsampled
-from .parts import Network, Spectral, attend, modulated_relu, named
+from .parts import Network, Spectral, Table, attend, modulated_relu, named
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ class BigGAN(Network):
         super().__init__()
         self.config, self.z_dim, self.classes = config, config.z_dim, config.classes
         first, last = config.stages[0][0], config.stages[-1][1]
-        self.shared = nn.Embedding(config.classes, config.shared_dim)
+        self.shared = Table(config.classes, config.shared_dim)
         self.linear = PowerSpectral(16 * first, config.input_dim)
         self.blocks = nn.ModuleList()
         self.flat: list[tuple[nn.Module, int]] = []

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from panda.errors import PandaError
 
 from ..common.upsampling import add_upsampled
-from .parts import Network, Spectral, attend, modulated_relu, named
+from .parts import Network, Spectral, Table, attend, modulated_relu, named
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class BigGANDeep(Network):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config, self.z_dim, self.classes = config, config.z_dim, config.classes
-        self.embeddings = nn.Linear(config.classes, config.embed_dim, bias=False)
+        self.embeddings = Table(config.embed_dim, config.classes)
         self.generator = Synthesis(config)
         pixels, stages = 4, []
         for up, _, channels in config.blocks:

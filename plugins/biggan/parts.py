@@ -51,6 +51,14 @@ class Spectral(nn.Module, ABC):
         return F.conv2d(x, self.weight, self.bias, padding=self.weight.shape[2] // 2)
 
 
+class Table(nn.Module):
+    """A weight that is looked up, not multiplied."""
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(shape))
+
+
 class Network(nn.Module, ABC):
     """A generator as a chain of stages: blocks and self-attention."""
 

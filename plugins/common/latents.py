@@ -33,6 +33,13 @@ def one_hot(
     return F.one_hot(torch.tensor(chosen), classes).to(like)
 
 
+def check_labels(generator: str, classes: int, labels: Tensor | None) -> None:
+    """Raise `PandaError` unless ``labels`` are ``[N, classes]``, or None without classes."""
+    given = 0 if labels is None else labels.shape[-1]
+    if given != classes:
+        raise PandaError(f"{generator} has {classes} classes, but labels of {given} were given")
+
+
 def truncate(w: Tensor, mean: Tensor, psi: float, layers: int, cutoff: int | None) -> Tensor:
     """Give each of ``layers`` its w ``[N, layers, D]``; the first ``cutoff`` move to the mean.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,24 +61,24 @@ class Weights:
         found = [i + 1 for i in range(most) if any(name in self for name in names(i))]
         return max(found, default=1)
 
-    def length(self, *names: str) -> int:
-        """The length of vectors that must agree: of the first one the file holds."""
-        name = next((name for name in names if name in self), names[0])
-        return self._sizes(name, 1)[0]
+    def length(self, names: Sequence[str]) -> int:
+        """The length of vectors that must agree: that of most, so that one wrong one shows."""
+        vectors = [self.tensors[self._theirs(name)] for name in names if name in self]
+        lengths = Counter(len(vector) for vector in vectors if vector.ndim == 1 and len(vector))
+        if not lengths:
+            raise self._error([f"{self._theirs(names[0])!r} is missing or no vector"])
+        return lengths.most_common(1)[0][0]
 
     def matrix(self, ours: str) -> tuple[int, int]:
         """Rows and columns of a matrix."""
-        rows, columns = self._sizes(ours, 2)
-        return rows, columns
-
-    def _sizes(self, ours: str, dims: int) -> tuple[int, ...]:
         theirs = self._theirs(ours)
         if theirs not in self.tensors:
             raise self._error([f"{theirs!r} is missing"])
         given = self.tensors[theirs]
-        if given.ndim != dims or 0 in given.shape:
-            raise self._error([f"{theirs!r} has shape {_shape(given)}, expected {dims} dimensions"])
-        return tuple(self.spelling.value(ours, given).shape)
+        if given.ndim != 2 or 0 in given.shape:
+            raise self._error([f"{theirs!r} has shape {_shape(given)}, expected a matrix"])
+        rows, columns = self.spelling.value(ours, given).shape
+        return rows, columns
 
     def load(self, network: nn.Module, constants: Mapping[str, Tensor]) -> None:
         """Fill a network that was built on the meta device, strictly.
@@ -106,8 +107,8 @@ class Weights:
             if value.shape != wanted.shape:
                 fit = "expected" if theirs == ours else f"which does not fit {ours!r}"
                 problems.append(f"{theirs!r} has shape {_shape(given)}, {fit} {_shape(wanted)}")
-            elif not value.is_floating_point():
-                problems.append(f"{theirs!r} holds {value.dtype}, expected floating point")
+            elif not given.is_floating_point():
+                problems.append(f"{theirs!r} holds {given.dtype}, expected floating point")
             elif not torch.isfinite(value).all():
                 problems.append(f"{theirs!r} holds NaN or infinity")
             else:

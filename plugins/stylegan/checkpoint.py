@@ -73,9 +73,11 @@ def config_of(weights: Weights, facts: Mapping[str, Any]) -> Config:
     if "mapping.label_weight" in weights:
         classes, z_dim = weights.matrix("mapping.label_weight")
     return Config(
-        channels=tuple(weights.length(*widths(k)) for k in range(blocks)),
+        channels=tuple(weights.length(widths(k)) for k in range(blocks)),
         z_dim=z_dim,
-        w_dim=weights.length(f"mapping.dense{depth - 1}.bias", "truncation.w_avg"),
+        w_dim=weights.length(
+            [f"mapping.dense{i}.bias" for i in range(depth)] + ["truncation.w_avg"]
+        ),
         mapping_layers=depth,
         classes=classes,
         lr_multiplier=number(facts, "mapping_lrmul", 0.01) or 0.01,

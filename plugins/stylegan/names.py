@@ -59,4 +59,6 @@ def _value(ours: str, theirs: Tensor) -> Tensor:
     return theirs.permute(3, 2, 0, 1) if theirs.ndim == 4 else theirs.t()
 
 
-GENFORCE = Spelling("genforce", {"synthesis.layer0.const": 4, "synthesis.layer0.style.weight": 2})
+GENFORCE = Spelling(
+    "genforce", {"synthesis.layer0.const": 4, "synthesis.layer0.apply_noise.weight": 1}
+)

@@ -11,7 +11,7 @@ from torch import Tensor
 from panda.errors import PandaError, nearest
 from panda.generator import Generator, Latents, State, seeded_normal
 
-from ..common.latents import one_hot, truncate
+from ..common.latents import check_labels, one_hot, truncate
 from ..common.noise import Noise
 from . import layers
 from .network import Network
@@ -75,7 +75,11 @@ class StyleGAN2(Generator):
         return Latents(tuple(seeds), {"z": z, "w": self.truncate(w, truncation)})
 
     def map(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """Map z ``[N, z_dim]`` and one-hot labels ``[N, classes]`` to w ``[N, w_dim]``."""
+        """Map z ``[N, z_dim]`` and one-hot labels ``[N, classes]`` to w ``[N, w_dim]``.
+
+        Raises `PandaError` where labels are missing, or given and not known.
+        """
+        check_labels(self.name, self.network.config.classes, label)
         w: Tensor = self.network.mapping(z, label)
         return w
 

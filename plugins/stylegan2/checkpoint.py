@@ -68,18 +68,19 @@ def config_of(weights: Weights, facts: Mapping[str, Any]) -> Config:
     """Sizes from the shapes; from the constructor's arguments what no shape shows."""
 
     def widths(k: int) -> list[str]:
-        return [f"synthesis.b{4 << k}.conv1.{part}" for part in ("bias", "affine.bias")]
+        parts = ("conv1.bias", "conv1.affine.bias", "torgb.affine.bias")
+        return [f"synthesis.b{4 << k}.{part}" for part in parts]
 
     def layers(i: int) -> list[str]:
         return [f"mapping.fc{i}.bias", f"mapping.fc{i}.weight"]
 
     blocks = weights.count(RESOLUTIONS, widths)
     depth = weights.count(MAPPING_LAYERS, layers)
-    w_dim = weights.length(f"mapping.fc{depth - 1}.bias", "mapping.w_avg")
+    w_dim = weights.length([f"mapping.fc{i}.bias" for i in range(depth)] + ["mapping.w_avg"])
     features, classes = weights.matrix("mapping.fc0.weight")[1], 0
     if joint_norm := "mapping.label_weight" in weights:
         classes, z_dim = weights.matrix("mapping.label_weight")
-    elif "mapping.embed.weight" in weights:
+    elif "mapping.embed.weight" in weights or "mapping.embed.bias" in weights:
         classes, z_dim = weights.matrix("mapping.embed.weight")[1], max(1, features - w_dim)
     else:
         z_dim = features
@@ -89,7 +90,7 @@ def config_of(weights: Weights, facts: Mapping[str, Any]) -> Config:
     elif any(f"synthesis.b{4 << k}.torgb.weight" in weights for k in range(blocks - 1)):
         architecture = "skip"
     return Config(
-        channels=tuple(weights.length(*widths(k)) for k in range(blocks)),
+        channels=tuple(weights.length(widths(k)) for k in range(blocks)),
         z_dim=z_dim,
         w_dim=w_dim,
         mapping_layers=depth,

@@ -99,9 +99,9 @@ def _from_genforce(ours: str, theirs: Tensor) -> Tensor:
     if ours.endswith("resample_filter"):
         return _filter(theirs)
     if ours.endswith(".const"):
-        return theirs[0]
+        return theirs.squeeze(0)
     if ours.endswith("noise_const"):
-        return theirs[0, 0]
+        return theirs.squeeze(0).squeeze(0)
     if ours.endswith("affine.bias"):
         return theirs + 1
     return theirs.flip(2, 3) if ours.endswith("conv0.weight") else theirs
@@ -111,11 +111,11 @@ def _from_rosinality(ours: str, theirs: Tensor) -> Tensor:
     if ours.endswith("resample_filter"):
         return _filter(theirs)
     if ours.endswith("noise_const"):
-        return theirs[0, 0]
+        return theirs.squeeze(0).squeeze(0)
     if ours.endswith("torgb.bias"):
-        return theirs[0, :, 0, 0]
+        return theirs.squeeze(3).squeeze(2).squeeze(0)
     if ours.endswith((".const", "noise_strength")) or re.search(r"(conv[01]|torgb)\.weight", ours):
-        return theirs[0]
+        return theirs.squeeze(0)
     return theirs
 
 

@@ -21,7 +21,7 @@ from backend_checks import (
 )
 from panda_plugins.proggan.backend import ProGAN
 from panda_plugins.proggan.checkpoint import build, from_checkpoint, recognizes
-from panda_plugins.proggan.network import pixel_norm
+from panda_plugins.proggan.network import Conv, pixel_norm
 from torch.nn import functional as F
 
 from panda.checkpoints.checkpoint import Checkpoint
@@ -108,6 +108,19 @@ def test_the_network_equals_the_paper_formula_op_by_op(generator):
         x = F.leaky_relu(x, 0.2)
     features = generator.head(Latents((0, 1, 2), {"z": z}), "32.conv2").x
     assert error(features, x) <= FEATURES
+
+
+def test_wide_layers_convolve_as_narrow_ones():
+    """Many channels take another way through the convolution on a CPU."""
+    layer = Conv(192, 192).requires_grad_(False)
+    draw = torch.Generator().manual_seed(0)
+    for parameter in layer.parameters():
+        parameter.normal_(generator=draw)
+    layer.prepare()
+    assert layer.winograd is not None
+    x = torch.randn(2, 192, 8, 8, generator=draw)
+    fast, layer.winograd = layer(x), None
+    assert error(fast, layer(x)) <= FEATURES
 
 
 @pytest.mark.parametrize("resolution", [256, 1024])

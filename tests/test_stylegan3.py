@@ -23,7 +23,8 @@ from backend_checks import (
 )
 from panda_plugins.stylegan3.backend import StyleGAN3
 from panda_plugins.stylegan3.checkpoint import build, from_checkpoint, recognizes
-from panda_plugins.stylegan3.design import low_pass
+from panda_plugins.stylegan3.design import Sampling, low_pass
+from panda_plugins.stylegan3.network import Config, SynthesisLayer
 from panda_plugins.stylegan3.resample import Resampler
 from torch.nn import functional as F
 
@@ -168,7 +169,7 @@ def test_labels_choose_w():
         x = x @ weight.T * (0.01 / math.sqrt(weight.shape[1]))
         x = F.leaky_relu(x + tensors[f"mapping.{name}.bias"] * 0.01, 0.2) * math.sqrt(2)
     assert error(chosen.tensors["w"][:, 0], x) <= 1e-5
-    with pytest.raises(PandaError, match="classes 0 to 4, but label 5"):
+    with pytest.raises(PandaError, match="classes 0 to 4, but 5 was given"):
         generator.sample([0], label=5)
 
 
@@ -205,6 +206,24 @@ def test_tiles_equal_the_activation_op_by_op(up, down, padding, size_in, size, r
     plane = down_filter if radial else torch.outer(down_filter, down_filter)
     y = F.conv2d(y, plane[None, None])[:, :, ::down, ::down]
     assert error(resampler(x), y.view(2, 3, size, size)) <= 2e-6
+
+
+def test_wide_layers_convolve_as_narrow_ones():
+    """Many channels take another way through the convolution on a CPU."""
+    designs = Sampling().layers(64)
+    config = Config(resolution=64, channels_in=192, channels=(192,), w_dim=16)
+    layer = SynthesisLayer(config, 192, 192, designs[1]).requires_grad_(False)
+    draw = torch.Generator().manual_seed(0)
+    for parameter in layer.parameters():
+        parameter.normal_(generator=draw)
+    layer.magnitude_ema.fill_(1.5)
+    for name, taps in designs[1].filters.items():
+        layer.get_buffer(name).copy_(torch.from_numpy(taps))
+    layer.prepare()
+    assert layer.winograd is not None
+    x, w = (torch.randn(shape, generator=draw) for shape in ((2, 192, 36, 36), (2, 16)))
+    fast, layer.winograd = layer(x, w), None
+    assert error(fast, layer(x, w)) <= FEATURES
 
 
 @BOTH

@@ -14,7 +14,7 @@ from torch import Tensor
 from panda.errors import PandaError
 from panda.generator import Generator, Latents, State, seeded_normal
 
-from ..common.labels import classes_of
+from ..common.latents import one_hot
 from . import brock, huggingface
 from .parts import Network
 
@@ -66,19 +66,17 @@ class BigGAN(Generator):
         return list(self.layers).index(self.layer(layer).name)
 
     def _latents(self, seeds: Sequence[int], z: FloatArray, label: int | None) -> dict[str, Tensor]:
-        classes = classes_of(seeds, label, self.network.classes, self.name)
-        assert classes is not None
-        return {
-            "z": torch.from_numpy(z).to(self.device, self.dtype),
-            "label": classes.to(self.device),
-        }
+        latent = torch.from_numpy(z).to(self.device, self.dtype)
+        labels = one_hot(self.name, self.network.classes, seeds, label, like=latent)
+        assert labels is not None
+        return {"z": latent, "label": labels}
 
 
 class HuggingFaceBigGAN(BigGAN):
     """BigGAN-deep with standing statistics for every truncation.
 
     Latents are ``z`` ``[N, z_dim]``, a normal cut off at two and scaled by the truncation,
-    ``label`` ``[N]`` and ``truncation`` ``[N]``.
+    one-hot ``label`` ``[N, classes]`` and ``truncation`` ``[N]``.
     """
 
     network: huggingface.BigGANDeep
@@ -116,7 +114,7 @@ class BrockBigGAN(BigGAN):
     """BigGAN and BigGAN-deep of Andrew Brock's code.
 
     Latents are ``z`` ``[N, z_dim]``, a normal whose standard deviation is the truncation, and
-    ``label`` ``[N]``.
+    one-hot ``label`` ``[N, classes]``.
     """
 
     network: brock.BigGAN

@@ -221,8 +221,8 @@ class BigGAN(Network):
         ]
 
     def condition(self, z: Tensor, label: Tensor) -> Condition:
-        """Hand out z ``[N, z_dim]`` and the classes' vectors to the stages."""
-        y, count = self.shared.weight[label], len(self.config.stages)
+        """Hand out z ``[N, z_dim]`` and the vectors of labels ``[N, classes]`` to the stages."""
+        y, count = label @ self.shared.weight, len(self.config.stages)
         if not self.config.hierarchical:
             return Condition(z, (y,) * count)
         if self.config.depth:

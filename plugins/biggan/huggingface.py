@@ -209,8 +209,8 @@ class BigGANDeep(Network):
         rgb.weight.data, rgb.bias.data = rgb.weight[:3], rgb.bias[:3]
 
     def condition(self, z: Tensor, label: Tensor, rows: Tensor, share: Tensor) -> Condition:
-        """Join z ``[N, z]`` and the classes' vectors; see `rows_of` for the rest."""
-        return Condition(torch.cat([z, self.embeddings.weight.T[label]], 1), rows, share)
+        """Join z ``[N, z]`` and the vectors of labels ``[N, classes]``; see also `rows_of`."""
+        return Condition(torch.cat([z, label @ self.embeddings.weight.T], 1), rows, share)
 
     def input(self, condition: Condition) -> Tensor:
         """See `Network.input`."""

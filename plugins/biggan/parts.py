@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from panda.generator import Layer
 
 from ..common.upsampling import transposed_kernel, upsampled_conv
+from ..common.winograd import conv3x3, transform
 
 
 class Spectral(nn.Module, ABC):
@@ -36,6 +37,8 @@ class Spectral(nn.Module, ABC):
     def prepare(self) -> None:
         """Divide; to be called once, after loading."""
         weight = self.divided()
+        is_plain = weight.shape[2:] == (3, 3) and not self.up
+        self.winograd = transform(weight) if is_plain else None
         if self.up:
             weight = transposed_kernel(weight)
         elif weight.dim() == 4:
@@ -48,11 +51,14 @@ class Spectral(nn.Module, ABC):
             return F.linear(x, self.weight, self.bias)
         if self.up:
             return upsampled_conv(x, self.weight, self.bias)
+        if self.winograd is not None:
+            x = conv3x3(x, self.winograd)
+            return x if self.bias is None else x.add_(self.bias[:, None, None])
         return F.conv2d(x, self.weight, self.bias, padding=self.weight.shape[2] // 2)
 
 
 class Table(nn.Module):
-    """A weight that is looked up, not multiplied."""
+    """The vectors of classes."""
 
     def __init__(self, *shape: int) -> None:
         super().__init__()

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..common.upsampling import transposed_kernel, upsampled_conv
+from ..common.winograd import conv3x3, transform
 
 
 class Conv(nn.Module):
@@ -31,10 +32,13 @@ class Conv(nn.Module):
 
     def prepare(self) -> None:
         """Compute once what depends on the loaded weights alone."""
+        self.winograd = transform(self.weight) if self.weight.shape[2] == 3 else None
 
     def forward(self, x: Tensor) -> Tensor:
         """``[N, C_in, H, W]`` to ``[N, C, H, W]``, before the activation."""
         x = pixel_norm(x, self.scale)
+        if self.winograd is not None:
+            return conv3x3(x, self.winograd).add_(self.bias[:, None, None])
         return F.conv2d(x, self.weight, self.bias, padding=self.weight.shape[2] // 2)
 
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from panda.generator import Generator, Latents, Layer, State, seeded_normal
 
-from ..common.labels import classes_of
+from ..common.latents import check_labels, one_hot, truncate
 from .network import Network
 
 
@@ -38,21 +37,19 @@ class StyleGAN3(Generator):
         """See `Generator.sample`. Without a label, a conditional generator draws it by the seed."""
         config, w_avg = self.network.config, self.network.mapping.w_avg
         z = torch.from_numpy(seeded_normal(seeds, config.z_dim)).to(w_avg)
-        index = classes_of(seeds, label, config.classes, self.name)
-        labels = None if index is None else F.one_hot(index, config.classes).to(w_avg)
+        labels = one_hot(self.name, config.classes, seeds, label, like=w_avg)
         return Latents(tuple(seeds), {"z": z, "w": self.truncate(self.map(z, labels), truncation)})
 
     def map(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """Map z ``[N, z_dim]`` and one-hot labels ``[N, classes]`` to w ``[N, w_dim]``."""
+        check_labels(self.name, self.network.config.classes, label)
         w: Tensor = self.network.mapping(z, label)
         return w
 
     def truncate(self, w: Tensor, truncation: float) -> Tensor:
         """Give every place its w ``[N, num_ws, w_dim]``, moved towards the mean up to `cutoff`."""
-        near = self.network.mapping.w_avg.lerp(w, truncation)
-        num_ws = self.network.config.num_ws
-        moved = num_ws if self.cutoff is None else min(self.cutoff, num_ws)
-        return torch.stack([near] * moved + [w] * (num_ws - moved), 1)
+        mean, layers = self.network.mapping.w_avg, self.network.config.num_ws
+        return truncate(w, mean, truncation, layers, self.cutoff)
 
     def style_weights(self) -> dict[str, Tensor]:
         """For each layer the matrix ``[C_in, w_dim]`` that turns its w into style scales."""

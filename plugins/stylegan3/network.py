@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..common.layers import GAIN, SLOPE, Linear, normalize
+from ..common.winograd import conv3x3, transform
 from .design import LayerDesign, Rate, Sampling
 from .resample import Resampler
 
@@ -43,21 +45,6 @@ class Config:
         return len(self.channels) + 1
 
 
-class FullyConnected(nn.Module):
-    """``[N, in]`` to ``[N, out]`` with the equalized learning rate of NVIDIA's code."""
-
-    def __init__(self, features_in: int, features: int, lr_multiplier: float = 1.0) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(features, features_in))
-        self.bias = nn.Parameter(torch.empty(features))
-        self.gain = lr_multiplier / math.sqrt(features_in)
-        self.bias_gain = lr_multiplier
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return ``x W^T + b``, both at their run-time scale."""
-        return F.linear(x * self.gain, self.weight, self.bias * self.bias_gain)
-
-
 class MappingNetwork(nn.Module):
     """z ``[N, z]`` and one-hot labels ``[N, classes]`` to w ``[N, w]``, untruncated."""
 
@@ -66,10 +53,12 @@ class MappingNetwork(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         w_dim, self.num_layers = config.w_dim, config.mapping_layers
-        self.embed = FullyConnected(config.classes, w_dim) if config.classes else None
+        self.embed = Linear(config.classes, w_dim) if config.classes else None
         for i in range(self.num_layers):
             features_in = w_dim if i else config.z_dim + (w_dim if config.classes else 0)
-            self.add_module(f"fc{i}", FullyConnected(features_in, w_dim, config.lr_multiplier))
+            self.add_module(
+                f"fc{i}", Linear(features_in, w_dim, lr_multiplier=config.lr_multiplier)
+            )
         self.register_buffer("w_avg", torch.empty(w_dim))
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
@@ -78,13 +67,8 @@ class MappingNetwork(nn.Module):
         if self.embed is not None:
             x = torch.cat([x, normalize(self.embed(label))], 1)
         for i in range(self.num_layers):
-            x = F.leaky_relu(self.get_submodule(f"fc{i}")(x), 0.2) * math.sqrt(2)
+            x = F.leaky_relu(self.get_submodule(f"fc{i}")(x), SLOPE) * GAIN
         return x
-
-
-def normalize(x: Tensor) -> Tensor:
-    """Scale each row to a mean square of one."""
-    return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8)
 
 
 class SynthesisInput(nn.Module):
@@ -98,7 +82,7 @@ class SynthesisInput(nn.Module):
         super().__init__()
         self.rate = rate
         self.weight = nn.Parameter(torch.empty(channels, channels))
-        self.affine = FullyConnected(w_dim, 4)
+        self.affine = Linear(w_dim, 4)
         self.register_buffer("transform", torch.empty(3, 3))
         self.register_buffer("freqs", torch.empty(channels, 2))
         self.register_buffer("phases", torch.empty(channels))
@@ -142,7 +126,7 @@ class SynthesisLayer(nn.Module):
         super().__init__()
         self.design, self.clamp = design, config.conv_clamp
         self.kernel = 1 if design.is_rgb else config.kernel
-        self.affine = FullyConnected(config.w_dim, channels_in)
+        self.affine = Linear(config.w_dim, channels_in)
         self.weight = nn.Parameter(torch.empty(channels, channels_in, self.kernel, self.kernel))
         self.bias = nn.Parameter(torch.empty(channels))
         self.register_buffer("magnitude_ema", torch.empty(()))
@@ -158,6 +142,7 @@ class SynthesisLayer(nn.Module):
         # The original scales the weights of each output to a mean square of one.
         self.norm = torch.rsqrt(square.mean(1) / self.kernel**2)
         self.energy = square * self.norm.square()[:, None]
+        self.winograd = transform(self.weight) if self.kernel == 3 else None
         if not self.design.is_rgb:
             size_in = self.design.source.size + self.kernel - 1
             identity = self.weight.new_ones(1)
@@ -195,6 +180,8 @@ class SynthesisLayer(nn.Module):
             unit = torch.rsqrt(self.weight.square().sum((1, 2, 3)))
             weight = (self.weight * unit[:, None, None, None]).half()
             x, scale = F.conv2d(x.half(), weight, padding=padding).to(scale.dtype), scale / unit
+        elif self.winograd is not None:
+            x = conv3x3(F.pad(x, (1, 1, 1, 1)), self.winograd)
         else:
             x = F.conv2d(x, self.weight, padding=padding)
         return torch.addcmul(self.bias[:, None, None], x, scale[:, :, None, None])

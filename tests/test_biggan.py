@@ -297,7 +297,7 @@ def test_brock_sizes_are_told_by_shapes(depth, hierarchical):
             r"no tensor 'generator\.layers",
         ),
         (DEEP, {"extra": torch.zeros(1)}, {}, r"1 not part of it \(extra\)"),
-        (DEEP, {"generator.bn.bias": torch.full((4,), torch.inf)}, {}, "1 not finite numbers"),
+        (DEEP, {"generator.bn.bias": torch.full((4,), torch.inf)}, {}, "1 not finite floating"),
         (DEEP, {}, {"layers": [[True, 1, 1]]}, "lists 1 layers, but the tensors are those of 8"),
         (DEEP, {}, {"layers": "many"}, "layers = 'many', expected"),
         (DEEP, {}, {"output_dim": 256}, "output_dim = 256, but its layers make 64"),

@@ -259,7 +259,7 @@ def test_double_precision_agrees():
             r"1 not part of it \(synthesis\.b4\.con",
         ),
         ({"synthesis.L1_36_8.bias": torch.zeros(9)}, {}, r"L1_36_8\.bias \[9\] instead of \[8\]"),
-        ({"synthesis.input.freqs": torch.full((8, 2), torch.nan)}, {}, "1 not finite numbers"),
+        ({"synthesis.input.freqs": torch.full((8, 2), torch.nan)}, {}, "1 not finite floating"),
         (
             {"synthesis.L5_52_8.up_filter": torch.ones(24) / 24},
             {},

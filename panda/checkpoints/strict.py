@@ -15,14 +15,15 @@ _SHOWN = 4
 def shape_of(tensors: Mapping[str, torch.Tensor], name: str, *, dims: int) -> tuple[int, ...]:
     """Return the shape of a tensor from which a network's size is inferred.
 
-    Raises `PandaError` where the tensor is missing or has another number of dimensions.
+    Raises `PandaError` where the tensor is missing, empty, or has another number of dimensions.
     """
     if name not in tensors:
         raise PandaError(f"the checkpoint has no tensor {name!r}")
     shape = tuple(tensors[name].shape)
-    if len(shape) != dims:
+    if len(shape) != dims or 0 in shape:
         raise PandaError(
             f"tensor {name!r} of the checkpoint has shape {list(shape)}, expected {dims} dimensions"
+            " and none empty"
         )
     return shape
 
@@ -52,7 +53,7 @@ def load_strictly(
     if not any(problems):
         problems = [
             _listed(
-                "not finite numbers",
+                "not finite floating-point numbers",
                 (name for name, tensor in tensors.items() if not _is_finite(tensor)),
             )
         ]

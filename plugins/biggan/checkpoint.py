@@ -16,8 +16,8 @@ from panda.errors import PandaError
 from . import brock, huggingface
 from .backend import BigGAN, BrockBigGAN, HuggingFaceBigGAN
 
-_STAGE = re.compile(r"generator\.layers\.(\d+)\.")
-_BLOCK = re.compile(r"blocks\.(\d+)\.(\d+)\.")
+_STAGE = re.compile(r"generator\.layers\.(\d{1,2})\.")
+_BLOCK = re.compile(r"blocks\.(\d{1,2})\.(\d{1,2})\.")
 
 
 def recognizes(checkpoint: Checkpoint) -> bool:

@@ -12,6 +12,9 @@ from torch import Tensor
 from panda.checkpoints.strict import shape_of
 from panda.errors import PandaError
 
+HUB = "module_apply_default"
+"""The scope of TensorFlow Hub's graph."""
+
 
 def from_tensorflow(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Variables of ``Gs`` by local name to the state dict of `Network`.
@@ -24,6 +27,7 @@ def from_tensorflow(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         layer, _, kind = name.rpartition("/")
         target = _layer(layer, levels)
         if kind == "weight" and layer == "4x4/Dense":
+            shape_of(tensors, name, dims=2)
             converted[f"{target}.weight"] = _dense(value)
         elif kind == "weight" and value.dim() == 4:
             converted[f"{target}.weight"] = value.permute(3, 2, 0, 1).contiguous()
@@ -34,9 +38,9 @@ def from_tensorflow(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _layer(name: str, levels: int) -> str:
     """``RxR/Conv1`` or ``ToRGB_lodK`` to genforce's ``layerK`` or ``outputB``."""
-    if found := re.fullmatch(r"ToRGB_lod(\d+)", name):
+    if found := re.fullmatch(r"ToRGB_lod(\d{1,2})", name):
         return f"output{levels - 1 - int(found[1])}"
-    if found := re.fullmatch(r"(\d+)x\1/(Dense|Conv0|Conv0_up|Conv|Conv1)", name):
+    if found := re.fullmatch(r"(\d{1,4})x\1/(Dense|Conv0|Conv0_up|Conv|Conv1)", name):
         block, second = int(found[1]).bit_length() - 3, found[2] in ("Conv", "Conv1")
         return f"layer{2 * block + second}"
     return name
@@ -57,13 +61,12 @@ def from_tensorflow_hub(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Its kernels hold their scales and its images are in [0, 1]; both are undone. It has no RGB
     outputs of the smaller resolutions, which a grown network never uses: zeros stand for them.
     """
-    graph = "module_apply_default"
     depth = sum(name.endswith("/merged_input") for name in tensors) - 1
     converted = {"lod": torch.zeros(())}
     for k in range(depth + 1):
-        name = f"{graph}/Conv2D{f'_{k}' if k else ''}/merged_input"
+        name = f"{HUB}/Conv2D{f'_{k}' if k else ''}/merged_input"
         height, width, inputs, _ = shape_of(tensors, name, dims=4)
-        bias = f"module/g_model/res_{k // 2}/conv{k % 2}/bias" if k < depth else f"{graph}/add_26"
+        bias = f"module/g_model/res_{k // 2}/conv{k % 2}/bias" if k < depth else f"{HUB}/add_26"
         shape_of(tensors, bias, dims=1)
         weight = tensors[name].permute(3, 2, 0, 1) * math.sqrt(height * width * inputs)
         if k == depth:

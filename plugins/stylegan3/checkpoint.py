@@ -18,7 +18,7 @@ from .backend import StyleGAN3
 from .design import Sampling
 from .network import Config, Network
 
-_LAYER = re.compile(r"synthesis\.L(\d+)_(\d+)_(\d+)\.weight")
+_LAYER = re.compile(r"synthesis\.L(\d{1,2})_(\d{1,5})_(\d{1,5})\.weight")
 
 
 def recognizes(checkpoint: Checkpoint) -> bool:
@@ -95,12 +95,14 @@ def build(checkpoint: Checkpoint) -> Network:
 
 
 def _layers(tensors: Mapping[str, Tensor]) -> list[tuple[int, int]]:
-    """Size and channels of every layer, as their names say."""
-    found = {int(m[1]): (int(m[2]), int(m[3])) for name in tensors if (m := _LAYER.fullmatch(name))}
-    if sorted(found) != list(range(len(found))):
-        missing = min(set(range(len(found))) - set(found))
-        raise PandaError(f"the checkpoint has no weight of StyleGAN3 layer L{missing}")
-    return [found[i] for i in range(len(found))]
+    """Size (as names say) and channels of every layer."""
+    found = {int(match[1]): match for name in tensors if (match := _LAYER.fullmatch(name))}
+    missing = set(range(len(found) + (not found))) - set(found)
+    if missing:
+        raise PandaError(f"the checkpoint has no weight of StyleGAN3 layer L{min(missing)}")
+    return [
+        (int(found[i][2]), shape_of(tensors, found[i][0], dims=4)[0]) for i in range(len(found))
+    ]
 
 
 def _resolution(value: Any) -> int:

@@ -2,7 +2,8 @@
 
 from panda.zoo.cache import home
 from panda.zoo.card import Card
+from panda.zoo.npm_package import NpmPackage
 from panda.zoo.pip_wheel import PipWheel
 from panda.zoo.weights import Weights
 
-__all__ = ["Card", "PipWheel", "Weights", "home"]
+__all__ = ["Card", "NpmPackage", "PipWheel", "Weights", "home"]

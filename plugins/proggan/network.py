@@ -1,0 +1,151 @@
+"""The generator of ProGAN (Karras et al., arXiv 1710.10196, section A.1), for fast inference.
+
+Names and shapes of the parameters are those of genforce's released files. Each layer normalizes its
+input, so features are ``[N, C, H, W]`` after the leaky ReLU and before the pixel norm. The scale of
+the weights ("equalized learning rate") rides on the pixel norm, where it costs nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..common.upsampling import transposed_kernel, upsampled_conv
+from ..common.winograd import conv3x3, transform
+
+
+class Conv(nn.Module):
+    """Pixel norm, then a convolution that keeps the size."""
+
+    def __init__(
+        self, channels_in: int, channels: int, size: int = 3, gain: float = math.sqrt(2)
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(channels, channels_in, size, size))
+        self.bias = nn.Parameter(torch.empty(channels))
+        self.scale = gain / math.sqrt(size * size * channels_in)
+
+    def prepare(self) -> None:
+        """Compute once what depends on the loaded weights alone."""
+        self.winograd = transform(self.weight) if self.weight.shape[2] == 3 else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[N, C_in, H, W]`` to ``[N, C, H, W]``, before the activation."""
+        x = pixel_norm(x, self.scale)
+        if self.winograd is not None:
+            return conv3x3(x, self.winograd).add_(self.bias[:, None, None])
+        return F.conv2d(x, self.weight, self.bias, padding=self.weight.shape[2] // 2)
+
+
+class InputConv(Conv):
+    """4 x 4 on a single pixel padded by 3: ``[N, z, 1, 1]`` to ``[N, C, 4, 4]``."""
+
+    def __init__(self, latent: int, channels: int) -> None:
+        super().__init__(latent, channels, size=4)
+
+    def prepare(self) -> None:
+        """See `Conv.prepare`."""
+        self.kernel = self.weight.flip(2, 3).transpose(0, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See `Conv.forward`."""
+        return F.conv_transpose2d(pixel_norm(x, self.scale), self.kernel, self.bias)
+
+
+class UpConv(Conv):
+    """Nearest upsampling, then 3 x 3: ``[N, C_in, H, W]`` to ``[N, C, 2 H, 2 W]``.
+
+    ``fused`` weights are stored ``[C_in, C, 3, 3]`` and already those of a transposed convolution.
+    """
+
+    def __init__(self, channels_in: int, channels: int, fused: bool) -> None:
+        super().__init__(channels_in, channels)
+        self.fused = fused
+        if fused:
+            self.weight = nn.Parameter(torch.empty(channels_in, channels, 3, 3))
+
+    def prepare(self) -> None:
+        """See `Conv.prepare`."""
+        self.kernel = transposed_kernel(self.weight, transposed=self.fused)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See `Conv.forward`."""
+        return upsampled_conv(pixel_norm(x, self.scale), self.kernel, self.bias)
+
+
+def pixel_norm(x: Tensor, scale: float) -> Tensor:
+    """Every pixel's channels ``[N, C, ...]`` divided by their root mean square, times ``scale``."""
+    norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+    return x * (torch.rsqrt(norm.square() / x.shape[1] + 1e-8) * scale)
+
+
+class Network(nn.Module):
+    """``layer{2 b}`` and ``layer{2 b + 1}`` make the features of 4 * 2^b pixels, ``output{b}`` RGB.
+
+    ``channels`` are those of each resolution from 4 pixels on. ``lod`` is 0 in a finished network;
+    k + t means that k resolutions have not been grown yet and the next one is blended by t.
+    """
+
+    lod: Tensor
+
+    def __init__(self, latent: int, channels: Sequence[int], fused: bool = False) -> None:
+        super().__init__()
+        self.latent, self.channels = latent, tuple(channels)
+        self.register_buffer("lod", torch.zeros(()))
+        self.add_module("layer0", InputConv(latent, channels[0]))
+        for b, (before, after) in enumerate(pairwise(channels), start=1):
+            self.add_module(f"layer{2 * b}", UpConv(before, after, fused))
+        for b, width in enumerate(channels):
+            self.add_module(f"layer{2 * b + 1}", Conv(width, width))
+            self.add_module(f"output{b}", Conv(width, 3, size=1, gain=1.0))
+
+    def prepare(self) -> None:
+        """Compute the kernels and the growth once the weights are in place."""
+        for module in self.modules():
+            if isinstance(module, Conv):
+                module.prepare()
+        lod = float(self.lod)
+        self.last_block = len(self.channels) - 1 - math.floor(lod)
+        self.fade = math.ceil(lod) - lod  # share of the last block's image; 0 when it is all of it
+
+    @property
+    def depth(self) -> int:
+        """Number of layers that have been grown."""
+        return 2 * (self.last_block + 1)
+
+    def run(self, x: Tensor, image: Tensor | None, start: int, stop: int) -> State:
+        """Layers ``start`` to ``stop - 1``; the image so far is kept only where it is blended."""
+        for k in range(start, stop):
+            if self.fade and k == 2 * self.last_block:
+                image = self.get_submodule(f"output{self.last_block - 1}")(x)
+            x = F.leaky_relu_(self.get_submodule(f"layer{k}")(x), 0.2)
+        return x, image
+
+    def to_image(self, x: Tensor, image: Tensor | None) -> Tensor:
+        """RGB ``[N, 3, R, R]`` in about [-1, 1] from the last layer's features."""
+        rgb: Tensor = self.get_submodule(f"output{self.last_block}")(x)
+        if image is not None:
+            rgb = nearest(image, 2).lerp(rgb, self.fade)
+        return nearest(rgb, 2 ** (len(self.channels) - 1 - self.last_block))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """The plain forward pass: z ``[N, z]`` to images ``[N, 3, R, R]``."""
+        return self.to_image(*self.run(self.input(z), None, 0, self.depth))
+
+    def input(self, z: Tensor) -> Tensor:
+        """z ``[N, z]`` as the single pixel that the first layer wants."""
+        return pixel_norm(z, 1.0)[:, :, None, None]
+
+
+State = tuple[Tensor, Tensor | None]
+"""Features, and the running image of a half-grown network."""
+
+
+def nearest(x: Tensor, factor: int) -> Tensor:
+    """Nearest upsampling; ``x`` itself where the factor is 1."""
+    return x if factor == 1 else F.interpolate(x, scale_factor=factor)

@@ -1,0 +1,82 @@
+"""ProGAN's TensorFlow variables, in the original's names or TensorFlow Hub's, as genforce's."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from panda.checkpoints.strict import shape_of
+from panda.errors import PandaError
+
+HUB = "module_apply_default"
+"""The scope of TensorFlow Hub's graph."""
+
+
+def from_tensorflow(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Variables of ``Gs`` by local name to the state dict of `Network`.
+
+    A variable that is none of the network's keeps its name, for the strict check to tell.
+    """
+    levels = sum(name.startswith("ToRGB_lod") and name.endswith("bias") for name in tensors)
+    converted = {}
+    for name, value in tensors.items():
+        layer, _, kind = name.rpartition("/")
+        target = _layer(layer, levels)
+        if kind == "weight" and layer == "4x4/Dense":
+            shape_of(tensors, name, dims=2)
+            converted[f"{target}.weight"] = _dense(value)
+        elif kind == "weight" and value.dim() == 4:
+            converted[f"{target}.weight"] = value.permute(3, 2, 0, 1).contiguous()
+        else:
+            converted[f"{target}.{kind}" if layer else name] = value
+    return converted
+
+
+def _layer(name: str, levels: int) -> str:
+    """``RxR/Conv1`` or ``ToRGB_lodK`` to genforce's ``layerK`` or ``outputB``."""
+    if found := re.fullmatch(r"ToRGB_lod(\d{1,2})", name):
+        return f"output{levels - 1 - int(found[1])}"
+    if found := re.fullmatch(r"(\d{1,4})x\1/(Dense|Conv0|Conv0_up|Conv|Conv1)", name):
+        block, second = int(found[1]).bit_length() - 3, found[2] in ("Conv", "Conv1")
+        return f"layer{2 * block + second}"
+    return name
+
+
+def _dense(weight: Tensor) -> Tensor:
+    """``[z, 16 C]`` to the 4 x 4 convolution ``[C, z, 4, 4]`` that does the same."""
+    if weight.shape[1] % 16:
+        raise PandaError(
+            f"4x4/Dense/weight has {weight.shape[1]} columns, expected a multiple of 16"
+        )
+    return weight.reshape(len(weight), -1, 4, 4).transpose(0, 1).flip(2, 3).contiguous()
+
+
+def from_tensorflow_hub(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Constants of TensorFlow Hub's ``progan-128/1`` as TensorFlow.js keeps them.
+
+    Its kernels hold their scales and its images are in [0, 1]; both are undone. It has no RGB
+    outputs of the smaller resolutions, which a grown network never uses: zeros stand for them.
+    """
+    depth = sum(name.endswith("/merged_input") for name in tensors) - 1
+    converted = {"lod": torch.zeros(())}
+    for k in range(depth + 1):
+        name = f"{HUB}/Conv2D{f'_{k}' if k else ''}/merged_input"
+        height, width, inputs, _ = shape_of(tensors, name, dims=4)
+        bias = f"module/g_model/res_{k // 2}/conv{k % 2}/bias" if k < depth else f"{HUB}/add_26"
+        shape_of(tensors, bias, dims=1)
+        weight = tensors[name].permute(3, 2, 0, 1) * math.sqrt(height * width * inputs)
+        if k == depth:
+            converted[f"output{k // 2 - 1}.weight"] = (2 * weight).contiguous()
+            converted[f"output{k // 2 - 1}.bias"] = 2 * tensors[bias] - 1
+        else:
+            converted[f"layer{k}.weight"] = (weight / math.sqrt(2)).contiguous()
+            converted[f"layer{k}.bias"] = tensors[bias]
+    for b in range(depth // 2 - 1):
+        channels = len(converted[f"layer{2 * b + 1}.bias"])
+        converted[f"output{b}.weight"] = torch.zeros(3, channels, 1, 1)
+        converted[f"output{b}.bias"] = torch.zeros(3)
+    return converted

@@ -1,0 +1,84 @@
+"""From the tensors of a file to a StyleGAN, in genforce's names or TensorFlow's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from panda.checkpoints.checkpoint import Checkpoint
+from panda.errors import PandaError
+
+from ..common.loading import (
+    MAPPING_LAYERS,
+    RESOLUTIONS,
+    Spelling,
+    Weights,
+    check_activation,
+    number,
+    plain_names,
+)
+from .backend import StyleGAN
+from .names import GENFORCE, tensorflow
+from .network import BLUR, Config, Network
+
+
+def recognizes(checkpoint: Checkpoint) -> bool:
+    """Whether these are the tensors of a StyleGAN generator, by their names and dimensions."""
+    return spelling_of(plain_names(checkpoint.tensors)) is not None
+
+
+def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> StyleGAN:
+    """Build the generator; raises `PandaError` that names the tensors which do not fit."""
+    tensors = plain_names(checkpoint.tensors)
+    spelling = spelling_of(tensors)
+    if spelling is None:
+        raise PandaError(f"this {checkpoint.container} file does not hold a StyleGAN generator")
+    weights = Weights("StyleGAN", spelling, tensors)
+    with torch.device("meta"):
+        network = Network(config_of(weights, checkpoint.config))
+    weights.load(network, {"blur.kernel": BLUR})
+    if network.synthesis.lod != 0:
+        raise PandaError(
+            f"this StyleGAN is still growing (lod {float(network.synthesis.lod):g}), expected a"
+            " finished one (lod 0)"
+        )
+    return StyleGAN(network, device, dtype)
+
+
+def spelling_of(tensors: Mapping[str, Tensor]) -> Spelling | None:
+    """Whose names these tensors bear; None where they are no generator of this architecture."""
+    images = (re.match(r"synthesis/ToRGB_lod(\d+)/", name) for name in tensors)
+    blocks = 1 + max((int(image[1]) for image in images if image), default=0)
+    return next((s for s in (GENFORCE, tensorflow(blocks)) if s.fits(tensors)), None)
+
+
+def config_of(weights: Weights, facts: Mapping[str, Any]) -> Config:
+    """Sizes from the shapes; from the constructor's arguments what no shape shows."""
+
+    def widths(k: int) -> list[str]:
+        layers = (f"synthesis.layer{2 * k + i}" for i in range(2))
+        return [f"{layer}.{part}" for layer in layers for part in ("bias", "apply_noise.weight")]
+
+    def layers(i: int) -> list[str]:
+        return [f"mapping.dense{i}.{part}" for part in ("bias", "weight")]
+
+    check_activation(facts)
+    blocks = weights.count(RESOLUTIONS, widths)
+    depth = weights.count(MAPPING_LAYERS, layers)
+    z_dim, classes = weights.matrix("mapping.dense0.weight")[1], 0
+    if "mapping.label_weight" in weights:
+        classes, z_dim = weights.matrix("mapping.label_weight")
+    return Config(
+        channels=tuple(weights.length(widths(k)) for k in range(blocks)),
+        z_dim=z_dim,
+        w_dim=weights.length(
+            [f"mapping.dense{i}.bias" for i in range(depth)] + ["truncation.w_avg"]
+        ),
+        mapping_layers=depth,
+        classes=classes,
+        lr_multiplier=number(facts, "mapping_lrmul", 0.01) or 0.01,
+    )

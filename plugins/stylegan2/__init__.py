@@ -1,0 +1,30 @@
+"""StyleGAN2 (Karras et al., arXiv 1912.04958), with the options of StyleGAN2-ADA (2006.06676).
+
+Layers are named by resolution and NVIDIA's name of the convolution: ``4.conv1``, ``8.conv0`` (right
+after upsampling), ``8.conv1``, ``16.conv0``, ... Features are those after noise, bias and
+activation. The released PandA counts the same layers as l = 1, 2, 3, ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from panda.generator import Layer
+from panda.hookspecs import hookimpl
+from panda.zoo import Card
+
+
+def layers(channels: Sequence[int]) -> tuple[Layer, ...]:
+    """Every layer of a network with these channels at 4, 8, 16, ... pixels."""
+    return tuple(
+        Layer(f"{4 << k}.{conv}", count, 4 << k, 4 << k)
+        for k, count in enumerate(channels)
+        for conv in ("conv0", "conv1")
+        if k or conv == "conv1"
+    )
+
+
+@hookimpl
+def panda_generators() -> dict[str, Card]:
+    """No generator of its own yet: official files are opened by their content."""
+    return {}

@@ -1,0 +1,125 @@
+"""NVIDIA's StyleGAN3 files: the constructor's arguments where the file has them, else shapes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from panda.checkpoints.checkpoint import Checkpoint
+from panda.checkpoints.strict import load_strictly, shape_of
+from panda.errors import PandaError
+
+from .backend import StyleGAN3
+from .design import Sampling
+from .network import Config, Network
+
+_LAYER = re.compile(r"synthesis\.L(\d{1,2})_(\d{1,5})_(\d{1,5})\.weight")
+
+
+def recognizes(checkpoint: Checkpoint) -> bool:
+    """Whether these tensors have the names of a StyleGAN3 generator."""
+    return "synthesis.input.freqs" in checkpoint.tensors and any(
+        map(_LAYER.fullmatch, checkpoint.tensors)
+    )
+
+
+def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> StyleGAN3:
+    """Build the generator; raises `PandaError` that names what is missing, extra or wrong."""
+    network = build(checkpoint)
+    load_strictly(network, checkpoint.tensors, "StyleGAN3")
+    for name, layer in zip(network.synthesis.names, network.synthesis.layers, strict=True):
+        for kind, designed in layer.design.filters.items():
+            if designed is None:
+                continue
+            error = (layer.get_buffer(kind).cpu() - torch.from_numpy(designed)).abs().max()
+            if error > 1e-4 * designed.max():
+                raise PandaError(
+                    f"synthesis.{name}.{kind} is not the low-pass filter of cutoff"
+                    f" {layer.design.source.cutoff:g} to {layer.design.target.cutoff:g} that the"
+                    f" constructor's arguments ask for: they differ by {error:.2g}"
+                )
+    return StyleGAN3(network, device, dtype)
+
+
+def build(checkpoint: Checkpoint) -> Network:
+    """A network on the meta device, from the constructor's arguments and from names and shapes.
+
+    Channels are always those of the shapes: the arguments that decide them are often left out.
+    """
+    tensors, given = checkpoint.tensors, checkpoint.config
+    layers = _layers(tensors)
+    if layers[-1][1] != 3:
+        raise PandaError(
+            f"this StyleGAN3 makes images of {layers[-1][1]} channels, expected 3 (RGB)"
+        )
+    first = f"synthesis.L0_{layers[0][0]}_{layers[0][1]}"
+    radial = f"{first}.down_filter" in tensors and tensors[f"{first}.down_filter"].dim() == 2
+    inferred = {"num_layers": len(layers) - 1, "use_radial_filters": radial}
+    w_dim = shape_of(tensors, "mapping.w_avg", dims=1)[0]
+    embed = "mapping.embed.weight"
+    classes = shape_of(tensors, embed, dims=2)[1] if embed in tensors else 0
+    features_in = shape_of(tensors, "mapping.fc0.weight", dims=2)[1]
+    config = Config(
+        resolution=_resolution(given.get("img_resolution", layers[-1][0])),
+        channels_in=shape_of(tensors, "synthesis.input.phases", dims=1)[0],
+        channels=tuple(channels for _, channels in layers),
+        z_dim=features_in - (w_dim if classes else 0),
+        w_dim=w_dim,
+        classes=classes,
+        mapping_layers=sum(bool(re.fullmatch(r"mapping\.fc\d+\.weight", n)) for n in tensors),
+        lr_multiplier=_number(given.get("mapping_kwargs") or {}, "lr_multiplier", 0.01),
+        kernel=shape_of(tensors, f"{first}.weight", dims=4)[2],
+        conv_clamp=None
+        if given.get("conv_clamp", 0) is None
+        else _number(given, "conv_clamp", Config.conv_clamp),
+        output_scale=_number(given, "output_scale", Config.output_scale),
+        sampling=Sampling(
+            **{
+                option.name: _number(given, option.name, inferred.get(option.name, option.default))
+                for option in fields(Sampling)
+            }
+        ),
+    )
+    if config.sampling.num_layers != len(layers) - 1:
+        raise PandaError(
+            f"the checkpoint has {len(layers)} StyleGAN3 layers, but its constructor's arguments"
+            f" say num_layers = {config.sampling.num_layers}"
+        )
+    with torch.device("meta"):
+        return Network(config)
+
+
+def _layers(tensors: Mapping[str, Tensor]) -> list[tuple[int, int]]:
+    """Size (as names say) and channels of every layer."""
+    found = {int(match[1]): match for name in tensors if (match := _LAYER.fullmatch(name))}
+    missing = set(range(len(found) + (not found))) - set(found)
+    if missing:
+        raise PandaError(f"the checkpoint has no weight of StyleGAN3 layer L{min(missing)}")
+    return [
+        (int(found[i][2]), shape_of(tensors, found[i][0], dims=4)[0]) for i in range(len(found))
+    ]
+
+
+def _resolution(value: Any) -> int:
+    if not isinstance(value, int) or value.bit_count() != 1 or not 4 <= value <= 8192:
+        raise PandaError(
+            f"StyleGAN3 with img_resolution = {value!r}, expected a power of two, 4 to 8192"
+        )
+    return value
+
+
+def _number(given: Mapping[str, Any], name: str, default: Any) -> Any:
+    """An argument of the constructor, of the kind of its default and within reason."""
+    value = given.get(name, default)
+    if isinstance(default, float) and type(value) is int:
+        value = float(value)
+    if type(value) is not type(default) or not 0 <= value <= 1024:
+        raise PandaError(
+            f"StyleGAN3 with {name} = {value!r}, expected something like {default!r}, at most 1024"
+        )
+    return value

@@ -1,0 +1,73 @@
+"""StyleGAN against its formulas op by op, up to the sizes that no golden reaches."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from golden_files import CPU
+from panda_plugins.stylegan.backend import StyleGAN
+from panda_plugins.stylegan.network import BLUR, Config, Network
+
+
+def build(**options):
+    torch.manual_seed(0)
+    network = Network(Config(**{"z_dim": 16, "w_dim": 16, "mapping_layers": 2} | options))
+    for name, tensor in network.state_dict().items():
+        tensor.copy_(BLUR if name.endswith("kernel") else torch.randn(tensor.shape))
+    return StyleGAN(network, CPU, torch.float32), dict(network.state_dict())
+
+
+def synthesize(tensors, w):
+    """Images from genforce's tensors and w ``[N, num_layers, w_dim]``."""
+    x = tensors["synthesis.layer0.const"].repeat(len(w), 1, 1, 1)
+    for i in range(w.shape[1]):
+        t = {k.removeprefix(f"synthesis.layer{i}."): v for k, v in tensors.items()}
+        if i:
+            weight = t["weight"] * math.sqrt(2 / (9 * x.shape[1]))
+            if i % 2:
+                x = F.conv2d(x, weight, padding=1)
+            elif x.shape[2] < 64:
+                x = F.conv2d(x.repeat_interleave(2, 2).repeat_interleave(2, 3), weight, padding=1)
+            else:
+                p = F.pad(weight.transpose(0, 1), (1, 1, 1, 1))
+                p = p[:, :, 1:, 1:] + p[:, :, :-1, 1:] + p[:, :, 1:, :-1] + p[:, :, :-1, :-1]
+                x = F.conv_transpose2d(x, p, stride=2, padding=1)
+            if i % 2 == 0:
+                x = F.conv2d(x, BLUR.expand(x.shape[1], 1, 3, 3), padding=1, groups=x.shape[1])
+        x = x + t["apply_noise.noise"] * t["apply_noise.weight"][:, None, None]
+        x = F.instance_norm(F.leaky_relu(x + t["bias"][:, None, None], 0.2), eps=1e-8)
+        style = w[:, i] @ t["style.weight"].T / math.sqrt(w.shape[2]) + t["style.bias"]
+        scale, shift = style[:, :, None, None].chunk(2, 1)
+        x = x * (scale + 1) + shift
+    last = f"synthesis.output{w.shape[1] // 2 - 1}"
+    weight = tensors[f"{last}.weight"] / math.sqrt(x.shape[1])
+    return F.conv2d(x, weight, tensors[f"{last}.bias"])
+
+
+def test_both_ways_of_upsampling():
+    generator, tensors = build(channels=(12, 8, 8, 6, 4, 4, 3))
+    assert generator.resolution == 256  # from 128 on, the weights are fused otherwise
+    z = generator.sample([0, 1])
+    expected, image = synthesize(tensors, z.tensors["w"]), generator.forward(z)
+    assert (image - expected).abs().max() < 2e-5 * expected.abs().max()
+    for name in generator.layers:
+        assert torch.equal(generator.tail(generator.head(z, name), name), image)
+
+
+def test_wide_layers_go_through_winograd():
+    generator, tensors = build(channels=(200, 200))
+    z = generator.sample([0, 1])
+    assert generator.network.synthesis.layers[3].winograd is not None
+    expected = synthesize(tensors, z.tensors["w"])
+    assert (generator.forward(z) - expected).abs().max() < 2e-5 * expected.abs().max()
+
+
+def test_labels_join_z_before_the_norm():
+    generator, tensors = build(channels=(8, 8), classes=3)
+    z, hot = torch.randn(2, 16), torch.eye(3)[[2, 0]]
+    x = torch.cat([z, tensors["mapping.label_weight"][[2, 0]]], 1)
+    x = x / (x.square().mean(1, keepdim=True) + 1e-8).sqrt()
+    for i in range(2):
+        weight = tensors[f"mapping.dense{i}.weight"] * 0.01 * math.sqrt(2 / x.shape[1])
+        x = F.leaky_relu(x @ weight.T + tensors[f"mapping.dense{i}.bias"] * 0.01, 0.2)
+    torch.testing.assert_close(generator.map(z, hot), x)

@@ -20,14 +20,14 @@ from backend_checks import (
     golden,
     meta_checkpoint,
 )
-from panda_plugins.biggan import brock, huggingface
-from panda_plugins.biggan.backend import BrockBigGAN, HuggingFaceBigGAN, truncated_normal
-from panda_plugins.biggan.checkpoint import brock_config, build, from_checkpoint, recognizes
 from torch.nn import functional as F
 
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.errors import PandaError
 from panda.generator import Latents
+from panda_plugins.biggan import brock, huggingface
+from panda_plugins.biggan.backend import BrockBigGAN, HuggingFaceBigGAN, truncated_normal
+from panda_plugins.biggan.checkpoint import brock_config, build, from_checkpoint, recognizes
 
 DEEP, BROCK = "biggan-deep-hf", "biggan-ajbrock"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import panda_plugins.proggan as plugin
 import pytest
 import torch
 from backend_checks import (
@@ -19,14 +18,15 @@ from backend_checks import (
     golden,
     meta_checkpoint,
 )
-from panda_plugins.proggan.backend import ProGAN
-from panda_plugins.proggan.checkpoint import build, from_checkpoint, recognizes
-from panda_plugins.proggan.network import Conv, pixel_norm
 from torch.nn import functional as F
 
+import panda_plugins.proggan as plugin
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.errors import PandaError
 from panda.generator import Latents
+from panda_plugins.proggan.backend import ProGAN
+from panda_plugins.proggan.checkpoint import build, from_checkpoint, recognizes
+from panda_plugins.proggan.network import Conv, pixel_norm
 
 GENFORCE, TENSORFLOW = "proggan-genforce", "proggan-tf"
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 from golden_files import CPU, checkpoint, edited, io, names, near
-from panda_plugins.common import winograd
-from panda_plugins.stylegan2.checkpoint import from_checkpoint, recognizes
 
 from panda import Latents
+from panda_plugins.common import winograd
+from panda_plugins.stylegan2.checkpoint import from_checkpoint, recognizes
 
 FEATURES, IMAGES = 5e-5, 1e-4
 VARIANTS = {"live": ["hook"], "keep": ["resume"], "drop": ["dropimg", "panda"]}

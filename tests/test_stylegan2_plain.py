@@ -3,9 +3,10 @@
 import pytest
 import torch
 from golden_files import CPU
+from plain_stylegan2 import synthesize
+
 from panda_plugins.stylegan2.backend import StyleGAN2
 from panda_plugins.stylegan2.network import FILTER, Config, Network
-from plain_stylegan2 import synthesize
 
 
 def build(dtype=torch.float32, **options):

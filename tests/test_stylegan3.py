@@ -21,16 +21,16 @@ from backend_checks import (
     golden,
     meta_checkpoint,
 )
-from panda_plugins.stylegan3.backend import StyleGAN3
-from panda_plugins.stylegan3.checkpoint import build, from_checkpoint, recognizes
-from panda_plugins.stylegan3.design import Sampling, low_pass
-from panda_plugins.stylegan3.network import Config, SynthesisLayer
-from panda_plugins.stylegan3.resample import Resampler
 from torch.nn import functional as F
 
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.errors import PandaError
 from panda.generator import Latents
+from panda_plugins.stylegan3.backend import StyleGAN3
+from panda_plugins.stylegan3.checkpoint import build, from_checkpoint, recognizes
+from panda_plugins.stylegan3.design import Sampling, low_pass
+from panda_plugins.stylegan3.network import Config, SynthesisLayer
+from panda_plugins.stylegan3.resample import Resampler
 
 T, R = "stylegan3-t", "stylegan3-r"
 BOTH = pytest.mark.parametrize("folder", [T, R])

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 from golden_files import CPU, checkpoint, io, names, near
-from panda_plugins.stylegan import checkpoint as stylegan
-from panda_plugins.stylegan2 import checkpoint as stylegan2
 
 from panda import Latents, PandaError
 from panda.checkpoints.checkpoint import Checkpoint
+from panda_plugins.stylegan import checkpoint as stylegan
+from panda_plugins.stylegan2 import checkpoint as stylegan2
 
 FOLDERS = names("stylegan[12]*")
 

@@ -6,11 +6,11 @@ import sys
 import pytest
 import torch
 from golden_files import CPU, checkpoint
+
+from panda import Latents, PandaError
 from panda_plugins.common import winograd
 from panda_plugins.stylegan.checkpoint import from_checkpoint as stylegan
 from panda_plugins.stylegan2.checkpoint import from_checkpoint as stylegan2
-
-from panda import Latents, PandaError
 
 LOADERS = {
     "stylegan1-genforce": stylegan,

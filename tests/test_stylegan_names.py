@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from golden_files import FOLDER
+
 from panda_plugins.common.loading import Weights
 from panda_plugins.stylegan import checkpoint as stylegan
 from panda_plugins.stylegan import network as stylegan_network

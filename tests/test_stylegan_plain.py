@@ -5,6 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 from golden_files import CPU
+
 from panda_plugins.stylegan.backend import StyleGAN
 from panda_plugins.stylegan.network import BLUR, Config, Network
 

@@ -6,19 +6,25 @@ import fnmatch
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import pluggy
 
 from panda import hookspecs
 from panda.errors import PandaError, PandaWarning, nearest
-from panda.zoo.card import Card
+from panda.zoo.card import Architecture, Card
 
 if TYPE_CHECKING:
+    import torch
+
+    from panda.checkpoints.checkpoint import Checkpoint
     from panda.generator import Generator
+
+T = TypeVar("T")
 
 GROUP = "panda"
 """The entry-point group of every plugin, built in or not; also the name of the hook's project."""
@@ -32,6 +38,7 @@ class Plugin:
     distribution: str
     version: str
     cards: Mapping[str, Card] = field(default_factory=dict)
+    architectures: Mapping[str, Architecture] = field(default_factory=dict)
     error: str | None = None
 
 
@@ -43,36 +50,43 @@ def plugins() -> tuple[Plugin, ...]:
     """
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
-    taken: dict[str, str] = {}
+    generators: dict[str, str] = {}
+    architectures: dict[str, str] = {}
     found = []
     for point in _chosen(entry_points(group=GROUP)):
-        cards: Mapping[str, Card] = {}
-        error = None
-        try:
-            cards = _cards(manager, point)
-        except Exception as problem:  # a plugin may fail in any way at all
-            error = f"{type(problem).__name__}: {problem}"
-            warnings.warn(f"plugin {point.name!r} is left out: {error}", PandaWarning, stacklevel=2)
-        for name in [name for name in cards if name in taken]:
-            warnings.warn(
-                f"plugin {point.name!r} brings generator {name!r}, which plugin {taken[name]!r}"
-                " already has; the first one stays",
-                PandaWarning,
-                stacklevel=2,
-            )
-        cards = {name: card for name, card in cards.items() if name not in taken}
-        taken |= dict.fromkeys(cards, point.name)
-        source = point.dist
-        found.append(
-            Plugin(
-                point.name,
-                source.name if source else "unknown",
-                source.version if source else "unknown",
-                cards,
-                error,
-            )
+        plugin = Plugin(
+            point.name,
+            point.dist.name if point.dist else "unknown",
+            point.dist.version if point.dist else "unknown",
         )
+        try:
+            cards, opened = _collect(manager, point)
+            plugin = replace(
+                plugin,
+                cards=_new(cards, generators, "generator", point.name),
+                architectures=_new(opened, architectures, "architecture", point.name),
+            )
+        except Exception as problem:  # a plugin may fail in any way at all
+            plugin = replace(plugin, error=f"{type(problem).__name__}: {problem}")
+            warnings.warn(
+                f"plugin {point.name!r} is left out: {plugin.error}", PandaWarning, stacklevel=2
+            )
+        found.append(plugin)
     return tuple(found)
+
+
+def _new(brought: Mapping[str, T], taken: dict[str, str], kind: str, by: str) -> dict[str, T]:
+    """What no plugin before has brought; the rest is a warning."""
+    for name in brought.keys() & taken.keys():
+        warnings.warn(
+            f"plugin {by!r} brings {kind} {name!r}, which plugin {taken[name]!r} already has; the"
+            " first one stays",
+            PandaWarning,
+            stacklevel=3,
+        )
+    new = {name: thing for name, thing in brought.items() if name not in taken}
+    taken.update(dict.fromkeys(new, by))
+    return new
 
 
 def _chosen(points: object) -> list[EntryPoint]:
@@ -86,27 +100,41 @@ def _chosen(points: object) -> list[EntryPoint]:
     return [point for point in ordered if point.name in wanted]
 
 
-def _cards(manager: pluggy.PluginManager, point: EntryPoint) -> Mapping[str, Card]:
+def _collect(
+    manager: pluggy.PluginManager, point: EntryPoint
+) -> tuple[Mapping[str, Card], Mapping[str, Architecture]]:
     module = point.load()
     manager.register(module, name=point.name)
     try:
         manager.check_pending()  # a misspelt hook is an error, not silence
         others = [plugin for plugin in manager.get_plugins() if plugin is not module]
-        results = manager.subset_hook_caller("panda_generators", others)()
+        cards = _ask(manager, "panda_generators", others, Card)
+        architectures = _ask(manager, "panda_architectures", others, Architecture)
+        if cards is None and architectures is None:
+            raise PandaError("it has no hook panda_generators and no hook panda_architectures")
     except Exception:
         manager.unregister(module)
         raise
+    return cards or {}, architectures or {}
+
+
+def _ask(
+    manager: pluggy.PluginManager, hook: str, others: list[object], kind: type[T]
+) -> Mapping[str, T] | None:
+    """One plugin's answer to one hook, checked; None where it does not implement it."""
+    results = manager.subset_hook_caller(hook, others)()
     if not results:
-        raise PandaError("it has no hook panda_generators")
-    cards = results[0]
-    if not isinstance(cards, Mapping):
-        raise PandaError(f"panda_generators gave {type(cards).__name__}, expected {{name: Card}}")
-    for name, card in cards.items():
-        if not isinstance(name, str) or not isinstance(card, Card):
+        return None
+    brought = results[0]
+    wanted = kind.__name__
+    if not isinstance(brought, Mapping):
+        raise PandaError(f"{hook} gave {type(brought).__name__}, expected {{name: {wanted}}}")
+    for name, thing in brought.items():
+        if not isinstance(name, str) or not isinstance(thing, kind):
             raise PandaError(
-                f"panda_generators gave {name!r}: {type(card).__name__}, expected a name and a Card"
+                f"{hook} gave {name!r}: {type(thing).__name__}, expected a name and {wanted}"
             )
-    return cards
+    return brought
 
 
 def cards() -> dict[str, Card]:
@@ -128,12 +156,32 @@ def find_card(name: str) -> Card:
     return known[name]
 
 
-def create_generator(name: str, *, device: str = "cpu", dtype: str = "float32") -> Generator:
-    """Load a generator, fetching its weights first where they are not cached.
+def is_file(name: str) -> bool:
+    """Whether a generator is meant by its file and not by its name."""
+    return name not in cards() and (os.sep in name or Path(name).exists())
 
-    Raises `PandaError` for an unknown name, device or dtype, and where weights cannot be had.
+
+def recognize(checkpoint: Checkpoint) -> tuple[str, Architecture]:
+    """The architecture that a checkpoint is of; raises `PandaError` where none knows it."""
+    known = {name: one for plugin in plugins() for name, one in plugin.architectures.items()}
+    for name, architecture in known.items():
+        if architecture.recognizes(checkpoint):
+            return name, architecture
+    shown = ", ".join(list(checkpoint.tensors)[:3])
+    raise PandaError(
+        f"this {checkpoint.container} file with tensors {shown}, ... is of no known architecture;"
+        f" known: {', '.join(known)}"
+    )
+
+
+def create_generator(name: str, *, device: str = "cpu", dtype: str = "float32") -> Generator:
+    """Load a generator by its name, or from a checkpoint file or folder, whatever its container.
+
+    Weights of a name are fetched first where they are not cached. Raises `PandaError` for an
+    unknown name, device or dtype, for a file that holds no generator, and where weights cannot be
+    had.
     """
-    card = find_card(name)
+    card = None if is_file(name) else find_card(name)
     import torch
 
     try:
@@ -145,6 +193,17 @@ def create_generator(name: str, *, device: str = "cpu", dtype: str = "float32") 
     kinds = {"float32": torch.float32, "float64": torch.float64}
     if dtype not in kinds:
         raise PandaError(f"dtype {dtype!r} is not supported{nearest(dtype, kinds)}")
-    generator = card.load(place, kinds[dtype])
+    generator = card.load(place, kinds[dtype]) if card else _open(name, place, kinds[dtype])
     generator.name = name
     return generator
+
+
+def _open(name: str, device: torch.device, dtype: torch.dtype) -> Generator:
+    from panda.checkpoints.read import read_checkpoint
+
+    checkpoint = read_checkpoint(Path(name))
+    try:
+        _, architecture = recognize(checkpoint)
+        return architecture.build(checkpoint, device, dtype)
+    except PandaError as error:
+        raise PandaError(f"{name}: {error}") from error

@@ -101,7 +101,7 @@ def test_generators_of_a_plugin_are_listed_by_pattern(install):
         ("WrongType", "gave list, expected {name: Card}"),
         ("WrongCard", "gave 'toy': str"),
         ("Misspelt", "unknown hook 'panda_generator'"),
-        ("NoHook", "has no hook panda_generators"),
+        ("NoHook", "has no hook panda_generators and no hook panda_architectures"),
         ("WrongArguments", "names"),
     ],
 )

@@ -5,10 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from panda.errors import PandaError, nearest
-from panda.registry import cards, find_card, list_generators, plugins
+from panda.generator import Layer
+from panda.registry import (
+    cards,
+    create_generator,
+    find_card,
+    is_file,
+    list_generators,
+    plugins,
+    recognize,
+)
 from panda.zoo import Card
 
 
@@ -32,16 +42,19 @@ def show_list(options: argparse.Namespace) -> None:
 
 def show_info(options: argparse.Namespace) -> None:
     """Print one generator's card and layers."""
-    card = find_card(options.generator)
-    facts = {"name": options.generator, **_facts(card)}
-    layers = [{**asdict(layer), "positions": layer.positions} for layer in card.layers]
+    if is_file(options.generator):
+        facts, known = _file_facts(options.generator)
+    else:
+        card = find_card(options.generator)
+        facts, known = {"name": options.generator, **_facts(card)}, card.layers
+    layers = [{**asdict(layer), "positions": layer.positions} for layer in known]
     if options.json:
         print(json.dumps({**facts, "layers": layers}, indent=1))
         return
     for name, value in facts.items():
         print(f"{name:12} {value}")
     print(f"\n{'layer':12} {'channels':>8} {'size':>11} {'margin':>6}")
-    for layer in card.layers:
+    for layer in known:
         size = f"{layer.height} x {layer.width}"
         print(f"{layer.name:12} {layer.channels:8} {size:>11} {layer.margin:6}")
 
@@ -54,6 +67,7 @@ def show_plugins(options: argparse.Namespace) -> None:
             "distribution": plugin.distribution,
             "version": plugin.version,
             "generators": sorted(plugin.cards),
+            "opens": sorted(plugin.architectures),
             "error": plugin.error,
         }
         for plugin in plugins()
@@ -62,8 +76,28 @@ def show_plugins(options: argparse.Namespace) -> None:
         print(json.dumps(rows, indent=1))
         return
     for row in rows:
-        state = row["error"] or ", ".join(row["generators"]) or "no generators"
+        opens = [f"{name} files" for name in row["opens"]]
+        state = row["error"] or ", ".join([*row["generators"], *opens])
         print(f"{row['name']}  {row['distribution']} {row['version']}  {state}")
+
+
+def _file_facts(path: str) -> tuple[dict[str, Any], tuple[Layer, ...]]:
+    """What is in a checkpoint file: its container, its architecture, its layers."""
+    from panda.checkpoints.read import read_checkpoint
+
+    checkpoint = read_checkpoint(Path(path))
+    architecture, _ = recognize(checkpoint)
+    generator = create_generator(path)
+    facts = {
+        "name": path,
+        "container": checkpoint.container,
+        "architecture": architecture,
+        "resolution": generator.resolution,
+        "tensors": len(checkpoint.tensors),
+        "parameters": sum(tensor.numel() for tensor in checkpoint.tensors.values()),
+        "config": dict(checkpoint.config),
+    }
+    return facts, tuple(generator.layers.values())
 
 
 def _facts(card: Card) -> dict[str, Any]:

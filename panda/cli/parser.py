@@ -39,7 +39,7 @@ def _catalog(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
     verb = verbs.add_parser("info", help="what is known of one generator, and its layers")
     verb.set_defaults(run=_later("catalog", "show_info"))
-    verb.add_argument("generator")
+    verb.add_argument("generator", help="a name, or a checkpoint file")
     _json(verb)
 
     verb = verbs.add_parser("plugins", help="list plugins, where they come from, their health")
@@ -72,6 +72,11 @@ def _fitting(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     verb.add_argument("--parts", type=Path, required=True, metavar="Us.npy")
     verb.add_argument("--out", type=Path, required=True, metavar="DIR")
     _device(verb)
+
+    verb = verbs.add_parser("convert", help="read any checkpoint file and write it as safetensors")
+    verb.set_defaults(run=_later("convert", "convert"))
+    verb.add_argument("checkpoint", type=Path, help="a file or folder of any known container")
+    verb.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors")
 
 
 def _using(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

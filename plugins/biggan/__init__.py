@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from panda.hookspecs import hookimpl
-from panda.zoo import Card
+from panda.zoo import Architecture
 
 
 @hookimpl
-def panda_generators() -> dict[str, Card]:
-    """None of its own: its generators come from checkpoint files."""
-    return {}
+def panda_architectures() -> dict[str, Architecture]:
+    """Opens BigGAN files of every spelling."""
+    return {"BigGAN": Architecture.of_module(f"{__name__}.checkpoint")}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from panda.generator import Layer
 from panda.hookspecs import hookimpl
-from panda.zoo import Card, NpmPackage, Weights
+from panda.zoo import Architecture, Card, NpmPackage, Weights
 
 if TYPE_CHECKING:
     import torch
@@ -70,3 +70,9 @@ def panda_generators() -> dict[str, Card]:
             ),
         )
     }
+
+
+@hookimpl
+def panda_architectures() -> dict[str, Architecture]:
+    """Opens ProGAN files of every spelling."""
+    return {"ProGAN": Architecture.of_module(f"{__name__}.checkpoint")}

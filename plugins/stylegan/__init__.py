@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from panda.generator import Layer
 from panda.hookspecs import hookimpl
-from panda.zoo import Card
+from panda.zoo import Architecture
 
 
 def layers(channels: Sequence[int]) -> tuple[Layer, ...]:
@@ -24,6 +24,6 @@ def layers(channels: Sequence[int]) -> tuple[Layer, ...]:
 
 
 @hookimpl
-def panda_generators() -> dict[str, Card]:
-    """No generator of its own yet: official files are opened by their content."""
-    return {}
+def panda_architectures() -> dict[str, Architecture]:
+    """Opens StyleGAN files of every spelling."""
+    return {"StyleGAN": Architecture.of_module(f"{__name__}.checkpoint")}

@@ -1,0 +1,95 @@
+"""A checkpoint file of any container, opened by its content, is a generator."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from conftest import GOLDENS
+from safetensors.torch import load_file
+
+from panda import PandaError, create_generator
+from panda.cli import main
+
+FILES = {
+    "proggan-genforce/checkpoint.pth": ("ProGAN", "genforce"),
+    "proggan-tf/network.pkl": ("ProGAN", "nvidia-tensorflow"),
+    "stylegan1-genforce/checkpoint.pth": ("StyleGAN", "genforce"),
+    "stylegan1-tf/network.pkl": ("StyleGAN", "nvidia-tensorflow"),
+    "stylegan2-ada/network.pkl": ("StyleGAN2", "nvidia-pytorch"),
+    "stylegan2-ada-cond/network.pkl": ("StyleGAN2", "nvidia-pytorch"),
+    "stylegan2-genforce/checkpoint.pth": ("StyleGAN2", "genforce"),
+    "stylegan2-rosinality/checkpoint.pt": ("StyleGAN2", "rosinality"),
+    "stylegan2-sg3repo/network.pkl": ("StyleGAN2", "nvidia-pytorch"),
+    "stylegan2-tf/network.pkl": ("StyleGAN2", "nvidia-tensorflow"),
+    "stylegan3-t/network.pkl": ("StyleGAN3", "nvidia-pytorch"),
+    "stylegan3-r/network.pkl": ("StyleGAN3", "nvidia-pytorch"),
+    "biggan-deep-hf/hf": ("BigGAN", "huggingface"),
+    "biggan-ajbrock/state_dict.safetensors": ("BigGAN", "safetensors"),
+}
+
+
+@pytest.fixture(params=FILES, ids=str)
+def disguised(request, tmp_path):
+    """A golden file under a name that tells nothing, and what it is."""
+    source = GOLDENS / request.param
+    target = tmp_path / "mystery.bin"
+    (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
+    return target, *FILES[request.param]
+
+
+def test_info_names_container_and_architecture(disguised, capsys):
+    path, architecture, container = disguised
+    assert main(["info", str(path), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["architecture"], facts["container"]) == (architecture, container)
+    assert facts["layers"]
+
+
+def test_a_file_is_a_generator_that_resumes_exactly(disguised):
+    generator = create_generator(str(disguised[0]))
+    latents = generator.sample([1, 2])
+    images = generator.forward(latents)
+    assert images.shape == (2, 3, generator.resolution, generator.resolution)
+    for name, layer in generator.layers.items():
+        state = generator.head(latents, name)
+        assert state.x.shape == (2, layer.channels, layer.height, layer.width)
+        assert torch.equal(generator.tail(state, name), images)
+
+
+def test_converting_keeps_the_generator(disguised, tmp_path):
+    path = disguised[0]
+    out = tmp_path / "converted.safetensors"
+    assert main(["convert", str(path), "--out", str(out)]) == 0
+    before, after = create_generator(str(path)), create_generator(str(out))
+    latents = before.sample([5])
+    assert torch.allclose(before.forward(latents), after.forward(after.sample([5])), atol=1e-5)
+
+
+def test_factors_can_be_fitted_to_a_file(tmp_path):
+    path = GOLDENS / "stylegan2-ada" / "network.pkl"
+    out = tmp_path / "factors"
+    layer = list(create_generator(str(path)).layers)[2]
+    arguments = ["--parts", "2", "--seeds", "0-9", "--out", str(out)]
+    assert main(["fit", str(path), layer, *arguments]) == 0
+    assert main(["edit", str(out), "--edit", "0:p0:2sd", "--out", str(tmp_path / "e")]) == 0
+
+
+def test_a_file_of_no_architecture_is_one_sentence(tmp_path, capsys):
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.ones(2)}, tmp_path / "other.safetensors")
+    with pytest.raises(PandaError, match="tensors a, ... is of no known architecture; known: Big"):
+        create_generator(str(tmp_path / "other.safetensors"))
+    assert main(["info", str(tmp_path / "missing.pkl")]) == 2
+    assert "missing.pkl" in capsys.readouterr().err
+
+
+def test_missing_tensors_are_named(tmp_path):
+    from safetensors.torch import save_file
+
+    tensors = load_file(GOLDENS / "stylegan2-ada" / "state_dict.safetensors")
+    del tensors["synthesis.b8.conv0.weight"]
+    save_file(tensors, tmp_path / "torn.safetensors")
+    with pytest.raises(PandaError, match="synthesis.b8.conv0.weight"):
+        create_generator(str(tmp_path / "torn.safetensors"))

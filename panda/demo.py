@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from panda.errors import PandaError
 from panda.factorize import fit
 from panda.factors import Factors
 from panda.generator import Generator, Layer
@@ -19,6 +20,7 @@ from panda.registry import create_generator
 from panda.report import sections
 from panda.report.page import Page
 from panda.report.sections import Study
+from panda.zoo.cache import check_target
 
 SEEDS = (0, 3, 5, 12, 1, 8)
 TRUNCATION = 0.7
@@ -60,6 +62,9 @@ def run(name: str, out: Path, *, quick: bool = False, device: str = "cpu") -> Re
     Raises `PandaError` where the generator cannot be had or ``out`` cannot be written.
     """
     plan = QUICK if quick else FULL
+    check_target(out)
+    if out.is_file():
+        raise PandaError(f"{out} is a file; name a folder for the report")
     result = Result(out / "report.html")
     with result.timed("load"):
         generator = create_generator(name, device=device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,11 @@ from panda.errors import PandaError
 from panda.factors import Factors, scale_parts
 from panda.generator import Generator, Latents
 from panda.solvers.refine import refine_parts
+
+PATTERN = (
+    r"([0-9]{1,6}(?:\+[0-9]{1,6})*):(p?[0-9]{1,6}|bg)"
+    r":([+-]?(?:[0-9]{1,9}\.?[0-9]{0,9}|\.[0-9]{1,9}))(sd)?"
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Edit:
     @staticmethod
     def parse(text: str) -> Edit:
         """Read ``PARTS:APPEARANCE:STRENGTH``: ``3:12:30``, ``3+5:0:-40``, ``3:p0:2.5sd``."""
-        match = re.fullmatch(r"(\d+(?:\+\d+)*):(p?\d+|bg):([+-]?\d+\.?\d*)(sd)?", text.strip())
+        match = re.fullmatch(PATTERN, text.strip())
         if match is None:
             raise PandaError(
                 f"{text!r} is no edit; expected PARTS:APPEARANCE:STRENGTH, such as 3:12:30,"
@@ -50,7 +56,14 @@ class Edit:
         """The vector ``[C]`` to add where the mask is one; raises `PandaError` out of range."""
         if not self.parts:
             raise PandaError("an edit needs at least one part")
+        if len(set(self.parts)) != len(self.parts) or not math.isfinite(self.strength):
+            raise PandaError(f"{self}: expected each part once and a finite strength")
         vector, spread = factors.vector(self.appearance, self.parts)
+        if self.sigma and spread == 0:
+            raise PandaError(
+                f"appearance {self.appearance} does not vary over the samples of these factors, so"
+                " a strength in standard deviations means nothing; fit more seeds or give it raw"
+            )
         # Adding alpha a moves the coordinate a^T Z by alpha |a|^2.
         unit = spread / float(vector.square().sum()) if self.sigma else 1.0
         return self.strength * unit * vector

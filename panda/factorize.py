@@ -55,6 +55,11 @@ def fit(
         raise PandaError(f"there is no solver {solver!r}{nearest(solver, SOLVERS)}")
     if not seeds:
         raise PandaError("no seeds were given; at least one is needed")
+    if steps < 1 or not 0 < learning_rate < float("inf"):
+        raise PandaError(
+            f"{steps} steps with learning rate {learning_rate:g}: expected at least one step and a"
+            " positive rate"
+        )
     features = Features(generator, place, seeds, truncation, label, batch)
     started = time.perf_counter()
     statistics = gather(features, len(seeds), parts)
@@ -71,6 +76,7 @@ def fit(
         "label": label,
         "solver": {"name": solver, **options},
         "energy_per_sample": statistics.energy / len(seeds),
+        "energy_discarded": statistics.discarded,
         "trace": list(solution.trace),
         "seconds": {
             "sampling": round(sampled - started, 3),
@@ -103,7 +109,7 @@ def describe(
         "spread": (A.T @ pooled).std(0, correction=0),
         "own": own,
         "own_spread": own_spread,
-        "background": surroundings * scale / surroundings.norm(),
+        "background": surroundings * scale / surroundings.norm().clamp_min(1e-30),
         "mean": statistics.mean.mean(1),
     }
     cpu = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}

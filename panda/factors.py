@@ -17,9 +17,20 @@ from torch import Tensor
 from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.errors import PandaError
 from panda.generator import Generator, Layer
-from panda.zoo.cache import staging
+from panda.zoo.cache import check_target, staging
 
 FORMAT = 1
+WEIGHTS = "factors.safetensors"
+TENSORS = {
+    "appearances": 2,
+    "parts": 2,
+    "spread": 2,
+    "own": 3,
+    "own_spread": 2,
+    "background": 1,
+    "mean": 1,
+}
+"""The tensors of factors, and how many dimensions each has."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,7 @@ class Factors:
         if appearance == "bg":
             return self.background, float(self.background.norm())
         if isinstance(appearance, str):
-            axis = int(appearance[1:]) if re.fullmatch(r"p\d+", appearance) else -1
+            axis = int(appearance[1:]) if re.fullmatch(r"p[0-9]{1,6}", appearance) else -1
             if not 0 <= axis < self.own.shape[1] or len(parts) != 1:
                 raise PandaError(
                     f"appearance {appearance!r} of parts {list(parts)}: expected one part and p0 to"
@@ -117,8 +128,8 @@ class Factors:
     def save(self, folder: str | Path) -> Path:
         """Write config.json and factors.safetensors into a new or earlier factors folder."""
         folder = Path(folder)
-        if folder.exists() and not (folder / "config.json").is_file() and any(folder.iterdir()):
-            raise PandaError(f"{folder} exists and holds no factors; choose another folder")
+        Factors.check_folder(folder)
+        self._validate(folder)
         config = {
             "format": FORMAT,
             "generator": self.generator,
@@ -127,9 +138,21 @@ class Factors:
         }
         with staging(folder) as work:
             work.mkdir()
-            save_tensors(work / "factors.safetensors", self._tensors(), {})
+            save_tensors(work / WEIGHTS, self._tensors(), {})
             (work / "config.json").write_text(json.dumps(config, indent=1) + "\n")
         return folder
+
+    @staticmethod
+    def check_folder(folder: Path) -> None:
+        """Raise `PandaError` where saving would replace anything but earlier factors."""
+        check_target(folder)
+        if not folder.exists():
+            return
+        if folder.is_dir():
+            names = {path.name for path in folder.iterdir()}
+            if not names or (names == {"config.json", WEIGHTS} and _is_ours(folder)):
+                return
+        raise PandaError(f"{folder} exists and holds no factors; choose another folder")
 
     @staticmethod
     def load(folder: str | Path) -> Factors:
@@ -137,31 +160,40 @@ class Factors:
         folder = Path(folder)
         try:
             config = json.loads((folder / "config.json").read_text())
-            layer = Layer(**config.pop("layer"))
+            layer = _layer(config.pop("layer"))
             generator = config.pop("generator")
             version = config.pop("format")
+            if type(generator) is not str:
+                raise TypeError(f"generator is {generator!r}, expected a name")
         except FileNotFoundError:
             raise PandaError(
                 f"{folder} holds no factors (no config.json); make them with"
                 f" 'panda fit GENERATOR LAYER --out {folder}'"
             ) from None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise PandaError(f"{folder / 'config.json'} is not that of factors: {error}") from error
-        if version != FORMAT:
-            raise PandaError(f"{folder} has factors of format {version}, expected {FORMAT}")
-        tensors = load_tensors(folder / "factors.safetensors")
-        try:
-            factors = Factors(generator, layer, config=config, **tensors)
-        except TypeError as error:
-            raise PandaError(f"{folder}/factors.safetensors lacks tensors: {error}") from error
+        if type(version) is not int or version != FORMAT:
+            raise PandaError(f"{folder} has factors of format {version!r}, expected {FORMAT}")
+        tensors = load_tensors(folder / WEIGHTS, "fit the factors again")
+        if tensors.keys() != set(TENSORS):
+            raise PandaError(
+                f"{folder / WEIGHTS} has tensors {', '.join(sorted(tensors))}, expected"
+                f" {', '.join(sorted(TENSORS))}"
+            )
+        factors = Factors(generator, layer, config=config, **tensors)
         factors._validate(folder)
         return factors
 
     def _tensors(self) -> dict[str, Tensor]:
-        names = ("appearances", "parts", "spread", "own", "own_spread", "background", "mean")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in TENSORS}
 
     def _validate(self, where: Path) -> None:
+        for name, tensor in self._tensors().items():
+            if tensor.dtype != torch.float32 or tensor.ndim != TENSORS[name]:
+                raise PandaError(
+                    f"{where}: {name} is {tensor.dtype} with {tensor.ndim} dimensions, expected"
+                    f" torch.float32 with {TENSORS[name]}"
+                )
         channels, positions = self.layer.channels, self.layer.positions
         rank_c, rank_s = self.appearances.shape[-1], self.parts.shape[-1]
         expected = {
@@ -183,6 +215,24 @@ class Factors:
                 raise PandaError(f"{where}: {name} holds NaN or infinite values")
         if bool((self.parts < 0).any()) or bool((self.parts.amax(0) <= 0).any()):
             raise PandaError(f"{where}: parts must be non-negative and none may be all zero")
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        return set(config) >= {"format", "generator", "layer"}
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
+
+
+def _layer(facts: Mapping[str, Any]) -> Layer:
+    """A layer from JSON, checked field by field."""
+    layer = Layer(**facts)
+    sizes = (layer.channels, layer.height, layer.width)
+    whole = all(type(size) is int for size in (*sizes, layer.margin))
+    if type(layer.name) is not str or not whole or min(sizes) < 1 or layer.margin < 0:
+        raise TypeError(f"{layer} is no layer")
+    return layer
 
 
 def scale_parts(parts: Tensor) -> Tensor:

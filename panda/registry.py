@@ -186,9 +186,11 @@ def create_generator(name: str, *, device: str = "cpu", dtype: str = "float32") 
 
     try:
         place = torch.device(device)
+        if place.type == "meta":
+            raise RuntimeError("it holds no numbers")
         torch.empty(0, device=place)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].partition(". ")[0]
         raise PandaError(f"device {device!r} cannot be used here: {reason}") from error
     kinds = {"float32": torch.float32, "float64": torch.float64}
     if dtype not in kinds:

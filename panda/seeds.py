@@ -17,7 +17,7 @@ def parse_numbers(text: str, what: str = "seeds") -> list[int]:
     """
     numbers: list[int] = []
     for piece in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,10})(?:-(\d{1,10}))?\s*", piece)
+        match = re.fullmatch(r"\s*([0-9]{1,10})(?:-([0-9]{1,10}))?\s*", piece)
         if match is None:
             raise PandaError(f"{what} {text!r} cannot be read; expected such as 0-999 or 3,5,10-20")
         first, last = int(match[1]), int(match[2] or match[1])

@@ -21,7 +21,7 @@ COMPONENTS = 128
 """K. On trained generators 128 components leave the loss within 2e-5 of the exact one."""
 
 MEMORY = 2**30
-"""Bytes that compressed samples may take; K shrinks where N samples would need more."""
+"""Bytes for compressed samples; K shrinks where N samples need more, down to 4 for each part."""
 
 BASIS_SAMPLES = 128
 """The basis is found from so many first samples, whatever the size of a batch is."""
@@ -62,7 +62,13 @@ def gather(features: Iterable[Tensor], count: int, parts: int) -> Statistics:
     room = MEMORY // (4 * count * channels)
     components = min(positions, max(4 * parts, min(COMPONENTS, room)))
     basis = _spatial_basis(torch.cat(first)[:BASIS_SAMPLES], components)
-    samples = torch.empty(count, channels, components, device=basis.device)
+    try:
+        samples = torch.empty(count, channels, components, device=basis.device)
+    except RuntimeError as error:
+        gigabytes = 4e-9 * count * channels * components
+        raise PandaError(
+            f"{count} samples with {parts} parts need {gigabytes:.0f} GB of memory here; take fewer"
+        ) from error
     mean = torch.zeros(channels, positions, dtype=torch.float64, device=basis.device)
     energy, row = 0.0, 0
     for batch in chain(first, stream):

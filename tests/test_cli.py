@@ -8,6 +8,8 @@ from panda.cli import main
 from panda.factorize import fit
 from panda.report.page import Figure, Page
 
+IMAGES = ["0002.png", "0005.png", "config.json", "sheet.png"]
+
 
 @pytest.fixture
 def factors(tiny, tmp_path, monkeypatch):
@@ -30,20 +32,20 @@ def test_fit_writes_factors_and_prints_json(factors, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("verb", "files"),
     [
-        (["parts"], ["sheet.png"]),
-        (["parts", "--refine"], ["sheet.png"]),
+        (["parts"], ["config.json", "sheet.png"]),
+        (["parts", "--refine"], ["config.json", "sheet.png"]),
         (
             ["edit", "--edit", "0:p0:5sd", "--edit", "1+2:3:-4"],
-            ["0002.png", "0005.png", "sheet.png"],
+            IMAGES,
         ),
-        (["edit", "--edit", "0:0:5", "--refine"], ["0002.png", "0005.png", "sheet.png"]),
-        (["refine"], ["parts.safetensors", "sheet.png"]),
-        (["localize", "--appearance", "bg"], ["0002.png", "0005.png", "sheet.png"]),
+        (["edit", "--edit", "0:0:5", "--refine"], IMAGES),
+        (["refine"], ["config.json", "parts.safetensors", "sheet.png"]),
+        (["localize", "--appearance", "bg"], IMAGES),
         (
             ["localize", "--appearance", "p1", "--part", "2", "--threshold", "mean"],
-            ["0002.png", "0005.png", "sheet.png"],
+            IMAGES,
         ),
-        (["remove", "--parts", "0,2-3"], ["0002.png", "0005.png", "sheet.png"]),
+        (["remove", "--parts", "0,2-3"], IMAGES),
     ],
 )
 def test_verbs_write_full_size_pictures_and_a_sheet(factors, tmp_path, verb, files):
@@ -90,6 +92,36 @@ def test_results_go_nowhere_over_other_files(factors, tmp_path, capsys):
     (tmp_path / "photos" / "cat.png").touch()
     assert main(["fit", "tiny", "b", "--out", str(tmp_path / "photos")]) == 2
     assert "choose another folder" in capsys.readouterr().err
+
+
+def test_pictures_replace_earlier_pictures_and_nothing_else(factors, tmp_path, capsys):
+    out = tmp_path / "out"
+    command = ["remove", factors, "--parts", "0", "--seeds", "2", "--out", str(out)]
+    assert main(command) == 0
+    assert main(command) == 0
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "0002.png").write_text("mine")
+    assert main([*command[:-1], str(tmp_path / "photos")]) == 2
+    assert "holds no results of panda" in capsys.readouterr().err
+    assert (tmp_path / "photos" / "0002.png").read_text() == "mine"
+
+
+def test_factors_never_replace_a_folder_that_only_has_a_config(factors, tmp_path, capsys):
+    model = tmp_path / "hf"
+    model.mkdir()
+    (model / "config.json").write_text('{"model_type": "bert"}')
+    (model / "model.bin").write_text("weights")
+    assert main(["fit", "tiny", "b", "--out", str(model)]) == 2
+    assert (model / "model.bin").read_text() == "weights"
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "1e38", "x"])
+def test_numbers_that_are_none_are_refused_before_any_work(factors, tmp_path, capsys, value):
+    for option in ("--strength", "--truncation"):
+        with pytest.raises(SystemExit) as stop:
+            main(["remove", factors, "--parts", "0", option, value, "--out", str(tmp_path / "o")])
+        assert stop.value.code == 2
+    assert not (tmp_path / "o").exists()
 
 
 def test_a_page_holds_everything_it_shows_and_escapes_what_it_is_told(tmp_path):

@@ -70,6 +70,54 @@ def test_a_truncated_file_is_one_sentence(factors, tmp_path, keep):
         Factors.load(tmp_path / "f")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("generator", 5),
+        ("generator", None),
+        ("layer", {"name": "b", "channels": 12, "height": 8.0, "width": 8}),
+        ("layer", {"name": [], "channels": 12, "height": 8, "width": 8}),
+        ("layer", {"name": "b", "channels": 12, "height": 0, "width": 8}),
+        ("format", "1"),
+        ("format", True),
+    ],
+)
+def test_a_config_with_a_wrong_value_is_one_sentence(factors, tmp_path, name, value):
+    factors.save(tmp_path / "f")
+    config = json.loads((tmp_path / "f" / "config.json").read_text())
+    (tmp_path / "f" / "config.json").write_text(json.dumps({**config, name: value}))
+    with pytest.raises(PandaError):
+        Factors.load(tmp_path / "f")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"parts": torch.ones(64, 4, dtype=torch.int64)},
+        {"appearances": torch.ones(12, 6).half()},
+        {"mean": torch.tensor(1.0)},
+        {"parts": torch.zeros(64, 4)},
+        {"background": torch.full((12,), float("nan"))},
+        {"extra": torch.ones(1)},
+    ],
+)
+def test_wrong_tensors_are_one_sentence(factors, tmp_path, damage):
+    from panda.checkpoints.tensors import save_tensors
+
+    path = factors.save(tmp_path / "f") / "factors.safetensors"
+    save_tensors(path, {**factors._tensors(), **damage}, {})
+    with pytest.raises(PandaError):
+        Factors.load(tmp_path / "f")
+
+
+def test_a_strength_in_deviations_that_do_not_exist_is_refused(tiny):
+    from panda.edit import Edit
+
+    one = fit(tiny, "b", parts=2, seeds=[3])
+    with pytest.raises(PandaError, match="does not vary over the samples"):
+        Edit((0,), "p0", 5.0, sigma=True).change(one)
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"layer": 3}', '{"format": 9}'])
 def test_a_damaged_config_is_one_sentence(factors, tmp_path, text):
     factors.save(tmp_path / "f")

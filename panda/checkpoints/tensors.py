@@ -28,14 +28,14 @@ def save_tensors(
         work.write_bytes(save(plain, dict(metadata)))
 
 
-def load_tensors(path: Path) -> dict[str, torch.Tensor]:
+def load_tensors(
+    path: Path, remedy: str = "delete it to have it made again"
+) -> dict[str, torch.Tensor]:
     """Read every tensor of a safetensors file; raises `PandaError` where it is damaged."""
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise PandaError(
-            f"{path} is not a whole safetensors file ({error}); delete it to have it made again"
-        ) from error
+        raise PandaError(f"{path} is not a whole safetensors file ({error}); {remedy}") from error
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

@@ -16,16 +16,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         options.run(options)
+        sys.stdout.flush()
     except PandaError as error:
         print(f"panda: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("panda: interrupted; nothing half-written was left", file=sys.stderr)
+        print("panda: interrupted; no file was left half-written", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output went away, as head does
+    except (OSError, MemoryError) as error:
+        return _system(error)
+    return 0
+
+
+def _system(error: OSError | MemoryError) -> int:
+    """What the machine refused, in one sentence."""
+    if isinstance(error, BrokenPipeError):  # the reader of our output went away, as head does
         sys.stderr.close()
         return 0
-    return 0
+    print(f"panda: {str(error) or 'not enough memory'}", file=sys.stderr)
+    return 2
 
 
 def _one_line(message: object, *_: object, **__: object) -> None:

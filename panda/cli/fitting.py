@@ -7,7 +7,7 @@ import json
 import sys
 
 from panda import factorize
-from panda.errors import PandaError
+from panda.factors import Factors
 from panda.registry import create_generator
 from panda.seeds import parse_numbers
 
@@ -15,7 +15,7 @@ from panda.seeds import parse_numbers
 def fit(options: argparse.Namespace) -> None:
     """Fit factors and save them."""
     seeds = parse_numbers(options.seeds)
-    _check_out(options)
+    Factors.check_folder(options.out)
     generator = create_generator(options.generator, device=options.device)
     factors = factorize.fit(
         generator,
@@ -42,19 +42,10 @@ def fit(options: argparse.Namespace) -> None:
 
 def import_released(options: argparse.Namespace) -> None:
     """Read the released code's factor files and save them as factors of ours."""
-    _check_out(options)
+    Factors.check_folder(options.out)
     generator = create_generator(options.generator, device=options.device)
     factors = factorize.import_released(
         generator, options.layer, options.appearances, options.parts
     )
     factors.save(options.out)
     print(f"{options.out}: {json.dumps(factors.config['solver'])}", file=sys.stderr)
-
-
-def _check_out(options: argparse.Namespace) -> None:
-    """Refuse a target that would be refused after the work."""
-    out = options.out
-    if out.is_file() or (
-        out.is_dir() and any(out.iterdir()) and not (out / "config.json").exists()
-    ):
-        raise PandaError(f"{out} exists and holds no factors; choose another folder")

@@ -55,10 +55,10 @@ def _fitting(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     verb.add_argument("--parts", type=int, default=8, metavar="R_S")
     verb.add_argument("--appearances", type=int, metavar="R_C", help="default: all channels")
     verb.add_argument("--seeds", default="0-999", help="such as 0-999 or 3,5,10-20 (%(default)s)")
-    verb.add_argument("--truncation", type=float, default=1.0, metavar="PSI")
+    verb.add_argument("--truncation", type=_finite, default=1.0, metavar="PSI")
     verb.add_argument("--label", type=int, help="class, for class-conditional generators")
     verb.add_argument("--solver", default="joint", help="joint (default) or paper")
-    verb.add_argument("--learning-rate", type=float, default=1e-6, help="of the solver paper")
+    verb.add_argument("--learning-rate", type=_finite, default=1e-6, help="of the solver paper")
     verb.add_argument("--steps", type=int, default=10_000, help="of the solver paper")
     verb.add_argument("--out", type=Path, required=True, metavar="DIR")
     _device(verb)
@@ -103,7 +103,7 @@ def _using(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
     verb = _verb(verbs, "remove", "remove", "replace parts by background")
     verb.add_argument("--parts", required=True, help="such as 0 or 0,2,5-7")
-    verb.add_argument("--strength", type=float, default=1.2, help="(%(default)s)")
+    verb.add_argument("--strength", type=_finite, default=1.2, help="(%(default)s)")
 
 
 def _verb(
@@ -114,11 +114,21 @@ def _verb(
     verb.set_defaults(run=_later("using", function))
     verb.add_argument("factors", type=Path, help="a folder written by panda fit")
     verb.add_argument("--seeds", default="0-3", help="(%(default)s)")
-    verb.add_argument("--truncation", type=float, default=0.7, metavar="PSI", help="(%(default)s)")
+    verb.add_argument(
+        "--truncation", type=_finite, default=0.7, metavar="PSI", help="(%(default)s)"
+    )
     verb.add_argument("--label", type=int, help="class, for class-conditional generators")
     verb.add_argument("--out", type=Path, required=True, metavar="DIR")
     _device(verb)
     return verb
+
+
+def _finite(text: str) -> float:
+    """A number that is neither NaN nor infinite nor absurd."""
+    value = float(text)
+    if not abs(value) < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number below 1e9")
+    return value
 
 
 def _device(verb: argparse.ArgumentParser) -> None:

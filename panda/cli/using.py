@@ -6,9 +6,11 @@ Each writes full-resolution PNGs named by seed and one ``sheet.png`` to look at 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -18,6 +20,7 @@ from torch import Tensor
 from panda import edit as editing
 from panda.checkpoints.tensors import save_tensors
 from panda.edit import Edit
+from panda.errors import PandaError
 from panda.factors import Factors
 from panda.generator import Generator, State
 from panda.images import (
@@ -34,10 +37,22 @@ from panda.progress import bar
 from panda.registry import create_generator
 from panda.remove import remove as remove_parts
 from panda.seeds import parse_numbers
+from panda.zoo.cache import check_target, staging
 
 THUMB = 256
+MARK = "made_by_panda"
+"""The key of config.json by which a folder of results is known as ours."""
+
 CHUNK = 4
 """Images that are rendered at once; more only take memory."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """A folder of pictures in the making, and the rows of its overview."""
+
+    folder: Path
+    rows: list[list[Image.Image]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -59,7 +74,20 @@ class Session:
         self.factors.check(self.generator)
         self.layer = self.factors.layer.name
         self.options = options
+        _check_results(options.out)
         self.out: Path = options.out
+
+    @contextmanager
+    def results(self, columns: str) -> Iterator[Results]:
+        """Collect pictures in a folder that appears whole; its config.json says what made it."""
+        with staging(self.out) as work:
+            work.mkdir()
+            results = Results(work)
+            yield results
+            save_picture(sheet(results.rows), work / "sheet.png")
+            said = {name: str(value) for name, value in vars(self.options).items() if name != "run"}
+            (work / "config.json").write_text(json.dumps({MARK: said}, indent=1) + "\n")
+        print(f"{self.out / 'sheet.png'} (columns: {columns})", file=sys.stderr)
 
     def chunks(self) -> Iterator[Chunk]:
         """Run the heads, a few seeds at a time."""
@@ -77,23 +105,17 @@ class Session:
         """Resume the generator with other features."""
         return self.generator.tail(state.with_features(x), self.layer)
 
-    def save_sheet(self, rows: list[list[Image.Image]], columns: str) -> None:
-        """Write the overview and say where it is."""
-        path = self.out / "sheet.png"
-        save_picture(sheet(rows), path)
-        print(f"{path} (columns: {columns})", file=sys.stderr)
-
 
 def show_parts(options: argparse.Namespace) -> None:
     """One row a seed: the sample, then each part lit in it."""
     session = Session(options)
-    rows = []
-    for chunk in session.chunks():
-        masks = _masks(session, chunk, refined=options.refine)
-        for image, parts in zip(chunk.before, masks, strict=True):
-            picture = to_picture(image, THUMB)
-            rows.append([picture, *(spotlight(picture, part) for part in parts)])
-    session.save_sheet(rows, f"sample, parts 0 to {len(rows[0]) - 2}")
+    count = len(session.factors.masks)
+    with session.results(f"sample, parts 0 to {count - 1}") as results:
+        for chunk in session.chunks():
+            masks = _masks(session, chunk, refined=options.refine)
+            for image, parts in zip(chunk.before, masks, strict=True):
+                picture = to_picture(image, THUMB)
+                results.rows.append([picture, *(spotlight(picture, part) for part in parts)])
 
 
 def edit(options: argparse.Namespace) -> None:
@@ -102,13 +124,12 @@ def edit(options: argparse.Namespace) -> None:
     session = Session(options)
     for wanted in edits:
         wanted.change(session.factors)  # out of range: say so before anything is rendered
-    rows = []
-    for chunk in session.chunks():
-        x = chunk.state.x
-        parts = editing.refine(session.factors, x) if options.refine else None
-        change = editing.direction(session.factors, edits, parts).to(x)
-        rows += _save(session, chunk, session.finish(chunk.state, x + change))
-    session.save_sheet(rows, "before, after, difference")
+    with session.results("before, after, difference") as results:
+        for chunk in session.chunks():
+            x = chunk.state.x
+            parts = editing.refine(session.factors, x) if options.refine else None
+            change = editing.direction(session.factors, edits, parts).to(x)
+            _compare(results, chunk, session.finish(chunk.state, x + change))
 
 
 def remove(options: argparse.Namespace) -> None:
@@ -116,59 +137,71 @@ def remove(options: argparse.Namespace) -> None:
     parts = parse_numbers(options.parts, "parts")
     session = Session(options)
     session.factors.vector("bg", parts)  # out of range: say so before anything is rendered
-    rows = []
-    for chunk in session.chunks():
-        x = remove_parts(session.factors, chunk.state.x, parts, strength=options.strength)
-        rows += _save(session, chunk, session.finish(chunk.state, x))
-    session.save_sheet(rows, "before, after, difference")
+    with session.results("before, after, difference") as results:
+        for chunk in session.chunks():
+            x = remove_parts(session.factors, chunk.state.x, parts, strength=options.strength)
+            _compare(results, chunk, session.finish(chunk.state, x))
 
 
 def refine(options: argparse.Namespace) -> None:
     """Fit the parts to single samples; the refined parts go to ``parts.safetensors``."""
     session = Session(options)
-    rows, refined = [], []
-    for chunk in session.chunks():
-        parts = editing.refine(session.factors, chunk.state.x)
-        refined.append(parts.cpu())
-        for image, mine in zip(chunk.before, session.factors.as_masks(parts), strict=True):
-            picture = to_picture(image, THUMB)
-            rows.append([picture, *(mask_picture(mask, THUMB) for mask in session.factors.masks)])
-            rows.append([picture, *(mask_picture(mask, THUMB) for mask in mine)])
-    metadata = {"factors": str(options.factors), "seeds": options.seeds}
-    save_tensors(session.out / "parts.safetensors", {"parts": torch.cat(refined)}, metadata)
-    session.save_sheet(rows, "sample, each part; rows: global, refined")
+    refined = []
+    with session.results("sample, each part; rows: global, refined") as results:
+        for chunk in session.chunks():
+            parts = editing.refine(session.factors, chunk.state.x)
+            refined.append(parts.cpu())
+            for image, mine in zip(chunk.before, session.factors.as_masks(parts), strict=True):
+                picture = to_picture(image, THUMB)
+                for masks in (session.factors.masks, mine):
+                    row = [picture, *(mask_picture(mask, THUMB) for mask in masks)]
+                    results.rows.append(row)
+        save_tensors(results.folder / "parts.safetensors", {"parts": torch.cat(refined)}, {})
 
 
 def localize(options: argparse.Namespace) -> None:
     """Draw concept maps and save their masks."""
-    appearance = int(options.appearance) if options.appearance.isdecimal() else options.appearance
+    text = options.appearance
+    appearance = int(text) if text.isdecimal() and len(text) < 7 else text
     session = Session(options)
     session.factors.vector(appearance, () if options.part is None else (options.part,))
-    rows = []
-    for chunk in session.chunks():
-        maps, masks = find_concept(
-            session.factors,
-            chunk.state.x,
-            appearance,
-            part=options.part,
-            resolution=session.generator.resolution,
-            threshold=options.threshold,
-        )
-        for seed, image, heat, mask in zip(chunk.seeds, chunk.before, maps, masks, strict=True):
-            picture = to_picture(image, THUMB)
-            save_picture(mask_picture(mask.float(), mask.shape[0]), session.out / f"{seed:04}.png")
-            rows.append([picture, heat_picture(heat, THUMB), spotlight(picture, mask.float())])
-    session.save_sheet(rows, "sample, concept map, mask")
+    with session.results("sample, concept map, mask") as results:
+        for chunk in session.chunks():
+            maps, masks = find_concept(
+                session.factors,
+                chunk.state.x,
+                appearance,
+                part=options.part,
+                resolution=session.generator.resolution,
+                threshold=options.threshold,
+            )
+            for seed, image, heat, mask in zip(chunk.seeds, chunk.before, maps, masks, strict=True):
+                picture, white = to_picture(image, THUMB), mask.float()
+                save_picture(mask_picture(white, len(mask)), results.folder / f"{seed:04}.png")
+                results.rows.append([picture, heat_picture(heat, THUMB), spotlight(picture, white)])
 
 
-def _save(session: Session, chunk: Chunk, after: Tensor) -> list[list[Image.Image]]:
-    rows = []
+def _check_results(folder: Path) -> None:
+    """Raise `PandaError` where the results would replace anything but earlier results."""
+    check_target(folder)
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    try:
+        if MARK in json.loads((folder / "config.json").read_text()):
+            return
+    except (OSError, ValueError, TypeError, RecursionError):
+        pass
+    raise PandaError(f"{folder} exists and holds no results of panda; choose another folder")
+
+
+def _compare(results: Results, chunk: Chunk, after: Tensor) -> None:
     for seed, old, new in zip(chunk.seeds, chunk.before, after, strict=True):
-        save_picture(to_picture(new), session.out / f"{seed:04}.png")
-        rows.append(
+        if not bool(torch.isfinite(new).all()):
+            raise PandaError(f"the image of seed {seed} came out NaN; the strength is too large")
+        save_picture(to_picture(new), results.folder / f"{seed:04}.png")
+        results.rows.append(
             [to_picture(old, THUMB), to_picture(new, THUMB), difference_picture(old, new, THUMB)]
         )
-    return rows
 
 
 def _masks(session: Session, chunk: Chunk, *, refined: bool) -> Tensor:

@@ -66,7 +66,7 @@ def _alternate(statistics: Statistics, rank: int, P: Tensor) -> Solution:
             n1, n2 = (moment / energy for moment in _channel_moments(statistics, P))
             A = _solve_appearances(n1, n2, rank, A)
             before, loss = loss, 1 + quartic(n1, n2, A)
-            trace.append(loss)
+            trace.append(max(0.0, loss))
             progress.set_postfix(loss=f"{loss:.5f}")
             progress.update()
             if not before - loss >= TOLERANCE:  # also where the loss is NaN
@@ -142,22 +142,29 @@ def _channel_moments(statistics: Statistics, P: Tensor) -> tuple[Tensor, Tensor]
 
 
 def _solve_appearances(n1: Tensor, n2: Tensor, rank: int, start: Tensor | None) -> Tensor:
-    """The best A ``[C, R_C]`` for moments ``[C, C]``."""
-    if rank < len(n1):
-        if start is None:
-            start = torch.linalg.eigh(n1)[1][:, -rank:]
-        return minimize_quartic(n1, n2, start)
-    values, vectors = torch.linalg.eigh(n2)
-    sums = values[:, None] + values
-    rotated = vectors.T @ (2 * n1) @ vectors
-    # Where no sample has any energy (N R_S < C), the least G is zero there.
-    rotated = torch.where(sums > 1e-10 * values[-1], rotated / sums, 0)
-    G = vectors @ rotated @ vectors.T
-    weights, axes = torch.linalg.eigh((G + G.T) / 2)
-    A: Tensor = axes * weights.clamp_min(0).sqrt()
-    if weights[0] < -1e-6 * weights[-1] and start is not None:
-        # Clipping left the optimum; the quartic finds it again, and never rises.
-        A = minimize_quartic(n1, n2, min(A, start, key=lambda X: quartic(n1, n2, X)))
+    """The best A ``[C, R_C]`` for moments ``[C, C]``, never worse than ``start``.
+
+    Everything happens in the span of the samples, which is small where N R_S < C; appearances
+    beyond it are zero.
+    """
+    values, span = torch.linalg.eigh(n2)
+    kept = values > 1e-10 * values[-1]
+    values, span = values[kept], span[:, kept]
+    size = min(rank, len(values))
+    n1, n2 = span.T @ n1 @ span, values.diag()
+    candidates = [] if start is None else [(span.T @ start)[:, :size]]
+    if rank < span.shape[1]:
+        candidates = candidates or [torch.linalg.eigh(n1)[1][:, -size:]]
+        optimal = False
+    else:
+        G = 2 * n1 / (values[:, None] + values)
+        weights, axes = torch.linalg.eigh((G + G.T) / 2)
+        candidates.append(axes * weights.clamp_min(0).sqrt())
+        optimal = bool(weights[0] >= -1e-6 * weights[-1])
+    best = candidates[-1] if optimal else min(candidates, key=lambda X: quartic(n1, n2, X))
+    best = best if optimal else minimize_quartic(n1, n2, best)
+    A = torch.zeros(len(span), rank, dtype=span.dtype)
+    A[:, : best.shape[1]] = span @ best
     return A
 
 

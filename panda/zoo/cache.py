@@ -24,8 +24,9 @@ def home() -> Path:
 def staging(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``target``; it becomes ``target`` when the block succeeds.
 
-    The block may make a file or a directory of it. Whatever happens, nothing half-written stays.
-    Raises `PandaError` where the disk is full or the folder cannot be written.
+    The block may make a file or a directory of it. Whatever it raises, nothing half-written stays
+    and an earlier target is as it was. Raises `PandaError` where the disk is full or the folder
+    cannot be written.
     """
     folder: Path | None = None
     try:
@@ -34,10 +35,30 @@ def staging(target: Path) -> Iterator[Path]:
         work = folder / target.name
         yield work
         if target.is_dir() and work.is_dir():
-            target.rename(folder / "replaced")  # a directory cannot be renamed over a full one
-        work.replace(target)
+            _swap(work, target, folder / "replaced")
+        else:
+            work.replace(target)
     except OSError as error:
         raise PandaError(f"cannot write {target}: {error.strerror or error}") from error
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _swap(new: Path, target: Path, aside: Path) -> None:
+    """Put a directory in another's place, which no single rename can do, or change nothing."""
+    target.rename(aside)
+    try:
+        new.rename(target)
+    except BaseException:
+        aside.rename(target)
+        raise
+
+
+def check_target(target: Path) -> None:
+    """Raise `PandaError` now where `staging` would raise it after the work."""
+    if target.name in ("", ".."):
+        raise PandaError(f"results cannot be written to {target}; name a new folder")
+    with staging(target.parent / f"{target.name}.probe") as probe:
+        probe.touch()
+    (target.parent / f"{target.name}.probe").unlink(missing_ok=True)

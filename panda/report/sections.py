@@ -39,7 +39,7 @@ VISIBLE = 0.06
 BROKEN = 0.12
 """Beyond this change of a part, an edit tends to leave what the generator can draw."""
 
-CLEAR = 0.04
+CLEAR = 0.03
 """An edit below this change of its part is too faint for the overview."""
 
 CLOSE_UP = 0.75
@@ -154,7 +154,7 @@ def edits(page: Page, study: Study, axes: int) -> None:
             for sign in (1, -1):
                 one, after = _visible(study, row, Edit((part,), f"p{axis}", sign * SIGMAS, True))
                 study.shown.append(one)
-                words = f"p{axis} {one.edit.strength:+.0f} sd: {one.words}"
+                words = f"p{axis} {one.edit.strength:+.2g} sd: {one.words}"
                 line += [
                     Figure(to_picture(crop(after, box), SIZE), words),
                     Figure(

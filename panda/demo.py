@@ -23,7 +23,6 @@ from panda.report.sections import Study
 from panda.zoo.cache import check_target
 
 SEEDS = (0, 3, 5, 12, 1, 8)
-TRUNCATION = 0.7
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def run(name: str, out: Path, *, quick: bool = False, device: str = "cpu") -> Re
         factors.save(out / layer.name)
         result.factors.append(factors)
     with result.timed("samples"):
-        latents = generator.sample(SEEDS, truncation=TRUNCATION)
+        latents = generator.sample(SEEDS, truncation=generator.usual_truncation)
         images = torch.cat([generator.forward(latents[i : i + 1]) for i in range(len(SEEDS))])
     page = Page(
         f"Parts and appearances of {name}",
@@ -82,7 +81,7 @@ def run(name: str, out: Path, *, quick: bool = False, device: str = "cpu") -> Re
         " gives where (parts) and what (appearances).",
     )
     page.facts(_facts(result, plan))
-    sections.samples(page, images, SEEDS, TRUNCATION)
+    sections.samples(page, images, SEEDS, generator.usual_truncation)
     studies = [Study.make(generator, factors, latents, images) for factors in result.factors]
     tasks = [
         task

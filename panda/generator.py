@@ -89,6 +89,9 @@ class Generator(ABC):
 
     device: torch.device
 
+    usual_truncation: float = 0.7
+    """The psi that pictures are made at where nobody asks for another; 1 where psi has no sense."""
+
     @abstractmethod
     def sample(
         self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None

@@ -115,7 +115,7 @@ def _verb(
     verb.add_argument("factors", type=Path, help="a folder written by panda fit")
     verb.add_argument("--seeds", default="0-3", help="(%(default)s)")
     verb.add_argument(
-        "--truncation", type=_finite, default=0.7, metavar="PSI", help="(%(default)s)"
+        "--truncation", type=_finite, metavar="PSI", help="default: the generator's usual one"
     )
     verb.add_argument("--label", type=int, help="class, for class-conditional generators")
     verb.add_argument("--out", type=Path, required=True, metavar="DIR")

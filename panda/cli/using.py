@@ -73,6 +73,8 @@ class Session:
         self.generator: Generator = create_generator(self.factors.generator, device=options.device)
         self.factors.check(self.generator)
         self.layer = self.factors.layer.name
+        if options.truncation is None:
+            options.truncation = self.generator.usual_truncation
         self.options = options
         _check_results(options.out)
         self.out: Path = options.out

@@ -20,6 +20,8 @@ class ProGAN(Generator):
     half-grown network it is the running image, once there is one.
     """
 
+    usual_truncation = 1.0
+
     def __init__(self, network: Network, device: torch.device, dtype: torch.dtype) -> None:
         self.network = network.to(device, dtype)
         self.network.prepare()

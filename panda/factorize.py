@@ -153,7 +153,8 @@ def import_released(
             f"{appearances} is for {len(A)} channels and {parts} for {len(P)} positions, but"
             f" {generator.name} {layer} has {place.channels} and {place.positions}"
         )
-    paper.check(A, P, 0.0)
+    if not bool(torch.isfinite(A).all() and torch.isfinite(P).all()) or bool((P <= 0).all(0).any()):
+        raise PandaError(f"{appearances} or {parts} holds NaN, infinity or an all-zero part")
     statistics = gather(Features(generator, place, seeds), len(seeds), P.shape[1])
     config = {
         "seeds": _compact(seeds),

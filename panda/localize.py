@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from panda.errors import PandaError, nearest
 from panda.factors import Factors
-
-Threshold = Literal["otsu", "mean"]
 
 
 def localize(

@@ -18,7 +18,7 @@ from torch import Tensor
 from panda.errors import PandaError
 
 COMPONENTS = 128
-"""K. On trained generators 128 components leave the loss within 2e-5 of the exact one."""
+"""K. At 16 x 16 of a face generator the loss is then within 2e-5 of the exact one."""
 
 MEMORY = 2**30
 """Bytes for compressed samples; K shrinks where N samples need more, down to 4 for each part."""

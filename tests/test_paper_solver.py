@@ -90,3 +90,12 @@ def test_a_pickled_npy_is_refused(tmp_path, tiny):
     np.save(tmp_path / "bad.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(PandaError, match=r"not a plain \.npy"):
         read_npy(tmp_path / "bad.npy")
+
+
+def test_imported_factors_with_an_all_zero_part_are_refused(tmp_path, tiny):
+    from panda.factorize import import_released
+
+    np.save(tmp_path / "Uc.npy", np.eye(12, dtype=np.float32))
+    np.save(tmp_path / "Us.npy", np.zeros((64, 3), dtype=np.float32))
+    with pytest.raises(PandaError, match="an all-zero part"):
+        import_released(tiny, "b", tmp_path / "Uc.npy", tmp_path / "Us.npy")

@@ -85,8 +85,8 @@ def _leading(statistics: Statistics, scatter: Tensor, components: int) -> Statis
 def _initial_parts(basis: Tensor, scatter: Tensor, parts: int) -> Tensor:
     """Localize the leading spatial components with varimax and keep their positive side.
 
-    Random starts end in several local optima; over many of them on trained generators this one
-    ended in the best, at the cost of none.
+    Random starts end in several local optima; at 16 x 16 of a face generator this one ends in the
+    best of those that fourteen of them found.
     """
     values, vectors = torch.linalg.eigh(scatter)
     leading = vectors[:, -parts:] * values[-parts:].clamp_min(0).sqrt()

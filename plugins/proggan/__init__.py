@@ -55,7 +55,7 @@ def panda_generators() -> dict[str, Card]:
             load=WEIGHTS.load,
             weights=WEIGHTS,
             layers=layers((512, 512, 512, 512, 256, 128)),
-        )
+        ),
     }
 
 

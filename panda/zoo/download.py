@@ -152,8 +152,9 @@ class _Redirects(HTTPRedirectHandler):
         self, req: Request, fp: object, code: int, msg: str, headers: object, newurl: str
     ) -> Request | None:
         """Refuse what would lead elsewhere."""
-        if urlsplit(req.full_url).scheme == "https" != urlsplit(newurl).scheme:
-            raise PandaError(f"{req.full_url} leads away from https, to {newurl:.200}; {BY_HAND}")
+        before, after = (urlsplit(url).scheme for url in (req.full_url, newurl))
+        if after != "https" and (before, after) != ("http", "http"):
+            raise PandaError(f"{req.full_url} leads from {before} to {newurl:.200}; {BY_HAND}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
 
 

@@ -35,7 +35,8 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def web():
+def web(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     server = WebServer()
     server.files["/net.pkl"] = FILE
     yield server
@@ -107,11 +108,32 @@ def test_an_interrupted_download_goes_on_in_the_next_run(cache, web, validators)
 def test_a_whole_download_is_not_asked_for_again(cache, web):
     """As after a power cut between the last byte and the conversion."""
     mine = broken(web, 400_000)
-    (partial,) = (cache / "downloads").glob("*.pkl")
+    (partial,) = (cache / "downloads").rglob("*.pkl")
     partial.write_bytes(FILE)
     mine.fetch()
     assert web.asked == []
     assert mine.cached
+
+
+def test_an_interruption_while_converting_loses_nothing(cache, web, monkeypatch):
+    mine = weights(web)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Weights, "_build", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        mine.fetch()
+    assert not mine.cached
+    mine.fetch()
+    assert web.sent == len(FILE)
+
+
+def test_another_size_behind_a_careless_server_is_noticed(cache, web):
+    """No ETag in the 206 answer, and a longer file: as of a server that ignores If-Range."""
+    mine = broken(web, 400_000)
+    web.files["/net.pkl"], web.validators = FILE + b"tail", {"X-Old": '"one"'}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(download, "TRIES", 1)
+        with pytest.raises(PandaError, match="the file changed on the server meanwhile"):
+            mine.fetch()
+    assert kept(cache) == []
 
 
 @pytest.mark.parametrize("validators", [{}, {"ETag": 'W/"weak"'}])
@@ -192,7 +214,7 @@ def test_the_published_checksum_is_checked(cache, web):
 def test_the_first_checksum_is_recorded_and_another_file_refused(cache, web):
     mine = weights(web)
     mine.fetch()
-    (notes,) = (cache / "downloads").glob("*.json")
+    (notes,) = (cache / "downloads").rglob("*.json")
     assert json.loads(notes.read_text())["sha256"] == SUM
     mine.path.unlink()
     mine.fetch()

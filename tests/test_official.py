@@ -5,7 +5,7 @@ import re
 
 import pytest
 import torch
-from golden_files import FOLDER
+from golden_files import CPU, FOLDER, checkpoint, near
 
 from panda import list_generators
 from panda.checkpoints.checkpoint import Checkpoint
@@ -100,3 +100,19 @@ def test_names_follow_their_files():
     assert len(list_generators("stylegan3-*")) == 12
     source = OFFICIAL["stylegan2-ffhq-1024-config-e-gorig-dskip"].weights.source
     assert source.description.endswith("/table2/stylegan2-ffhq-config-e-Gorig-Dskip.pkl")
+
+
+def test_the_orig_networks_of_table_2_open_from_tensorflow_names():
+    """ToRGB at the last resolution alone; the goldens of both names have the same weights."""
+    images = []
+    for folder, rgb in (("stylegan2-tf", "ToRGB/"), ("stylegan2-ada", "torgb.")):
+        whole = checkpoint(folder)
+        tensors = {
+            name: tensor
+            for name, tensor in whole.tensors.items()
+            if rgb not in name or "32x32" in name or "b32" in name
+        }
+        generator = stylegan2.from_checkpoint(Checkpoint("test", tensors), CPU, torch.float64)
+        assert generator.network.config.architecture == "orig"
+        images.append(generator.forward(generator.sample([1])))
+    near(*images, 1e-4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ import torch
 from torch import Tensor
 
 import panda
+from panda import processes
 from panda.errors import PandaError, nearest
 from panda.factors import Factors, read_npy, scale_parts
 from panda.features import Features
 from panda.generator import Generator, Layer
 from panda.remove import border_mask
+from panda.resume import Journal
 from panda.solvers import paper
 from panda.solvers.joint import Solution, joint
 from panda.statistics import Statistics, gather
@@ -39,13 +42,17 @@ def fit(
     learning_rate: float = 1e-6,
     steps: int = 10_000,
     batch: int | None = None,
+    resume: Path | None = None,
 ) -> Factors:
     """Factorize a layer's features into ``parts`` parts and ``appearances`` appearances (paper, 3).
 
     ``appearances`` defaults to all C channels. ``learning_rate`` and ``steps`` are for the solver
     ``"paper"`` alone; the solver ``"joint"`` needs neither. ``batch`` changes speed, not results.
-    Raises `PandaError` for an unknown layer or solver, ranks out of range, bad features, and
-    factors that diverge or hold an all-zero part.
+    ``resume`` names a folder for what there is so far, so that the same call goes on where it was
+    stopped; `panda.resume.forget` removes it. Under torch.distributed, processes share the samples
+    and all return the same factors (docs/scale.md).
+    Raises `PandaError` for an unknown layer or solver, ranks out of range, bad features, factors
+    that diverge or hold an all-zero part, and the paper's solver on several processes.
     """
     place = generator.layer(layer)
     appearances = place.channels if appearances is None else appearances
@@ -60,9 +67,12 @@ def fit(
             f"{steps} steps with learning rate {learning_rate:g}: expected at least one step and a"
             " positive rate"
         )
+    if solver == "paper" and processes.count() > 1:
+        raise PandaError("the paper rule takes one sample after the other: run it in one process")
     features = Features(generator, place, seeds, truncation, label, batch)
     started = time.perf_counter()
-    statistics = gather(features, len(seeds), parts)
+    journal = Journal(resume, _facts(features)) if resume else None
+    statistics = gather(features, len(seeds), parts, journal)
     sampled = time.perf_counter()
     if solver == "joint":
         solution = joint(statistics, appearances, parts)
@@ -77,6 +87,7 @@ def fit(
         "solver": {"name": solver, **options},
         "energy_per_sample": statistics.energy / len(seeds),
         "energy_discarded": statistics.discarded,
+        "processes": processes.count(),
         "trace": list(solution.trace),
         "seconds": {
             "sampling": round(sampled - started, 3),
@@ -95,18 +106,19 @@ def describe(
     config: dict[str, Any],
 ) -> Factors:
     """Turn a solution into factors: add what its coordinates are like over the samples."""
-    A, P = solution.appearances.to(statistics.samples), solution.parts.to(statistics.samples)
+    A, P = solution.appearances.to(statistics.basis), solution.parts.to(statistics.basis)
     weights = scale_parts(P)
-    pooling = statistics.basis.T @ (weights / weights.sum(0))
-    pooled = torch.cat([z @ pooling for z in torch.split(statistics.samples, 256)])
     span = torch.linalg.qr(A)[0]
-    own, own_spread = _own_axes(span, pooled)
+    scatter = _pooled_scatter(statistics, weights / weights.sum(0), span)
+    own, own_spread = _own_axes(span, scatter)
+    inside = (span.T @ A).double()
+    variances = ((scatter @ inside) * inside).sum(1).T.clamp_min(0)
     surroundings = span @ (span.T @ _surroundings(statistics.mean, layer))
-    scale = (statistics.energy / len(pooled) / layer.positions) ** 0.5
+    scale = (statistics.energy / statistics.count / layer.positions) ** 0.5
     tensors = {
         "appearances": A,
         "parts": P,
-        "spread": (A.T @ pooled).std(0, correction=0),
+        "spread": variances.sqrt().float(),
         "own": own,
         "own_spread": own_spread,
         "background": surroundings * scale / surroundings.norm().clamp_min(1e-30),
@@ -116,11 +128,25 @@ def describe(
     return Factors(generator=generator, layer=layer, config=config, **cpu)
 
 
-def _own_axes(span: Tensor, pooled: Tensor) -> tuple[Tensor, Tensor]:
-    """Principal axes ``[R_S, L, C]`` of the pooled features ``[N, C, R_S]``, and their spreads."""
-    inside = (span.T @ pooled).permute(2, 0, 1)
-    centered = (inside - inside.mean(1, keepdim=True)).double()
-    values, axes = torch.linalg.eigh(centered.mT @ centered / len(pooled))
+def _pooled_scatter(statistics: Statistics, weights: Tensor, span: Tensor) -> Tensor:
+    """The covariance over samples, ``[R_S, L, L]`` float64, of features averaged over each part.
+
+    ``weights`` are ``[S, R_S]``; the covariance is that of the coordinates in span ``[C, L]``.
+    """
+    pooling = statistics.basis.T @ weights
+    center = span.T @ ((statistics.mean @ statistics.basis) @ pooling)
+
+    def terms(z: Tensor, pooling: Tensor, center: Tensor, span: Tensor) -> tuple[Tensor]:
+        rows = (span.T @ (z @ pooling) - center).permute(2, 0, 1)
+        return (rows.mT @ rows,)
+
+    total = statistics.sum(terms, pooling, center, span)[0]
+    return total.to(span.device) / statistics.count
+
+
+def _own_axes(span: Tensor, scatter: Tensor) -> tuple[Tensor, Tensor]:
+    """Principal axes ``[R_S, L, C]`` of the scatter in the span, and their spreads."""
+    values, axes = torch.linalg.eigh(scatter)
     count = min(OWN_APPEARANCES, span.shape[1])
     axes = axes[:, :, -count:].flip(2).mT
     axes = axes * axes.gather(2, axes.abs().argmax(2, keepdim=True)).sign()
@@ -185,10 +211,12 @@ def _released(
     steps: int,
 ) -> Solution:
     """Run the released rule, one sample a step, over the seeds again and again."""
-    scatter = torch.zeros((), device=statistics.samples.device)
-    for z in torch.split(statistics.samples, 64):
+
+    def terms(z: Tensor) -> tuple[Tensor]:
         rows = z.movedim(1, 0).flatten(1)
-        scatter = scatter + rows @ rows.T
+        return (rows @ rows.T,)
+
+    scatter = statistics.sum(terms)[0].to(statistics.basis)
     A, P = paper.initial_factors(scatter, features.layer.positions, ranks)
     A, P = paper.decompose(A, P, islice(_one_by_one(features), steps), learning_rate)
     return Solution(A, P, (reconstruction_loss(A, P, features),))
@@ -203,6 +231,19 @@ def _one_by_one(features: Features) -> Iterator[Tensor]:
 def _check_rank(name: str, rank: int, limit: int, of: str) -> None:
     if not 1 <= rank <= limit:
         raise PandaError(f"{rank} {name} were asked for; this layer has {of}, so 1 to {limit}")
+
+
+def _facts(features: Features) -> dict[str, Any]:
+    """All that compressed samples depend on, but for the network's weights."""
+    return {
+        "generator": features.generator.name,
+        "layer": asdict(features.layer),
+        "seeds": _compact(features.seeds),
+        "truncation": features.truncation,
+        "label": features.label,
+        "batch": features.size,
+        "versions": {"panda": panda.__version__, "torch": torch.__version__},
+    }
 
 
 def _compact(seeds: Sequence[int]) -> str | list[int]:

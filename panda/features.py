@@ -12,13 +12,21 @@ from panda.errors import PandaError
 from panda.generator import Generator, Layer
 from panda.progress import bar
 
-BATCH_BYTES = 64 * 2**20
-"""A batch is as large as fits here: beyond the caches of a CPU, larger ones only cost memory."""
+BATCH = 32
+BATCH_BYTES = 16 * 2**20
+"""A batch has 32 samples, or as many as fit here: on a CPU, larger ones only cost memory and time.
+
+Batches are what processes share out, so their size depends on nothing but the layer.
+"""
 
 
 @dataclass(frozen=True)
 class Features:
-    """Where features come from: which generator, layer and seeds, sampled how."""
+    """Where features come from: which generator, layer and seeds, sampled how.
+
+    A sequence of batches ``[B, C, S]``, in the order of the seeds; each is sampled when it is asked
+    for. All have ``size`` samples, but for the last, which may have fewer.
+    """
 
     generator: Generator
     layer: Layer
@@ -27,22 +35,30 @@ class Features:
     label: int | None = None
     batch: int | None = None
 
+    @property
+    def size(self) -> int:
+        """The number of samples of a batch."""
+        sample = 4 * self.layer.channels * self.layer.positions
+        return self.batch or max(1, min(BATCH, BATCH_BYTES // sample))
+
     def __len__(self) -> int:
-        return len(self.seeds)
+        return -(-len(self.seeds) // self.size)
+
+    def __getitem__(self, index: int) -> Tensor:
+        """Sample a batch. Raises `PandaError` for NaN, infinity or a shape not declared."""
+        if index >= len(self):
+            raise IndexError(index)
+        seeds = self.seeds[index * self.size : (index + 1) * self.size]
+        latents = self.generator.sample(seeds, truncation=self.truncation, label=self.label)
+        return self._checked(self.generator.head(latents, self.layer.name).x, seeds)
 
     def __iter__(self) -> Iterator[Tensor]:
-        """Yield ``[B, C, S]`` float tensors, in the order of the seeds.
-
-        Raises `PandaError` where features are not of the declared shape or hold NaN or infinity.
-        """
-        layer, seeds = self.layer, self.seeds
-        step = self.batch or max(1, BATCH_BYTES // (4 * layer.channels * layer.positions))
-        with bar(total=len(seeds), desc=f"sample {layer.name}", unit="img") as progress:
-            for start in range(0, len(seeds), step):
-                chunk = seeds[start : start + step]
-                latents = self.generator.sample(chunk, truncation=self.truncation, label=self.label)
-                yield self._checked(self.generator.head(latents, layer.name).x, chunk)
-                progress.update(len(chunk))
+        """Sample all batches, and show progress."""
+        with bar(total=len(self.seeds), desc=f"sample {self.layer.name}", unit="img") as progress:
+            for index in range(len(self)):
+                batch = self[index]
+                yield batch
+                progress.update(len(batch))
 
     def _checked(self, x: Tensor, seeds: Sequence[int]) -> Tensor:
         layer = self.layer

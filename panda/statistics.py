@@ -1,103 +1,205 @@
-"""Streaming statistics of features, in memory that does not grow with the layer.
+"""Streaming statistics of features, in memory that grows neither with the layer nor with N.
 
 The loss of PandA needs each sample ``Z [C, S]`` only through ``Z P``, and parts are smooth: a few
 spatial components hold all that P can see. So every sample is kept as ``Z Q [C, K]`` in an
 orthonormal spatial basis ``Q [S, K]`` found from the first samples, and the rest of its energy is
-counted exactly.
+counted exactly. Processes take turns with the batches, so how many there are changes no result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import chain
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from panda import processes
+from panda.basis import find_basis
 from panda.errors import PandaError
+from panda.progress import bar
+from panda.resume import Journal
+from panda.samples import Samples
 
 COMPONENTS = 128
 """K. The loss of a face generator is then within 2e-5 (16 x 16) or 8e-5 (32 x 32) of the exact."""
 
-MEMORY = 2**30
+DISK = 2**32
 """Bytes for compressed samples; K shrinks where N samples need more, down to 4 for each part."""
 
 BASIS_SAMPLES = 128
-"""The basis is found from so many first samples, whatever the size of a batch is."""
+BASIS_BYTES = 2**30
+"""The basis is found from so many first samples, or as many as fit here; they are held for it."""
 
-GRAM_POSITIONS = 1024
-"""Up to so many positions the S x S Gram matrix is the fastest road to the basis."""
+BLOCK = 32
+"""Processes take turns with so many samples, or with a batch where one has more."""
+
+
+class Batches(Protocol):
+    """Features in batches ``[B, C, S]``, all of one size but the last; a list is one."""
+
+    def __len__(self) -> int:
+        """The number of batches."""
+
+    def __getitem__(self, index: int, /) -> Tensor:
+        """One of them; asked for more than once, it is the same."""
 
 
 @dataclass(frozen=True)
 class Statistics:
     """What a fit keeps of N samples.
 
-    basis: Q ``[S, K]``, orthonormal columns. samples: ``Z Q``, ``[N, C, K]`` float32.
-    energy: the sum of all squared features, exact. mean: the mean feature map ``[C, S]``.
+    basis: Q ``[S, K]``, orthonormal columns. samples: ``Z Q``, this process's share of them.
+    count: N. energy: the sum of all squared features, exact. discarded: the fraction of it outside
+    the basis. mean: the mean feature map ``[C, S]``.
     """
 
     basis: Tensor
-    samples: Tensor
+    samples: Samples
+    count: int
     energy: float
+    discarded: float
     mean: Tensor
 
-    @property
-    def discarded(self) -> float:
-        """The fraction of the energy outside the basis."""
-        kept = sum(float(part.double().square().sum()) for part in torch.split(self.samples, 64))
-        return max(0.0, 1 - kept / self.energy)
+    def sum(
+        self, terms: Callable[..., tuple[Tensor, ...]], *arguments: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Sum ``terms(Z, *arguments)`` over all samples of all processes, float64 on the CPU.
+
+        ``terms`` takes a block of samples ``[B, C, K]``, of which there may be none, and gives
+        tensors that are sums over it.
+        """
+        inputs = [argument.to(self.basis) for argument in arguments]
+        totals = [term.double() for term in terms(self.samples.empty(), *inputs)]
+        for block in self.samples:
+            for total, term in zip(totals, terms(block, *inputs), strict=True):
+                total += term
+        return tuple(total.cpu() for total in processes.add(totals))
+
+    def project(self, axes: Tensor, components: Tensor) -> Statistics:
+        """The same in fewer dimensions: channel axes ``[C, R]`` and axes ``[K, L]`` of the basis."""
+        axes, components = axes.to(self.basis), components.to(self.basis)
+        samples = self.samples.project(axes, components)
+        return replace(self, basis=self.basis @ components, samples=samples)
 
 
-def gather(features: Iterable[Tensor], count: int, parts: int) -> Statistics:
-    """Stream ``[B, C, S]`` batches once and return their statistics.
+@dataclass(frozen=True)
+class _Share:
+    """The blocks of batches that one process takes; the first ones are held for the basis."""
 
-    ``count`` is the number of samples to come and ``parts`` the number of parts to be fitted.
-    Raises `PandaError` where all features are zero.
+    batches: Batches
+    size: int
+    blocks: Sequence[range]
+    count: int
+    held: dict[int, Tensor]
+
+    @staticmethod
+    def of(batches: Batches, count: int, batch: Tensor) -> _Share:
+        """Every n-th block is this process's; ``batch`` is the one at its rank, or the last."""
+        index, last = processes.rank(), len(batches) - 1
+        size = len(batch) if index < last or last == 0 else (count - len(batch)) // last
+        step = max(1, BLOCK // size)
+        firsts = range(processes.rank() * step, len(batches), processes.count() * step)
+        blocks = [range(first, min(first + step, len(batches))) for first in firsts]
+        mine = sum(min(block.stop * size, count) - block.start * size for block in blocks)
+        held = {index: batch} if blocks and index in blocks[0] else {}
+        return _Share(batches, size, blocks, mine, held)
+
+    def begin(self, count: int) -> dict[int, Tensor]:
+        """Hold the batches of the first ``count`` samples; each by the number of its first one."""
+        indices = [i for block in self.blocks for i in block if i * self.size < count]
+        for index in bar(indices, desc="sample for the basis", unit="batch"):
+            if index not in self.held:
+                self.held[index] = self.batches[index]
+        return {index * self.size: self.held[index] for index in indices}
+
+    def take(self, index: int) -> Tensor:
+        """A batch: what is held, for the last time, or made now."""
+        return self.held.pop(index) if index in self.held else self.batches[index]
+
+
+def gather(batches: Batches, count: int, parts: int, journal: Journal | None = None) -> Statistics:
+    """Stream batches ``[B, C, S]`` of ``count`` samples in all and return their statistics.
+
+    ``parts`` is the number of parts to be fitted. With a ``journal``, an earlier call that was
+    stopped is gone on with. Raises `PandaError` where all features are zero.
     """
-    stream = iter(features)
-    first = _first(stream, min(count, BASIS_SAMPLES))
-    channels, positions = first[0].shape[1:]
-    room = MEMORY // (4 * count * channels)
+    first = batches[min(processes.rank(), len(batches) - 1)]
+    device, (channels, positions) = first.device, first.shape[1:]
+    room = DISK // (4 * count * channels)
     components = min(positions, max(4 * parts, min(COMPONENTS, room)))
-    basis = _spatial_basis(torch.cat(first)[:BASIS_SAMPLES], components)
-    try:
-        samples = torch.empty(count, channels, components, device=basis.device)
-    except RuntimeError as error:
-        gigabytes = 4e-9 * count * channels * components
-        raise PandaError(
-            f"{count} samples with {parts} parts need {gigabytes:.0f} GB of memory here; take fewer"
-        ) from error
-    mean = torch.zeros(channels, positions, dtype=torch.float64, device=basis.device)
-    energy, row = 0.0, 0
-    for batch in chain(first, stream):
-        samples[row : row + len(batch)] = batch @ basis
-        mean += batch.sum(0)
-        energy += float(batch.square().sum(2).double().sum())
-        row += len(batch)
+    share = _Share.of(batches, count, first)
+    sums = _earlier(journal, (positions, components), _energy(first))
+    if sums is None:
+        few = min(count, BASIS_SAMPLES, max(1, BASIS_BYTES // first[0].nbytes))
+        sums = {
+            "basis": find_basis(share.begin(few), few, first, components),
+            "mean": torch.zeros(channels, positions, dtype=torch.float64),
+            "totals": torch.tensor([0, 0, _energy(first)], dtype=torch.float64),
+            "lengths": torch.zeros(0, dtype=torch.int64),
+        }
+    del first
+    basis, mean, totals = (sums[name].to(device) for name in ("basis", "mean", "totals"))
+    lengths = sums["lengths"].tolist()
+    path = journal.samples if journal else None
+    samples = Samples(share.count, (channels, components), device, path, lengths)
+
+    def write() -> None:
+        if journal:
+            samples.sync()
+            lengths = torch.tensor(samples.lengths, dtype=torch.int64)
+            journal.write({"basis": basis, "mean": mean, "totals": totals, "lengths": lengths})
+
+    if not lengths:
+        write()
+    with bar(total=share.count, initial=sum(lengths), desc="sample", unit="img") as progress:
+        for block in share.blocks[len(lengths) :]:
+            pieces, total = [], torch.zeros_like(mean, dtype=basis.dtype)
+            for batch in map(share.take, block):
+                pieces.append(batch @ basis)
+                total += batch.sum(0)
+                totals[:2] += torch.tensor([_energy(batch), _energy(pieces[-1])], device=device)
+                progress.update(len(batch))
+            mean += total
+            samples.append(torch.cat(pieces))
+            if journal and journal.due:
+                write()
+    write()
+    mean, totals = processes.add([mean, totals])
+    energy, kept, _ = totals.tolist()
     if energy == 0:
         raise PandaError("every feature is zero, so there is nothing to factorize")
-    return Statistics(basis, samples, energy, mean.div_(count).float())
+    discarded = max(0.0, 1 - kept / energy)
+    return Statistics(basis, samples, count, energy, discarded, (mean / count).float())
 
 
-def _first(stream: Iterator[Tensor], count: int) -> list[Tensor]:
-    """Take batches until there are ``count`` samples."""
-    taken: list[Tensor] = []
-    while sum(map(len, taken)) < count:
-        taken.append(next(stream))
-    return taken
+def _earlier(
+    journal: Journal | None, shape: tuple[int, int], probe: float
+) -> dict[str, Tensor] | None:
+    """What an earlier call has left, where all processes have it and sample the same features.
+
+    ``probe`` is the energy of a process's first batch: other weights, or another way to run the
+    network, would give another one.
+    """
+    sums = journal.read() if journal else None
+    same = (
+        journal is not None
+        and sums is not None
+        and tuple(sums["basis"].shape) == shape
+        and math.isclose(float(sums["totals"][2]), probe, rel_tol=1e-4)
+        and journal.holds(4 * int(sums["lengths"].sum()) * len(sums["mean"]) * shape[1])
+    )
+    if processes.all_agree(same):
+        if journal and sums:
+            journal.say(f"has {int(sums['lengths'].sum())} samples of this process; going on")
+        return sums
+    if journal:
+        journal.start_over()
+    return None
 
 
-def _spatial_basis(samples: Tensor, components: int) -> Tensor:
-    """The leading right singular vectors ``[S, K]`` of the samples' rows; all of S where K = S."""
-    positions = samples.shape[2]
-    if components == positions:
-        return torch.eye(positions, dtype=samples.dtype, device=samples.device)
-    rows = samples.flatten(0, 1)
-    if positions <= GRAM_POSITIONS:
-        axes: Tensor = torch.linalg.eigh(rows.T @ rows)[1]
-        return axes[:, -components:].flip(1)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # the library's random range finder, made the same every time
-        return torch.svd_lowrank(rows, q=components, niter=2)[2]
+def _energy(features: Tensor) -> float:
+    """The sum of all squares, exact to float64 where rows ``[..., S]`` are to float32."""
+    return float(torch.linalg.vector_norm(features, dim=-1).double().square().sum())

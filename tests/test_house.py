@@ -11,10 +11,10 @@ CORE = sorted((ROOT / "panda").rglob("*.py"))
 
 # A module may import modules of its own rank or of a lower one.
 RANKS = [
-    {"errors", "progress", "seeds"},
+    {"errors", "progress", "seeds", "processes"},
     {"generator"},
     {"zoo", "hookspecs", "checkpoints", "images", "edit_zoo"},
-    {"features", "statistics", "registry", "factors"},
+    {"features", "statistics", "basis", "samples", "resume", "registry", "factors"},
     {"solvers"},
     {"edit", "localize", "remove"},
     {"factorize"},

@@ -6,17 +6,25 @@ import argparse
 import json
 import sys
 
-from panda import factorize
+from panda import factorize, processes
 from panda.factors import Factors
 from panda.registry import create_generator
+from panda.resume import forget
 from panda.seeds import parse_numbers
 
 
 def fit(options: argparse.Namespace) -> None:
-    """Fit factors and save them."""
+    """Fit factors and save them; under torchrun, one of the processes that do so together."""
+    with processes.together(options.device) as device:
+        _fit(options, device)
+
+
+def _fit(options: argparse.Namespace, device: str) -> None:
     seeds = parse_numbers(options.seeds)
-    Factors.check_folder(options.out)
-    generator = create_generator(options.generator, device=options.device)
+    if processes.rank() == 0:
+        Factors.check_folder(options.out)
+    generator = create_generator(options.generator, device=device)
+    resume = options.out.with_name(f".{options.out.name}.fit")
     factors = factorize.fit(
         generator,
         options.layer,
@@ -28,16 +36,19 @@ def fit(options: argparse.Namespace) -> None:
         solver=options.solver,
         learning_rate=options.learning_rate,
         steps=options.steps,
+        resume=resume,
     )
-    factors.save(options.out)
-    seconds = factors.config["seconds"]
-    print(
-        f"loss {factors.loss:.4f} of the energy, {seconds['sampling']:.1f} s sampling,"
-        f" {seconds['solving']:.1f} s solving: {options.out}",
-        file=sys.stderr,
-    )
-    if options.json:
-        print((options.out / "config.json").read_text(), end="")
+    if processes.rank() == 0:
+        factors.save(options.out)
+        seconds = factors.config["seconds"]
+        print(
+            f"loss {factors.loss:.4f} of the energy, {seconds['sampling']:.1f} s sampling,"
+            f" {seconds['solving']:.1f} s solving: {options.out}",
+            file=sys.stderr,
+        )
+        if options.json:
+            print((options.out / "config.json").read_text(), end="")
+    forget(resume)
 
 
 def import_released(options: argparse.Namespace) -> None:

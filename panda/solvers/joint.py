@@ -11,7 +11,7 @@ alternate until the loss stands still.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -78,8 +78,8 @@ def _alternate(statistics: Statistics, rank: int, P: Tensor) -> Solution:
 
 def _leading(statistics: Statistics, scatter: Tensor, components: int) -> Statistics:
     """The same statistics in their leading spatial components alone."""
-    axes = torch.linalg.eigh(scatter)[1][:, -components:].to(statistics.samples)
-    return replace(statistics, basis=statistics.basis @ axes, samples=statistics.samples @ axes)
+    axes = torch.linalg.eigh(scatter)[1][:, -components:]
+    return statistics.project(torch.eye(statistics.mean.shape[0]), axes)
 
 
 def _initial_parts(basis: Tensor, scatter: Tensor, parts: int) -> Tensor:
@@ -110,35 +110,45 @@ def varimax(loadings: Tensor, iterations: int = 100) -> Tensor:
 
 def _spatial_scatter(statistics: Statistics) -> Tensor:
     """The sum of Z^T Z in the basis, ``[K, K]`` float64 on the CPU."""
-    total = torch.zeros((), dtype=torch.float64, device=statistics.samples.device)
-    for z in torch.split(statistics.samples, 64):
+
+    def terms(z: Tensor) -> tuple[Tensor]:
         rows = z.flatten(0, 1)
-        total = total + (rows.T @ rows).double()
-    return total.cpu()
+        return (rows.T @ rows,)
+
+    return statistics.sum(terms)[0]
 
 
 def _spatial_moments(statistics: Statistics, A: Tensor) -> tuple[Tensor, Tensor]:
     """The sums of Z^T G Z and Z^T G^2 Z in the basis, ``[K, K]`` float64 on the CPU."""
-    G = (A @ A.T).to(statistics.samples)
-    m1 = m2 = torch.zeros((), dtype=torch.float64, device=G.device)
-    for z in torch.split(statistics.samples, 64):
+
+    def terms(z: Tensor, G: Tensor) -> tuple[Tensor, Tensor]:
         rows, product = z.flatten(0, 1), (G @ z).flatten(0, 1)
-        m1 = m1 + (rows.T @ product).double()
-        m2 = m2 + (product.T @ product).double()
-    return (m1 + m1.T).cpu() / 2, m2.cpu()
+        return rows.T @ product, product.T @ product
+
+    m1, m2 = statistics.sum(terms, A @ A.T)
+    return (m1 + m1.T) / 2, m2
 
 
 def _channel_moments(statistics: Statistics, P: Tensor) -> tuple[Tensor, Tensor]:
     """The sums of Z H Z^T and Z H^2 Z^T, ``[C, C]`` float64 on the CPU; only Z P is formed."""
-    pooled = (statistics.basis.double().cpu().T @ P).to(statistics.samples)
-    H = (P.T @ P).to(statistics.samples)
-    n1 = n2 = torch.zeros((), dtype=torch.float64, device=H.device)
-    for z in torch.split(statistics.samples, 256):
+
+    def terms(z: Tensor, pooled: Tensor, H: Tensor) -> tuple[Tensor, Tensor]:
         y = z @ pooled
         rows = y.movedim(1, 0).flatten(1)
-        n1 = n1 + (rows @ rows.T).double()
-        n2 = n2 + ((y @ H).movedim(1, 0).flatten(1) @ rows.T).double()
-    return n1.cpu(), (n2 + n2.T).cpu() / 2
+        return rows @ rows.T, (y @ H).movedim(1, 0).flatten(1) @ rows.T
+
+    n1, n2 = statistics.sum(terms, statistics.basis.double().cpu().T @ P, P.T @ P)
+    return n1, (n2 + n2.T) / 2
+
+
+def _coordinate_scatter(statistics: Statistics, A: Tensor) -> Tensor:
+    """The sum of A^T Z Z^T A, ``[R_C, R_C]`` float64 on the CPU."""
+
+    def terms(z: Tensor, A: Tensor) -> tuple[Tensor]:
+        rows = (A.T @ z).movedim(1, 0).flatten(1)
+        return (rows @ rows.T,)
+
+    return statistics.sum(terms, A)[0]
 
 
 def _solve_appearances(n1: Tensor, n2: Tensor, rank: int, start: Tensor | None) -> Tensor:
@@ -185,10 +195,7 @@ def _canonical(statistics: Statistics, solution: Solution) -> Solution:
         )
     scale = (A.shape[1] / A.square().sum()).sqrt()
     A, P = A * scale, P / scale
-    scatter = torch.zeros((), dtype=torch.float64)
-    for z in torch.split(statistics.samples, 64):
-        coordinates = (A.T.to(z) @ z).movedim(1, 0).flatten(1)
-        scatter = scatter + (coordinates @ coordinates.T).double().cpu()
+    scatter = _coordinate_scatter(statistics, A)
     A = A @ torch.linalg.eigh(scatter)[1].flip(1)
     A = A * A.gather(0, A.abs().argmax(0, keepdim=True)).sign()
     m1, _ = _spatial_moments(statistics, A)

@@ -1,0 +1,59 @@
+"""The spatial basis of features: found from a few samples, in little memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from panda import processes
+
+ROWS = 1024
+"""The samples are first seen through so many random mixtures of their channels."""
+
+
+def find_basis(batches: Mapping[int, Tensor], count: int, like: Tensor, components: int) -> Tensor:
+    """About the leading right singular vectors ``[S, K]`` of the first ``count`` samples' rows.
+
+    ``batches`` are this process's share of them, ``[B, C, S]``, under the number of their first
+    sample; later samples are left out. ``like`` is any batch. A randomized range finder with one
+    power iteration (Halko, Martinsson and Tropp 2011): its mixtures are random signs drawn from the
+    number of each sample, so neither batches nor processes change it.
+    """
+    positions = like.shape[2]
+    if components == positions:
+        return torch.eye(positions, dtype=like.dtype, device=like.device)
+    mine = {start: batch[: max(0, count - start)] for start, batch in batches.items()}
+    basis = _sketch(mine, count, like, components)
+    power = basis.new_zeros(positions, components, dtype=torch.float64)
+    for batch in mine.values():
+        rows = batch.flatten(0, 1)
+        power += rows.T @ (rows @ basis)
+    (power,) = processes.add([power])
+    return processes.from_first(torch.linalg.qr(power)[0].to(basis))
+
+
+def _sketch(batches: Mapping[int, Tensor], count: int, like: Tensor, components: int) -> Tensor:
+    """The leading right singular vectors ``[S, K]`` of `ROWS` mixtures of channels."""
+    channels, positions = like.shape[1:]
+    mixtures = min(channels, -(-ROWS // count))
+    rows = like.new_zeros(max(components, count * mixtures), positions)
+    for start, batch in batches.items():
+        for number, sample in enumerate(batch, start):
+            place = slice(number * mixtures, (number + 1) * mixtures)
+            rows[place] = _mixing(number, mixtures, channels).to(sample) @ sample
+    (rows,) = processes.add([rows])
+    if positions <= len(rows):
+        vectors = torch.linalg.eigh(rows.T @ rows)[1][:, -components:]
+    else:
+        vectors = rows.T @ torch.linalg.eigh(rows @ rows.T)[1][:, -components:]
+    return processes.from_first(torch.linalg.qr(vectors.flip(1))[0])
+
+
+def _mixing(number: int, mixtures: int, channels: int) -> Tensor:
+    """Random signs ``[J, C]``; where there are as many mixtures as channels, the channels."""
+    if mixtures == channels:
+        return torch.eye(channels)
+    source = torch.Generator().manual_seed(number)
+    return 2.0 * torch.randint(0, 2, (mixtures, channels), generator=source) - 1

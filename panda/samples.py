@@ -1,0 +1,99 @@
+"""The compressed samples of a fit: in memory where they are few, in a file where they are many."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import weakref
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+import torch
+from torch import Tensor
+
+from panda.errors import PandaError
+from panda.zoo.cache import home
+
+MEMORY = 2**28
+"""Bytes that the samples of one process may take in memory; other devices hold all of them."""
+
+
+class Samples:
+    """The samples of this process as blocks ``[B, C, K]`` float32, appended once, read many times.
+
+    ``total`` says how many there will be; where they take more than `MEMORY`, they are read from a
+    file block by block. The file is nameless in the cache, or at ``path``, where it begins with
+    blocks of these ``lengths``. Raises `PandaError` where it cannot be written.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        row: tuple[int, int],
+        device: torch.device,
+        path: Path | None = None,
+        lengths: Sequence[int] = (),
+    ) -> None:
+        self.lengths = list(lengths)
+        self._row, self._device = row, device
+        few = 4 * total * row[0] * row[1] <= MEMORY or device.type != "cpu"
+        self._file = None if few and path is None else _open(path)
+        if self._file is not None:
+            weakref.finalize(self, self._file.close)
+            self._file.truncate(4 * sum(self.lengths) * row[0] * row[1])
+        self._blocks: list[Tensor] | None = list(self._read()) if few else None
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """Yield the blocks: always the same ones, in the same order."""
+        return self._read() if self._blocks is None else iter(self._blocks)
+
+    def _read(self) -> Iterator[Tensor]:
+        offset = 0
+        for length in self.lengths:
+            assert self._file is not None
+            block = torch.empty(length, *self._row)
+            self._file.seek(offset)
+            offset += self._file.readinto(block.numpy().reshape(-1).view("u1"))  # type: ignore[attr-defined]
+            yield block.to(self._device)
+
+    def empty(self) -> Tensor:
+        """A block of no samples."""
+        return torch.empty(0, *self._row, device=self._device)
+
+    def append(self, block: Tensor) -> None:
+        """Add a block."""
+        if self._blocks is not None:
+            self._blocks.append(block)
+        if self._file is not None:
+            self._file.seek(0, os.SEEK_END)
+            self._file.write(block.cpu().contiguous().numpy().data)
+        self.lengths.append(len(block))
+
+    def sync(self) -> None:
+        """Wait until the disk holds what was appended."""
+        if self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def project(self, axes: Tensor, components: Tensor) -> Samples:
+        """The same samples as ``axes^T Z components``, for axes ``[C, R]``, components ``[K, L]``."""
+        row = (axes.shape[1], components.shape[1])
+        projected = Samples(sum(self.lengths), row, self._device)
+        for block in self:
+            projected.append(axes.T @ (block @ components))
+        return projected
+
+
+def _open(path: Path | None) -> IO[bytes]:
+    """An open file to read and write: a nameless one in the cache, or the one at ``path``."""
+    try:
+        if path is not None:
+            return path.open("r+b" if path.exists() else "w+b")
+        home().mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryFile(dir=home())
+    except OSError as error:
+        raise PandaError(
+            f"cannot keep samples in {path or home()}: {error.strerror}; PANDA_HOME may name"
+            " another folder"
+        ) from error

@@ -43,12 +43,12 @@ def _sketch(batches: Mapping[int, Tensor], count: int, like: Tensor, components:
         for number, sample in enumerate(batch, start):
             place = slice(number * mixtures, (number + 1) * mixtures)
             rows[place] = _mixing(number, mixtures, channels).to(sample) @ sample
-    (rows,) = processes.add([rows])
+    rows = processes.add([rows])[0].double()  # so that how it was added up is not seen
     if positions <= len(rows):
         vectors = torch.linalg.eigh(rows.T @ rows)[1][:, -components:]
     else:
         vectors = rows.T @ torch.linalg.eigh(rows @ rows.T)[1][:, -components:]
-    return processes.from_first(torch.linalg.qr(vectors.flip(1))[0])
+    return processes.from_first(torch.linalg.qr(vectors.flip(1))[0].to(like))
 
 
 def _mixing(number: int, mixtures: int, channels: int) -> Tensor:

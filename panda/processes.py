@@ -31,7 +31,7 @@ def rank() -> int:
 
 
 @contextmanager
-def together(device: str, timeout: timedelta = TIMEOUT) -> Iterator[str]:
+def together(device: str) -> Iterator[str]:
     """Join the processes that torchrun started, if it did, and yield the device of this one.
 
     They speak NCCL where ``device`` is ``cuda`` (each takes its own) and gloo elsewhere. Raises
@@ -46,7 +46,7 @@ def together(device: str, timeout: timedelta = TIMEOUT) -> Iterator[str]:
     backend = "nccl" if device.startswith("cuda") else "gloo"
     before = signal.signal(signal.SIGTERM, _told_to_end)
     try:
-        _meet(lambda: distributed.init_process_group(backend, timeout=timeout))
+        _meet(lambda: distributed.init_process_group(backend, timeout=TIMEOUT))
         yield device
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -60,15 +60,15 @@ def add(tensors: Sequence[Tensor]) -> list[Tensor]:
         return list(tensors)
     flat = torch.cat([tensor.flatten() for tensor in tensors]).to(_device())
     _meet(lambda: distributed.all_reduce(flat))
-    sizes = [tensor.numel() for tensor in tensors]
-    pieces = torch.split(flat.to(tensors[0].device), sizes)
-    return [piece.view_as(tensor) for piece, tensor in zip(pieces, tensors, strict=True)]
+    pieces = torch.split(flat.to(tensors[0].device), [tensor.numel() for tensor in tensors])
+    # Copies, since libraries of linear algebra round by how their input lies in memory.
+    return [piece.clone().view_as(like) for piece, like in zip(pieces, tensors, strict=True)]
 
 
 def from_first(tensor: Tensor) -> Tensor:
-    """The first process's tensor, on all of them; each gives one of that shape."""
+    """The first process's tensor, contiguous, on all of them; each gives one of that shape."""
     if count() == 1:
-        return tensor
+        return tensor.contiguous()
     sent = tensor.contiguous().to(_device())
     _meet(lambda: distributed.broadcast(sent, 0))
     return sent.to(tensor.device)

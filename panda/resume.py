@@ -49,7 +49,10 @@ class Journal:
             found = read_safetensors(self._sums)
         except (PandaError, FileNotFoundError):
             return None
-        return dict(found.tensors) if found.config == self._facts else None
+        if found.config != self._facts:
+            return None
+        # Copies, since libraries of linear algebra round by how their input lies in memory.
+        return {name: tensor.clone() for name, tensor in found.tensors.items()}
 
     def holds(self, size: int) -> bool:
         """Whether the samples are all there, that many bytes."""

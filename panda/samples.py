@@ -77,7 +77,7 @@ class Samples:
             os.fsync(self._file.fileno())
 
     def project(self, axes: Tensor, components: Tensor) -> Samples:
-        """The same samples as ``axes^T Z components``, for axes ``[C, R]``, components ``[K, L]``."""
+        """The same samples as ``axes^T Z components``, for ``[C, R]`` and ``[K, L]``."""
         row = (axes.shape[1], components.shape[1])
         projected = Samples(sum(self.lengths), row, self._device)
         for block in self:

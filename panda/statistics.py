@@ -9,7 +9,7 @@ counted exactly. Processes take turns with the batches, so how many there are ch
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -23,8 +23,9 @@ from panda.progress import bar
 from panda.resume import Journal
 from panda.samples import Samples
 
-COMPONENTS = 128
-"""K. The loss of a face generator is then within 2e-5 (16 x 16) or 8e-5 (32 x 32) of the exact."""
+COMPONENTS = (128, 256)
+"""K is 6 for each row of positions, within these bounds: the factors of a face generator then have
+a loss within 1e-4, relative, of what they reach without compression (docs/scale.md)."""
 
 DISK = 2**32
 """Bytes for compressed samples; K shrinks where N samples need more, down to 4 for each part."""
@@ -79,7 +80,7 @@ class Statistics:
         return tuple(total.cpu() for total in processes.add(totals))
 
     def project(self, axes: Tensor, components: Tensor) -> Statistics:
-        """The same in fewer dimensions: channel axes ``[C, R]`` and axes ``[K, L]`` of the basis."""
+        """The same in fewer dimensions: axes ``[C, R]`` and axes ``[K, L]`` of the basis."""
         axes, components = axes.to(self.basis), components.to(self.basis)
         samples = self.samples.project(axes, components)
         return replace(self, basis=self.basis @ components, samples=samples)
@@ -129,13 +130,15 @@ def gather(batches: Batches, count: int, parts: int, journal: Journal | None = N
     first = batches[min(processes.rank(), len(batches) - 1)]
     device, (channels, positions) = first.device, first.shape[1:]
     room = DISK // (4 * count * channels)
-    components = min(positions, max(4 * parts, min(COMPONENTS, room)))
+    few, many = COMPONENTS
+    wanted = max(few, min(many, round(6 * positions**0.5)))
+    components = min(positions, max(4 * parts, min(wanted, room)))
     share = _Share.of(batches, count, first)
     sums = _earlier(journal, (positions, components), _energy(first))
     if sums is None:
-        few = min(count, BASIS_SAMPLES, max(1, BASIS_BYTES // first[0].nbytes))
+        heads = min(count, BASIS_SAMPLES, max(1, BASIS_BYTES // first[0].nbytes))
         sums = {
-            "basis": find_basis(share.begin(few), few, first, components),
+            "basis": find_basis(share.begin(heads), heads, first, components),
             "mean": torch.zeros(channels, positions, dtype=torch.float64),
             "totals": torch.tensor([0, 0, _energy(first)], dtype=torch.float64),
             "lengths": torch.zeros(0, dtype=torch.int64),

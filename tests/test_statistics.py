@@ -1,0 +1,153 @@
+"""What is kept of samples: where, how exactly, and how an earlier call is gone on with."""
+
+import pytest
+import torch
+
+from panda import PandaError, basis, samples, statistics
+from panda.factorize import _facts, reconstruction_loss
+from panda.features import Features
+from panda.resume import Journal, forget
+from panda.solvers.joint import joint
+from panda.statistics import gather
+
+
+def features(generator, count=200, **options):
+    return Features(generator, generator.layer("c"), range(count), **options)
+
+
+def scatter(found):
+    return found.sum(lambda z: (z.flatten(0, 1).T @ z.flatten(0, 1),))[0]
+
+
+def test_sums_are_those_of_all_samples(tiny):
+    found = gather(features(tiny), 200, 4)
+    Z = torch.cat(list(features(tiny)))
+    assert found.count == 200
+    assert found.energy == pytest.approx(float(Z.double().square().sum()), rel=1e-6)
+    assert torch.allclose(found.mean, Z.mean(0), atol=1e-5)
+    rows = (Z @ found.basis).flatten(0, 1).double()
+    assert torch.allclose(scatter(found), rows.T @ rows, rtol=1e-4, atol=1e-2)
+    assert found.discarded == pytest.approx(1 - float(rows.square().sum()) / found.energy, abs=1e-6)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 48, 200])
+def test_batches_do_not_change_the_basis(tiny, batch):
+    one, other = (gather(features(tiny, batch=size), 200, 4) for size in (32, batch))
+    inside = one.basis.T @ other.basis
+    assert torch.allclose(inside @ inside.T, torch.eye(128), atol=1e-4)
+
+
+def test_the_basis_is_nearly_the_best_of_its_size(tiny, monkeypatch):
+    Z = torch.cat(list(features(tiny, 128)))
+    rows = Z.flatten(0, 1)
+    best = torch.linalg.eigh(rows.T @ rows)[0][-40:].sum() / rows.square().sum()
+    monkeypatch.setattr(statistics, "COMPONENTS", (40, 40))
+    monkeypatch.setattr(basis, "ROWS", 256)
+    assert gather(features(tiny, 128), 128, 4).discarded < 1.05 * (1 - float(best))
+
+
+def test_samples_in_a_file_are_those_in_memory(tiny, monkeypatch, tmp_path):
+    monkeypatch.setenv("PANDA_HOME", str(tmp_path))
+    inside = gather(features(tiny), 200, 4)
+    monkeypatch.setattr(samples, "MEMORY", 0)
+    outside = gather(features(tiny), 200, 4)
+    assert torch.equal(scatter(inside), scatter(outside))
+    axes = torch.eye(12)[:, :5], torch.eye(128)[:, :9]
+    assert torch.equal(scatter(inside.project(*axes)), scatter(outside.project(*axes)))
+    assert joint(inside, 12, 4).trace == joint(outside, 12, 4).trace
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_many_samples_keep_fewer_components(tiny, monkeypatch):
+    monkeypatch.setattr(statistics, "DISK", 4 * 200 * 12 * 60)
+    found = gather(features(tiny), 200, 4)
+    assert found.basis.shape == (256, 60)
+    monkeypatch.setattr(statistics, "DISK", 0)
+    found = gather(features(tiny), 200, 4)
+    assert found.basis.shape == (256, 16)
+    solution = joint(found, 12, 4)
+    exact = reconstruction_loss(solution.appearances, solution.parts, features(tiny))
+    assert exact == pytest.approx(solution.trace[-1], abs=0.05)
+
+
+def test_a_cache_that_cannot_be_written_is_one_sentence(tiny, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PANDA_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(samples, "MEMORY", 0)
+    with pytest.raises(PandaError, match="cannot keep samples in .*PANDA_HOME"):
+        gather(features(tiny), 200, 4)
+
+
+class Journaled:
+    """Calls of gather with one journal folder, each stopped after some samples."""
+
+    def __init__(self, folder, generator, monkeypatch):
+        self.folder, self.generator = folder, generator
+        monkeypatch.setattr("panda.resume.SECONDS", 0.0)
+
+    def gather(self, stop=None, **options):
+        batches = features(self.generator, **options)
+
+        class Stopped(Features):
+            def __getitem__(self, index):
+                if index == stop:
+                    raise KeyboardInterrupt
+                return super().__getitem__(index)
+
+        batches = Stopped(**vars(batches))
+        return gather(batches, len(batches.seeds), 4, Journal(self.folder, _facts(batches)))
+
+
+@pytest.fixture
+def journaled(tmp_path, tiny, monkeypatch):
+    calls = Journaled(tmp_path / ".f.fit", tiny, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        calls.gather(stop=5)
+    return calls
+
+
+def test_the_same_call_goes_on(journaled, tiny, capsys):
+    found = journaled.gather()
+    assert ".f.fit has 160 samples of this process; going on" in capsys.readouterr().err
+    assert torch.equal(scatter(found), scatter(gather(features(tiny), 200, 4)))
+    forget(journaled.folder)
+    assert not journaled.folder.exists()
+
+
+@pytest.mark.parametrize("options", [{"count": 199}, {"truncation": 0.5}, {"batch": 64}])
+def test_another_call_starts_over_and_says_so(journaled, tiny, options, capsys):
+    found = journaled.gather(**options)
+    said = capsys.readouterr().err
+    assert ".f.fit holds samples of another fit, or of other processes; starting over" in said
+    alone = gather(features(tiny, **options), options.get("count", 200), 4)
+    assert torch.equal(scatter(found), scatter(alone))
+
+
+def test_other_weights_start_over(journaled, tiny, capsys):
+    tiny.dense.weight *= 1.01
+    journaled.gather()
+    assert "starting over" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["0-of-1.sums", "0-of-1.samples"])
+def test_damaged_files_start_over(journaled, tiny, name, capsys):
+    path = journaled.folder / name
+    path.write_bytes(path.read_bytes()[:-100])
+    found = journaled.gather()
+    assert "starting over" in capsys.readouterr().err
+    assert torch.equal(scatter(found), scatter(gather(features(tiny), 200, 4)))
+
+
+def test_samples_of_other_processes_are_removed(journaled, capsys):
+    for path in list(journaled.folder.glob("0-of-1.*")):
+        path.rename(path.with_name(path.name.replace("0-of-1", "1-of-2")))
+    journaled.gather()
+    assert "starting over" in capsys.readouterr().err
+    assert not list(journaled.folder.glob("*-of-2.*"))
+
+
+def test_two_runs_at_once_are_refused(journaled, tiny):
+    held = Journal(journaled.folder, {})
+    with pytest.raises(PandaError, match="another run is at work in"):
+        journaled.gather()
+    assert held.read() is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -22,7 +22,7 @@ MEMORY = 2**28
 class Samples:
     """The samples of this process as blocks ``[B, C, K]`` float32, appended once, read many times.
 
-    ``total`` says how many there will be; where they take more than `MEMORY`, they are read from a
+    ``row`` is (C, K). ``total`` says how many there will be; where they take more than `MEMORY`, they are read from a
     file block by block. The file is nameless in the cache, or at ``path``, where it begins with
     blocks of these ``lengths``. Raises `PandaError` where it cannot be written.
     """
@@ -36,7 +36,7 @@ class Samples:
         lengths: Sequence[int] = (),
     ) -> None:
         self.lengths = list(lengths)
-        self._row, self._device = row, device
+        self.row, self._device = row, device
         few = 4 * total * row[0] * row[1] <= MEMORY or device.type != "cpu"
         self._file = None if few and path is None else _open(path)
         if self._file is not None:
@@ -52,14 +52,14 @@ class Samples:
         offset = 0
         for length in self.lengths:
             assert self._file is not None
-            block = torch.empty(length, *self._row)
+            block = torch.empty(length, *self.row)
             self._file.seek(offset)
             offset += self._file.readinto(block.numpy().reshape(-1).view("u1"))  # type: ignore[attr-defined]
             yield block.to(self._device)
 
     def empty(self) -> Tensor:
         """A block of no samples."""
-        return torch.empty(0, *self._row, device=self._device)
+        return torch.empty(0, *self.row, device=self._device)
 
     def append(self, block: Tensor) -> None:
         """Add a block."""
@@ -76,13 +76,13 @@ class Samples:
             self._file.flush()
             os.fsync(self._file.fileno())
 
-    def project(self, axes: Tensor, components: Tensor) -> Samples:
-        """The same samples as ``axes^T Z components``, for ``[C, R]`` and ``[K, L]``."""
-        row = (axes.shape[1], components.shape[1])
-        projected = Samples(sum(self.lengths), row, self._device)
+    def map(self, change: Callable[[Tensor], Tensor]) -> Samples:
+        """The same samples, each block changed."""
+        row = change(self.empty()).shape[1:]
+        changed = Samples(sum(self.lengths), (row[0], row[1]), self._device)
         for block in self:
-            projected.append(axes.T @ (block @ components))
-        return projected
+            changed.append(change(block))
+        return changed
 
 
 def _open(path: Path | None) -> IO[bytes]:

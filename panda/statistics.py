@@ -15,6 +15,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from panda import processes
 from panda.basis import find_basis
@@ -80,10 +81,21 @@ class Statistics:
         return tuple(total.cpu() for total in processes.add(totals))
 
     def project(self, axes: Tensor, components: Tensor) -> Statistics:
-        """The same in fewer dimensions: axes ``[C, R]`` and axes ``[K, L]`` of the basis."""
+        """The same in fewer dimensions: channel axes ``[C, R]``, spatial axes ``[K, L]``."""
         axes, components = axes.to(self.basis), components.to(self.basis)
-        samples = self.samples.project(axes, components)
+        samples = self.samples.map(lambda block: axes.T @ (block @ components))
         return replace(self, basis=self.basis @ components, samples=samples)
+
+    def extend(self, samples: Tensor) -> Statistics:
+        """With further samples ``[B, C + D, K]``, given by every process and counted once.
+
+        In the other ones, the D new channels are zero.
+        """
+        more = samples.shape[1] - self.samples.row[0]
+        extended = self.samples.map(lambda block: functional.pad(block, (0, 0, 0, more)))
+        if processes.rank() == 0:
+            extended.append(samples.to(self.basis))
+        return replace(self, samples=extended)
 
 
 @dataclass(frozen=True)

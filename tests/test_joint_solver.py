@@ -8,7 +8,7 @@ from panda.factorize import fit, reconstruction_loss
 from panda.features import Features
 from panda.solvers import joint as joint_module
 from panda.solvers.joint import Solution, joint, varimax
-from panda.solvers.quartic import minimize_quartic, quartic
+from panda.solvers.quartic import Quartic, descend_appearances, descend_parts
 from panda.statistics import gather
 
 
@@ -38,8 +38,9 @@ def test_planted_parts_are_found():
 @pytest.mark.parametrize("rank", [12, 5, 1])
 def test_the_loss_never_rises_and_is_the_true_one(tiny, rank):
     factors = fit(tiny, "b", parts=5, appearances=rank, seeds=range(150))
-    trace = factors.config["trace"]
+    *trace, whole = factors.config["trace"]
     assert all(later <= earlier + 2e-7 for earlier, later in itertools.pairwise(trace))
+    assert whole < trace[-1] + 1e-4  # all components, not only those of the core
     features = Features(tiny, tiny.layer("b"), range(150))
     exact = reconstruction_loss(factors.appearances, factors.parts, features)
     assert exact == pytest.approx(factors.loss, abs=1e-5)
@@ -66,7 +67,7 @@ def test_the_batch_size_changes_nothing(tiny, batch):
     pieces = fit(tiny, "c", parts=6, seeds=range(200), batch=batch)
     assert (whole.parts - pieces.parts).abs().max() < 1e-4
     assert (whole.appearances - pieces.appearances).abs().max() < 1e-3
-    assert whole.loss == pytest.approx(pieces.loss, abs=1e-6)
+    assert whole.loss == pytest.approx(pieces.loss, abs=3e-6)
 
 
 def test_layers_larger_than_the_basis_are_compressed_without_harm(tiny):
@@ -80,14 +81,14 @@ def test_layers_larger_than_the_basis_are_compressed_without_harm(tiny):
     assert exact == pytest.approx(factors.loss, abs=1e-3)
 
 
-def test_appearances_are_ordered_principal_axes(tiny):
+def test_appearances_are_ordered_principal_axes_of_what_the_parts_see(tiny):
     factors = fit(tiny, "b", parts=4, seeds=range(100))
     Z = torch.cat(list(Features(tiny, tiny.layer("b"), range(100))))
-    coordinates = (factors.appearances.T @ Z).movedim(1, 0).flatten(1)
+    coordinates = (factors.appearances.T @ Z @ factors.parts).movedim(1, 0).flatten(1)
     scatter = coordinates @ coordinates.T
     off = scatter - scatter.diag().diag()
     assert off.abs().max() < 1e-3 * scatter.diag().max()
-    assert (scatter.diag().diff() <= 1e-3).all()
+    assert (scatter.diag().diff() <= 1e-3 * scatter.diag().max()).all()
 
 
 @pytest.mark.parametrize(
@@ -135,10 +136,10 @@ def test_all_zero_features_are_an_error(tiny, monkeypatch):
 
 
 def test_an_all_zero_part_is_an_error_that_says_how_many_there_are():
-    where, Z = planted()
+    where, _ = planted()
     zero = Solution(torch.eye(10).double(), torch.cat([where, 0 * where[:, :1]], 1).double(), ())
     with pytest.raises(PandaError, match="1 of 5 parts came out all zero: .* no more than 4"):
-        joint_module._canonical(gather([Z], len(Z), 4), zero)
+        joint_module._canonical(zero, torch.eye(10).double(), torch.ones(5))
 
 
 def test_one_sample_one_part_one_appearance(tiny):
@@ -153,11 +154,90 @@ def test_varimax_is_a_rotation():
     assert torch.allclose(rotated @ rotated.T, loadings @ loadings.T)
 
 
-def test_the_quartic_has_the_gradient_that_lowers_it():
+def moments(size=6):
     torch.manual_seed(0)
-    half = torch.randn(6, 6).double()
-    m = half @ half.T
-    start = torch.rand(6, 2).double()
-    found = minimize_quartic(m, m, start, torch.eye(6).double())
-    assert (found >= 0).all()
-    assert quartic(m, m, found) < quartic(m, m, start)
+    half = torch.randn(size, size).double()
+    return half @ half.T
+
+
+def test_the_gradient_is_that_of_the_quartic():
+    torch.manual_seed(0)
+    basis = torch.linalg.qr(torch.randn(9, 6).double())[0]
+    for quartic, rows in (
+        (Quartic(moments(), 2 * moments()), 6),
+        (Quartic(moments(), moments(), basis), 9),
+    ):
+        X, step = torch.rand(rows, 2).double(), torch.randn(rows, 2).double()
+        slope = (quartic(X + 1e-6 * step) - quartic(X - 1e-6 * step)) / 2e-6
+        assert float((quartic.gradient(quartic.at(X)) * step).sum()) == pytest.approx(
+            slope, rel=1e-6
+        )
+
+
+def test_along_a_line_the_quartic_is_known_exactly():
+    quartic, X = Quartic(moments(), 2 * moments()), torch.rand(6, 2).double()
+    step = torch.randn(6, 2).double()
+    along = quartic.along(quartic.at(X), quartic.at(step))
+    for length in (-1.0, 0.5, 3.0):
+        assert along(length) == pytest.approx(quartic(X + length * step) - quartic(X), rel=1e-9)
+
+
+def test_descents_reach_the_known_optimum():
+    # With M1 = M2 = M the best X is any orthonormal basis of the leading axes: f = - their sum.
+    M = torch.diag(torch.tensor([5.0, 4.0, 1.0, 0.5, 0.2, 0.1])).double()
+    torch.manual_seed(0)
+    free = descend_appearances(Quartic(M, M), torch.rand(6, 2).double())
+    assert Quartic(M, M)(free) == pytest.approx(-9, abs=1e-5)
+    # Under X >= 0 these axes are the best ones still: they are the first two unit vectors.
+    parts = descend_parts(Quartic(M, M, torch.eye(6).double()), torch.rand(6, 2).double())
+    assert (parts >= 0).all()
+    assert Quartic(M, M)(parts) == pytest.approx(-9, abs=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_no_descent_ends_above_its_start(scale):
+    torch.manual_seed(1)
+    start = scale * torch.rand(6, 3).double()
+    quartic = Quartic(moments(), moments() + torch.eye(6))
+    assert quartic(descend_appearances(quartic, start)) < quartic(start)
+    bounded = Quartic(moments(), moments() + torch.eye(6), torch.eye(6).double())
+    assert bounded(descend_parts(bounded, start)) < bounded(start)
+
+
+def test_the_closed_form_is_the_best_of_all_appearances():
+    n1, n2 = moments(), moments() + torch.eye(6)
+    A, exact = joint_module._closed_form(n1, n2)
+    G = A @ A.T
+    assert exact
+    assert torch.allclose(G @ n2 + n2 @ G, 2 * n1)
+    assert Quartic(n1, n2)(descend_appearances(Quartic(n1, n2), A)) == pytest.approx(
+        Quartic(n1, n2)(A), abs=1e-9
+    )
+
+
+def test_the_core_loses_no_channel(tiny, monkeypatch):
+    """Of 12 channels 4 stay as they are; the others count as one, and their energy is all there."""
+    whole = fit(tiny, "b", parts=5, seeds=range(150))
+    monkeypatch.setattr(joint_module, "CORE_CHANNELS", 4)
+    statistics = gather(Features(tiny, tiny.layer("b"), range(150)), 150, 5)
+    scatter = joint_module._spatial_scatter(statistics)
+    components = torch.linalg.eigh(scatter)[1][:, -20:]
+    P = torch.rand(64, 5, dtype=torch.float64)
+    inner = components.T @ scatter @ components
+    core, axes = joint_module._core(statistics, inner, components, P, 12)
+    assert core.samples.row == (4 + 1, 20)
+    assert sum(core.samples.lengths) == 150 + 20
+    assert axes.shape == (12, 4)
+    assert torch.allclose(joint_module._spatial_scatter(core), inner, rtol=1e-3, atol=1.0)
+    factors = fit(tiny, "b", parts=5, seeds=range(150))
+    assert factors.loss == pytest.approx(whole.loss, abs=2e-3)
+    *trace, _ = factors.config["trace"]
+    assert all(later <= earlier + 2e-7 for earlier, later in itertools.pairwise(trace))
+
+
+def test_the_same_statistics_give_the_same_factors(tiny):
+    statistics = gather(Features(tiny, tiny.layer("c"), range(100)), 100, 6)
+    one, two = joint(statistics, 12, 6), joint(statistics, 12, 6)
+    assert torch.equal(one.parts, two.parts)
+    assert torch.equal(one.appearances, two.appearances)
+    assert one.trace == two.trace

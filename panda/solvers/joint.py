@@ -6,7 +6,8 @@ With G = A A^T and H = P P^T the loss is
 
 For a fixed A it is a quartic in P with two small matrices in it, and for a fixed P the same quartic
 in A; when A has full rank the second one has a closed form (a Lyapunov equation). The two steps
-alternate until the loss stands still.
+alternate until the loss stands still, on a core of the samples where a round costs next to nothing;
+the last appearances are the best ones for all that was sampled.
 """
 
 from __future__ import annotations
@@ -18,21 +19,25 @@ from torch import Tensor
 
 from panda.errors import PandaError
 from panda.progress import bar
-from panda.solvers.quartic import minimize_quartic, quartic
+from panda.solvers.quartic import Quartic, descend_appearances, descend_parts
 from panda.statistics import Statistics
 
-TOLERANCE = 2e-5
+TOLERANCE = 1e-6
 """Stop when a round lowers the loss by less than this fraction of the energy."""
 
-COARSE = 4
-"""The first rounds see so many spatial components for each part."""
+CORE_CHANNELS = 127
+"""Channel axes of the core; all other channels together are one more."""
+
+CORE_COMPONENTS = 32
+"""Spatial components of the core, or 4 for each part where that is more."""
 
 
 @dataclass(frozen=True)
 class Solution:
     """Appearances ``[C, R_C]``, parts ``[S, R_S]`` and what the solver saw.
 
-    ``trace`` is the loss after each half step, as a fraction of the energy of the features.
+    ``trace`` is the loss after each half step, as a fraction of the energy of the features: of the
+    core at first, and last of all that was sampled.
     """
 
     appearances: Tensor
@@ -41,45 +46,67 @@ class Solution:
 
 
 def joint(statistics: Statistics, appearances: int, parts: int) -> Solution:
-    """Minimize the loss over both factors; the same statistics give the same factors.
+    """Minimize the loss over both factors; the same statistics give the same factors."""
+    energy = statistics.energy
+    values, components = torch.linalg.eigh(_spatial_scatter(statistics))
+    components = components[:, -max(CORE_COMPONENTS, 4 * parts) :]
+    scatter = values[-components.shape[1] :].diag() / energy
+    basis = statistics.basis.double().cpu() @ components
+    P = _initial_parts(basis, scatter, parts)
+    P = descend_parts(Quartic(scatter, scatter, basis), P)
+    core, axes = _core(statistics, scatter * energy, components, P, appearances)
+    A, P, trace = _alternate(core, min(appearances, core.samples.row[0]), P)
+    seen, _ = _spatial_moments(core, A)
+    n1, n2 = (moment / energy for moment in _channel_moments(statistics, P))
+    full = appearances == len(n1)
+    A = _solve_appearances(n1, n2, appearances, None if full else axes @ A)
+    loss = max(0.0, 1 + Quartic(n1, n2)(A))
+    pooling = basis.T @ P
+    weights = (pooling * (seen @ pooling)).sum(0)
+    return _canonical(Solution(A, P, (*trace, loss)), n1, weights)
 
-    Most rounds run on few spatial components, where they are cheap; the last ones see them all.
-    Raises `PandaError` where a part comes out all zero.
+
+def _core(
+    statistics: Statistics, scatter: Tensor, components: Tensor, P: Tensor, rank: int
+) -> tuple[Statistics, Tensor]:
+    """The samples in their leading components ``[K, L]`` and channel axes, and those ``[C, R]``.
+
+    The axes are those that P sees most of. With appearances for all channels, the other ones do not
+    go lost: for G they count as one more channel, with the ``scatter`` that is theirs, held by a
+    few more samples; the loss is then that of a G with one eigenvalue for all of them.
     """
-    scatter = _spatial_scatter(statistics) / statistics.energy
-    basis = statistics.basis.double().cpu()
-    P = minimize_quartic(scatter, scatter, _initial_parts(basis, scatter, parts), basis)
-    if COARSE * parts < len(scatter):
-        P = _alternate(_leading(statistics, scatter, COARSE * parts), appearances, P).parts
-    return _canonical(statistics, _alternate(statistics, appearances, P))
+    n1, _ = _channel_moments(statistics, P)
+    channels = len(n1)
+    count = CORE_CHANNELS if rank == channels else max(CORE_CHANNELS, rank)
+    axes = torch.linalg.eigh(n1)[1][:, -count:]
+    core = statistics.project(axes, components)
+    if rank < channels or count >= channels:
+        return core, axes
+    values, vectors = torch.linalg.eigh(scatter - _spatial_scatter(core))
+    others = torch.zeros(len(scatter), count + 1, len(scatter), dtype=values.dtype)
+    others[:, -1] = (vectors * values.clamp_min(0).sqrt()).T
+    return core.extend(others), axes
 
 
-def _alternate(statistics: Statistics, rank: int, P: Tensor) -> Solution:
-    """Alternate the two half steps from P until the loss stands still."""
+def _alternate(statistics: Statistics, rank: int, P: Tensor) -> tuple[Tensor, Tensor, list[float]]:
+    """Alternate the two half steps from P until the loss stands still: A, P and the trace."""
     energy = statistics.energy
     basis = statistics.basis.double().cpu()
     A: Tensor | None = None
     trace: list[float] = []
-    loss = float("inf")
     with bar(desc=f"solve on {basis.shape[1]} components", unit="round") as progress:
         while True:
             n1, n2 = (moment / energy for moment in _channel_moments(statistics, P))
             A = _solve_appearances(n1, n2, rank, A)
-            before, loss = loss, 1 + quartic(n1, n2, A)
-            trace.append(max(0.0, loss))
-            progress.set_postfix(loss=f"{loss:.5f}")
+            trace.append(max(0.0, 1 + Quartic(n1, n2)(A)))
+            progress.set_postfix(loss=f"{trace[-1]:.5f}")
             progress.update()
-            if not before - loss >= TOLERANCE:  # also where the loss is NaN
-                return Solution(A, P, tuple(trace))
+            if len(trace) > 1 and not trace[-3] - trace[-1] >= TOLERANCE:  # also where it is NaN
+                return A, P, trace
             m1, m2 = (moment / energy for moment in _spatial_moments(statistics, A))
-            P = minimize_quartic(m1, m2, P, basis)
-            trace.append(1 + quartic(m1, m2, P, basis))
-
-
-def _leading(statistics: Statistics, scatter: Tensor, components: int) -> Statistics:
-    """The same statistics in their leading spatial components alone."""
-    axes = torch.linalg.eigh(scatter)[1][:, -components:]
-    return statistics.project(torch.eye(statistics.mean.shape[0]), axes)
+            quartic = Quartic(m1, m2, basis)
+            P = descend_parts(quartic, P)
+            trace.append(max(0.0, 1 + quartic(P)))
 
 
 def _initial_parts(basis: Tensor, scatter: Tensor, parts: int) -> Tensor:
@@ -132,8 +159,8 @@ def _spatial_moments(statistics: Statistics, A: Tensor) -> tuple[Tensor, Tensor]
 def _channel_moments(statistics: Statistics, P: Tensor) -> tuple[Tensor, Tensor]:
     """The sums of Z H Z^T and Z H^2 Z^T, ``[C, C]`` float64 on the CPU; only Z P is formed."""
 
-    def terms(z: Tensor, pooled: Tensor, H: Tensor) -> tuple[Tensor, Tensor]:
-        y = z @ pooled
+    def terms(z: Tensor, pooling: Tensor, H: Tensor) -> tuple[Tensor, Tensor]:
+        y = z @ pooling
         rows = y.movedim(1, 0).flatten(1)
         return rows @ rows.T, (y @ H).movedim(1, 0).flatten(1) @ rows.T
 
@@ -141,48 +168,45 @@ def _channel_moments(statistics: Statistics, P: Tensor) -> tuple[Tensor, Tensor]
     return n1, (n2 + n2.T) / 2
 
 
-def _coordinate_scatter(statistics: Statistics, A: Tensor) -> Tensor:
-    """The sum of A^T Z Z^T A, ``[R_C, R_C]`` float64 on the CPU."""
-
-    def terms(z: Tensor, A: Tensor) -> tuple[Tensor]:
-        rows = (A.T @ z).movedim(1, 0).flatten(1)
-        return (rows @ rows.T,)
-
-    return statistics.sum(terms, A)[0]
-
-
 def _solve_appearances(n1: Tensor, n2: Tensor, rank: int, start: Tensor | None) -> Tensor:
     """The best A ``[C, R_C]`` for moments ``[C, C]``, never worse than ``start``.
 
-    Everything happens in the span of the samples, which is small where N R_S < C; appearances
-    beyond it are zero.
+    With appearances for all channels it has a closed form; with fewer, that one is the best in the
+    span of the start, or of the channel axes with most energy, and A goes down from there.
     """
-    values, span = torch.linalg.eigh(n2)
-    kept = values > 1e-10 * values[-1]
-    values, span = values[kept], span[:, kept]
-    size = min(rank, len(values))
-    n1, n2 = span.T @ n1 @ span, values.diag()
-    candidates = [] if start is None else [(span.T @ start)[:, :size]]
-    if rank < span.shape[1]:
-        candidates = candidates or [torch.linalg.eigh(n1)[1][:, -size:]]
-        optimal = False
+    if rank == len(n1):
+        A, exact = _closed_form(n1, n2)
+        if exact:
+            return A
     else:
-        G = 2 * n1 / (values[:, None] + values)
-        weights, axes = torch.linalg.eigh((G + G.T) / 2)
-        candidates.append(axes * weights.clamp_min(0).sqrt())
-        optimal = bool(weights[0] >= -1e-6 * weights[-1])
-    best = candidates[-1] if optimal else min(candidates, key=lambda X: quartic(n1, n2, X))
-    best = best if optimal else minimize_quartic(n1, n2, best)
-    A = torch.zeros(len(span), rank, dtype=span.dtype)
-    A[:, : best.shape[1]] = span @ best
-    return A
+        leading = torch.linalg.eigh(n1)[1][:, -rank:] if start is None else start
+        span = torch.linalg.qr(leading)[0]
+        A = span @ _closed_form(span.T @ n1 @ span, span.T @ n2 @ span)[0]
+    quartic = Quartic(n1, n2)
+    if start is not None and quartic(start) < quartic(A):
+        A = start
+    return descend_appearances(quartic, A)
 
 
-def _canonical(statistics: Statistics, solution: Solution) -> Solution:
+def _closed_form(n1: Tensor, n2: Tensor) -> tuple[Tensor, bool]:
+    """A ``[C, C]`` with G N2 + N2 G = 2 N1, and whether it is the best: so if that G is positive.
+
+    Where it is not, its negative eigenvalues are cut off. Axes that no sample has are left at zero.
+    """
+    values, axes = torch.linalg.eigh(n2)
+    sums = values[:, None] + values
+    G = torch.where(sums > 1e-10 * values[-1], 2 * (axes.T @ n1 @ axes) / sums, 0.0)
+    weights, turned = torch.linalg.eigh((G + G.T) / 2)
+    A = axes @ (turned * weights.clamp_min(0).sqrt())
+    return A, bool(weights[0] >= -1e-6 * weights[-1])
+
+
+def _canonical(solution: Solution, n1: Tensor, weights: Tensor) -> Solution:
     """Fix what the loss leaves free: one scale, the rotation of A, signs and the order of parts.
 
-    A A^T keeps A only up to a rotation, so A is turned to the principal axes of the coordinates
-    A^T Z, strongest first, as in the HOSVD that the released code starts from.
+    A A^T keeps A only up to a rotation, so A is turned to the principal axes of what the parts see,
+    the coordinates A^T Z P, strongest first; n1 is the sum of Z H Z^T. Parts are ordered by their
+    ``weights`` ``[R_S]``, the energy of A^T Z p.
     """
     A, P = solution.appearances, solution.parts
     if not bool(torch.isfinite(A).all() and torch.isfinite(P).all()):
@@ -195,10 +219,7 @@ def _canonical(statistics: Statistics, solution: Solution) -> Solution:
         )
     scale = (A.shape[1] / A.square().sum()).sqrt()
     A, P = A * scale, P / scale
-    scatter = _coordinate_scatter(statistics, A)
-    A = A @ torch.linalg.eigh(scatter)[1].flip(1)
+    A = A @ torch.linalg.eigh(A.T @ n1 @ A)[1].flip(1)
     A = A * A.gather(0, A.abs().argmax(0, keepdim=True)).sign()
-    m1, _ = _spatial_moments(statistics, A)
-    pooled = statistics.basis.double().cpu().T @ P
-    order = (pooled * (m1 @ pooled)).sum(0).argsort(descending=True, stable=True)
+    order = weights.argsort(descending=True, stable=True)
     return Solution(A.float(), P[:, order].float(), solution.trace)

@@ -22,9 +22,10 @@ MEMORY = 2**28
 class Samples:
     """The samples of this process as blocks ``[B, C, K]`` float32, appended once, read many times.
 
-    ``row`` is (C, K). ``total`` says how many there will be; where they take more than `MEMORY`, they are read from a
-    file block by block. The file is nameless in the cache, or at ``path``, where it begins with
-    blocks of these ``lengths``. Raises `PandaError` where it cannot be written.
+    ``row`` is (C, K). ``total`` says how many samples there will be; where they take more than
+    `MEMORY`, they are read from a file block by block. The file is nameless in the cache, or at
+    ``path``, where it begins with blocks of these ``lengths``. Raises `PandaError` where it cannot
+    be written.
     """
 
     def __init__(

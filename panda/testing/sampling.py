@@ -12,8 +12,8 @@ from panda.testing.checks import Problem, Problems, check, differ, unlike
 if TYPE_CHECKING:
     from panda.testing.trial import Trial
 
-BEYOND = 1.5
-"""Trained generators overshoot [-1, 1] a little; no more than 1 % of the values go beyond this."""
+WILD = 2.0
+"""Trained generators overshoot [-1, 1], some of them much, but their median stays below this."""
 
 
 @check()
@@ -107,8 +107,8 @@ def images(trial: Trial) -> Problems:
         yield Problem(f"forward gives {list(image.shape)}, expected {shape}; see resolution")
     elif not bool(image.isfinite().all()):
         yield Problem("forward gives NaN or infinity; see weights and dtypes")
-    elif bool((image.amax((1, 2, 3)) - image.amin((1, 2, 3)) < 1e-3).any()):
-        yield Problem("an image is of one value everywhere; were the weights loaded?")
+    elif bool(((image.amax((2, 3)) - image.amin((2, 3))).amax(1) < 1e-3).any()):
+        yield Problem("an image is of one color everywhere; were the weights loaded?")
     elif differ(image[0], image[1]) < 1e-3:
         yield Problem("two seeds give the same image; does forward use the latents?")
 
@@ -119,11 +119,8 @@ def image_range(trial: Trial) -> Problems:
     image = trial.image
     if bool((image >= 0).all()):
         yield Problem("no value is negative, as if they were in [0, 1]; return 2 x - 1")
-    elif (wild := float((image.abs() > BEYOND).double().mean())) > 0.01:
-        yield Problem(
-            f"{wild:.0%} of the values lie beyond {BEYOND}, up to {float(image.abs().max()):.3g};"
-            " return images in about [-1, 1]"
-        )
+    elif (median := float(image.abs().median())) > WILD:
+        yield Problem(f"half of the values lie beyond {median:.3g}; return them in about [-1, 1]")
 
 
 @check("repeatable")

@@ -64,15 +64,20 @@ class Trial:
         """What its plugin says of it, where it has a card."""
         return _card(self.subject)
 
-    @cached_property
+    @property
     def latents(self) -> Latents:
-        """Two samples, whose classes (if any) follow from their seeds."""
+        """Two samples, whose classes (if any) follow from their seeds; a fresh copy each time."""
+        tensors = {name: tensor.clone() for name, tensor in self._drawn.tensors.items()}
+        return Latents(self._drawn.seeds, tensors)
+
+    @cached_property
+    def _drawn(self) -> Latents:
         return self.generator.sample(SEEDS)
 
     @cached_property
     def image(self) -> Tensor:
         """Their images by the plain forward pass, ``[2, 3, R, R]``."""
-        return self.generator.forward(self.latents)
+        return self.generator.forward(self.latents).detach()
 
     @cached_property
     def has_classes(self) -> bool:

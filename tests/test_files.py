@@ -6,27 +6,11 @@ import shutil
 import pytest
 import torch
 from conftest import GOLDENS
+from golden_files import FILES
 from safetensors.torch import load_file
 
 from panda import PandaError, create_generator
 from panda.cli import main
-
-FILES = {
-    "proggan-genforce/checkpoint.pth": ("ProGAN", "genforce"),
-    "proggan-tf/network.pkl": ("ProGAN", "nvidia-tensorflow"),
-    "stylegan1-genforce/checkpoint.pth": ("StyleGAN", "genforce"),
-    "stylegan1-tf/network.pkl": ("StyleGAN", "nvidia-tensorflow"),
-    "stylegan2-ada/network.pkl": ("StyleGAN2", "nvidia-pytorch"),
-    "stylegan2-ada-cond/network.pkl": ("StyleGAN2", "nvidia-pytorch"),
-    "stylegan2-genforce/checkpoint.pth": ("StyleGAN2", "genforce"),
-    "stylegan2-rosinality/checkpoint.pt": ("StyleGAN2", "rosinality"),
-    "stylegan2-sg3repo/network.pkl": ("StyleGAN2", "nvidia-pytorch"),
-    "stylegan2-tf/network.pkl": ("StyleGAN2", "nvidia-tensorflow"),
-    "stylegan3-t/network.pkl": ("StyleGAN3", "nvidia-pytorch"),
-    "stylegan3-r/network.pkl": ("StyleGAN3", "nvidia-pytorch"),
-    "biggan-deep-hf/hf": ("BigGAN", "huggingface"),
-    "biggan-ajbrock/state_dict.safetensors": ("BigGAN", "safetensors"),
-}
 
 
 @pytest.fixture(params=FILES, ids=str)
@@ -44,17 +28,6 @@ def test_info_names_container_and_architecture(disguised, capsys):
     facts = json.loads(capsys.readouterr().out)
     assert (facts["architecture"], facts["container"]) == (architecture, container)
     assert facts["layers"]
-
-
-def test_a_file_is_a_generator_that_resumes_exactly(disguised):
-    generator = create_generator(str(disguised[0]))
-    latents = generator.sample([1, 2])
-    images = generator.forward(latents)
-    assert images.shape == (2, 3, generator.resolution, generator.resolution)
-    for name, layer in generator.layers.items():
-        state = generator.head(latents, name)
-        assert state.x.shape == (2, layer.channels, layer.height, layer.width)
-        assert torch.equal(generator.tail(state, name), images)
 
 
 def test_converting_keeps_the_generator(disguised, tmp_path):

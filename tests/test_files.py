@@ -48,6 +48,19 @@ def test_factors_can_be_fitted_to_a_file(tmp_path):
     assert main(["edit", str(out), "--edit", "0:p0:2sd", "--out", str(tmp_path / "e")]) == 0
 
 
+@pytest.mark.parametrize("folder", ["stylegan2-ada-cond", "stylegan2-sg3repo"])
+def test_the_demo_runs_on_a_file(folder, tmp_path, capsys):
+    """One with classes, and one so small that a single layer serves both studies."""
+    path = GOLDENS / folder / "network.pkl"
+    out = tmp_path / "demo"
+    assert main(["demo", "--quick", "--generator", str(path), "--out", str(out)]) == 0
+    assert f"open {out / 'report.html'}" in capsys.readouterr().out
+    text = (out / "report.html").read_text()
+    studies = text.count("Local edits at ") // 2  # once in the navigation, once above the section
+    assert studies == (1 if folder == "stylegan2-sg3repo" else 2)
+    assert f"panda fit {path}" in text
+
+
 def test_a_file_of_no_architecture_is_one_sentence(tmp_path, capsys):
     from safetensors.torch import save_file
 

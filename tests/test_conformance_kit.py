@@ -97,6 +97,23 @@ class MoreChannelsDeclared(TinyGenerator):
         self.layers["b"] = Layer("b", 16, 8, 8)
 
 
+class LeftOnTheCpu(TinyGenerator):
+    def sample(self, seeds, *, truncation=1.0, label=None):
+        self.device = torch.device("cpu")
+        latents = super().sample(seeds, truncation=truncation, label=label)
+        self.device = torch.device("cuda")
+        return latents
+
+
+class HalfPrecision(TinyGenerator):
+    def head(self, latents, layer):
+        x = super().head(latents, layer).x
+        return State(x.half() if layer == "c" and self.dtype == torch.float32 else x)
+
+    def tail(self, state, layer):
+        return super().tail(State(state.x.to(self.dtype)), layer)
+
+
 class KeyErrorForAnUnknownLayer(TinyGenerator):
     def layer(self, name):
         return self.layers[name]
@@ -191,6 +208,8 @@ BROKEN = {
     TruncatedByDefault: ("truncation", "let 1 be the default"),
     AlwaysSingle: ("precision", "are torch.float32 when loaded in float64; pass dtype on"),
     MoreChannelsDeclared: ("features", "at layer 'b': head gives [2, 12, 8, 8], its Layer"),
+    HalfPrecision: ("features", "head gives torch.float16 on cpu, expected torch.float32"),
+    LeftOnTheCpu: ("features", "on cpu, expected torch.float32 on cuda"),
     KeyErrorForAnUnknownLayer: ("unknown_layer", "head raises KeyError; look it up by self.layer"),
     SkipDropped: ("resume", "carry all but the features in State.rest (also at b, c)"),
     OtherOrderOfAdditions: ("resume", "that is rounding"),
@@ -231,9 +250,9 @@ def test_every_check_catches_something():
 def test_a_crash_is_told_by_its_place():
     found = failed(check_generator(Crash))
     assert set(found) >= {"resume", "sensitivity"}
-    assert (
-        "it raised TypeError: object of type 'NoneType' has no len() (test_conf" in found["resume"]
-    )
+    said = found["resume"]
+    assert said.startswith("at layer 'a': it raised TypeError: object of type 'NoneType' has no")
+    assert "(test_conformance_kit.py, line " in said
 
 
 def test_an_excused_check_does_not_fail_and_gives_its_reason(monkeypatch):

@@ -20,19 +20,18 @@ UNKNOWN = "no such layer"
 @check("images")
 def features(trial: Trial) -> Problems:
     """Features are [N, C, H, W] as their layers declare, of the generator's dtype and device."""
+    generator = trial.generator
+    asked = torch.float32, generator.device.type
+    advice = f"expected torch.float32 on {generator.device}; move the network and the latents"
+    if (trial.image.dtype, trial.image.device.type) != asked:
+        yield Problem(f"images are {trial.image.dtype} on {trial.image.device}, {advice}")
     for name in trial.layers("features"):
-        layer, x = trial.generator.layer(name), trial.generator.head(trial.latents, name).x
+        layer, x = generator.layers[name], generator.head(trial.latents, name).x
         declared = [len(trial.latents), layer.channels, layer.height, layer.width]
         if list(x.shape) != declared:
             yield Problem(f"head gives {list(x.shape)}, its Layer declares {declared}", name)
-        for tensor in (x, trial.image):
-            if tensor.dtype != torch.float32 or tensor.device.type != trial.generator.device.type:
-                yield Problem(
-                    f"{tensor.dtype} on {tensor.device} where torch.float32 on"
-                    f" {trial.generator.device} was asked for; move the network and the latents",
-                    name,
-                )
-                break
+        elif (x.dtype, x.device.type) != asked:
+            yield Problem(f"head gives {x.dtype} on {x.device}, {advice}", name)
 
 
 @check("features")

@@ -168,7 +168,6 @@ def truncation(trial: Trial) -> Problems:
 def precision(trial: Trial) -> Problems:
     """In float64 it gives the same images, in float64."""
     double = trial.load("float64")
-    double.name = trial.generator.name
     latents = double.sample(trial.latents.seeds)
     image = double.forward(latents)
     middle = list(double.layers)[len(double.layers) // 2]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-from panda.testing.trial import Subject, Trial, checks_of
+from panda.testing.trial import Subject, Trial, checks_of, label_of
 
 
 def parametrize_with_checks(
@@ -27,7 +26,7 @@ def parametrize_with_checks(
     import pytest
 
     runs = [
-        pytest.param(Run(subject, check, device), id=f"{_label(subject)}-{check}")
+        pytest.param(Run(subject, check, device), id=f"{label_of(subject)}-{check}")
         for subject in subjects
         for check in checks_of(subject)
     ]
@@ -59,10 +58,3 @@ class Run:
 def _trial(subject: Subject, device: str) -> Trial:
     """The trial that consecutive tests share; the one before it is let go."""
     return Trial(subject, device)
-
-
-def _label(subject: Subject) -> str:
-    if not isinstance(subject, str):
-        return str(getattr(subject, "__name__", subject))
-    path = Path(subject)
-    return "/".join(path.parts[-2:]) if path.exists() else subject

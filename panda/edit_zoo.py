@@ -1,8 +1,7 @@
 """Edit zoos: small JSON files of named edits, each with the factors that it is for.
 
-A zoo is ``{"format": 1, "edits": {name: {"generator", "layer", "appearances", "parts", "edits"}}}``:
-the layer and ranks of the factors, and one or more edits as `panda.edit.Edit.parse` reads them.
-What else it holds, such as ``"about"``, is for people.
+A zoo is ``{"format": 1, "edits": {name: {...}}}``, each edit with the fields of `NamedEdit`. What
+else it holds, such as ``"about"``, is for people.
 """
 
 from __future__ import annotations

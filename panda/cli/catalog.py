@@ -54,8 +54,9 @@ def fetch(options: argparse.Namespace) -> None:
     """Bring weights into the cache and print where they are."""
     names = []
     for pattern in options.generators:
-        found = list_generators(pattern)
-        names += found or [find_card(pattern) and pattern]
+        if not (found := list_generators(pattern)):
+            find_card(pattern)  # says what is near
+        names += found
     if options.file and len(names) != 1:
         raise PandaError(f"--file is a copy of one generator's weights; {len(names)} were named")
     for name in names:

@@ -6,7 +6,6 @@ server can tell whether it is still the same file. Ranges are those of RFC 9110,
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -20,7 +19,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from panda.errors import PandaError
 from panda.progress import bar
-from panda.zoo.cache import home, staging
+from panda.zoo.cache import staging
 
 TIMEOUT = 30.0
 """Seconds without a byte after which a connection counts as broken."""
@@ -37,16 +36,10 @@ class _BrokenError(Exception):
 
 @dataclass(frozen=True)
 class Download:
-    """A file's address, its name, and what is in the cache of it."""
+    """A file's address, and where its bytes are collected; its notes are beside it."""
 
     address: str
-    name: str
-
-    @property
-    def path(self) -> Path:
-        """Where the bytes are collected."""
-        key = hashlib.sha256(self.address.encode()).hexdigest()[:8]
-        return home() / "downloads" / f"{key}-{self.name}"
+    path: Path
 
     @property
     def notes_path(self) -> Path:
@@ -99,20 +92,26 @@ class Download:
         with self._answer(asked, validator) as response:
             start, size = _span(response)
             found = _validator(response.headers)
-            if start and (start != asked or found not in ("", validator)):
+            told = str(size or "")
+            same = found in ("", validator) and told == notes.get("size")
+            if start and not (same and start == asked):
                 self.path.unlink(missing_ok=True)
                 raise _BrokenError("the file changed on the server meanwhile")
             chunks = _chunks(response)
             first = next(chunks, b"")
             if not start:
                 _refuse_page(response, first, self.address)
+                self.path.unlink(missing_ok=True)  # before its notes are those of another file
                 keep = {"sha256": notes["sha256"]} if "sha256" in notes else {}
-                facts = {"address": self.address, "validator": found, "size": str(size or "")}
-                self.note(facts | keep)
+                self.note({"address": self.address, "validator": found, "size": told, **keep})
             with (
                 self.path.open("ab" if start else "wb") as file,
                 bar(
-                    total=size, initial=start, unit="B", unit_scale=True, desc=f"fetch {self.name}"
+                    total=size,
+                    initial=start,
+                    unit="B",
+                    unit_scale=True,
+                    desc=f"fetch {self.path.name}",
                 ) as progress,
             ):
                 file.write(first)
@@ -152,8 +151,9 @@ class _Redirects(HTTPRedirectHandler):
         self, req: Request, fp: object, code: int, msg: str, headers: object, newurl: str
     ) -> Request | None:
         """Refuse what would lead elsewhere."""
-        if urlsplit(req.full_url).scheme == "https" != urlsplit(newurl).scheme:
-            raise PandaError(f"{req.full_url} leads away from https, to {newurl:.200}; {BY_HAND}")
+        before, after = (urlsplit(url).scheme for url in (req.full_url, newurl))
+        if after != "https" and (before, after) != ("http", "http"):
+            raise PandaError(f"{req.full_url} leads from {before} to {newurl:.200}; {BY_HAND}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
 
 

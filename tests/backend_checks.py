@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from golden_files import kept, stored
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -32,7 +33,7 @@ def facts(folder: str) -> Any:
 
 def checkpoint(folder: str, config: Any = None, **changes: Tensor | None) -> Checkpoint:
     """The golden's file as a reader gives it; ``changes`` replace tensors, or drop them (None)."""
-    tensors = load_file(GOLDENS / folder / "state_dict.safetensors")
+    tensors = dict(stored(folder))
     for name, value in changes.items():
         tensors.pop(name, None)
         if value is not None:
@@ -41,6 +42,8 @@ def checkpoint(folder: str, config: Any = None, **changes: Tensor | None) -> Che
 
 
 def error(a: Tensor, b: Tensor) -> float:
+    """The largest difference of ``b``, which may be a golden, from ``a``."""
+    a = kept(a, b)
     assert a.shape == b.shape, f"{tuple(a.shape)} is not {tuple(b.shape)}"
     return float((a.double() - b.double()).abs().max())
 

@@ -6,8 +6,7 @@ import shutil
 import pytest
 import torch
 from conftest import GOLDENS
-from golden_files import FILES
-from safetensors.torch import load_file
+from golden_files import FILES, stored
 
 from panda import PandaError, create_generator
 from panda.cli import main
@@ -74,7 +73,7 @@ def test_a_file_of_no_architecture_is_one_sentence(tmp_path, capsys):
 def test_missing_tensors_are_named(tmp_path):
     from safetensors.torch import save_file
 
-    tensors = load_file(GOLDENS / "stylegan2-ada" / "state_dict.safetensors")
+    tensors = dict(stored("stylegan2-ada"))
     del tensors["synthesis.b8.conv0.weight"]
     save_file(tensors, tmp_path / "torn.safetensors")
     with pytest.raises(PandaError, match="synthesis.b8.conv0.weight"):

@@ -30,7 +30,7 @@ def test_mapping_matches_the_original(faces, expected):
 
 def test_image_matches_the_original(image, expected):
     assert image.shape == (2, 3, 1024, 1024)
-    small = F.avg_pool2d(image, 4)
+    small = F.avg_pool2d(image[:1], 4)
     assert (small - expected["image_256_area"].float()).abs().max() < 3e-3
 
 
@@ -52,7 +52,7 @@ def test_an_edit_matches_the_original(faces, latents, expected):
     state = faces.head(latents, "16.conv2")
     change = expected["edit.alpha"] * expected["edit.a"][:, None, None] * expected["edit.p"]
     edited = faces.tail(state.with_features(state.x + change), "16.conv2")
-    small = F.avg_pool2d(edited, 4)
+    small = F.avg_pool2d(edited[:1], 4)
     assert (small - expected["edit.image_256_area"].float()).abs().max() < 3e-3
 
 

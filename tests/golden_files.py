@@ -21,6 +21,24 @@ from panda.checkpoints.read import read_checkpoint
 FOLDER = Path(__file__).parent / "goldens"
 CPU = torch.device("cpu")
 
+FILES = {
+    "proggan-genforce/checkpoint.pth": ("ProGAN", "genforce"),
+    "proggan-tf/network.pkl": ("ProGAN", "nvidia-tensorflow"),
+    "stylegan1-genforce/checkpoint.pth": ("StyleGAN", "genforce"),
+    "stylegan1-tf/network.pkl": ("StyleGAN", "nvidia-tensorflow"),
+    "stylegan2-ada/network.pkl": ("StyleGAN2", "nvidia-pytorch"),
+    "stylegan2-ada-cond/network.pkl": ("StyleGAN2", "nvidia-pytorch"),
+    "stylegan2-genforce/checkpoint.pth": ("StyleGAN2", "genforce"),
+    "stylegan2-rosinality/checkpoint.pt": ("StyleGAN2", "rosinality"),
+    "stylegan2-sg3repo/network.pkl": ("StyleGAN2", "nvidia-pytorch"),
+    "stylegan2-tf/network.pkl": ("StyleGAN2", "nvidia-tensorflow"),
+    "stylegan3-t/network.pkl": ("StyleGAN3", "nvidia-pytorch"),
+    "stylegan3-r/network.pkl": ("StyleGAN3", "nvidia-pytorch"),
+    "biggan-deep-hf/hf": ("BigGAN", "huggingface"),
+    "biggan-ajbrock/state_dict.safetensors": ("BigGAN", "safetensors"),
+}
+"""One small file of each container and architecture, and what they are."""
+
 
 @cache
 def io(name):

@@ -69,6 +69,18 @@ def test_truncation_zero_gives_the_mean_face(faces):
     assert torch.allclose(w[0], w[1], atol=1e-6)
 
 
+def test_gradients_reach_the_features(faces):
+    state = faces.head(faces.sample([1]), "512.conv1")
+    x = state.x.clone().requires_grad_()
+    faces.tail(state.with_features(x), "512.conv1").square().sum().backward()
+    assert x.grad.isfinite().all() and (x.grad != 0).any()
+
+
+def test_inverse_haar_can_be_differentiated():
+    x = torch.randn(1, 8, 2, 3, dtype=torch.float64)
+    assert torch.autograd.gradcheck(inverse_haar, x.requires_grad_())
+
+
 def test_inverse_haar_is_orthonormal():
     x = torch.randn(2, 8, 3, 5, dtype=torch.float64)
     y = inverse_haar(x)

@@ -6,10 +6,15 @@ import shutil
 import pytest
 import torch
 from conftest import GOLDENS
-from golden_files import FILES, stored
+from golden_files import FILES
+from safetensors.torch import save_file
 
 from panda import PandaError, create_generator
+from panda.checkpoints.checkpoint import Checkpoint
+from panda.checkpoints.read import read_checkpoint
+from panda.checkpoints.tensors import save_checkpoint
 from panda.cli import main
+from panda.errors import PandaWarning
 
 
 @pytest.fixture(params=FILES, ids=str)
@@ -61,8 +66,6 @@ def test_the_demo_runs_on_a_file(folder, tmp_path, capsys):
 
 
 def test_a_file_of_no_architecture_is_one_sentence(tmp_path, capsys):
-    from safetensors.torch import save_file
-
     save_file({"a": torch.ones(2)}, tmp_path / "other.safetensors")
     with pytest.raises(PandaError, match="tensors a, ... is of no known architecture; known: Big"):
         create_generator(str(tmp_path / "other.safetensors"))
@@ -70,11 +73,37 @@ def test_a_file_of_no_architecture_is_one_sentence(tmp_path, capsys):
     assert "missing.pkl" in capsys.readouterr().err
 
 
-def test_missing_tensors_are_named(tmp_path):
-    from safetensors.torch import save_file
-
-    tensors = dict(stored("stylegan2-ada"))
-    del tensors["synthesis.b8.conv0.weight"]
-    save_file(tensors, tmp_path / "torn.safetensors")
-    with pytest.raises(PandaError, match="synthesis.b8.conv0.weight"):
+def test_missing_tensors_are_named_and_their_file_is_not_converted(tmp_path, capsys):
+    checkpoint = read_checkpoint(GOLDENS / "stylegan2-ada" / "network.pkl")
+    tensors = dict(checkpoint.tensors)
+    del tensors["synthesis.b4.const"]
+    save_checkpoint(tmp_path / "torn.safetensors", Checkpoint("", tensors, checkpoint.config))
+    with pytest.raises(PandaError, match="synthesis.b4.const"):
         create_generator(str(tmp_path / "torn.safetensors"))
+    out = tmp_path / "out.safetensors"
+    assert main(["convert", str(tmp_path / "torn.safetensors"), "--out", str(out)]) == 2
+    assert "synthesis.b4.const" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("folder", ["stylegan2-ada-cond", "stylegan3-r"])
+def test_what_a_file_leaves_unsaid_is_told(folder, tmp_path):
+    """Names and shapes do not show a clamp, and images differ with another one."""
+    path = tmp_path / "bare.safetensors"
+    save_file(dict(read_checkpoint(GOLDENS / folder / "network.pkl").tensors), path)
+    with pytest.warns(PandaWarning, match="does not say how .* conv_clamp="):
+        create_generator(str(path))
+
+
+def test_a_name_that_is_no_text_is_one_sentence(tmp_path):
+    with pytest.raises(PandaError, match="cannot hold the name"):
+        save_checkpoint(tmp_path / "x", Checkpoint("", {"\ud800": torch.zeros(1)}))
+
+
+def test_stylegan3_arguments_of_another_kind_are_one_sentence(tmp_path):
+    checkpoint = read_checkpoint(GOLDENS / "stylegan3-t" / "network.pkl")
+    config = {**checkpoint.config, "mapping_kwargs": 3}
+    path = tmp_path / "odd.safetensors"
+    save_checkpoint(path, Checkpoint("", checkpoint.tensors, config))
+    with pytest.raises(PandaError, match="mapping_kwargs=3"):
+        create_generator(str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from panda.checkpoints.strict import load_strictly, shape_of
-from panda.errors import PandaError
+from panda.errors import PandaError, PandaWarning
 
 RESOLUTIONS = 10
 """4, 8, 16, ... 2048 pixels: more than any official network of these architectures has."""
@@ -128,10 +129,21 @@ def number(facts: Mapping[str, Any], name: str, default: float | None) -> float 
 
 def section(facts: Mapping[str, Any], name: str, default: Mapping[str, Any]) -> Mapping[str, Any]:
     """Read a group of arguments from what a file says of its network."""
-    value = facts.get(name, default)
+    value = default if facts.get(name) is None else facts[name]
     if isinstance(value, Mapping):
         return value
     raise PandaError(f"the file says {name}={value!r}, expected named arguments")
+
+
+def tell_assumed(architecture: str, assumed: Mapping[str, object]) -> None:
+    """Warn where a file says nothing of its network and no shape of a tensor shows it."""
+    listed = ", ".join(f"{name}={value}" for name, value in assumed.items())
+    warnings.warn(
+        f"the file does not say how its {architecture} was made; {listed} is assumed, and images"
+        " are wrong where that does not hold",
+        PandaWarning,
+        stacklevel=2,
+    )
 
 
 def check_activation(*facts: Mapping[str, Any]) -> None:

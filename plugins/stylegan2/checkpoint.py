@@ -21,6 +21,7 @@ from ..common.loading import (
     number,
     plain_names,
     section,
+    tell_assumed,
 )
 from .backend import StyleGAN2
 from .names import NVIDIA, ROSINALITY, SPELLINGS
@@ -119,11 +120,14 @@ def _options(spelling: Spelling, facts: Mapping[str, Any]) -> dict[str, Any]:
         clamp, half = 256, 4
     check_activation(mapping, synthesis)
     rate = number(mapping, "lr_multiplier", number(facts, "mapping_lrmul", None))
-    return {
+    options = {
         "lr_multiplier": rate or 0.01,
         "conv_clamp": number(synthesis, "conv_clamp", clamp),
         "num_fp16_res": int(number(synthesis, "num_fp16_res", half) or 0),
     }
+    if spelling is NVIDIA and not facts:
+        tell_assumed(ARCHITECTURE, options)
+    return options
 
 
 def _unsaved(config: Config, saved: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -103,6 +103,7 @@ def test_layers_are_those_of_the_original(generators, folder):
         assert design.padding(size) == layer["padding"][0]
 
 
+@pytest.mark.filterwarnings("ignore:the file does not say")
 def test_without_arguments_shapes_tell_the_rest(generators):
     for folder in (T, R):
         inferred = from_checkpoint(checkpoint(folder), CPU, torch.float32)

@@ -135,9 +135,9 @@ def section(facts: Mapping[str, Any], name: str, default: Mapping[str, Any]) -> 
     raise PandaError(f"the file says {name}={value!r}, expected named arguments")
 
 
-def tell_assumed(architecture: str, assumed: Mapping[str, object]) -> None:
-    """Warn where a file says nothing of its network and no shape of a tensor shows it."""
-    listed = ", ".join(f"{name}={value}" for name, value in assumed.items())
+def tell_assumed(architecture: str, config: object, *options: str) -> None:
+    """Warn of the options that a file does not say and that no shape of a tensor shows."""
+    listed = ", ".join(f"{name}={getattr(config, name)}" for name in options)
     warnings.warn(
         f"the file does not say how its {architecture} was made; {listed} is assumed, and images"
         " are wrong where that does not hold",

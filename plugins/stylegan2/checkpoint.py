@@ -58,6 +58,8 @@ def read_network(checkpoint: Checkpoint, dtype: torch.dtype) -> Network:
         network = Network(config)
     weights = Weights(ARCHITECTURE, spelling, {**tensors, **unsaved})
     weights.load(network, {"resample_filter": FILTER})
+    if spelling is NVIDIA and not checkpoint.config:
+        tell_assumed(ARCHITECTURE, config, "lr_multiplier", "conv_clamp", "num_fp16_res")
     network.requires_grad_(False).to(dtype)
     if "latent_avg" in unsaved:
         z = torch.from_numpy(seeded_normal([0], MEAN_SAMPLES, config.z_dim))[0]
@@ -120,14 +122,11 @@ def _options(spelling: Spelling, facts: Mapping[str, Any]) -> dict[str, Any]:
         clamp, half = 256, 4
     check_activation(mapping, synthesis)
     rate = number(mapping, "lr_multiplier", number(facts, "mapping_lrmul", None))
-    options = {
+    return {
         "lr_multiplier": rate or 0.01,
         "conv_clamp": number(synthesis, "conv_clamp", clamp),
         "num_fp16_res": int(number(synthesis, "num_fp16_res", half) or 0),
     }
-    if spelling is NVIDIA and not facts:
-        tell_assumed(ARCHITECTURE, options)
-    return options
 
 
 def _unsaved(config: Config, saved: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -44,6 +44,8 @@ def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.d
                     f" {layer.design.source.cutoff:g} to {layer.design.target.cutoff:g} that the"
                     f" constructor's arguments ask for: they differ by {error:.2g}"
                 )
+    if not checkpoint.config:
+        tell_assumed("StyleGAN3", network.config, "lr_multiplier", "conv_clamp", "output_scale")
     return StyleGAN3(network, device, dtype)
 
 
@@ -86,9 +88,6 @@ def build(checkpoint: Checkpoint) -> Network:
             }
         ),
     )
-    if not given:
-        assumed = ("lr_multiplier", "conv_clamp", "output_scale")
-        tell_assumed("StyleGAN3", {name: getattr(config, name) for name in assumed})
     if config.sampling.num_layers != len(layers) - 1:
         raise PandaError(
             f"the checkpoint has {len(layers)} StyleGAN3 layers, but its constructor's arguments"

@@ -89,7 +89,7 @@ class FaceParser:
         if images.shape[-1] > size:
             images = F.interpolate(images, (size, size), mode="bilinear", antialias=True)
         else:
-            images = F.interpolate(images, (size, size), mode="bicubic")
+            images = F.interpolate(images, (size, size), mode="bicubic").clamp_(-1, 1)
         mean, std = (images.new_tensor(values)[:, None, None] for values in (MEAN, STD))
         scores = self.network((images.add(1).div(2) - mean) / std)
         # One sample at a time: scores at full size are large.

@@ -42,6 +42,11 @@ def recognizes(checkpoint: Checkpoint) -> bool:
 
 def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> StyleGAN2:
     """Build the generator; raises `PandaError` that names the tensors which do not fit."""
+    return StyleGAN2(read_network(checkpoint, dtype), device, dtype)
+
+
+def read_network(checkpoint: Checkpoint, dtype: torch.dtype) -> Network:
+    """The network of a file, on the CPU; raises `PandaError` as `from_checkpoint` does."""
     tensors = plain_names(checkpoint.tensors)
     spelling = spelling_of(tensors)
     if spelling is None:
@@ -56,7 +61,7 @@ def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.d
     if "latent_avg" in unsaved:
         z = torch.from_numpy(seeded_normal([0], MEAN_SAMPLES, config.z_dim))[0]
         network.mapping.w_avg = network.mapping(z.to(dtype), None).mean(0)
-    return StyleGAN2(network, device, dtype)
+    return network
 
 
 def spelling_of(tensors: Mapping[str, Tensor]) -> Spelling | None:

@@ -205,6 +205,15 @@ def test_a_server_that_promises_too_little_is_noticed_by_the_reader(cache, web):
     assert kept(cache) == []
 
 
+def test_what_follows_the_end_of_the_file_is_not_taken(cache, web):
+    """A 206 answer tells the size in its Content-Range, and need not have a Content-Length."""
+    mine = broken(web, 400_000)
+    web.junk = b"!" * 5000
+    mine.fetch()
+    (notes,) = (cache / "downloads").rglob("*.json")
+    assert json.loads(notes.read_text())["sha256"] == SUM
+
+
 def test_the_published_checksum_is_checked(cache, web):
     with pytest.raises(PandaError, match=r"expected 0{16}\.\.\., which was published"):
         weights(web, sha256="0" * 64).fetch()

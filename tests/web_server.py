@@ -21,6 +21,8 @@ class WebServer:
         """After how many bytes the next answers break off."""
         self.claims: int | None = None
         """A Content-Length that is not true."""
+        self.junk = b""
+        """What follows the end of the file in answers that tell no Content-Length."""
         self.stall = 0.0
         """Seconds that it waits where it would break off."""
         self.status = 200
@@ -60,10 +62,13 @@ class WebServer:
                 if start:
                     facts["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
                 body = data[start:]
-                self.begin(206 if start else 200, facts, web.claims or len(body))
+                length = None if web.junk else web.claims or len(body)
+                self.begin(206 if start else 200, facts, length)
                 if web.cuts:
                     body = body[: web.cuts.pop(0)]
                     self.close_connection = True
+                else:
+                    body += web.junk
                 self.wfile.write(body)
                 self.wfile.flush()
                 web.sent += len(body)
@@ -80,7 +85,8 @@ class WebServer:
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(length))
+                if length is not None:
+                    self.send_header("Content-Length", str(length))
                 self.close_connection = True
                 self.send_header("Connection", "close")
                 self.end_headers()

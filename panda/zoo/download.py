@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
@@ -97,7 +98,7 @@ class Download:
             if start and not (same and start == asked):
                 self.path.unlink(missing_ok=True)
                 raise _BrokenError("the file changed on the server meanwhile")
-            chunks = _chunks(response)
+            chunks = _chunks(response, sys.maxsize if size is None else size - start)
             first = next(chunks, b"")
             if not start:
                 _refuse_page(response, first, self.address)
@@ -172,10 +173,11 @@ def _validator(headers: Message) -> str:
     return tag if tag.startswith('"') else headers.get("Last-Modified", "")
 
 
-def _chunks(response: HTTPResponse) -> Iterator[bytes]:
-    """Bytes as they come; none is lost where the connection breaks."""
+def _chunks(response: HTTPResponse, missing: int) -> Iterator[bytes]:
+    """Bytes as they come, those that are missing and no more; none is lost where it breaks."""
     try:
-        while chunk := response.read1(CHUNK):
+        while chunk := response.read1(min(CHUNK, missing)):
+            missing -= len(chunk)
             yield chunk
     except (HTTPException, OSError) as error:
         raise _BrokenError(_reason(error)) from error

@@ -198,6 +198,28 @@ def test_a_server_that_promises_too_much_ends_in_a_sentence(cache, web):
     assert not weights(web).cached
 
 
+def test_sizes_of_thousands_of_digits_are_no_sizes(cache, web):
+    web.claims = "9" * 5000
+    weights(web).fetch()
+    assert weights(web).cached
+
+
+def test_a_range_of_thousands_of_digits_starts_over(cache, web):
+    mine = broken(web, 400_000)
+    web.total = "9" * 5000
+    mine.fetch()
+    assert web.asked == ["bytes=400000-", None]
+
+
+@pytest.mark.parametrize("validator", ['"one"\r\nHost: elsewhere', '"\u4e00"'])
+def test_notes_that_no_request_can_carry_start_over(cache, web, validator):
+    mine = broken(web, 400_000)
+    (notes,) = (cache / "downloads").rglob("*.json")
+    notes.write_text(json.dumps(json.loads(notes.read_text()) | {"validator": validator}))
+    mine.fetch()
+    assert web.asked == [None]
+
+
 def test_a_server_that_promises_too_little_is_noticed_by_the_reader(cache, web):
     web.claims = len(FILE) - 1000
     with pytest.raises(PandaError, match="is not toy: "):
@@ -290,6 +312,15 @@ def test_redirects_are_followed_and_resumed(cache, web):
 def test_redirects_in_circles_or_elsewhere_are_refused(cache, web, target):
     web.redirects = {"/a": target}
     with pytest.raises(PandaError, match="/a (answered 302|leads from http to ftp)"):
+        weights(web, path="/a").fetch()
+
+
+@pytest.mark.parametrize(
+    "target", ["http://[", "http://a..b/x", f"http://{'a' * 300}/", "http://\xff\xfe/"]
+)
+def test_a_redirect_to_no_address_is_one_sentence(cache, web, target):
+    web.redirects = {"/a": target}
+    with pytest.raises(PandaError, match="/a (cannot be fetched: |leads from)"):
         weights(web, path="/a").fetch()
 
 

@@ -19,8 +19,10 @@ class WebServer:
         self.ranges = True
         self.cuts: list[int] = []
         """After how many bytes the next answers break off."""
-        self.claims: int | None = None
+        self.claims: int | str | None = None
         """A Content-Length that is not true."""
+        self.total = ""
+        """A size in Content-Range that is not true."""
         self.junk = b""
         """What follows the end of the file in answers that tell no Content-Length."""
         self.stall = 0.0
@@ -60,7 +62,7 @@ class WebServer:
                     return self.begin(416, {"Content-Range": f"bytes */{len(data)}"}, 0)
                 facts = {"Content-Type": web.kind, **web.validators}
                 if start:
-                    facts["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+                    facts["Content-Range"] = f"bytes {start}-{len(data) - 1}/{web.total or len(data)}"
                 body = data[start:]
                 length = None if web.junk else web.claims or len(body)
                 self.begin(206 if start else 200, facts, length)

@@ -54,7 +54,8 @@ class Download:
         except (OSError, ValueError, RecursionError):
             return {}
         found = notes if isinstance(notes, dict) else {}
-        return {name: str(value) for name, value in found.items()}
+        texts = {name: str(value) for name, value in found.items()}
+        return {name: text for name, text in texts.items() if re.fullmatch("[ -~]*", text)}
 
     def note(self, notes: Mapping[str, str]) -> None:
         """Write the notes; raises `PandaError` where they cannot be written."""
@@ -141,6 +142,8 @@ class Download:
             raise PandaError(f"{self.address} answered {reason}; {BY_HAND}") from error
         except (URLError, HTTPException, OSError) as error:
             raise _BrokenError(_reason(error)) from error
+        except ValueError as error:  # it leads to an address that is none
+            raise PandaError(f"{self.address} cannot be fetched: {error}; {BY_HAND}") from error
 
 
 class _Redirects(HTTPRedirectHandler):
@@ -161,10 +164,10 @@ class _Redirects(HTTPRedirectHandler):
 def _span(response: HTTPResponse) -> tuple[int, int | None]:
     """Where the answer begins in the file, and the size of the whole file, where it is told."""
     if response.status == 206:
-        told = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
+        told = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d{1,18})", response.headers.get("Content-Range", ""))
         return (int(told[1]), int(told[2])) if told else (-1, None)
     length = response.headers.get("Content-Length", "")
-    return 0, int(length) if length.isdecimal() else None
+    return 0, int(length) if re.fullmatch(r"\d{1,18}", length) else None
 
 
 def _validator(headers: Message) -> str:

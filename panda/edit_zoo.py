@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from panda.errors import PandaError
 
@@ -69,13 +70,13 @@ def _edit(path: Path, name: str, facts: object) -> NamedEdit:
     """The edit that ``facts`` tell; others than those of `NamedEdit` are for people."""
     if not _is_name(name) or not isinstance(facts, dict):
         raise PandaError(f"{path}: {name!r:.60} is no short name of an edit with its fields")
-    found = {field.name: facts.get(field.name) for field in fields(NamedEdit)}
+    found: dict[str, Any] = {field.name: facts.get(field.name) for field in fields(NamedEdit)}
     for field, value in found.items():
         fits, expected = KINDS[field]
         if not fits(value):
             given = f"{value!r:.60}" if field in facts else "missing"
             raise PandaError(f"{path}: {field!r} of edit {name!r} is {given}, expected {expected}")
-    return NamedEdit(**{**found, "edits": tuple(facts["edits"])})
+    return NamedEdit(**found | {"edits": tuple(found["edits"])})
 
 
 def _is_name(value: object) -> bool:

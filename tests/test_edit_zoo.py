@@ -160,7 +160,9 @@ def test_facts_of_the_wrong_kind_are_one_sentence_to_readers_and_writers(tmp_pat
     path = tmp_path / "zoo.json"
     path.write_text(json.dumps({"format": 1, "edits": {"a": facts | fact}}))
     (field,) = fact
-    with pytest.raises(PandaError, match=f"zoo.json: '{field}' of edit 'a' is .* expected") as error:
+    with pytest.raises(
+        PandaError, match=f"zoo.json: '{field}' of edit 'a' is .* expected"
+    ) as error:
         read_zoo(path)
     assert len(str(error.value)) < 1000
     with pytest.raises(PandaError, match=f"'{field}' of edit 'a' is .* expected"):
@@ -178,7 +180,9 @@ def test_words_for_people_are_left_alone(zoo):
 def test_a_zoo_is_utf_8_in_any_locale_and_may_have_a_mark(zoo):
     text = zoo.read_text().replace("released", "lächeln")
     zoo.write_bytes(b"\xef\xbb\xbf" + text.encode())
-    code = "import sys; from panda.edit_zoo import read_zoo; print(ascii(list(read_zoo(sys.argv[1]))))"
+    code = (
+        "import sys; from panda.edit_zoo import read_zoo; print(ascii(list(read_zoo(sys.argv[1]))))"
+    )
     command = [sys.executable, "-X", "utf8=0", "-c", code, str(zoo)]
     environment = {**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

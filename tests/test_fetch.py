@@ -427,7 +427,11 @@ def test_downloads_that_cannot_be_written_are_one_sentence(cache, web):
 
 def test_what_killed_processes_left_half_done_is_removed(cache, web):
     (downloads,) = broken(web, 400_000) and (cache / "downloads").iterdir()
-    left = [cache / ".fetch-1", cache / "generators" / ".toy.safetensors.1", downloads / ".n.json.1"]
+    left = [
+        cache / ".fetch-1",
+        cache / "generators" / ".toy.safetensors.1",
+        downloads / ".n.json.1",
+    ]
     for folder in left:
         folder.mkdir(parents=True)
         (folder / "half").touch()
@@ -455,8 +459,8 @@ def shop(web, monkeypatch):
     mine = weights(web)
     facts = ("StyleGAN2", "random", SIZE, "MIT", "here", mine.load, mine)
     known = {"toy-random": Card(*facts), "toy-free": Card(*facts[:-1])}
-    monkeypatch.setattr(registry, "cards", lambda: known)
     monkeypatch.setattr("panda.cli.catalog.cards", lambda: known)
+    monkeypatch.setattr(registry, "cards", lambda: known)
     return mine
 
 

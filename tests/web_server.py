@@ -66,7 +66,9 @@ class WebServer:
                     return self.begin(416, {"Content-Range": f"bytes */{len(data)}"}, 0)
                 facts = {"Content-Type": web.kind, **web.validators}
                 if start:
-                    facts["Content-Range"] = f"bytes {start}-{len(data) - 1}/{web.total or len(data)}"
+                    facts["Content-Range"] = (
+                        f"bytes {start}-{len(data) - 1}/{web.total or len(data)}"
+                    )
                 body = data[start:]
                 length = None if web.junk else web.claims or len(body)
                 self.begin(206 if start else 200, facts, length)

@@ -184,7 +184,9 @@ class _Redirects(HTTPRedirectHandler):
 def _span(response: HTTPResponse) -> tuple[int, int | None]:
     """Where the answer begins in the file, and the size of the whole file, where it is told."""
     if response.status == 206:
-        told = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d{1,18})", response.headers.get("Content-Range", ""))
+        told = re.fullmatch(
+            r"bytes (\d{1,18})-\d+/(\d{1,18})", response.headers.get("Content-Range", "")
+        )
         return (int(told[1]), int(told[2])) if told else (-1, None)
     length = response.headers.get("Content-Length", "")
     return 0, int(length) if re.fullmatch(r"\d{1,18}", length) else None

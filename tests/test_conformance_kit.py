@@ -486,6 +486,24 @@ def test_authors_run_the_checks_with_pytest(check):
     check()
 
 
+class Unhashable:
+    __name__ = "unhashable"
+    __hash__ = None
+
+    def __call__(self, device, dtype):
+        return TinyGenerator(device, dtype)
+
+
+@parametrize_with_checks([Unhashable()])
+def test_what_loads_may_be_any_callable(check):
+    check()
+
+
+def test_a_name_is_not_a_list_of_letters():
+    with pytest.raises(PandaError, match=r"such as \['tiny-16'\], but a string was given"):
+        parametrize_with_checks("tiny-16")
+
+
 def test_pytest_is_told_of_failures_excuses_and_skips(monkeypatch):
     monkeypatch.setattr(WithoutGradients, "excused", {"gradient": "runs in ONNX"})
     mark = parametrize_with_checks([LayersBackwards, WithoutGradients]).mark

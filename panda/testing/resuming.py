@@ -9,7 +9,16 @@ import torch
 from torch import nn
 
 from panda.errors import PandaError
-from panda.testing.checks import Problem, Problems, check, differ, global_streams, rounding, stir, unlike
+from panda.testing.checks import (
+    Problem,
+    Problems,
+    check,
+    differ,
+    global_streams,
+    rounding,
+    stir,
+    unlike,
+)
 
 if TYPE_CHECKING:
     from panda.testing.trial import Trial
@@ -92,7 +101,8 @@ def _dead(trial: Trial, name: str) -> str:
     state = trial.generator.head(trial.latents, name)
     x = state.x.detach()
     noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
-    noise *= x.std().clamp_min(1e-3)
+    # Ten deviations open units that a ReLU keeps closed for all usual features.
+    noise *= 10 * x.std().clamp_min(1e-3)
     changed, sizes = x.clone(), x.shape[1:]
     lower = slice(0, 1), *(slice(0, max(1, size // 2)) for size in sizes)
     upper = slice(1, 2), *(slice(size // 2, size) for size in sizes)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -100,7 +101,7 @@ class Trial:
     @property
     def excuses(self) -> dict[str, str]:
         """Those that are a text with a reason; another check complains of the rest."""
-        given = self.generator.excused
+        given: Any = self.generator.excused
         pairs = given.items() if isinstance(given, Mapping) else ()
         return {k: v for k, v in pairs if isinstance(k, str) and isinstance(v, str) and v}
 

@@ -198,7 +198,7 @@ class RestKeptOnSelf(TinyGenerator):
         return self.tail(self.head(latents, "c"), "c")
 
 
-class RestKeptByTheFirstLayer(RestKeptOnSelf):
+class RestKeptByTheLastLayer(RestKeptOnSelf):
     def head(self, latents, layer):
         if layer == "c" or not hasattr(self, "kept"):
             self.kept = latents.tensors["z"][:, :1, None, None]
@@ -334,7 +334,7 @@ BROKEN = {
     StillLearning: ("frozen", "call requires_grad_(False)"),
     WithoutGradients: ("gradient", "at layer 'a': none arrive"),
     RestKeptOnSelf: ("in_place", "at layer 'a': after another head, tail gives another image"),
-    RestKeptByTheFirstLayer: ("in_place", "keep nothing on self, carry it in State.rest"),
+    RestKeptByTheLastLayer: ("in_place", "keep nothing on self, carry it in State.rest"),
     FirstChannel: ("sensitivity", "(changed: last channels, lower right, second sample)"),
     FirstPixel: ("sensitivity", "let tail start from all of state.x"),
     FirstSample: ("sensitivity", "second sample"),

@@ -174,7 +174,7 @@ def frozen(trial: Trial) -> Problems:
     learning = any(p.requires_grad for module in modules for p in module.parameters())
     first, last = (list(generator.layers)[k] for k in (0, -1))
     state = generator.head(one, first)
-    made = state.x, generator.head(one, last).x, generator.tail(state, first)
+    made = state.x, generator.tail(state, first), generator.head(one, last).x
     if learning or any(x.requires_grad for x in (*made, generator.forward(one))):
         yield Problem("parameters require gradients; call requires_grad_(False) when loading")
 

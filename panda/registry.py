@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -16,7 +16,8 @@ import pluggy
 
 from panda import hookspecs
 from panda.edit_zoo import NamedEdit, read_zoo
-from panda.errors import PandaError, PandaWarning, nearest
+from panda.errors import PandaError, PandaWarning, nearest, told
+from panda.generator import Generator
 from panda.zoo.architecture import OWN, Architecture
 from panda.zoo.card import Card
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     import torch
 
     from panda.checkpoints.checkpoint import Checkpoint
-    from panda.generator import Generator
 
 T = TypeVar("T")
 
@@ -209,11 +209,23 @@ def create_generator(
     kinds = {"float32": torch.float32, "float64": torch.float64}
     if dtype not in kinds:
         raise PandaError(f"dtype {dtype!r} is not supported{nearest(dtype, kinds)}")
-    if card:
-        generator = _load(card, engine, place, kinds[dtype])
-    else:
-        generator = _open(Path(name), engine, place, kinds[dtype])
+    rest = engine, place, kinds[dtype]
+    generator = loaded(name, lambda: _load(card, *rest) if card else _open(Path(name), *rest))
     generator.name = name
+    return generator
+
+
+def loaded(name: str, load: Callable[[], Generator]) -> Generator:
+    """What ``load`` gives; raises `PandaError` for anything else, and for whatever it raises."""
+    try:
+        generator = load()
+    except PandaError:
+        raise
+    except Exception as error:  # a backend may fail in any way at all
+        raise PandaError(f"generator {name!r} cannot be loaded: {told(error)}") from error
+    if not isinstance(generator, Generator):
+        given = type(generator).__name__
+        raise PandaError(f"loading {name!r} gave a {given}, expected a panda.Generator")
     return generator
 
 

@@ -24,8 +24,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
-from panda.errors import PandaError, nearest
+from panda.errors import PandaError, nearest, told
 from panda.generator import Generator, Latents, Layer, State, seeded_normal
 
 
@@ -38,8 +39,8 @@ class TorchModule(Generator):
 
     ``layers`` are names of submodules (as `Module.named_modules` gives them) that run once in each
     forward pass and return features ``[N, C, H, W]``; their sizes, their order and the resolution
-    are found by one run. The module is moved, put into eval mode and frozen in place, and used by
-    one thread at a time.
+    are found by one run. The module is moved, put into eval mode and frozen in place (also where
+    that run fails), and used by one thread at a time.
 
     Latents are ``z``: ``[N, *latent]`` standard normal draws, or what ``draw(seeds)`` gives, each
     row from its own seed alone. ``images`` turns what the module returns into images
@@ -48,8 +49,8 @@ class TorchModule(Generator):
     latents' tensors in their order.
 
     Raises `PandaError` for a submodule that is not there, does not run exactly once or returns
-    anything but such features, for anything but such images, and for a forward pass that draws
-    random numbers.
+    anything but such features, for anything but such images, for a run that fails, and for a
+    forward pass that draws torch's random numbers.
     """
 
     usual_truncation = 1.0
@@ -66,16 +67,18 @@ class TorchModule(Generator):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.name = type(module).__name__
+        if isinstance(module, torch.jit.ScriptModule) or not isinstance(module, nn.Module):
+            raise PandaError(
+                f"a {self.name} cannot be stopped in the middle; give the torch.nn.Module itself"
+            )
+        if not isinstance(latent, Sequence):
+            raise PandaError(
+                f"latent is the shape of one, such as (512,), but {latent!r} was given"
+            )
         self.device, self.dtype = torch.device(device), dtype
-        self.module = module.eval().requires_grad_(False).to(self.device, dtype)
         self.latent, self.draw, self.images = tuple(latent), draw, images
-        self._submodules = dict(module.named_modules(remove_duplicate=False))
-        del self._submodules[""]
-        for path in layers:
-            if path not in self._submodules:
-                raise PandaError(
-                    f"{self.name} has no module {path!r}{nearest(path, self._submodules)}"
-                )
+        self._submodules = _submodules(module, self.name, layers)
+        self.module = module.eval().requires_grad_(False).to(self.device, dtype)
         self.layers, self.resolution = self._measure(layers)
 
     def sample(
@@ -91,6 +94,11 @@ class TorchModule(Generator):
             z = truncation * torch.from_numpy(seeded_normal(seeds, *self.latent))
         elif truncation == 1:
             z = self.draw(seeds)
+            if _shape(z)[:1] != [len(seeds)]:
+                raise PandaError(
+                    f"draw gives {_described(z)} for {len(seeds)} seeds, expected a torch.Tensor"
+                    " with a row for each"
+                )
         else:
             raise PandaError(
                 f"{self.name} draws latents in a way of its own, whose mean is not known; only"
@@ -102,7 +110,7 @@ class TorchModule(Generator):
         """See `Generator.head`. The state's rest are the latents."""
         reached = []
 
-        def stop(module: nn.Module, inputs: object, output: Tensor) -> None:
+        def stop(path: str, output: Tensor) -> None:
             reached.append(output)
             raise _Reached
 
@@ -133,8 +141,13 @@ class TorchModule(Generator):
 
     @contextmanager
     def _hooked(self, paths: Sequence[str], hook: Callable[..., Any]) -> Iterator[None]:
-        """Have ``hook`` called after these modules, in here only."""
-        handles = [self._submodules[path].register_forward_hook(hook) for path in paths]
+        """Have ``hook(path, output)`` called after these modules, in here only."""
+
+        def attach(path: str) -> RemovableHandle:
+            module = self._submodules[path]
+            return module.register_forward_hook(lambda _module, _inputs, out: hook(path, out))
+
+        handles = [attach(path) for path in paths]
         try:
             yield
         finally:
@@ -143,17 +156,17 @@ class TorchModule(Generator):
 
     def _measure(self, paths: Sequence[str]) -> tuple[dict[str, Layer], int]:
         """Layers in the order in which they run, and the resolution, found by one forward pass."""
-        names = {self._submodules[path]: path for path in paths}
         runs: list[Layer] = []
         latents, before = self.sample([0]), self._random_state()
-        with self._hooked(paths, lambda module, _, out: runs.append(_layer(names[module], out))):
+        with self._hooked(paths, lambda path, out: runs.append(_layer(path, out))):
             try:
                 image = self.forward(latents)
-            except (RuntimeError, TypeError, ValueError) as error:
+            except PandaError:
+                raise
+            except Exception as error:  # a module may fail in any way at all
                 given = [list(tensor.shape) for tensor in latents.tensors.values()]
-                reason = str(error).partition("\n")[0]
                 raise PandaError(
-                    f"{self.name} does not run on latents {given}: {reason}"
+                    f"{self.name} does not run on latents {given}: {told(error)}"
                 ) from error
         if self._random_state() != before:
             raise PandaError(
@@ -180,6 +193,21 @@ class TorchModule(Generator):
         if self.device.type == "cuda":
             states.append(torch.cuda.get_rng_state(self.device))
         return [state.numpy().tobytes() for state in states]
+
+
+def _submodules(module: nn.Module, name: str, paths: Sequence[str]) -> dict[str, nn.Module]:
+    """The submodules of these names, each a name of its own, though perhaps of one module."""
+    if isinstance(paths, str) or len(set(paths)) < len(paths):
+        raise PandaError(f"layers are a list of names, each once, but {paths!r} was given")
+    try:
+        known = dict(module.named_modules(remove_duplicate=False))
+    except RecursionError as error:
+        raise PandaError(f"{name} holds itself as a submodule, which cannot be walked") from error
+    del known[""]
+    for path in paths:
+        if path not in known:
+            raise PandaError(f"{name} has no module {path!r}{nearest(str(path), known)}")
+    return {path: known[path] for path in paths}
 
 
 def _layer(path: str, output: object) -> Layer:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shlex
 import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from backend_checks import conform
 from snippets import ROOT, blocks, links
 from torch import nn
+
+from panda import PandaError
+from panda.testing import check_generator
+from panda_plugins.torch_module import TorchModule
 
 PAGE = "docs/backends.md"
 EXAMPLE = ROOT / "examples" / "panda-dcgan"
@@ -101,6 +107,32 @@ def test_the_examples_architecture_opens_files(installed, tmp_path):
     facts = json.loads(run(f"panda info {tmp_path / 'netG.pth'} --json"))
     assert (facts["architecture"], facts["resolution"]) == ("DCGAN", 64)
     assert [layer["height"] for layer in facts["layers"]] == [4, 8, 16, 32]
+
+
+@pytest.mark.parametrize("stream", ["global", "numpy", "python", "own"])
+def test_random_draws_of_a_module_are_found_where_the_page_says(stream):
+    generator = torch.Generator().manual_seed(0)
+    noise = {
+        "global": lambda: torch.rand(()),
+        "numpy": np.random.rand,
+        "python": random.random,
+        "own": lambda: torch.rand((), generator=generator),
+    }[stream]
+
+    class Noisy(nn.Sequential):
+        def forward(self, z):
+            return super().forward(z) * (0.5 + 0.5 * noise())
+
+    def load(device, dtype):
+        network = Noisy(nn.ConvTranspose2d(6, 3, 4), nn.ConvTranspose2d(3, 3, 4, 2, 1), nn.Tanh())
+        return TorchModule(network, ["0"], latent=(6, 1, 1), device=device, dtype=dtype)
+
+    if stream == "global":
+        with pytest.raises(PandaError, match="draws random numbers in its forward pass"):
+            check_generator(load)
+    else:
+        failed = [r.check for r in check_generator(load) if r.status == "failed"]
+        assert failed == ["repeatable"]
 
 
 @pytest.mark.parametrize("link", links(PAGE))

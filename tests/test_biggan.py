@@ -315,3 +315,8 @@ def test_double_precision_agrees():
         expected = golden(folder)["image_t0.405" if folder == DEEP else "image"]
         assert image.dtype == torch.float64
         assert error(image, expected) <= IMAGES
+
+
+def test_a_seed_that_is_none_is_refused():
+    with pytest.raises(PandaError, match="seed -1 is not a whole number from 0"):
+        truncated_normal([3, -1], 16)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from conftest import TinyGenerator
@@ -185,6 +186,117 @@ class WithoutGradients(TinyGenerator):
         return super().tail(state, layer)
 
 
+class RestKeptOnSelf(TinyGenerator):
+    def head(self, latents, layer):
+        self.kept = latents.tensors["z"][:, :1, None, None]
+        return super().head(latents, layer)
+
+    def tail(self, state, layer):
+        return super().tail(state, layer) + 0.1 * self.kept
+
+    def forward(self, latents):
+        return self.tail(self.head(latents, "c"), "c")
+
+
+class RestKeptByTheLastLayer(RestKeptOnSelf):
+    def head(self, latents, layer):
+        if layer == "c" or not hasattr(self, "kept"):
+            self.kept = latents.tensors["z"][:, :1, None, None]
+        return TinyGenerator.head(self, latents, layer)
+
+
+class PartOfTheFeatures(TinyGenerator):
+    part = (slice(None),)
+
+    def head(self, latents, layer):
+        x = super().head(latents, layer).x
+        return State(x, x)
+
+    def tail(self, state, layer):
+        x = state.rest.clone()
+        x[self.part] = state.x[self.part]
+        return super().tail(State(x), layer)
+
+
+class FirstChannel(PartOfTheFeatures):
+    part = (slice(None), 0)
+
+
+class FirstPixel(PartOfTheFeatures):
+    part = (..., 0, 0)
+
+
+class FirstSample(PartOfTheFeatures):
+    part = (0,)
+
+
+class LearningInAList(TinyGenerator):
+    def __init__(self, *place):
+        super().__init__(*place)
+        self.convs = list(self.convs.requires_grad_(True))
+
+    forward = torch.no_grad()(TinyGenerator.forward)
+
+
+class EverybodysSeed(TinyGenerator):
+    def head(self, latents, layer):
+        torch.manual_seed(0)
+        return super().head(latents, layer)
+
+
+class EverybodysNumPy(TinyGenerator):
+    def sample(self, seeds, *, truncation=1.0, label=None):
+        np.random.seed(seeds[0])
+        return super().sample(seeds, truncation=truncation, label=label)
+
+
+class TruncatedOrNot(TinyGenerator):
+    def sample(self, seeds, *, truncation=1.0, label=None):
+        return super().sample(seeds, truncation=float(truncation > 0), label=label)
+
+
+class TwentySeeds(TinyGenerator):
+    def sample(self, seeds, *, truncation=1.0, label=None):
+        few = [seed % 20 for seed in seeds]
+        drawn = super().sample(few, truncation=truncation, label=label)
+        return Latents(tuple(seeds), drawn.tensors)
+
+
+class ExcusedByAList(TinyGenerator):
+    excused = ["gradient"]  # noqa: RUF012
+
+
+class ExcusedByNobody(TinyGenerator):
+    excused = None
+
+
+class ExcusedByNumber(TinyGenerator):
+    excused = {1: "odd"}  # noqa: RUF012
+
+
+class ExcusedWithANumber(TinyGenerator):
+    excused = {"gradient": 3}  # noqa: RUF012
+
+
+class ExitsTheProcess(TinyGenerator):
+    def sample(self, seeds, *, truncation=1.0, label=None):
+        if truncation == 0.5:
+            raise SystemExit(3)
+        return super().sample(seeds, truncation=truncation, label=label)
+
+
+class SilentError(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+class RaisesWithoutWords(TinyGenerator):
+    def sample(self, seeds, *, truncation=1.0, label=None):
+        if truncation == 0.5:
+            raise SilentError
+        return super().sample(seeds, truncation=truncation, label=label)
+
+
 class Crash(TinyGenerator):
     def tail(self, state, layer):
         return super().tail(state, layer) + len(state.rest)
@@ -221,15 +333,45 @@ BROKEN = {
     BatchStatistics: ("batch", "something mixes samples"),
     StillLearning: ("frozen", "call requires_grad_(False)"),
     WithoutGradients: ("gradient", "at layer 'a': none arrive"),
+    RestKeptOnSelf: ("in_place", "at layer 'a': after another head, tail gives another image"),
+    RestKeptByTheLastLayer: ("in_place", "keep nothing on self, carry it in State.rest"),
+    FirstChannel: ("sensitivity", "(changed: last channels, lower right, second sample)"),
+    FirstPixel: ("sensitivity", "let tail start from all of state.x"),
+    FirstSample: ("sensitivity", "second sample"),
+    LearningInAList: ("frozen", "call requires_grad_(False)"),
+    EverybodysSeed: ("in_place", "are seeded or drawn; use a generator of your own"),
+    EverybodysNumPy: ("in_place", "(torch's, NumPy's or Python's)"),
+    TruncatedOrNot: ("truncation", "images are the same at truncations 1 and 0.5"),
+    TwentySeeds: ("seeds", "seeds 3 and 1000003 have the same latents"),
+    ExcusedByAList: ("excuses", "excused is ['gradient']; expected {check: reason}"),
+    ExcusedByNobody: ("excuses", "excused is None"),
+    ExcusedByNumber: ("excuses", "excused[1] = 'odd'; expected a check"),
+    ExcusedWithANumber: ("excuses", "excused['gradient'] = 3; expected a check"),
+    ExitsTheProcess: ("truncation", "it raised SystemExit: 3 (test_conformance_kit.py"),
+    RaisesWithoutWords: ("truncation", "it raised SilentError:  (test_conformance_kit.py"),
 }
+
+
+class EmptyLatent(TinyGenerator):
+    def sample(self, seeds, *, truncation=1.0, label=None):
+        drawn = super().sample(seeds, truncation=truncation, label=label)
+        return Latents(drawn.seeds, {**drawn.tensors, "label": torch.zeros(len(drawn), 0)})
+
+
+class TrueOrFalse(TinyGenerator):
+    def sample(self, seeds, *, truncation=1.0, label=None):
+        drawn = super().sample(seeds, truncation=truncation, label=label)
+        flip = torch.tensor([seed % 2 == 0 for seed in seeds])
+        return Latents(drawn.seeds, {**drawn.tensors, "flip": flip})
 
 
 def failed(results):
     return {result.check: result.text for result in results if result.status == "failed"}
 
 
-def test_a_generator_as_it_should_be_passes_every_check():
-    results = check_generator(TinyGenerator)
+@pytest.mark.parametrize("good", [TinyGenerator, EmptyLatent, TrueOrFalse])
+def test_a_generator_as_it_should_be_passes_every_check(good):
+    results = check_generator(good)
     assert {result.status for result in results} == {"ok"}, failed(results)
     assert [result.check for result in results] == [name for name in CHECKS if name != "card"]
 
@@ -244,7 +386,7 @@ def test_each_way_of_being_wrong_fails_one_check_with_a_sentence(fake):
 
 def test_every_check_catches_something():
     caught = {check for check, _ in BROKEN.values()}
-    assert caught | {"excuses", "card"} == set(CHECKS)
+    assert caught | {"card"} == set(CHECKS)
 
 
 def test_a_crash_is_told_by_its_place():
@@ -329,9 +471,37 @@ def test_panda_check_of_what_is_not_there_is_wrong_use(registered, capsys):
     assert "no generator 'tiny-17'; did you mean 'tiny-16'?" in capsys.readouterr().err
 
 
+def test_what_cannot_be_loaded_is_one_sentence():
+    def crash(device, dtype):
+        raise KeyError("weights\nand more")
+
+    with pytest.raises(PandaError, match="generator 'crash' cannot be loaded: KeyError: .weights"):
+        check_generator(crash)
+    with pytest.raises(PandaError, match="gave a NoneType, expected a panda.Generator"):
+        check_generator(lambda device, dtype: None)
+
+
 @parametrize_with_checks([TinyGenerator])
 def test_authors_run_the_checks_with_pytest(check):
     check()
+
+
+class Unhashable:
+    __name__ = "unhashable"
+    __hash__ = None
+
+    def __call__(self, device, dtype):
+        return TinyGenerator(device, dtype)
+
+
+@parametrize_with_checks([Unhashable()])
+def test_what_loads_may_be_any_callable(check):
+    check()
+
+
+def test_a_name_is_not_a_list_of_letters():
+    with pytest.raises(PandaError, match=r"such as \['tiny-16'\], but a string was given"):
+        parametrize_with_checks("tiny-16")
 
 
 def test_pytest_is_told_of_failures_excuses_and_skips(monkeypatch):

@@ -1,11 +1,13 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import pytest
 
 from panda import PandaError, create_generator, hookimpl, hookspecs, list_generators, registry
+from panda.cli import main
 from panda.errors import PandaWarning
 from panda.zoo import Card
 
@@ -134,6 +136,35 @@ def test_an_unknown_generator_names_the_nearest(install):
 def test_an_unknown_device_is_one_sentence():
     with pytest.raises(PandaError, match="device 'tpu' cannot be used here"):
         create_generator("mobilestylegan-ffhq-1024", device="tpu")
+
+
+class CrashesInLoad:
+    @hookimpl
+    def panda_generators(self):
+        def crash(device, dtype):
+            raise KeyError("weights")
+
+        def imports(device, dtype):
+            raise ImportError("No module named 'gone'")
+
+        return {"toy-key": replace(card(), load=crash), "toy-import": replace(card(), load=imports),
+                "toy-none": card()}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("toy-key", "generator 'toy-key' cannot be loaded: KeyError: 'weights'"),
+        ("toy-import", "generator 'toy-import' cannot be loaded: ImportError: No module named"),
+        ("toy-none", "loading 'toy-none' gave a NoneType, expected a panda.Generator"),
+    ],
+)
+def test_a_backend_that_crashes_in_load_is_one_sentence_and_exit_2(install, capsys, name, said):
+    install(broken="CrashesInLoad")
+    with pytest.raises(PandaError, match=said):
+        create_generator(name)
+    assert main(["check", name]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_every_hook_is_documented():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -71,7 +72,7 @@ def chain(device="cpu", dtype=torch.float32):
 
 
 def web(device="cpu", dtype=torch.float32):
-    return TorchModule(
+    generator = TorchModule(
         seeded(Web()),
         ["convs.0", "convs.1", "convs.2"],
         latent=(6,),
@@ -79,6 +80,8 @@ def web(device="cpu", dtype=torch.float32):
         device=device,
         dtype=dtype,
     )
+    generator.excused = {"truncation": "the module takes z to unit length, whatever its scale"}
+    return generator
 
 
 class Classes(nn.Module):
@@ -188,10 +191,87 @@ class Pair(nn.Module):
         return x, x
 
 
+class Scripted(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(6, 3, 1)
+
+    def forward(self, z):
+        return self.conv(z)
+
+
+class Ouroboros(Chain):
+    def __init__(self):
+        super().__init__()
+        self.self = self
+
+
+class Failing(Chain):
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def forward(self, z):
+        raise self.error
+
+
+class Shared(nn.Module):
+    """One module under two names."""
+
+    def __init__(self):
+        super().__init__()
+        self.chain = Chain()
+        self.relu = self.chain[2]
+
+    def forward(self, z):
+        return self.chain(z)
+
+
+def test_one_module_may_have_two_names():
+    generator = TorchModule(seeded(Shared()), ["chain.2", "relu"], latent=(6, 1, 1))
+    z = generator.sample([1])
+    a, b = (generator.head(z, name).x for name in generator.layers)
+    assert list(generator.layers) == ["chain.2", "relu"]
+    assert torch.equal(a, b)
+
+
+def test_what_is_refused_before_the_run_leaves_the_module_as_it_is():
+    module = Chain()
+    with pytest.raises(PandaError, match="has no module '9'"):
+        TorchModule(module, ["9"], latent=(6, 1, 1))
+    assert module.training
+    assert all(parameter.requires_grad for parameter in module.parameters())
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "a"])
+def test_a_seed_that_is_none_is_refused(seed):
+    with pytest.raises(PandaError, match=rf"seed {seed!r} is not a whole number from 0 to 2\*\*32"):
+        chain().sample([0, seed])
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 @pytest.mark.parametrize(
     ("module", "layers", "sentence"),
     [
         (Chain, ["7"], r"Chain has no module '7'; "),
+        (Chain, [7], r"Chain has no module 7; "),
+        (Chain, "12", r"layers are a list of names, each once, but '12' was given"),
+        (Chain, ["1", "1"], r"each once, but \['1', '1'\] was given"),
+        (
+            lambda: torch.jit.script(Scripted()),
+            ["conv"],
+            "Script.* cannot be stopped in the middle",
+        ),
+        (lambda: nn.Identity().forward, ["conv"], "a method cannot be stopped in the middle"),
+        (Ouroboros, ["self.2"], "Ouroboros holds itself as a submodule"),
+        (
+            lambda: Failing(IndexError("too many")),
+            ["2"],
+            "does not run on .*: IndexError: too many",
+        ),
+        (lambda: Failing(AssertionError("512")), ["2"], "does not run on .*: AssertionError: 512"),
+        (lambda: Failing(AttributeError("foo")), ["2"], "does not run on .*: AttributeError: foo"),
+        (lambda: Failing(KeyError("b")), ["2"], "Failing does not run on .*: KeyError: 'b'"),
         (Web, ["conv.1"], r"Web has no module 'conv\.1'; did you mean 'convs\.1'"),
         (Noisy, ["2"], r"Noisy draws random numbers in its forward pass.*give it fixed noise"),
         (Twice, ["conv"], r"'conv' runs 2 times in a forward pass of Twice, expected once"),
@@ -202,14 +282,21 @@ class Pair(nn.Module):
 )
 def test_modules_and_layers_that_cannot_be_resumed_are_refused(module, layers, sentence):
     with pytest.raises(PandaError, match=sentence):
-        TorchModule(seeded(module()), layers, latent=(6, 1, 1) if module is not Web else (6,))
+        TorchModule(module(), layers, latent=(6, 1, 1) if module is not Web else (6,))
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"latent": (5, 1, 1)}, r"Chain does not run on latents \[\[1, 5, 1, 1\]\]: Given transp"),
+        (
+            {"latent": (5, 1, 1)},
+            r"Chain does not run on latents \[\[1, 5, 1, 1\]\]: RuntimeError: Given",
+        ),
         ({"images": lambda x: x[:, :1]}, r"gives \[1, 1, 16, 16\], expected images \[N, 3, R, R"),
+        ({"images": lambda x: {"image": x}["img"]}, "does not run on .*: KeyError: 'img'"),
+        ({"latent": 6}, "latent is the shape of one, such as .512,., but 6 was given"),
+        ({"draw": lambda seeds: np.zeros((1, 6, 1, 1))}, "draw gives a ndarray for 1 seeds"),
+        ({"draw": lambda seeds: torch.zeros(3, 6, 1, 1)}, r"gives \[3, 6, 1, 1\] for 1 seeds"),
         ({"images": lambda x: {"image": x}}, r"gives a dict, expected images .* say with images="),
     ],
 )

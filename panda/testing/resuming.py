@@ -9,7 +9,16 @@ import torch
 from torch import nn
 
 from panda.errors import PandaError
-from panda.testing.checks import Problem, Problems, check, differ, unlike
+from panda.testing.checks import (
+    Problem,
+    Problems,
+    check,
+    differ,
+    global_streams,
+    rounding,
+    stir,
+    unlike,
+)
 
 if TYPE_CHECKING:
     from panda.testing.trial import Trial
@@ -74,27 +83,44 @@ def resume(trial: Trial) -> Problems:
 
 @check("features")
 def sensitivity(trial: Trial) -> Problems:
-    """Other features give another image, at every layer."""
+    """Other features give another image, at every layer and from each part of the features."""
     for name in trial.layers("sensitivity"):
-        if _is_dead(trial, name):
-            yield Problem("other features give the same image; let tail start from state.x", name)
+        if dead := _dead(trial, name):
+            yield Problem(
+                f"other features give the same image (changed: {dead}); let tail start from all of"
+                " state.x",
+                name,
+            )
 
 
-def _is_dead(trial: Trial, name: str) -> bool:
-    state = trial.generator.head(trial.latents[:1], name)
+def _dead(trial: Trial, name: str) -> str:
+    """The changed features that the image does not show; empty where it shows all.
+
+    Each of the two samples is changed in channels and positions that the other is not.
+    """
+    state = trial.generator.head(trial.latents, name)
     x = state.x.detach()
     noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
-    changed = x + noise * x.std().clamp_min(1e-3)
-    image = trial.generator.tail(state, name).detach()
-    after = trial.generator.tail(state.with_features(changed), name).detach()
-    return differ(after, image) == 0
+    # Ten deviations open units that a ReLU keeps closed for all usual features.
+    noise *= 10 * x.std().clamp_min(1e-3)
+    changed, sizes = x.clone(), x.shape[1:]
+    lower = slice(0, 1), *(slice(0, max(1, size // 2)) for size in sizes)
+    upper = slice(1, 2), *(slice(size // 2, size) for size in sizes)
+    for part in (lower, upper):
+        changed[part] += noise[part]
+    image = trial.generator.tail(state, name)
+    after = trial.generator.tail(state.with_features(changed), name)
+    places = "first channels, upper left, first sample", "last channels, lower right, second sample"
+    return " and ".join(places[k] for k in (0, 1) if differ(after[k], image[k]) == 0)
 
 
 @check("features")
 def in_place(trial: Trial) -> Problems:
-    """Latents, features and states are never written to."""
-    generator = trial.generator
+    """Latents, features, states and everybody's random numbers are never written to."""
+    stir()
+    generator, streams = trial.generator, global_streams()
     latents, drawn, other = trial.latents[:1], trial.latents[:1], trial.latents[1:2]
+    before = list(generator.layers)[-1]
     for name in trial.layers("in_place"):
         state = generator.head(latents, name)
         x = state.x.clone()
@@ -103,12 +129,26 @@ def in_place(trial: Trial) -> Problems:
             yield Problem("tail writes into state.x; work on a copy (x = x + y, not x += y)", name)
         elif unlike(trial, generator.tail(state, name), image):
             yield Problem("tail writes into state.rest; a second tail gives another image", name)
+        generator.head(other, before)
         generator.head(other, name)
+        before = name
         if differ(state.x, x) > 0:
             yield Problem("a later head writes into features given before; return new ones", name)
+        elif unlike(trial, generator.tail(state, name), image):
+            yield Problem(
+                "after another head, tail gives another image; keep nothing on self, carry it in"
+                " State.rest",
+                name,
+            )
     generator.forward(latents)
+    generator.sample(latents.seeds)
     if any(differ(latents.tensors[key], tensor) > 0 for key, tensor in drawn.tensors.items()):
         yield Problem("the latents are written to; work on a copy of them")
+    if global_streams() != streams:
+        yield Problem(
+            "random numbers that everybody draws from (torch's, NumPy's or Python's) are seeded or"
+            " drawn; use a generator of your own"
+        )
 
 
 @check("features")
@@ -120,8 +160,7 @@ def batch(trial: Trial) -> Problems:
         yield Problem(f"alone, an image differs by {gap:.2g} from that in a batch; {cause}")
     for name in trial.layers("batch"):
         x = generator.head(trial.latents, name).x
-        tolerance = 1e-5 * max(1.0, float(x.detach().abs().max()))
-        if (gap := differ(generator.head(one, name).x, x[1:2])) > tolerance:
+        if (gap := differ(generator.head(one, name).x, x[1:2])) > rounding(x):
             yield Problem(
                 f"alone, features differ by {gap:.2g} from those in a batch; {cause}", name
             )
@@ -130,9 +169,13 @@ def batch(trial: Trial) -> Problems:
 @check("features")
 def frozen(trial: Trial) -> Problems:
     """No parameter requires gradients, so that no graph is recorded unless it is asked for."""
-    modules = [value for value in vars(trial.generator).values() if isinstance(value, nn.Module)]
+    generator, one = trial.generator, trial.latents[:1]
+    modules = [value for value in vars(generator).values() if isinstance(value, nn.Module)]
     learning = any(p.requires_grad for module in modules for p in module.parameters())
-    if learning or trial.generator.forward(trial.latents[:1]).requires_grad:
+    first, last = (list(generator.layers)[k] for k in (0, -1))
+    state = generator.head(one, first)
+    made = state.x, generator.tail(state, first), generator.head(one, last).x
+    if learning or any(x.requires_grad for x in (*made, generator.forward(one))):
         yield Problem("parameters require gradients; call requires_grad_(False) when loading")
 
 
@@ -148,7 +191,7 @@ def gradient(trial: Trial) -> Problems:
         if image.requires_grad:
             (found,) = torch.autograd.grad(image.square().sum(), leaf, allow_unused=True)
         flows = found is not None and bool(found.isfinite().all() and (found != 0).any())
-        if not flows and not _is_dead(trial, name):  # that is the affair of sensitivity
+        if not flows and not _dead(trial, name):  # that is the affair of sensitivity
             yield Problem(
                 "none arrive, or not finite ones; no torch.no_grad(), detach() or NumPy in tail",
                 name,

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from panda.errors import PandaError
-from panda.testing.checks import Problem, Problems, check, differ, unlike
+from panda.testing.checks import Problem, Problems, check, differ, rounding, unlike
 
 if TYPE_CHECKING:
     from panda.testing.trial import Trial
 
 WILD = 2.0
 """Trained generators overshoot [-1, 1], some of them much, but their median stays below this."""
+
+ALIASES = tuple(3 + step for step in (0, 11, 2**16, 10**6, 232792560))
+"""Seeds that would be one, were they taken modulo a power of 2 or 10, or 1 to 20."""
 
 
 @check()
@@ -43,10 +48,13 @@ def layers(trial: Trial) -> Problems:
 @check("layers")
 def excuses(trial: Trial) -> Problems:
     """Every excuse names a check and has a reason."""
-    known = trial.generator.layers
+    known, given = trial.generator.layers, trial.generator.excused
     valid = {*trial.checks, *(f"{name}[{layer}]" for name in trial.checks for layer in known)}
-    for key, reason in trial.generator.excused.items():
-        if key not in valid or not reason:
+    if not isinstance(given, Mapping):
+        yield Problem(f"excused is {given!r}; expected {{check: reason}}")
+        return
+    for key, reason in given.items():
+        if key not in valid or key not in trial.excuses:
             yield Problem(
                 f"excused[{key!r}] = {reason!r}; expected a check, or a check[layer], and a reason"
             )
@@ -77,15 +85,18 @@ def seeds(trial: Trial) -> Problems:
         if rows.shape[:1] != (len(wanted),):
             yield Problem(f"latent {name!r} is {list(rows.shape)}; expected one row a seed")
             return
-        tolerance = 1e-5 * max(1.0, float(rows.abs().max()))
         pairs = [(rows, again.tensors[name]), (rows[1:2], alone.tensors[name]), (rows[0], rows[2])]
-        if any(differ(a, b) > tolerance for a, b in pairs):
+        if any(differ(a, b) > rounding(rows) for a, b in pairs):
             yield Problem(
                 f"a row of latent {name!r} changes with its batch, its place or from call to call;"
                 " draw each by its own seed, as panda.generator.seeded_normal does"
             )
-    if all(differ(rows[0], rows[1]) == 0 for rows in batch.tensors.values()):
-        yield Problem("two seeds have the same latents; draw them from the seeds")
+    many = sample(ALIASES).tensors.values()
+    for k, seed in enumerate(ALIASES[1:], start=1):
+        if all(differ(rows[0], rows[k]) == 0 for rows in many):
+            yield Problem(
+                f"seeds {ALIASES[0]} and {seed} have the same latents; draw them from whole seeds"
+            )
 
 
 @check("seeds")
@@ -145,23 +156,28 @@ def labels(trial: Trial) -> Problems:
         yield Problem("labels 0 and 1 give the same images; pass the label on to the network")
 
 
-@check("labels")
+@check("labels", "images")
 def truncation(trial: Trial) -> Problems:
-    """Truncation 1 is the default and 0 gives the mean, or any but 1 is refused."""
+    """Truncation 1 is the default, 0 gives the mean and 0.5 lies between, or they are refused."""
     sample, chosen = trial.generator.sample, trial.latents.seeds
     full = sample(chosen, truncation=1.0)
     if any(differ(full.tensors[k], t) > 0 for k, t in trial.latents.tensors.items()):
         yield Problem("sample without a truncation is not that with 1; let 1 be the default")
-    try:
-        mean = sample(chosen, truncation=0.0, label=0 if trial.has_classes else None)
-    except PandaError:
-        return
-    image = trial.generator.forward(mean)
-    if (gap := differ(image[0], image[1])) > trial.rounding:
-        yield Problem(
-            f"at truncation 0 images of two seeds differ by {gap:.2g}; move latents to their mean,"
-            " or raise PandaError for any truncation but 1"
-        )
+    taken: dict[float, Tensor] = {}
+    for psi in (0.0, 0.5, 1.0):
+        try:
+            latents = sample(chosen, truncation=psi, label=0 if trial.has_classes else None)
+        except PandaError:
+            continue
+        taken[psi] = trial.generator.forward(latents)
+    advice = "move latents to their mean, or raise PandaError for any truncation but 1"
+    if 0 in taken and (gap := differ(*taken[0])) > trial.rounding:
+        yield Problem(f"at truncation 0 images of two seeds differ by {gap:.2g}; {advice}")
+    if 0.5 in taken:
+        middle = taken.pop(0.5)
+        for psi, image in taken.items():
+            if differ(middle, image) == 0:
+                yield Problem(f"images are the same at truncations {psi:g} and 0.5; {advice}")
 
 
 @check("images")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
+from panda.errors import PandaError
 from panda.testing.trial import Subject, Trial, checks_of, label_of
 
 
@@ -21,13 +22,17 @@ def parametrize_with_checks(
 
     Subjects are names of generators, checkpoint files, or functions ``load(device, dtype)`` as a
     card has them. Nothing is loaded before the first test runs. Excused checks are expected
-    failures, and checks that another failure keeps from running are skipped.
+    failures, and checks that another failure keeps from running are skipped. Raises `PandaError`
+    for a string in the place of the list.
     """
     import pytest
 
+    if isinstance(subjects, str):
+        raise PandaError(f"subjects are a list, such as [{subjects!r}], but a string was given")
     runs = [
-        pytest.param(Run(subject, check, device), id=f"{label_of(subject)}-{check}")
+        pytest.param(Run(make, check), id=f"{label_of(subject)}-{check}")
         for subject in subjects
+        for make in [partial(Trial, subject, device)]
         for check in checks_of(subject)
     ]
     return pytest.mark.parametrize("check", runs)
@@ -37,15 +42,14 @@ def parametrize_with_checks(
 class Run:
     """One check of one generator, to be called in a test."""
 
-    subject: Subject
+    make: partial[Trial]
     check: str
-    device: str
 
     def __call__(self) -> None:
         """Run the check and tell pytest how it went."""
         import pytest
 
-        result = _trial(self.subject, self.device).result(self.check)
+        result = _trial(self.make).result(self.check)
         if result.status == "failed":
             pytest.fail(result.text, pytrace=False)
         elif result.status == "excused":
@@ -55,6 +59,6 @@ class Run:
 
 
 @lru_cache(maxsize=1)
-def _trial(subject: Subject, device: str) -> Trial:
+def _trial(make: partial[Trial]) -> Trial:
     """The trial that consecutive tests share; the one before it is let go."""
-    return Trial(subject, device)
+    return make()

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from panda.errors import PandaError
+from panda.errors import PandaError, told
 from panda.generator import Generator, Latents
 from panda.progress import bar
-from panda.registry import cards, create_generator
+from panda.registry import cards, create_generator, loaded
 from panda.testing import resuming, sampling
-from panda.testing.checks import Check, Problem
+from panda.testing.checks import Check, Problem, rounding
 from panda.zoo import Card
 
 Subject = str | Callable[[torch.device, torch.dtype], Generator]
@@ -50,10 +51,12 @@ class Trial:
 
     def load(self, dtype: str) -> Generator:
         """Build the generator in a dtype."""
-        if isinstance(self.subject, str):
-            return create_generator(self.subject, device=self.device, dtype=dtype)
-        generator = self.subject(torch.device(self.device), getattr(torch, dtype))
-        generator.name = generator.name or label_of(self.subject)
+        subject, label = self.subject, label_of(self.subject)
+        if isinstance(subject, str):
+            return create_generator(subject, device=self.device, dtype=dtype)
+        place = torch.device(self.device), getattr(torch, dtype)
+        generator = loaded(label, lambda: subject(*place))
+        generator.name = generator.name or label
         return generator
 
     @cached_property
@@ -93,7 +96,14 @@ class Trial:
     @property
     def rounding(self) -> float:
         """How far images may be apart for no other reason than the order of additions."""
-        return 1e-5 * max(1.0, float(self.image.abs().max()))
+        return rounding(self.image)
+
+    @property
+    def excuses(self) -> dict[str, str]:
+        """Those that are a text with a reason; another check complains of the rest."""
+        given: Any = self.generator.excused
+        pairs = given.items() if isinstance(given, Mapping) else ()
+        return {k: v for k, v in pairs if isinstance(k, str) and isinstance(v, str) and v}
 
     def layers(self, doing: str) -> Iterator[str]:
         """Names of the layers, with a progress bar; a crash is told with the layer it came at."""
@@ -112,15 +122,14 @@ class Trial:
         for need in check.needs:
             if self.result(need).status in ("failed", "skipped"):
                 return Result(check.name, "skipped", f"cannot be told before {need!r} holds")
-        generator = self.generator
         problems: list[Problem] = []
         self._at = ""
         try:
             for problem in check.problems(self):
                 problems.append(problem)
-        except Exception as error:  # a backend may fail in any way at all
+        except (Exception, SystemExit) as error:  # a backend may fail in any way at all
             problems.append(Problem(_raised(error), self._at))
-        excuses = {k: v for k, v in generator.excused.items() if k.partition("[")[0] == check.name}
+        excuses = {k: v for k, v in self.excuses.items() if k.partition("[")[0] == check.name}
         excused = [{check.name, f"{check.name}[{problem.layer}]"} for problem in problems]
         left = [p for p, keys in zip(problems, excused, strict=True) if not keys & excuses.keys()]
         if left:
@@ -169,11 +178,9 @@ def _summary(problems: list[Problem]) -> str:
     return f"{where}{first.text}{more}"
 
 
-def _raised(error: Exception) -> str:
+def _raised(error: BaseException) -> str:
     """What was raised, and the last line outside of torch that it came through."""
     torch_home = Path(torch.__file__).parent
     frames = traceback.extract_tb(error.__traceback__)
     frame = [one for one in frames if torch_home not in Path(one.filename).parents][-1]
-    reason = (str(error).splitlines() or [""])[0]
-    place = f"{Path(frame.filename).name}, line {frame.lineno}"
-    return f"it raised {type(error).__name__}: {reason} ({place})"
+    return f"it raised {told(error)} ({Path(frame.filename).name}, line {frame.lineno})"

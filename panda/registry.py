@@ -186,7 +186,11 @@ def recognize(checkpoint: Checkpoint) -> tuple[str, Architecture]:
 
 
 def create_generator(
-    name: str, *, device: str = "cpu", dtype: str = "float32", engine: str = OWN
+    name: str | Path,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: str | torch.dtype = "float32",
+    engine: str = OWN,
 ) -> Generator:
     """Load a generator by its name, or from a checkpoint file or folder, whatever its container.
 
@@ -195,6 +199,7 @@ def create_generator(
     unknown name, device, dtype or engine, for a file that holds no generator, and where weights
     cannot be had.
     """
+    name = str(name)
     card = None if is_file(name) else find_card(name)
     import torch
 
@@ -203,13 +208,14 @@ def create_generator(
         if place.type == "meta":
             raise RuntimeError("it holds no numbers")
         torch.empty(0, device=place)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).splitlines()[0].partition(". ")[0]
-        raise PandaError(f"device {device!r} cannot be used here: {reason}") from error
+        raise PandaError(f"device '{device}' cannot be used here: {reason}") from error
     kinds = {"float32": torch.float32, "float64": torch.float64}
-    if dtype not in kinds:
-        raise PandaError(f"dtype {dtype!r} is not supported{nearest(dtype, kinds)}")
-    rest = engine, place, kinds[dtype]
+    kind = str(dtype).removeprefix("torch.")
+    if kind not in kinds:
+        raise PandaError(f"dtype {kind!r} is not supported{nearest(kind, kinds)}")
+    rest = engine, place, kinds[kind]
     generator = loaded(name, lambda: _load(card, *rest) if card else _open(Path(name), *rest))
     generator.name = name
     return generator

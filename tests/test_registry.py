@@ -5,6 +5,8 @@ from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import pytest
+import torch
+from conftest import GOLDENS
 
 from panda import PandaError, create_generator, hookimpl, hookspecs, list_generators, registry
 from panda.cli import main
@@ -133,9 +135,18 @@ def test_an_unknown_generator_names_the_nearest(install):
         create_generator("toy-d")
 
 
-def test_an_unknown_device_is_one_sentence():
-    with pytest.raises(PandaError, match="device 'tpu' cannot be used here"):
-        create_generator("mobilestylegan-ffhq-1024", device="tpu")
+def test_a_path_and_torchs_own_names_will_do():
+    path = GOLDENS / "stylegan2-ada" / "network.pkl"
+    generator = create_generator(path, device=torch.device("cpu"), dtype=torch.float64)
+    assert generator.sample([0]).tensors["w"].dtype == torch.float64
+    with pytest.raises(PandaError, match="dtype 'int8' is not supported"):
+        create_generator(path, dtype=torch.int8)
+
+
+@pytest.mark.parametrize("device", ["tpu", "hpu", "meta"])
+def test_an_unusable_device_is_one_sentence(device):
+    with pytest.raises(PandaError, match=f"device '{device}' cannot be used here"):
+        create_generator("mobilestylegan-ffhq-1024", device=device)
 
 
 class CrashesInLoad:

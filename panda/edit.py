@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from panda.errors import PandaError
+from panda.edit_zoo import NamedEdit, read_zoo
+from panda.errors import PandaError, nearest
 from panda.factors import Factors, scale_parts
 from panda.generator import Generator, Latents
+from panda.registry import edit_zoo, is_file
 from panda.solvers.refine import refine_parts
 
 PATTERN = (
@@ -67,6 +69,42 @@ class Edit:
         # Adding alpha a moves the coordinate a^T Z by alpha |a|^2.
         unit = spread / float(vector.square().sum()) if self.sigma else 1.0
         return self.strength * unit * vector
+
+
+def find_edits(text: str, factors: Factors) -> list[Edit]:
+    """Edits by ``PARTS:APPEARANCE:STRENGTH``, by name, or by ``FILE.json`` or ``FILE.json:NAME``.
+
+    Names are those that come with generators; a file is an edit zoo (`panda.edit_zoo`). Raises
+    `PandaError` where there is no such edit, or it is for other factors.
+    """
+    if ".json" not in text and ":" in text:
+        return [Edit.parse(text)]
+    file, dot, name = text.rpartition(".json")
+    zoo = read_zoo(f"{file}.json") if dot else edit_zoo()
+    name = (name.removeprefix(":") or (next(iter(zoo)) if len(zoo) == 1 else "")) if dot else text
+    if name not in zoo:
+        raise PandaError(
+            f"{text!r} is no edit{nearest(name, zoo)}; expected PARTS:APPEARANCE:STRENGTH such as"
+            " 3:12:30, a name that 'panda edits' lists, or FILE.json:NAME"
+        )
+    _check(name, zoo[name], factors)
+    return [Edit.parse(edit) for edit in zoo[name].edits]
+
+
+def _check(name: str, edit: NamedEdit, factors: Factors) -> None:
+    """Raise `PandaError` unless the factors can be those that an edit is for.
+
+    A generator that is a file of the user's own may be any; its layer and the ranks must do.
+    """
+    channels, count = factors.appearances.shape[1], factors.parts.shape[1]
+    expected = (edit.layer, edit.appearances, edit.parts)
+    other = edit.generator != factors.generator and not is_file(factors.generator)
+    if other or expected != (factors.layer.name, channels, count):
+        raise PandaError(
+            f"edit {name!r} is for {edit.appearances} appearances and {edit.parts} parts of"
+            f" {edit.generator} {edit.layer}, but these are {channels} and {count} of"
+            f" {factors.generator} {factors.layer.name}"
+        )
 
 
 def direction(factors: Factors, edits: Sequence[Edit], parts: Tensor | None = None) -> Tensor:

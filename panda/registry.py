@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, TypeVar
 import pluggy
 
 from panda import hookspecs
+from panda.edit_zoo import NamedEdit, read_zoo
 from panda.errors import PandaError, PandaWarning, nearest
-from panda.zoo.card import Architecture, Card
+from panda.zoo.architecture import Architecture
+from panda.zoo.card import Card
 
 if TYPE_CHECKING:
     import torch
@@ -154,6 +156,15 @@ def find_card(name: str) -> Card:
     if name not in known:
         raise PandaError(f"there is no generator {name!r}{nearest(name, known)}")
     return known[name]
+
+
+def edit_zoo() -> dict[str, NamedEdit]:
+    """The named edits that come with generators; the first of a name stays."""
+    files = dict.fromkeys(card.edits for card in cards().values() if card.edits)
+    found: dict[str, NamedEdit] = {}
+    for file in files:
+        found = {**read_zoo(file), **found}
+    return found
 
 
 def is_file(name: str) -> bool:

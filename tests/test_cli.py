@@ -60,7 +60,7 @@ def test_verbs_write_full_size_pictures_and_a_sheet(factors, tmp_path, verb, fil
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["info", "mobilestylegan"], "did you mean 'mobilestylegan-ffhq-1024'?"),
+        (["info", "mobilestylegan"], "did you mean 'mobilestylegan-ffhq-1024'"),
         (["list", "nothing*"], "no generator matches"),
         (["fit", "g", "b", "--seeds", "9-1", "--out", "OUT"], "runs backwards"),
         (["fit", "g", "d", "--out", "OUT"], "has no layer 'd'"),

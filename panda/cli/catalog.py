@@ -1,18 +1,22 @@
-"""``panda list``, ``info`` and ``plugins``: cheap, no torch."""
+"""``panda list``, ``info``, ``plugins`` and ``edits``: cheap, no torch; and ``panda fetch``."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from panda.edit_zoo import read_zoo
 from panda.errors import PandaError, nearest
 from panda.generator import Layer
 from panda.registry import (
     cards,
     create_generator,
+    edit_zoo,
     find_card,
     is_file,
     list_generators,
@@ -35,9 +39,45 @@ def show_list(options: argparse.Namespace) -> None:
         print(json.dumps(rows, indent=1))
         return
     width = max(len(name) for name in names)
-    for row in rows:
-        here = "cached" if row["cached"] else "not cached"
-        print(f"{row['name']:{width}}  {row['architecture']}, {row['dataset']}, {here}")
+
+    def group(row: dict[str, Any]) -> str:
+        return f"{row['architecture']} · {row['license']} · {row['origin']}"
+
+    for title, members in groupby(sorted(rows, key=group), group):
+        print(title)
+        for row in members:
+            here = "cached" if row["cached"] else "-"
+            print(f"  {row['name']:{width}}  {row['dataset']:12}  {row['resolution']:4}  {here}")
+
+
+def fetch(options: argparse.Namespace) -> None:
+    """Bring weights into the cache and print where they are."""
+    names = []
+    for pattern in options.generators:
+        if not (found := list_generators(pattern)):
+            find_card(pattern)  # says what is near
+        names += found
+    if options.file and len(names) != 1:
+        raise PandaError(f"--file is a copy of one generator's weights; {len(names)} were named")
+    for name in names:
+        weights = find_card(name).weights
+        if weights is None:
+            print(f"{name} needs no weights", file=sys.stderr)
+            continue
+        weights.fetch(options.file)
+        print(weights.path)
+
+
+def show_edits(options: argparse.Namespace) -> None:
+    """Print named edits: of a file, or those that come with generators."""
+    zoo = read_zoo(options.zoo) if options.zoo else edit_zoo()
+    if options.json:
+        print(json.dumps({name: asdict(edit) for name, edit in zoo.items()}, indent=1))
+        return
+    width = max((len(name) for name in zoo), default=0)
+    for name, edit in zoo.items():
+        what = ", ".join(edit.edits)
+        print(f"{name:{width}}  {edit.generator} {edit.layer}  {what}")
 
 
 def show_info(options: argparse.Namespace) -> None:
@@ -53,6 +93,8 @@ def show_info(options: argparse.Namespace) -> None:
         return
     for name, value in facts.items():
         print(f"{name:12} {value}")
+    if not layers:
+        return
     print(f"\n{'layer':12} {'channels':>8} {'size':>11} {'margin':>6}")
     for layer in known:
         size = f"{layer.height} x {layer.width}"
@@ -110,4 +152,5 @@ def _facts(card: Card) -> dict[str, Any]:
         "weights": card.weights.source.description if card.weights else "",
         "cached": card.weights is None or card.weights.cached,
         "notes": card.notes,
+        "edits": list(read_zoo(card.edits)) if card.edits else [],
     }

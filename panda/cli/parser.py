@@ -42,6 +42,13 @@ def _catalog(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     verb.add_argument("generator", help="a name, or a checkpoint file")
     _json(verb)
 
+    verb = verbs.add_parser("fetch", help="bring weights into the cache")
+    verb.set_defaults(run=_later("catalog", "fetch"))
+    verb.add_argument("generators", nargs="+", metavar="NAME", help="also such as 'stylegan3-t-*'")
+    verb.add_argument(
+        "--file", type=Path, metavar="COPY", help="take this copy instead of a download"
+    )
+
     verb = verbs.add_parser("plugins", help="list plugins, where they come from, their health")
     verb.set_defaults(run=_later("catalog", "show_plugins"))
     _json(verb)
@@ -90,9 +97,15 @@ def _using(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         required=True,
         metavar="PARTS:APPEARANCE:STRENGTH",
         help="such as 3:12:30, 3+5:0:-40, 7:p0:5sd (a part's own first appearance, in standard"
-        " deviations) or 0:bg:1; may be given several times",
+        " deviations) or 0:bg:1; or the name of an edit (panda edits), or FILE.json or"
+        " FILE.json:NAME of an edit zoo; may be given several times",
     )
     verb.add_argument("--refine", action="store_true", help="fit the parts to each sample first")
+
+    verb = verbs.add_parser("edits", help="list the named edits of an edit zoo")
+    verb.set_defaults(run=_later("catalog", "show_edits"))
+    verb.add_argument("zoo", nargs="?", type=Path, help="a file; default: those of all generators")
+    _json(verb)
 
     _verb(verbs, "refine", "refine", "fit the parts to single samples")
 

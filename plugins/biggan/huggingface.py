@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from panda.errors import PandaError
 
 from ..common.upsampling import add_upsampled
-from .parts import Network, Spectral, Table, attend, modulated_relu, named
+from . import named
+from .parts import Network, Spectral, Table, attend, modulated_relu
 
 
 @dataclass(frozen=True)

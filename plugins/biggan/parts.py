@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -103,17 +102,6 @@ class Network(nn.Module, ABC):
         for index in range(self.depth):
             x = self.step(x, condition, index)
         return self.to_image(x, condition)
-
-
-def named(stages: Sequence[tuple[int, int, bool]], channels: int) -> list[Layer]:
-    """Layers of stages (pixels, channels, whether it is attention), after the 4 x 4 input."""
-    layers, blocks = [Layer("input", channels, 4, 4)], 0
-    for pixels, width, is_attention in stages:
-        if not is_attention:
-            blocks = blocks + 1 if layers[-1].height == pixels and blocks else 1
-        name = f"{pixels}.attention" if is_attention else f"{pixels}.block{blocks}"
-        layers.append(Layer(name, width, pixels, pixels))
-    return layers
 
 
 def modulated_relu(x: Tensor, scale: Tensor, shift: Tensor, *, reuse: bool = True) -> Tensor:

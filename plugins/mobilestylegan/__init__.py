@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from panda.generator import Layer
 from panda.hookspecs import hookimpl
-from panda.zoo import Card, PipWheel, Weights
+from panda.zoo import Architecture, Card, PipWheel, Weights
 
 if TYPE_CHECKING:
     import torch
 
+    from panda.checkpoints.checkpoint import Checkpoint
     from panda.generator import Generator
 
 CHANNELS = {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64}
@@ -31,10 +32,23 @@ def _layers() -> tuple[Layer, ...]:
 LAYERS = _layers()
 
 
-def _convert(members: Mapping[str, bytes]) -> dict[str, torch.Tensor]:
+def _convert(folder: Path) -> Checkpoint:
+    from panda.checkpoints.checkpoint import Checkpoint
+
     from .convert import from_openvino
 
-    return from_openvino(members)
+    members = {path.name: path.read_bytes() for path in folder.iterdir()}
+    return Checkpoint("openvino", from_openvino(members))
+
+
+def _recognizes(checkpoint: Checkpoint) -> bool:
+    return {"w_mean", "mapping.layers.0.weight"} <= checkpoint.tensors.keys()
+
+
+def _build(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Generator:
+    from .backend import MobileStyleGAN
+
+    return MobileStyleGAN(dict(checkpoint.tensors), device, dtype)
 
 
 WEIGHTS = Weights(
@@ -50,14 +64,10 @@ WEIGHTS = Weights(
             for part in ("xml", "bin")
         ),
     ),
-    _convert,
+    Architecture(_recognizes, _build),
+    resolution=1024,
+    convert=_convert,
 )
-
-
-def _load(device: torch.device, dtype: torch.dtype) -> Generator:
-    from .backend import MobileStyleGAN
-
-    return MobileStyleGAN(WEIGHTS.load(), device, dtype)
 
 
 @hookimpl
@@ -70,7 +80,7 @@ def panda_generators() -> dict[str, Card]:
             resolution=1024,
             license="Apache-2.0 weights, FFHQ-derived: research, non-commercial",
             origin="https://github.com/bes-dev/MobileStyleGAN.pytorch (arXiv 2104.04767)",
-            load=_load,
+            load=WEIGHTS.load,
             weights=WEIGHTS,
             layers=LAYERS,
             notes="Its W space is that of NVIDIA's StyleGAN2 FFHQ config-f.",

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from panda.generator import Layer
 from panda.hookspecs import hookimpl
 from panda.zoo import Architecture, Card, NpmPackage, Weights
 
-if TYPE_CHECKING:
-    import torch
-
-    from panda.generator import Generator
+ARCHITECTURE = Architecture.of_module(f"{__name__}.checkpoint")
 
 _FOLDER = "package/progan"
-_CELEBA_CHANNELS = {4: 512, 8: 512, 16: 512, 32: 512, 64: 256, 128: 128}
 
 
-def _convert(members: Mapping[str, bytes]) -> dict[str, torch.Tensor]:
-    from panda.checkpoints.tensorflowjs import read_tensorflowjs
-
-    from .tensorflow import from_tensorflow_hub
-
-    files = {name.rpartition("/")[2]: data for name, data in members.items()}
-    return from_tensorflow_hub(read_tensorflowjs(files.pop("model.json"), files))
+def layers(channels: Sequence[int]) -> tuple[Layer, ...]:
+    """Every layer of a network with these channels at 4, 8, 16, ... pixels."""
+    return tuple(
+        Layer(f"{4 << k}.{conv}", count, 4 << k, 4 << k)
+        for k, count in enumerate(channels)
+        for conv in ("conv1", "conv2")
+    )
 
 
 WEIGHTS = Weights(
@@ -39,40 +34,32 @@ WEIGHTS = Weights(
             *(f"{_FOLDER}/group1-shard{k}of22.bin" for k in range(1, 23)),
         ),
     ),
-    _convert,
+    ARCHITECTURE,
+    resolution=128,
 )
-
-
-def _load(device: torch.device, dtype: torch.dtype) -> Generator:
-    from panda.checkpoints.checkpoint import Checkpoint
-
-    from .checkpoint import from_checkpoint
-
-    return from_checkpoint(Checkpoint("safetensors", WEIGHTS.load()), device, dtype)
 
 
 @hookimpl
 def panda_generators() -> dict[str, Card]:
-    """One trained generator: CelebA faces at 128 x 128."""
+    """CelebA faces at 128 x 128 from a package, and the official files."""
+    from .official import cards
+
     return {
+        **cards(),
         "progan-celeba-128": Card(
             architecture="ProGAN",
             dataset="CelebA",
             resolution=128,
             license="ISC package of TensorFlow Hub's weights, CelebA: research, non-commercial",
             origin="TensorFlow Hub google/progan-128/1 (arXiv 1710.10196), as TensorFlow.js",
-            load=_load,
+            load=WEIGHTS.load,
             weights=WEIGHTS,
-            layers=tuple(
-                Layer(f"{pixels}.{conv}", channels, pixels, pixels)
-                for pixels, channels in _CELEBA_CHANNELS.items()
-                for conv in ("conv1", "conv2")
-            ),
-        )
+            layers=layers((512, 512, 512, 512, 256, 128)),
+        ),
     }
 
 
 @hookimpl
 def panda_architectures() -> dict[str, Architecture]:
     """Opens ProGAN files of every spelling."""
-    return {"ProGAN": Architecture.of_module(f"{__name__}.checkpoint")}
+    return {"ProGAN": ARCHITECTURE}

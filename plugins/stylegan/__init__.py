@@ -11,7 +11,9 @@ from collections.abc import Sequence
 
 from panda.generator import Layer
 from panda.hookspecs import hookimpl
-from panda.zoo import Architecture
+from panda.zoo import Architecture, Card
+
+ARCHITECTURE = Architecture.of_module(f"{__name__}.checkpoint")
 
 
 def layers(channels: Sequence[int]) -> tuple[Layer, ...]:
@@ -24,6 +26,14 @@ def layers(channels: Sequence[int]) -> tuple[Layer, ...]:
 
 
 @hookimpl
+def panda_generators() -> dict[str, Card]:
+    """The official files."""
+    from .official import cards
+
+    return cards()
+
+
+@hookimpl
 def panda_architectures() -> dict[str, Architecture]:
     """Opens StyleGAN files of every spelling."""
-    return {"StyleGAN": Architecture.of_module(f"{__name__}.checkpoint")}
+    return {"StyleGAN": ARCHITECTURE}

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from panda.hookspecs import hookimpl
-from panda.zoo import Architecture
+from panda.zoo import Architecture, Card
+
+ARCHITECTURE = Architecture.of_module(f"{__name__}.checkpoint")
+
+
+@hookimpl
+def panda_generators() -> dict[str, Card]:
+    """The official files."""
+    from .official import cards
+
+    return cards()
 
 
 @hookimpl
 def panda_architectures() -> dict[str, Architecture]:
     """Opens StyleGAN3 files of every spelling."""
-    return {"StyleGAN3": Architecture.of_module(f"{__name__}.checkpoint")}
+    return {"StyleGAN3": ARCHITECTURE}

@@ -8,9 +8,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # cards need the sizes alone, and numpy takes long to import
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ def low_pass(
     taps: int, cutoff: float, width: float, sampling_rate: float, radial: bool = False
 ) -> NDArray[np.float64]:
     """Kaiser low-pass filter ``[taps]``, or a radially symmetric one ``[taps, taps]``."""
+    import numpy as np
     import scipy.signal
     import scipy.special
 
@@ -122,15 +125,14 @@ class Sampling:
         """The band after each layer: geometric progressions up to the image's own."""
         last_cutoff = resolution / 2
         last_stopband = last_cutoff * self.last_stopband_rel
-        progress = np.arange(self.num_layers + 1) / (self.num_layers - self.num_critical)
-        progress = np.minimum(progress, 1)
-        cutoffs = self.first_cutoff * (last_cutoff / self.first_cutoff) ** progress
-        stopbands = self.first_stopband * (last_stopband / self.first_stopband) ** progress
         found = []
-        for i, (cutoff, stopband) in enumerate(zip(cutoffs, stopbands, strict=True)):
+        for i in range(self.num_layers + 1):
+            progress = min(i / (self.num_layers - self.num_critical), 1)
+            cutoff = self.first_cutoff * (last_cutoff / self.first_cutoff) ** progress
+            stopband = self.first_stopband * (last_stopband / self.first_stopband) ** progress
             rate = 2 ** math.ceil(math.log2(min(stopband * 2, resolution)))
             size = rate + 2 * self.margin_size if i < self.num_layers - 1 else resolution
-            found.append(Rate(float(cutoff), float(max(stopband, rate / 2) - cutoff), rate, size))
+            found.append(Rate(cutoff, max(stopband, rate / 2) - cutoff, rate, size))
         return found
 
     def layers(self, resolution: int) -> list[LayerDesign]:

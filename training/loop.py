@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,14 +12,19 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from panda.images import save_picture, sheet, to_picture
 from panda.progress import bar
 from panda.zoo.cache import staging
 
-from .augment import augment
+from .augment import augment, blur
 from .discriminator import Features, Judges, generator_loss, judges_loss
 from .students import STUDENTS, Student
+
+
+OUTSIDE = 20.0
+"""Weight of the penalty on colors outside of [-1, 1]."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,9 @@ class Recipe:
     batch: int = 32
     size: int = 96
     """Pixels at which the frozen network looks at images."""
-    judges_rate: float = 4e-4
+    judges_rate: float = 2e-4
+    blurred: int = 50_000
+    """Over so many first images the judges see less and less blurred ones (StyleGAN-XL's start)."""
     average_over: int = 10_000
     """Images after which the average of the weights has forgotten half; less at the start."""
     seed: int = 0
@@ -95,9 +103,10 @@ class Run:
     def _step(self, real: Tensor, label: Tensor | None) -> dict[str, float]:
         z = torch.randn(len(real), self.student.z_dim, device=self.device)
         fake = self.student(z, label)
+        sigma = 2 * max(0.0, 1 - self.seen / self.recipe.blurred)
         with torch.no_grad():
-            real_maps = self.features(augment(real))
-        fake_maps = self.features(augment(fake))
+            real_maps = self.features(augment(blur(real, sigma)))
+        fake_maps = self.features(augment(blur(fake, sigma)))
 
         judged = judges_loss(
             self.judges(real_maps, label), self.judges([m.detach() for m in fake_maps], label)
@@ -108,14 +117,17 @@ class Run:
 
         self.judges.requires_grad_(False)
         fooled = generator_loss(self.judges(fake_maps, label))
+        # The frozen network's activations saturate: colors that no image has would have no way back.
+        outside = F.relu(fake.abs() - 1).square().mean()
         self.generator_steps.zero_grad(set_to_none=True)
-        fooled.backward()
+        (fooled + OUTSIDE * outside).backward()
         self.judges.requires_grad_(True)
         self.generator_steps.step()
         self.step += 1
         self._average()
-        losses = {"judges": float(judged.detach()), "generator": float(fooled.detach())}
-        if not all(map(torch.isfinite, map(torch.tensor, losses.values()))):
+        found = {"judges": judged, "generator": fooled, "outside": outside}
+        losses = {name: float(loss.detach()) for name, loss in found.items()}
+        if not all(map(math.isfinite, losses.values())):
             raise SystemExit(f"the losses left the finite numbers at image {self.seen}: {losses}")
         return losses
 

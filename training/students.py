@@ -21,6 +21,8 @@ from panda_plugins.stylegan import network as stylegan
 from panda_plugins.stylegan2 import network as stylegan2
 from panda_plugins.stylegan3 import network as stylegan3
 
+from . import biggan
+
 
 CHANNELS = (192, 192, 128, 64, 32)
 """At 4, 8, 16, 32, 64 pixels."""
@@ -50,17 +52,27 @@ class Student(nn.Module, ABC):
 
 
 class StyleGAN3(Student):
-    """StyleGAN3-T with fewer layers; each layer's input variance is tracked as it learns."""
+    """StyleGAN3 with T's filters and R's 1 x 1 convolutions, in fewer layers.
+
+    Each layer's input variance is tracked as it learns.
+    """
 
     learning_rate = 2.5e-3
-    sampling = stylegan3.Sampling(num_layers=8, margin_size=6)
+    sampling = stylegan3.Sampling(num_layers=7, margin_size=4)
 
     def __init__(self) -> None:
         super().__init__()
         rates = self.sampling.rates(64)
-        channels = [min(192, round(2048 / rate.cutoff / 8) * 8) for rate in rates]
+        channels = [min(256, round(1024 / rate.cutoff / 8) * 8) for rate in rates]
         config = stylegan3.Config(
-            64, channels[0], (*channels[:-1], 3), LATENT, LATENT, sampling=self.sampling
+            resolution=64,
+            channels_in=channels[0],
+            channels=(*channels[:-1], 3),
+            z_dim=LATENT,
+            w_dim=LATENT,
+            kernel=1,
+            conv_clamp=None,
+            sampling=self.sampling,
         )
         self.network = stylegan3.Network(config)
         _draw_linear(self.network)
@@ -96,7 +108,7 @@ class StyleGAN3(Student):
 
     def config(self) -> dict[str, Any]:
         """See `Student.config`."""
-        return {"img_resolution": 64, **asdict(self.sampling)}
+        return {"img_resolution": 64, "conv_clamp": None, **asdict(self.sampling)}
 
 
 @torch.no_grad()
@@ -105,6 +117,27 @@ def _track(layer: stylegan3.SynthesisLayer, inputs: tuple[Tensor, ...]) -> None:
     if layer.training:
         layer.magnitude_ema.lerp_(inputs[0].float().square().mean(), 1e-3)
         layer.gain = torch.rsqrt(layer.magnitude_ema)
+
+
+class BigGAN(Student):
+    """BigGAN of four classes, attention at 32 x 32."""
+
+    learning_rate = 4e-4
+    classes = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = biggan.Network(CHANNELS, chunk=32, classes=self.classes, shared=64)
+        self.z_dim = self.network.z_dim
+
+    def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
+        """See `Student.forward`."""
+        assert label is not None
+        return self.network(z, label)
+
+    def finish(self) -> None:
+        """Collect the statistics of the averaged weights."""
+        self.network.collect()
 
 
 class FreshNoise(Noise):
@@ -220,6 +253,7 @@ def _set_mean(mapping: nn.Module, mean: Tensor, count: int = 10_000) -> None:
 
 
 STUDENTS: dict[str, type[Student]] = {
+    "biggan": BigGAN,
     "proggan": ProGAN,
     "stylegan": StyleGAN,
     "stylegan2": StyleGAN2,

@@ -17,7 +17,7 @@ RANKS = [
     {"features", "statistics", "registry", "factors"},
     {"solvers"},
     {"edit", "localize", "remove"},
-    {"factorize"},
+    {"factorize", "metrics"},
     {"report"},
     {"demo"},
     {"cli", "__main__"},

@@ -7,6 +7,7 @@ Every face is made by its own seed, so the set is the same on any machine, in an
 from __future__ import annotations
 
 import argparse
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -53,14 +54,20 @@ def build(split: str, count: int, *, batch: int = 4, device: str = "cpu") -> Non
                 np.save(file, np.concatenate(parts))
 
 
+def shards(split: str) -> list[Path]:
+    """The files of a split that are there, from the first on without a gap."""
+    paths = (_shard(split, k) for k in itertools.count())
+    return list(itertools.takewhile(Path.exists, paths))
+
+
 def load(split: str, count: int | None = None) -> torch.Tensor:
     """Faces of a split, uint8 ``[N, 3, 64, 64]``: ``count`` of them, or all there are."""
-    shards = []
-    while _shard(split, len(shards)).exists() and (count is None or len(shards) * SHARD < count):
-        shards.append(np.load(_shard(split, len(shards)), allow_pickle=False))
-    if not shards or (count is not None and len(shards) * SHARD < count):
+    paths = shards(split)
+    if not paths or len(paths) * SHARD < (count or 0):
         raise SystemExit(f"{folder()} lacks {split} faces; make them with python -m training.data")
-    return torch.from_numpy(np.concatenate(shards)[:count])
+    paths = paths[: None if count is None else -(-count // SHARD)]
+    faces = np.concatenate([np.load(path, allow_pickle=False) for path in paths])
+    return torch.from_numpy(faces[:count])
 
 
 def _shard(split: str, k: int) -> Path:

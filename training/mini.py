@@ -13,6 +13,7 @@ from panda.checkpoints.tensors import save_checkpoint
 from panda.zoo.cache import home
 
 from .data import load
+from .labels import load_labels
 from .loop import Recipe, Run
 from .students import STUDENTS
 
@@ -30,7 +31,9 @@ def main() -> None:
     recipe = Recipe(options.architecture, options.images, options.batch)
     folder = options.folder or home() / "training" / options.architecture
     run = Run(recipe, folder, torch.device(options.device))
-    run.train(load("train", options.faces), None)
+    faces = load("train", options.faces)
+    labels = load_labels("train", len(faces)) if run.student.classes else None
+    run.train(faces, labels)
     student = run.finished()
     tensors = {
         name: value.half() if name in dict(student.network.named_parameters()) else value

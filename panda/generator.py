@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from panda.errors import PandaError, nearest
@@ -91,6 +92,10 @@ class Generator(ABC):
 
     usual_truncation: float = 0.7
     """The psi that pictures are made at where nobody asks for another; 1 where psi has no sense."""
+
+    excused: Mapping[str, str] = MappingProxyType({})
+    """Checks of `panda.testing` that cannot hold here, each with the reason: ``{"truncation": "its
+    latents have no mean"}``, or ``{"gradient[4.conv1]": ...}`` for one layer alone."""
 
     @abstractmethod
     def sample(

@@ -17,7 +17,7 @@ import pluggy
 from panda import hookspecs
 from panda.edit_zoo import NamedEdit, read_zoo
 from panda.errors import PandaError, PandaWarning, nearest
-from panda.zoo.architecture import Architecture
+from panda.zoo.architecture import OWN, Architecture
 from panda.zoo.card import Card
 
 if TYPE_CHECKING:
@@ -185,12 +185,15 @@ def recognize(checkpoint: Checkpoint) -> tuple[str, Architecture]:
     )
 
 
-def create_generator(name: str, *, device: str = "cpu", dtype: str = "float32") -> Generator:
+def create_generator(
+    name: str, *, device: str = "cpu", dtype: str = "float32", engine: str = OWN
+) -> Generator:
     """Load a generator by its name, or from a checkpoint file or folder, whatever its container.
 
-    Weights of a name are fetched first where they are not cached. Raises `PandaError` for an
-    unknown name, device or dtype, for a file that holds no generator, and where weights cannot be
-    had.
+    Weights of a name are fetched first where they are not cached. ``engine`` is ``own``, the
+    plugin's implementation, or another one that the architecture has. Raises `PandaError` for an
+    unknown name, device, dtype or engine, for a file that holds no generator, and where weights
+    cannot be had.
     """
     card = None if is_file(name) else find_card(name)
     import torch
@@ -206,17 +209,31 @@ def create_generator(name: str, *, device: str = "cpu", dtype: str = "float32") 
     kinds = {"float32": torch.float32, "float64": torch.float64}
     if dtype not in kinds:
         raise PandaError(f"dtype {dtype!r} is not supported{nearest(dtype, kinds)}")
-    generator = card.load(place, kinds[dtype]) if card else _open(name, place, kinds[dtype])
+    if card:
+        generator = _load(card, engine, place, kinds[dtype])
+    else:
+        generator = _open(Path(name), engine, place, kinds[dtype])
     generator.name = name
     return generator
 
 
-def _open(name: str, device: torch.device, dtype: torch.dtype) -> Generator:
+def _load(card: Card, engine: str, device: torch.device, dtype: torch.dtype) -> Generator:
+    """A card's generator; an engine that is not the plugin's own opens the same weights."""
+    if engine == OWN:
+        return card.load(device, dtype)
+    if card.weights is None:
+        raise PandaError(f"there is no engine {engine!r} for {card.architecture}; valid: {OWN}")
+    card.weights.architecture.engine(engine)  # before anything is fetched
+    card.weights.fetch()
+    return _open(card.weights.path, engine, device, dtype)
+
+
+def _open(path: Path, engine: str, device: torch.device, dtype: torch.dtype) -> Generator:
     from panda.checkpoints.read import read_checkpoint
 
-    checkpoint = read_checkpoint(Path(name))
+    checkpoint = read_checkpoint(path)
     try:
         _, architecture = recognize(checkpoint)
-        return architecture.build(checkpoint, device, dtype)
+        return architecture.engine(engine)(checkpoint, device, dtype)
     except PandaError as error:
-        raise PandaError(f"{name}: {error}") from error
+        raise PandaError(f"{path}: {error}") from error

@@ -18,7 +18,7 @@ RANKS = [
     {"solvers"},
     {"edit", "localize", "remove"},
     {"factorize", "metrics"},
-    {"report"},
+    {"report", "testing"},
     {"demo"},
     {"cli", "__main__"},
 ]

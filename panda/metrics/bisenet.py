@@ -55,16 +55,21 @@ class BasicBlock(nn.Module):
         return F.relu_(self.conv2(F.relu_(self.conv1(x))).add_(shortcut))
 
 
+def stage(before: int, after: int, stride: int) -> nn.Sequential:
+    """Two blocks at one size."""
+    return nn.Sequential(BasicBlock(before, after, stride), BasicBlock(after, after, 1))
+
+
 class ResNet18(nn.Module):
     """The backbone: features at 1/8, 1/16 and 1/32."""
 
     def __init__(self) -> None:
         super().__init__()
         self.conv1 = conv(3, 64, 7, 2)
-        for index, (before, after) in enumerate([(64, 64), (64, 128), (128, 256), (256, 512)], 1):
-            stride = 1 if index == 1 else 2
-            blocks = BasicBlock(before, after, stride), BasicBlock(after, after, 1)
-            self.add_module(f"layer{index}", nn.Sequential(*blocks))
+        self.layer1 = stage(64, 64, 1)
+        self.layer2 = stage(64, 128, 2)
+        self.layer3 = stage(128, 256, 2)
+        self.layer4 = stage(256, 512, 2)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return features of 128, 256 and 512 channels."""
@@ -85,7 +90,8 @@ class AttentionRefinement(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return features ``[N, after, H, W]``."""
         x = self.conv(x)
-        return x * self.conv_atten(x.mean((2, 3), keepdim=True)).sigmoid()
+        weights: Tensor = self.conv_atten(x.mean((2, 3), keepdim=True))
+        return x * weights.sigmoid()
 
 
 class ContextPath(nn.Module):
@@ -120,9 +126,9 @@ class FeatureFusion(nn.Module):
 
     def forward(self, spatial: Tensor, context: Tensor) -> Tensor:
         """Return features ``[N, channels, H, W]``."""
-        x = self.convblk(torch.cat([spatial, context], 1))
-        attention = self.conv2(F.relu_(self.conv1(x.mean((2, 3), keepdim=True)))).sigmoid()
-        return x * attention + x
+        x: Tensor = self.convblk(torch.cat([spatial, context], 1))
+        weights: Tensor = self.conv2(F.relu_(self.conv1(x.mean((2, 3), keepdim=True))))
+        return x * weights.sigmoid() + x
 
 
 class Output(nn.Module):

@@ -120,16 +120,11 @@ def frechet_distance(a: Moments, b: Moments) -> float:
             f" biased upwards; take more than {dimensions}, and 10 000 to compare with papers",
             stacklevel=2,
         )
-    # The trace of the root of C_a C_b is that of the root of R_a C_b R_a, which is symmetric, and
-    # so the sum of the singular values of R_a R_b: nothing complex, and no precision is squared.
-    roots = [_root(covariance) for covariance in covariances]
-    common = torch.linalg.svdvals(roots[0] @ roots[1]).sum()
-    traces = sum(covariance.trace() for covariance in covariances)
+    # The trace of the root of C_a C_b is that of the root of R C_b R, where R is the root of C_a:
+    # symmetric, so that its eigenvalues are real, and those below zero are rounding.
+    values, vectors = torch.linalg.eigh(covariances[0])
+    root = (vectors * values.clamp_min(0).sqrt()) @ vectors.T
+    common = torch.linalg.eigvalsh(root @ covariances[1] @ root).clamp_min(0).sqrt().sum()
+    traces = covariances[0].trace() + covariances[1].trace()
     distance = (a.mean - b.mean).square().sum() + traces - 2 * common
     return max(0.0, float(distance))
-
-
-def _root(covariance: Tensor) -> Tensor:
-    """The symmetric square root; rounding leaves eigenvalues below zero, which are zero."""
-    values, vectors = torch.linalg.eigh(covariance)
-    return (vectors * values.clamp_min(0).sqrt()) @ vectors.T

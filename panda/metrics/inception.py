@@ -30,8 +30,8 @@ class Conv(nn.Conv2d):
     def __init__(
         self, before: int, after: int, kernel: tuple[int, int], stride: int = 1, padded: bool = True
     ) -> None:
-        padding = tuple(k // 2 if padded and stride == 1 else 0 for k in kernel)
-        super().__init__(before, after, kernel, stride, padding)
+        height, width = (k // 2 if padded and stride == 1 else 0 for k in kernel)
+        super().__init__(before, after, kernel, stride, (height, width))
 
     def forward(self, input: Tensor) -> Tensor:
         """Return features ``[N, after, H, W]``."""
@@ -43,7 +43,7 @@ POINT, SQUARE, LARGE = (1, 1), (3, 3), (5, 5)
 
 def tower(before: int, *steps: tuple[int, tuple[int, int]], stride: int = 1) -> nn.Sequential:
     """Convolutions ``conv, conv_1 ...`` of (channels, kernel); the last one may be strided."""
-    modules = OrderedDict()
+    modules: OrderedDict[str, nn.Module] = OrderedDict()
     for index, (after, kernel) in enumerate(steps):
         last = stride if index == len(steps) - 1 else 1
         modules[f"conv_{index}" if index else "conv"] = Conv(before, after, kernel, last)
@@ -182,7 +182,7 @@ def normalize(images: Tensor) -> Tensor:
     resized as TensorFlow 1 did: bilinear without antialiasing, pixel i taken at i R / 299. Other
     resizing gives other distances (Parmar et al., arXiv 2104.11222), comparable with no paper.
     """
-    levels = images.float().mul(127.5).add(128).floor().clamp(0, 255)
+    levels = images.float().mul(127.5).add_(128).floor_().clamp_(0, 255)
     for dim in (2, 3):
         levels = _resize(levels, dim)
     return (levels - 128) / 128
@@ -200,13 +200,11 @@ def _resize(images: Tensor, dim: int) -> Tensor:
     return images.index_select(dim, low).lerp_(images.index_select(dim, high), weight)
 
 
-
-
 def from_torchscript(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The state dict of `InceptionV3` from the published names.
 
-    Each convolution has a ``weight`` and the ``mean``, ``var`` and ``beta`` of its batch norm, which
-    has no scale.
+    Each convolution has a ``weight``, and the ``mean``, ``var`` and ``beta`` of its batch norm,
+    which has no scale.
     """
     folded = {}
     for name in tensors:

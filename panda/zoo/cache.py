@@ -66,9 +66,12 @@ def staging(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``target``; it becomes ``target`` when the block succeeds.
 
     The block may make a file or a directory of it. Whatever it raises, nothing half-written stays
-    and an earlier target is as it was. Raises `PandaError` where the disk is full or the folder
-    cannot be written.
+    and an earlier target is as it was; a link stays, and what it leads to is replaced. Raises
+    `PandaError` where the disk is full, the folder cannot be written, or a device is there.
     """
+    target = target.resolve() if target.is_symlink() else target
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        raise PandaError(f"{target} is no file that could be replaced; name another one")
     folder: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -58,7 +58,9 @@ class ModelWeights:
             load_strictly(network, tensors, self.name)
         except PandaError as error:
             raise PandaError(f"{self.path}: {error}; delete it to have it made again") from error
-        return network.to(device)
+        # Channels-last, convolutions are a fifth to a third faster, on a CPU too.
+        network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network
 
     def _fetch(self) -> None:
         from panda.checkpoints.read import read_checkpoint

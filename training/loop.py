@@ -22,7 +22,6 @@ from .augment import augment, blur
 from .discriminator import Features, Judges, generator_loss, judges_loss
 from .students import STUDENTS, Student
 
-
 OUTSIDE = 20.0
 """Weight of the penalty on colors outside of [-1, 1]."""
 

@@ -23,11 +23,13 @@ from panda_plugins.stylegan3 import network as stylegan3
 
 from . import biggan
 
-
 CHANNELS = (192, 192, 128, 64, 32)
 """At 4, 8, 16, 32, 64 pixels."""
 
 LATENT = 256
+
+WEIGHTS = ("conv0.weight", "conv1.weight", "torgb.weight")
+"""Names of StyleGAN2's convolutions."""
 
 
 class Student(nn.Module, ABC):
@@ -217,9 +219,7 @@ class StyleGAN2(Student):
         self.network = stylegan2.Network(config)
         _draw_linear(self.network)
         for name, tensor in [*self.network.named_parameters(), *self.network.named_buffers()]:
-            if name.endswith((".const", ".noise_const", "conv0.weight", "conv1.weight")):
-                nn.init.normal_(tensor)
-            elif name.endswith("torgb.weight"):
+            if name.endswith((".const", ".noise_const", *WEIGHTS)):
                 nn.init.normal_(tensor)
             elif name.endswith("resample_filter"):
                 tensor.copy_(stylegan2.FILTER)

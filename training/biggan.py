@@ -6,6 +6,8 @@ file (Brock et al., arXiv 1809.11096, appendix B).
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -138,7 +140,7 @@ class Network(nn.Module):
         self.shared = nn.Embedding(classes, shared)
         self.linear = Spectral(16 * channels[0], chunk)
         self.blocks = nn.ModuleList()
-        for k, (before, after) in enumerate(zip(channels, channels[1:], strict=False)):
+        for k, (before, after) in enumerate(pairwise(channels)):
             stage: list[nn.Module] = [Block(before, after, shared + chunk)]
             if 8 << k == 32:
                 stage.append(SelfAttention(after))

@@ -116,7 +116,7 @@ class Run:
 
         self.judges.requires_grad_(False)
         fooled = generator_loss(self.judges(fake_maps, label))
-        # The frozen network's activations saturate: colors that no image has would have no way back.
+        # The frozen network saturates: colors that no image has would have no way back.
         outside = F.relu(fake.abs() - 1).square().mean()
         self.generator_steps.zero_grad(set_to_none=True)
         (fooled + OUTSIDE * outside).backward()

@@ -15,7 +15,7 @@ from panda.zoo.cache import home
 from .data import load
 from .labels import load_labels
 from .loop import Recipe, Run
-from .students import STUDENTS
+from .students import STUDENTS, Student
 
 
 def main() -> None:
@@ -34,14 +34,17 @@ def main() -> None:
     faces = load("train", options.faces)
     labels = load_labels("train", len(faces)) if run.student.classes else None
     run.train(faces, labels)
-    student = run.finished()
+    export(run.finished(), folder / "generator.safetensors")
+
+
+def export(student: Student, path: Path) -> None:
+    """Write a finished generator under its official names; weights in half precision."""
+    learned = dict(student.network.named_parameters())
     tensors = {
-        name: value.half() if name in dict(student.network.named_parameters()) else value
+        name: value.half() if name in learned else value
         for name, value in student.network.state_dict().items()
     }
-    save_checkpoint(
-        folder / "generator.safetensors", Checkpoint("safetensors", tensors, student.config())
-    )
+    save_checkpoint(path, Checkpoint("safetensors", tensors, student.config()))
 
 
 if __name__ == "__main__":

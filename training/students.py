@@ -202,7 +202,7 @@ class StyleGAN(Student):
         """See `Student.forward`."""
         self.network.prepare()
         w = self.network.mapping(z, None)
-        layers = self.network.config.num_layers
+        layers = self.network.config.num_ws
         return self.network.synthesis(w[:, None].expand(-1, layers, -1), FreshNoise(len(z)))
 
     def finish(self) -> None:
@@ -236,6 +236,10 @@ class StyleGAN2(Student):
     def finish(self) -> None:
         """Measure the mean of w."""
         _set_mean(self.network.mapping, self.network.mapping.w_avg)
+
+    def config(self) -> dict[str, Any]:
+        """See `Student.config`."""
+        return {"synthesis_kwargs": {"conv_clamp": None, "num_fp16_res": 0}}
 
 
 def _draw_linear(network: nn.Module) -> None:

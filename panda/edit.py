@@ -10,17 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from panda.edit_zoo import NamedEdit, read_zoo
+from panda.edit_zoo import PATTERN, NamedEdit, read_zoo
 from panda.errors import PandaError, nearest
 from panda.factors import Factors, scale_parts
 from panda.generator import Generator, Latents
 from panda.registry import edit_zoo, is_file
 from panda.solvers.refine import refine_parts
-
-PATTERN = (
-    r"([0-9]{1,6}(?:\+[0-9]{1,6})*):(p?[0-9]{1,6}|bg)"
-    r":([+-]?(?:[0-9]{1,9}\.?[0-9]{0,9}|\.[0-9]{1,9}))(sd)?"
-)
 
 
 @dataclass(frozen=True)
@@ -40,10 +35,10 @@ class Edit:
     @staticmethod
     def parse(text: str) -> Edit:
         """Read ``PARTS:APPEARANCE:STRENGTH``: ``3:12:30``, ``3+5:0:-40``, ``3:p0:2.5sd``."""
-        match = re.fullmatch(PATTERN, text.strip())
+        match = PATTERN.fullmatch(text.strip())
         if match is None:
             raise PandaError(
-                f"{text!r} is no edit; expected PARTS:APPEARANCE:STRENGTH, such as 3:12:30,"
+                f"{text!r:.60} is no edit; expected PARTS:APPEARANCE:STRENGTH, such as 3:12:30,"
                 " 3+5:0:-40 or 3:p0:2.5sd (a part's own first appearance, in standard deviations)"
             )
         parts, appearance, strength, unit = match.groups()
@@ -77,15 +72,15 @@ def find_edits(text: str, factors: Factors) -> list[Edit]:
     Names are those that come with generators; a file is an edit zoo (`panda.edit_zoo`). Raises
     `PandaError` where there is no such edit, or it is for other factors.
     """
-    if ".json" not in text and ":" in text:
+    file = re.fullmatch(r"(.+\.json)(?::(.+))?", text)
+    if not file and ":" in text:
         return [Edit.parse(text)]
-    file, dot, name = text.rpartition(".json")
-    zoo = read_zoo(f"{file}.json") if dot else edit_zoo()
-    name = (name.removeprefix(":") or (next(iter(zoo)) if len(zoo) == 1 else "")) if dot else text
+    zoo = read_zoo(file[1]) if file else edit_zoo()
+    name = (file[2] or (next(iter(zoo)) if len(zoo) == 1 else "")) if file else text
     if name not in zoo:
         raise PandaError(
-            f"{text!r} is no edit{nearest(name, zoo)}; expected PARTS:APPEARANCE:STRENGTH such as"
-            " 3:12:30, a name that 'panda edits' lists, or FILE.json:NAME"
+            f"{text!r:.200} is no edit{nearest(name, zoo)}; expected PARTS:APPEARANCE:STRENGTH such"
+            " as 3:12:30, a name that 'panda edits' lists, or FILE.json:NAME"
         )
     _check(name, zoo[name], factors)
     return [Edit.parse(edit) for edit in zoo[name].edits]

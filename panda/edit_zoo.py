@@ -7,14 +7,20 @@ else it holds, such as ``"about"``, is for people.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from panda.errors import PandaError
 
 FORMAT = 1
+PATTERN = re.compile(
+    r"([0-9]{1,6}(?:\+[0-9]{1,6})*):(p?[0-9]{1,6}|bg)"
+    r":([+-]?(?:[0-9]{1,9}\.?[0-9]{0,9}|\.[0-9]{1,9}))(sd)?"
+)
+"""How an edit is written; see `panda.edit.Edit.parse`."""
 
 
 @dataclass(frozen=True)
@@ -36,36 +42,63 @@ def read_zoo(path: str | Path) -> dict[str, NamedEdit]:
     """Every edit of a zoo by name; raises `PandaError` where the file is something else."""
     path = Path(path)
     try:
-        content = json.loads(path.read_text())
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise ValueError(f"expected a JSON object with format {FORMAT}")
-        return {name: _edit(name, facts) for name, facts in content["edits"].items()}
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise PandaError(f"{path} cannot be read: {error.strerror}") from error
-    except KeyError as error:
-        raise PandaError(f"{path} is no edit zoo: {error} is missing") from error
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise PandaError(f"{path} is no edit zoo: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise PandaError(f"{path} is no edit zoo: no JSON in UTF-8 ({error})") from error
+    whole = content if isinstance(content, dict) else {}
+    edits, version = whole.get("edits"), whole.get("format")
+    if not isinstance(edits, dict) or type(version) is not int or version != FORMAT:
+        raise PandaError(
+            f"{path} is no edit zoo: expected a JSON object with format {FORMAT} and edits by name"
+        )
+    return {name: _edit(path, name, facts) for name, facts in edits.items()}
 
 
 def write_zoo(path: str | Path, zoo: Mapping[str, NamedEdit]) -> None:
-    """Write a zoo; raises `PandaError` where the file cannot be written."""
+    """Write a zoo; raises `PandaError` where `read_zoo` would, or the file cannot be written."""
     from panda.zoo.cache import staging
 
-    edits = {name: asdict(edit) for name, edit in zoo.items()}
-    with staging(Path(path)) as work:
+    path = Path(path)
+    edits = {name: asdict(_edit(path, name, asdict(edit))) for name, edit in zoo.items()}
+    with staging(path) as work:
         work.write_text(json.dumps({"format": FORMAT, "edits": edits}, indent=1) + "\n")
 
 
-def _edit(name: str, facts: Mapping[str, Any]) -> NamedEdit:
-    edit = NamedEdit(**{**facts, "edits": tuple(facts["edits"])})
-    texts = (edit.generator, edit.layer, *edit.edits)
-    ranks = (edit.appearances, edit.parts)
-    if (
-        not edit.edits
-        or isinstance(facts["edits"], str)
-        or not all(type(text) is str for text in texts)
-        or not all(type(rank) is int and rank > 0 for rank in ranks)
-    ):
-        raise ValueError(f"{name!r} is {dict(facts)}, expected names, ranks and a list of edits")
-    return edit
+def _edit(path: Path, name: str, facts: object) -> NamedEdit:
+    """The edit that ``facts`` tell; others than those of `NamedEdit` are for people."""
+    if not _is_name(name) or not isinstance(facts, dict):
+        raise PandaError(f"{path}: {name!r:.60} is no short name of an edit with its fields")
+    found: dict[str, Any] = {field.name: facts.get(field.name) for field in fields(NamedEdit)}
+    for field, value in found.items():
+        fits, expected = KINDS[field]
+        if not fits(value):
+            given = f"{value!r:.60}" if field in facts else "missing"
+            raise PandaError(f"{path}: {field!r} of edit {name!r} is {given}, expected {expected}")
+    return NamedEdit(**found | {"edits": tuple(found["edits"])})
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable() and 0 < len(value) <= 200
+
+
+def _is_rank(value: object) -> bool:
+    return type(value) is int and 0 < value < 1_000_000
+
+
+def _are_edits(value: object) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and len(value) > 0
+        and all(isinstance(text, str) and PATTERN.fullmatch(text.strip()) for text in value)
+    )
+
+
+KINDS = {
+    "generator": (_is_name, "a short name"),
+    "layer": (_is_name, "a short name"),
+    "appearances": (_is_rank, "a whole number above zero"),
+    "parts": (_is_rank, "a whole number above zero"),
+    "edits": (_are_edits, "a list such as ['7:6:30', '3+5:p0:2.5sd']"),
+}

@@ -14,6 +14,15 @@ class PandaWarning(UserWarning):
     """Something was left out, and the rest works: a broken plugin, a name registered twice."""
 
 
+def told(error: BaseException) -> str:
+    """What another's code raised, in one line; its own text may fail to be made."""
+    try:
+        reason = (str(error).splitlines() or [""])[0]
+    except Exception:
+        reason = ""
+    return f"{type(error).__name__}: {reason}"
+
+
 def nearest(given: str, valid: Iterable[str]) -> str:
     """Return ``"; did you mean 'x' or 'y'?"``, or the first valid names where nothing is near."""
     names = list(valid)

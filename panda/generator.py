@@ -9,6 +9,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from panda.errors import PandaError, nearest
@@ -92,6 +94,10 @@ class Generator(ABC):
     usual_truncation: float = 0.7
     """The psi that pictures are made at where nobody asks for another; 1 where psi has no sense."""
 
+    excused: Mapping[str, str] = MappingProxyType({})
+    """Checks of `panda.testing` that cannot hold here, each with the reason: ``{"truncation": "its
+    latents have no mean"}``, or ``{"gradient[4.conv1]": ...}`` for one layer alone."""
+
     @abstractmethod
     def sample(
         self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None
@@ -132,7 +138,20 @@ def seeded_normal(seeds: Sequence[int], *shape: int) -> np.ndarray:
     """
     import numpy as np
 
+    rows = [stream.randn(*shape) for stream in random_states(seeds)]
+    return np.stack(rows).astype(np.float32)
+
+
+def random_states(seeds: Sequence[int]) -> list[np.random.RandomState]:
+    """One stream of random numbers per seed.
+
+    Raises `PandaError` where there is no seed, and for one that is not within 0 and 2**32 - 1.
+    """
+    import numpy as np
+
+    for seed in seeds:
+        if not (isinstance(seed, Integral) and 0 <= seed < 2**32):
+            raise PandaError(f"seed {seed!r} is not a whole number from 0 to 2**32 - 1")
     if not seeds:
         raise PandaError("no seeds were given; at least one is needed")
-    rows = [np.random.RandomState(seed).randn(*shape) for seed in seeds]
-    return np.stack(rows).astype(np.float32)
+    return [np.random.RandomState(seed) for seed in seeds]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -16,15 +16,15 @@ import pluggy
 
 from panda import hookspecs
 from panda.edit_zoo import NamedEdit, read_zoo
-from panda.errors import PandaError, PandaWarning, nearest
-from panda.zoo.architecture import Architecture
+from panda.errors import PandaError, PandaWarning, nearest, told
+from panda.generator import Generator
+from panda.zoo.architecture import OWN, Architecture
 from panda.zoo.card import Card
 
 if TYPE_CHECKING:
     import torch
 
     from panda.checkpoints.checkpoint import Checkpoint
-    from panda.generator import Generator
 
 T = TypeVar("T")
 
@@ -185,13 +185,21 @@ def recognize(checkpoint: Checkpoint) -> tuple[str, Architecture]:
     )
 
 
-def create_generator(name: str, *, device: str = "cpu", dtype: str = "float32") -> Generator:
+def create_generator(
+    name: str | Path,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: str | torch.dtype = "float32",
+    engine: str = OWN,
+) -> Generator:
     """Load a generator by its name, or from a checkpoint file or folder, whatever its container.
 
-    Weights of a name are fetched first where they are not cached. Raises `PandaError` for an
-    unknown name, device or dtype, for a file that holds no generator, and where weights cannot be
-    had.
+    Weights of a name are fetched first where they are not cached. ``engine`` is ``own``, the
+    plugin's implementation, or another one that the architecture has. Raises `PandaError` for an
+    unknown name, device, dtype or engine, for a file that holds no generator, and where weights
+    cannot be had.
     """
+    name = str(name)
     card = None if is_file(name) else find_card(name)
     import torch
 
@@ -200,23 +208,50 @@ def create_generator(name: str, *, device: str = "cpu", dtype: str = "float32") 
         if place.type == "meta":
             raise RuntimeError("it holds no numbers")
         torch.empty(0, device=place)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).splitlines()[0].partition(". ")[0]
-        raise PandaError(f"device {device!r} cannot be used here: {reason}") from error
+        raise PandaError(f"device '{device}' cannot be used here: {reason}") from error
     kinds = {"float32": torch.float32, "float64": torch.float64}
-    if dtype not in kinds:
-        raise PandaError(f"dtype {dtype!r} is not supported{nearest(dtype, kinds)}")
-    generator = card.load(place, kinds[dtype]) if card else _open(name, place, kinds[dtype])
+    kind = str(dtype).removeprefix("torch.")
+    if kind not in kinds:
+        raise PandaError(f"dtype {kind!r} is not supported{nearest(kind, kinds)}")
+    rest = engine, place, kinds[kind]
+    generator = loaded(name, lambda: _load(card, *rest) if card else _open(Path(name), *rest))
     generator.name = name
     return generator
 
 
-def _open(name: str, device: torch.device, dtype: torch.dtype) -> Generator:
+def loaded(name: str, load: Callable[[], Generator]) -> Generator:
+    """What ``load`` gives; raises `PandaError` for anything else, and for whatever it raises."""
+    try:
+        generator = load()
+    except PandaError:
+        raise
+    except Exception as error:  # a backend may fail in any way at all
+        raise PandaError(f"generator {name!r} cannot be loaded: {told(error)}") from error
+    if not isinstance(generator, Generator):
+        given = type(generator).__name__
+        raise PandaError(f"loading {name!r} gave a {given}, expected a panda.Generator")
+    return generator
+
+
+def _load(card: Card, engine: str, device: torch.device, dtype: torch.dtype) -> Generator:
+    """A card's generator; an engine that is not the plugin's own opens the same weights."""
+    if engine == OWN:
+        return card.load(device, dtype)
+    if card.weights is None:
+        raise PandaError(f"there is no engine {engine!r} for {card.architecture}; valid: {OWN}")
+    card.weights.architecture.engine(engine)  # before anything is fetched
+    card.weights.fetch()
+    return _open(card.weights.path, engine, device, dtype)
+
+
+def _open(path: Path, engine: str, device: torch.device, dtype: torch.dtype) -> Generator:
     from panda.checkpoints.read import read_checkpoint
 
-    checkpoint = read_checkpoint(Path(name))
+    checkpoint = read_checkpoint(path)
     try:
         _, architecture = recognize(checkpoint)
-        return architecture.build(checkpoint, device, dtype)
+        return architecture.engine(engine)(checkpoint, device, dtype)
     except PandaError as error:
-        raise PandaError(f"{name}: {error}") from error
+        raise PandaError(f"{path}: {error}") from error

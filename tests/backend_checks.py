@@ -1,17 +1,20 @@
-"""What every backend's tests share: goldens, and what must hold of any generator."""
+"""What every backend's tests share: goldens, and the conformance kit."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from golden_files import kept, stored
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.generator import Generator, Latents
+from panda.testing import check_generator
 
 GOLDENS = Path(__file__).parent / "goldens"
 CPU = torch.device("cpu")
@@ -30,7 +33,7 @@ def facts(folder: str) -> Any:
 
 def checkpoint(folder: str, config: Any = None, **changes: Tensor | None) -> Checkpoint:
     """The golden's file as a reader gives it; ``changes`` replace tensors, or drop them (None)."""
-    tensors = load_file(GOLDENS / folder / "state_dict.safetensors")
+    tensors = dict(stored(folder))
     for name, value in changes.items():
         tensors.pop(name, None)
         if value is not None:
@@ -39,6 +42,8 @@ def checkpoint(folder: str, config: Any = None, **changes: Tensor | None) -> Che
 
 
 def error(a: Tensor, b: Tensor) -> float:
+    """The largest difference of ``b``, which may be a golden, from ``a``."""
+    a = kept(a, b)
     assert a.shape == b.shape, f"{tuple(a.shape)} is not {tuple(b.shape)}"
     return float((a.double() - b.double()).abs().max())
 
@@ -50,48 +55,10 @@ def edited(generator: Generator, latents: Latents, layer: str, io: Any, edit: st
     return generator.tail(state.with_features(state.x + part), layer)
 
 
-def check_contract(generator: Generator, latents: Latents) -> None:
-    """Exact resume, declared shapes, untouched inputs, rows that do not see their batch."""
-    image = generator.forward(latents)
-    assert image.shape == (len(latents), 3, generator.resolution, generator.resolution)
-    single = generator.forward(latents[1:2])
-    assert error(image[1:2], single) <= 1e-5
-    for name, layer in generator.layers.items():
-        assert layer.name == name
-        state = generator.head(latents, name)
-        assert state.x.shape == (len(latents), layer.channels, layer.height, layer.width)
-        before = state.x.clone()
-        assert torch.equal(generator.tail(state, name), image), f"resume at {name}"
-        assert torch.equal(state.x, before), f"{name} was changed in place"
-        assert error(generator.head(latents[1:2], name).x, state.x[1:2]) <= 1e-5
-
-
-def check_gradients(generator: Generator, latents: Latents) -> None:
-    """Gradients reach the features of every layer, and no graph is kept unless asked for."""
-    assert not any(p.requires_grad for p in network(generator).parameters())
-    for name in generator.layers:
-        state = generator.head(latents, name)
-        assert not state.x.requires_grad
-        x = state.x.clone().requires_grad_()
-        image = generator.tail(state.with_features(x), name)
-        (gradient,) = torch.autograd.grad(image.square().sum(), x)
-        assert gradient.isfinite().all() and gradient.abs().sum() > 0
-
-
-def check_seeds(generator: Generator, **options: Any) -> None:
-    """Row i depends on seeds[i] alone."""
-    batch = generator.sample([7, 3, 11], **options)
-    alone = generator.sample([3], **options)
-    assert batch.seeds == (7, 3, 11)
-    for name, tensor in alone.tensors.items():
-        assert error(batch.tensors[name][1:2], tensor) <= 1e-5
-    assert error(batch.tensors["z"][0:1], batch.tensors["z"][1:2]) > 0.1
-
-
-def network(generator: Generator) -> nn.Module:
-    module: Any = generator
-    found: nn.Module = module.network
-    return found
+def conform(load: Callable[[torch.device, torch.dtype], Generator]) -> None:
+    """Run the whole conformance kit on a generator that no file holds."""
+    problems = [result for result in check_generator(load) if result.status != "ok"]
+    assert not problems
 
 
 def full_size(name: str) -> Any:

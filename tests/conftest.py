@@ -9,10 +9,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from panda import Generator, Latents, Layer, State, create_generator
+from panda import Generator, Latents, Layer, PandaError, State, create_generator
 from panda.generator import seeded_normal
 from panda.registry import cards
 
+CPU = torch.device("cpu")
 GOLDENS = Path(__file__).parent / "goldens"
 
 
@@ -23,16 +24,20 @@ def golden(name: str) -> dict[str, Tensor]:
 class TinyGenerator(Generator):
     """A small convolutional generator with random weights: 4 -> 8 -> 16 pixels."""
 
-    def __init__(self) -> None:
+    usual_truncation = 1.0
+
+    def __init__(self, device: torch.device = CPU, dtype: torch.dtype = torch.float32) -> None:
         torch.manual_seed(1)
         self.name = "tiny"
-        self.device = torch.device("cpu")
+        self.device, self.dtype = device, dtype
         self.resolution = 16
         self.dense = nn.Linear(8, 12 * 16).requires_grad_(False)
         self.convs = nn.ModuleList(
             nn.Conv2d(12, 12, 3, padding=1) for _ in range(2)
         ).requires_grad_(False)
         self.rgb = nn.Conv2d(12, 3, 1).requires_grad_(False)
+        for network in (self.dense, self.convs, self.rgb):
+            network.to(device, dtype)
         self.layers = {
             name: Layer(name, 12, pixels, pixels)
             for name, pixels in (("a", 4), ("b", 8), ("c", 16))
@@ -41,20 +46,25 @@ class TinyGenerator(Generator):
     def sample(
         self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None
     ) -> Latents:
-        z = torch.from_numpy(seeded_normal(seeds, 8))
+        if label is not None:
+            raise PandaError(f"{self.name} has no classes, but label {label} was given")
+        z = torch.from_numpy(seeded_normal(seeds, 8)).to(self.device, self.dtype)
         return Latents(tuple(seeds), {"z": truncation * z})
 
     def head(self, latents: Latents, layer: str) -> State:
         x = F.leaky_relu(self.dense(latents.tensors["z"])).view(-1, 12, 4, 4)
-        for conv in self.convs[: list(self.layers).index(layer)]:
+        for conv in self.convs[: self.index(layer)]:
             x = F.leaky_relu(conv(F.interpolate(x, scale_factor=2)))
         return State(x)
 
     def tail(self, state: State, layer: str) -> Tensor:
         x = state.x
-        for conv in self.convs[list(self.layers).index(layer) :]:
+        for conv in self.convs[self.index(layer) :]:
             x = F.leaky_relu(conv(F.interpolate(x, scale_factor=2)))
         return torch.tanh(self.rgb(x))
+
+    def index(self, layer: str) -> int:
+        return list(self.layers).index(self.layer(layer).name)
 
     def forward(self, latents: Latents) -> Tensor:
         return self.tail(self.head(latents, "a"), "a")

@@ -1,9 +1,11 @@
 import json
+import warnings
 
 import pytest
 import torch
 from PIL import Image
 
+from panda import PandaError
 from panda.cli import main
 from panda.factorize import fit
 from panda.report.page import Figure, Page
@@ -85,6 +87,25 @@ def test_bad_input_is_one_sentence_exit_2_and_nothing_written(
     assert error.count("\n") == 1
     assert error.startswith("panda: ")
     assert not out.exists()
+
+
+@pytest.mark.parametrize("kind", [PandaError, OSError])
+def test_what_files_and_servers_say_neither_steers_the_terminal_nor_floods_it(
+    monkeypatch, capsys, kind
+):
+    def fails(options):
+        warnings.warn("bell \a", stacklevel=1)
+        raise kind(f"\x1b]0;title\x07 two\nlines \udc80 \u202e café {'x' * 100_000} the remedy")
+
+    monkeypatch.setattr("panda.cli.catalog.show_list", fails)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert main(["list"]) == 2
+    warning, error = capsys.readouterr().err.splitlines()
+    assert warning == r"panda: warning: bell \x07"
+    assert error.startswith(r"panda: \x1b]0;title\x07 two\nlines \udc80 \u202e café xxx")
+    assert error.endswith("x the remedy")
+    assert len(error) < 3000
 
 
 def test_results_go_nowhere_over_other_files(factors, tmp_path, capsys):

@@ -1,24 +1,20 @@
 """What docs/zoo.md shows is true."""
 
 import json
-import re
 import shlex
-from pathlib import Path
+
+from snippets import blocks
 
 from panda.cli import main
 from panda.cli.parser import build_parser
 from panda.edit_zoo import read_zoo
 from panda.registry import cards, edit_zoo
 
-PAGE = (Path(__file__).parent.parent / "docs" / "zoo.md").read_text()
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+PAGE = "docs/zoo.md"
 
 
 def test_every_command_is_one_and_names_a_card(capsys):
-    lines = [shlex.split(line)[1:] for block in blocks("sh") for line in block.splitlines()]
+    lines = [shlex.split(line)[1:] for block in blocks(PAGE, "sh") for line in block.splitlines()]
     assert len(lines) == 6
     for line in lines:
         options = build_parser().parse_args(line)
@@ -30,11 +26,11 @@ def test_every_command_is_one_and_names_a_card(capsys):
 
 
 def test_the_zoo_is_one(tmp_path, monkeypatch, capsys):
-    (shown,) = blocks("json")
+    (shown,) = blocks(PAGE, "json")
     (tmp_path / "zoo.json").write_text(shown)
     assert read_zoo(tmp_path / "zoo.json")["smile"] == edit_zoo()["smile"]
     monkeypatch.chdir(tmp_path)
-    (snippet,) = blocks("python")
+    (snippet,) = blocks(PAGE, "python")
     exec(compile(snippet, "zoo.md", "exec"), {})
     assert capsys.readouterr().out == "('4:46:-30',)\n"
     assert json.loads((tmp_path / "zoo.json").read_text())["edits"].keys() == {"smile"}

@@ -1,6 +1,10 @@
 """Edit zoos: files of named edits, found by name or file, and only used on their own factors."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -116,31 +120,81 @@ def test_the_eighteen_released_edits_come_with_their_generator():
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("{", "is no edit zoo"),
+        ("{", r"no JSON in UTF-8 \(Expecting property name"),
         ("[]", "expected a JSON object with format 1"),
         ('{"format": 2, "edits": {}}', "expected a JSON object with format 1"),
-        ('{"format": 1}', "'edits' is missing"),
-        ('{"format": 1, "edits": {"a": {"edits": []}}}', "is no edit zoo"),
-        ('{"format": 1, "edits": {"a": 3}}', "is no edit zoo"),
-        ('{"format": 1, "edits": 3}', "is no edit zoo"),
+        ('{"format": true, "edits": {}}', "expected a JSON object with format 1"),
+        ('{"format": 1}', "format 1 and edits by name"),
+        ('{"format": 1, "edits": {"a": {"edits": []}}}', "'generator' of edit 'a' is missing"),
+        ('{"format": 1, "edits": {"a": 3}}', "'a' is no short name of an edit with its fields"),
+        ('{"format": 1, "edits": {"\\u001b": {}}}', r"'\\x1b' is no short name"),
+        ('{"format": 1, "edits": 3}', "format 1 and edits by name"),
         ("[" * 100_000, "is no edit zoo"),
     ],
 )
 def test_a_damaged_zoo_is_one_sentence(tmp_path, content, said):
     (tmp_path / "zoo.json").write_text(content)
-    with pytest.raises(PandaError, match=said):
+    with pytest.raises(PandaError, match=said) as error:
         read_zoo(tmp_path / "zoo.json")
+    assert "zoo.json" in str(error.value)
+    assert not re.search("object has no|__init__|NoneType", str(error.value))
 
 
 @pytest.mark.parametrize(
-    "fact", [{"layer": 3}, {"parts": "8"}, {"edits": []}, {"edits": "7:6:30"}, {"edits": [7]}]
+    "fact",
+    [
+        {"layer": 3},
+        {"generator": "g\x1b"},
+        {"parts": "8"},
+        {"parts": True},
+        {"edits": []},
+        {"edits": "7:6:30"},
+        {"edits": [7]},
+        {"edits": {"0:0:1": 5}},
+        {"edits": ["zzz"]},
+        {"layer": "l" * 100_000},
+    ],
 )
-def test_facts_of_the_wrong_kind_are_one_sentence(tmp_path, fact):
+def test_facts_of_the_wrong_kind_are_one_sentence_to_readers_and_writers(tmp_path, fact):
     facts = {"generator": "g", "layer": "l", "appearances": 1, "parts": 8, "edits": ["0:0:1"]}
     path = tmp_path / "zoo.json"
     path.write_text(json.dumps({"format": 1, "edits": {"a": facts | fact}}))
-    with pytest.raises(PandaError, match="'a' is .* expected names, ranks and a list of edits"):
+    (field,) = fact
+    with pytest.raises(
+        PandaError, match=f"zoo.json: '{field}' of edit 'a' is .* expected"
+    ) as error:
         read_zoo(path)
+    assert len(str(error.value)) < 1000
+    with pytest.raises(PandaError, match=f"'{field}' of edit 'a' is .* expected"):
+        write_zoo(tmp_path / "new.json", {"a": NamedEdit(**(facts | fact))})
+    assert not (tmp_path / "new.json").exists()
+
+
+def test_words_for_people_are_left_alone(zoo):
+    content = json.loads(zoo.read_text()) | {"about": "by me"}
+    content["edits"]["released"]["about"] = {"author": "me"}
+    zoo.write_text(json.dumps(content))
+    assert read_zoo(zoo) == {"released": RELEASED}
+
+
+def test_a_zoo_is_utf_8_in_any_locale_and_may_have_a_mark(zoo):
+    text = zoo.read_text().replace("released", "lächeln")
+    zoo.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    code = (
+        "import sys; from panda.edit_zoo import read_zoo; print(ascii(list(read_zoo(sys.argv[1]))))"
+    )
+    command = [sys.executable, "-X", "utf8=0", "-c", code, str(zoo)]
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout == "['l\\xe4cheln']\n"
+
+
+def test_a_name_follows_a_colon(factors, zoo):
+    with pytest.raises(PandaError, match="zoo.jsonreleased' is no edit"):
+        find_edits(f"{zoo}released", factors)
+    with pytest.raises(PandaError, match="is no edit") as error:
+        find_edits("x" * 100_000, factors)
+    assert len(str(error.value)) < 1000
 
 
 def test_a_missing_zoo_is_one_sentence(tmp_path):

@@ -31,6 +31,7 @@ CPU = torch.device("cpu")
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("PANDA_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(download, "TIMEOUT", 0.3)
+    monkeypatch.setattr(download, "PAUSE", 0.0)
     return tmp_path / "cache"
 
 
@@ -53,7 +54,7 @@ def broken(web, cut, **facts):
     """Weights whose download broke off after ``cut`` bytes, which lie in the cache."""
     mine, web.cuts = weights(web, **facts), [cut]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(download, "TRIES", 1)
+        patch.setattr(download, "TRIES", 0)  # a try that brought bytes would be followed by others
         with pytest.raises(PandaError, match=f"{cut} bytes are kept and the same command goes on"):
             mine.fetch()
     web.sent = 0
@@ -175,27 +176,74 @@ def test_a_file_that_became_shorter_starts_over(cache, web):
 
 
 def test_a_stalled_server_ends_in_a_sentence_and_can_be_resumed(cache, web):
-    web.stall, web.cuts = 1.0, [1000, 1000, 1000, 1000]
+    web.stall, web.cuts = 1.0, [1000, 1000, 0, 0, 0, 0]
     mine = weights(web)
-    with pytest.raises(PandaError, match=r"nothing came for 0.3 seconds; 4000 bytes are kept"):
+    with pytest.raises(PandaError, match=r"nothing came for 0.3 seconds; 2000 bytes are kept"):
         mine.fetch()
     mine.fetch()
-    assert web.asked[-1] == "bytes=4000-"
+    assert web.asked[-1] == "bytes=2000-"
 
 
 def test_a_server_that_breaks_off_every_time_ends_in_a_sentence(cache, web):
-    web.cuts = [10] * 9
+    web.cuts = [40] + [0] * 9
     with pytest.raises(PandaError, match="40 of 676505 bytes came; 40 bytes are kept"):
         weights(web).fetch()
+    assert len(web.asked) == 5
+
+
+def test_a_server_that_starts_over_and_breaks_off_every_time_ends_in_a_sentence(cache, web):
+    web.ranges, web.cuts = False, [40] * 99
+    with pytest.raises(PandaError, match="40 of 676505 bytes came"):
+        weights(web).fetch()
+    assert len(web.asked) == 5
+
+
+def test_breaks_do_not_count_while_bytes_come(cache, web):
+    web.cuts = [50_000] * 12
+    weights(web).fetch()
+    assert web.sent == len(FILE)
+
+
+def test_a_busy_server_is_asked_again(cache, web):
+    web.busy = [503, 429, 502]
+    weights(web).fetch()
+    assert web.sent == len(FILE)
+
+
+def test_a_server_that_stays_busy_ends_in_a_sentence(cache, web):
+    web.status = 503
+    with pytest.raises(PandaError, match="fetched: it answered 503 Service Unavailable; get it"):
+        weights(web).fetch()
+    assert len(web.asked) == 4
 
 
 def test_a_server_that_promises_too_much_ends_in_a_sentence(cache, web):
     web.claims = len(FILE) + 5
-    with pytest.raises(
-        PandaError, match="cannot be fetched: the file on the server became shorter"
-    ):
+    with pytest.raises(PandaError, match="cannot be fetched: 676505 of 676510 bytes came"):
         weights(web).fetch()
     assert not weights(web).cached
+
+
+def test_sizes_of_thousands_of_digits_are_no_sizes(cache, web):
+    web.claims = "9" * 5000
+    weights(web).fetch()
+    assert weights(web).cached
+
+
+def test_a_range_of_thousands_of_digits_starts_over(cache, web):
+    mine = broken(web, 400_000)
+    web.total = "9" * 5000
+    mine.fetch()
+    assert web.asked == ["bytes=400000-", None]
+
+
+@pytest.mark.parametrize("validator", ['"one"\r\nHost: elsewhere', '"\u4e00"'])
+def test_notes_that_no_request_can_carry_start_over(cache, web, validator):
+    mine = broken(web, 400_000)
+    (notes,) = (cache / "downloads").rglob("*.json")
+    notes.write_text(json.dumps(json.loads(notes.read_text()) | {"validator": validator}))
+    mine.fetch()
+    assert web.asked == [None]
 
 
 def test_a_server_that_promises_too_little_is_noticed_by_the_reader(cache, web):
@@ -203,6 +251,15 @@ def test_a_server_that_promises_too_little_is_noticed_by_the_reader(cache, web):
     with pytest.raises(PandaError, match="is not toy: "):
         weights(web).fetch()
     assert kept(cache) == []
+
+
+def test_what_follows_the_end_of_the_file_is_not_taken(cache, web):
+    """A 206 answer tells the size in its Content-Range, and need not have a Content-Length."""
+    mine = broken(web, 400_000)
+    web.junk = b"!" * 5000
+    mine.fetch()
+    (notes,) = (cache / "downloads").rglob("*.json")
+    assert json.loads(notes.read_text())["sha256"] == SUM
 
 
 def test_the_published_checksum_is_checked(cache, web):
@@ -240,13 +297,23 @@ def test_a_file_that_is_refused_is_not_recorded(cache, web):
 PAGE = b"\n<!DOCTYPE html><html><head><title>Google Drive - Quota exceeded</title></head></html>"
 
 
+@pytest.mark.parametrize("before", [b"", b"\n<!-- saved -->"])
 @pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/octet-stream"])
-def test_a_web_page_is_refused_with_its_title(cache, web, kind):
-    web.files["/net.pkl"], web.kind = PAGE, kind
+def test_a_web_page_is_refused_with_its_title(cache, web, kind, before):
+    web.files["/net.pkl"], web.kind = before + PAGE, kind
     with pytest.raises(PandaError) as error:
         weights(web).fetch()
     assert "gave a web page ('Google Drive - Quota exceeded') instead of the file" in str(error)
     assert "panda fetch NAME --file COPY" in str(error.value)
+    assert kept(cache) == []
+
+
+@pytest.mark.parametrize("kind", ["204", "empty"])
+def test_an_answer_without_a_file_points_to_the_browser(cache, web, kind):
+    web.files["/net.pkl"] = b""
+    web.busy = [204] if kind == "204" else []
+    with pytest.raises(PandaError, match="gave nothing; get it with a browser"):
+        weights(web).fetch()
     assert kept(cache) == []
 
 
@@ -281,6 +348,15 @@ def test_redirects_are_followed_and_resumed(cache, web):
 def test_redirects_in_circles_or_elsewhere_are_refused(cache, web, target):
     web.redirects = {"/a": target}
     with pytest.raises(PandaError, match="/a (answered 302|leads from http to ftp)"):
+        weights(web, path="/a").fetch()
+
+
+@pytest.mark.parametrize(
+    "target", ["http://[", "http://a..b/x", f"http://{'a' * 300}/", "http://\xff\xfe/"]
+)
+def test_a_redirect_to_no_address_is_one_sentence(cache, web, target):
+    web.redirects = {"/a": target}
+    with pytest.raises(PandaError, match="/a (cannot be fetched: |leads from)"):
         weights(web, path="/a").fetch()
 
 
@@ -349,14 +425,42 @@ def test_downloads_that_cannot_be_written_are_one_sentence(cache, web):
         weights(web).fetch()
 
 
+def test_what_killed_processes_left_half_done_is_removed(cache, web):
+    (downloads,) = broken(web, 400_000) and (cache / "downloads").iterdir()
+    left = [
+        cache / ".fetch-1",
+        cache / "generators" / ".toy.safetensors.1",
+        downloads / ".n.json.1",
+    ]
+    for folder in left:
+        folder.mkdir(parents=True)
+        (folder / "half").touch()
+    weights(web).fetch()
+    assert not any(folder.exists() for folder in left)
+    assert web.asked == ["bytes=400000-"]
+
+
+def test_a_full_disk_says_what_is_kept(cache, web):
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, limits[1]))
+    try:
+        with pytest.raises(PandaError, match=r"cannot write .*net\.pkl: .*; 300000 bytes are kept"):
+            weights(web).fetch()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    weights(web).fetch()
+    assert web.asked == [None, "bytes=300000-"]
+
+
 @pytest.fixture
 def shop(web, monkeypatch):
     """The command line with one card, whose weights the server has."""
     mine = weights(web)
     facts = ("StyleGAN2", "random", SIZE, "MIT", "here", mine.load, mine)
     known = {"toy-random": Card(*facts), "toy-free": Card(*facts[:-1])}
-    monkeypatch.setattr(registry, "cards", lambda: known)
     monkeypatch.setattr("panda.cli.catalog.cards", lambda: known)
+    monkeypatch.setattr(registry, "cards", lambda: known)
     return mine
 
 

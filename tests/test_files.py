@@ -6,27 +6,15 @@ import shutil
 import pytest
 import torch
 from conftest import GOLDENS
-from safetensors.torch import load_file
+from golden_files import FILES
+from safetensors.torch import save_file
 
 from panda import PandaError, create_generator
+from panda.checkpoints.checkpoint import Checkpoint
+from panda.checkpoints.read import read_checkpoint
+from panda.checkpoints.tensors import save_checkpoint
 from panda.cli import main
-
-FILES = {
-    "proggan-genforce/checkpoint.pth": ("ProGAN", "genforce"),
-    "proggan-tf/network.pkl": ("ProGAN", "nvidia-tensorflow"),
-    "stylegan1-genforce/checkpoint.pth": ("StyleGAN", "genforce"),
-    "stylegan1-tf/network.pkl": ("StyleGAN", "nvidia-tensorflow"),
-    "stylegan2-ada/network.pkl": ("StyleGAN2", "nvidia-pytorch"),
-    "stylegan2-ada-cond/network.pkl": ("StyleGAN2", "nvidia-pytorch"),
-    "stylegan2-genforce/checkpoint.pth": ("StyleGAN2", "genforce"),
-    "stylegan2-rosinality/checkpoint.pt": ("StyleGAN2", "rosinality"),
-    "stylegan2-sg3repo/network.pkl": ("StyleGAN2", "nvidia-pytorch"),
-    "stylegan2-tf/network.pkl": ("StyleGAN2", "nvidia-tensorflow"),
-    "stylegan3-t/network.pkl": ("StyleGAN3", "nvidia-pytorch"),
-    "stylegan3-r/network.pkl": ("StyleGAN3", "nvidia-pytorch"),
-    "biggan-deep-hf/hf": ("BigGAN", "huggingface"),
-    "biggan-ajbrock/state_dict.safetensors": ("BigGAN", "safetensors"),
-}
+from panda.errors import PandaWarning
 
 
 @pytest.fixture(params=FILES, ids=str)
@@ -44,17 +32,6 @@ def test_info_names_container_and_architecture(disguised, capsys):
     facts = json.loads(capsys.readouterr().out)
     assert (facts["architecture"], facts["container"]) == (architecture, container)
     assert facts["layers"]
-
-
-def test_a_file_is_a_generator_that_resumes_exactly(disguised):
-    generator = create_generator(str(disguised[0]))
-    latents = generator.sample([1, 2])
-    images = generator.forward(latents)
-    assert images.shape == (2, 3, generator.resolution, generator.resolution)
-    for name, layer in generator.layers.items():
-        state = generator.head(latents, name)
-        assert state.x.shape == (2, layer.channels, layer.height, layer.width)
-        assert torch.equal(generator.tail(state, name), images)
 
 
 def test_converting_keeps_the_generator(disguised, tmp_path):
@@ -75,9 +52,20 @@ def test_factors_can_be_fitted_to_a_file(tmp_path):
     assert main(["edit", str(out), "--edit", "0:p0:2sd", "--out", str(tmp_path / "e")]) == 0
 
 
-def test_a_file_of_no_architecture_is_one_sentence(tmp_path, capsys):
-    from safetensors.torch import save_file
+@pytest.mark.parametrize("folder", ["stylegan2-ada-cond", "stylegan2-sg3repo"])
+def test_the_demo_runs_on_a_file(folder, tmp_path, capsys):
+    """One with classes, and one so small that a single layer serves both studies."""
+    path = GOLDENS / folder / "network.pkl"
+    out = tmp_path / "demo"
+    assert main(["demo", "--quick", "--generator", str(path), "--out", str(out)]) == 0
+    assert f"open {out / 'report.html'}" in capsys.readouterr().out
+    text = (out / "report.html").read_text()
+    studies = text.count("Local edits at ") // 2  # once in the navigation, once above the section
+    assert studies == (1 if folder == "stylegan2-sg3repo" else 2)
+    assert f"panda fit {path}" in text
 
+
+def test_a_file_of_no_architecture_is_one_sentence(tmp_path, capsys):
     save_file({"a": torch.ones(2)}, tmp_path / "other.safetensors")
     with pytest.raises(PandaError, match="tensors a, ... is of no known architecture; known: Big"):
         create_generator(str(tmp_path / "other.safetensors"))
@@ -85,11 +73,37 @@ def test_a_file_of_no_architecture_is_one_sentence(tmp_path, capsys):
     assert "missing.pkl" in capsys.readouterr().err
 
 
-def test_missing_tensors_are_named(tmp_path):
-    from safetensors.torch import save_file
-
-    tensors = load_file(GOLDENS / "stylegan2-ada" / "state_dict.safetensors")
-    del tensors["synthesis.b8.conv0.weight"]
-    save_file(tensors, tmp_path / "torn.safetensors")
-    with pytest.raises(PandaError, match="synthesis.b8.conv0.weight"):
+def test_missing_tensors_are_named_and_their_file_is_not_converted(tmp_path, capsys):
+    checkpoint = read_checkpoint(GOLDENS / "stylegan2-ada" / "network.pkl")
+    tensors = dict(checkpoint.tensors)
+    del tensors["synthesis.b4.const"]
+    save_checkpoint(tmp_path / "torn.safetensors", Checkpoint("", tensors, checkpoint.config))
+    with pytest.raises(PandaError, match="synthesis.b4.const"):
         create_generator(str(tmp_path / "torn.safetensors"))
+    out = tmp_path / "out.safetensors"
+    assert main(["convert", str(tmp_path / "torn.safetensors"), "--out", str(out)]) == 2
+    assert "synthesis.b4.const" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("folder", ["stylegan2-ada-cond", "stylegan3-r"])
+def test_what_a_file_leaves_unsaid_is_told(folder, tmp_path):
+    """Names and shapes do not show a clamp, and images differ with another one."""
+    path = tmp_path / "bare.safetensors"
+    save_file(dict(read_checkpoint(GOLDENS / folder / "network.pkl").tensors), path)
+    with pytest.warns(PandaWarning, match="does not say how .* conv_clamp="):
+        create_generator(str(path))
+
+
+def test_a_name_that_is_no_text_is_one_sentence(tmp_path):
+    with pytest.raises(PandaError, match="cannot hold the name"):
+        save_checkpoint(tmp_path / "x", Checkpoint("", {"\ud800": torch.zeros(1)}))
+
+
+def test_stylegan3_arguments_of_another_kind_are_one_sentence(tmp_path):
+    checkpoint = read_checkpoint(GOLDENS / "stylegan3-t" / "network.pkl")
+    config = {**checkpoint.config, "mapping_kwargs": 3}
+    path = tmp_path / "odd.safetensors"
+    save_checkpoint(path, Checkpoint("", checkpoint.tensors, config))
+    with pytest.raises(PandaError, match="mapping_kwargs=3"):
+        create_generator(str(path))

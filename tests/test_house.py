@@ -17,8 +17,8 @@ RANKS = [
     {"features", "statistics", "basis", "samples", "resume", "registry", "factors"},
     {"solvers"},
     {"edit", "localize", "remove"},
-    {"factorize"},
-    {"report"},
+    {"factorize", "metrics"},
+    {"report", "testing"},
     {"demo"},
     {"cli", "__main__"},
 ]

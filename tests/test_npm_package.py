@@ -10,7 +10,7 @@ import pytest
 
 from panda.errors import PandaError
 from panda.zoo import NpmPackage
-from panda.zoo.npm_package import read_members
+from panda.zoo.tarball import read_members
 
 
 def tarball(**files: bytes) -> bytes:

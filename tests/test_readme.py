@@ -1,31 +1,25 @@
 """What the README shows is run here, as it stands there."""
 
-import re
 import shlex
-from pathlib import Path
 
 import pytest
+from snippets import ROOT, blocks, links
 
 from panda.cli import main
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+README = "README.md"
 
 
 def test_the_python_snippet_runs(faces, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (snippet,) = blocks("python")
+    (snippet,) = blocks(README, "python")
     exec(compile(snippet, "README.md", "exec"), {})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["hair.png", "without.png"]
 
 
 def test_the_shell_session_runs(faces, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    lines = next(block for block in blocks("sh") if "panda fit" in block).splitlines()
+    lines = next(block for block in blocks(README, "sh") if "panda fit" in block).splitlines()
     assert len(lines) >= 8
     for line in lines:
         assert main(shlex.split(line)[1:]) == 0, line
@@ -36,12 +30,12 @@ def test_the_shell_session_runs(faces, tmp_path, monkeypatch, capsys):
 
 def test_the_two_commands_are_the_ones_that_ci_runs():
     ci = (ROOT / ".ci" / "run").read_text()
-    install, demo = blocks("sh")[0].strip().split(" && ")
+    install, demo = blocks(README, "sh")[0].strip().split(" && ")
     assert install.removeprefix("pip install ") in ci
     assert f"{demo} --quick" in ci
-    assert blocks("sh")[1].strip() in ci
+    assert blocks(README, "sh")[1].strip() in ci
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\(([^)]+)\)", README))
+@pytest.mark.parametrize("link", links(README))
 def test_links_to_files_lead_somewhere(link):
     assert link.startswith("https://") or (ROOT / link).is_file()

@@ -1,11 +1,15 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import pytest
+import torch
+from conftest import GOLDENS
 
 from panda import PandaError, create_generator, hookimpl, hookspecs, list_generators, registry
+from panda.cli import main
 from panda.errors import PandaWarning
 from panda.zoo import Card
 
@@ -131,9 +135,47 @@ def test_an_unknown_generator_names_the_nearest(install):
         create_generator("toy-d")
 
 
-def test_an_unknown_device_is_one_sentence():
-    with pytest.raises(PandaError, match="device 'tpu' cannot be used here"):
-        create_generator("mobilestylegan-ffhq-1024", device="tpu")
+def test_a_path_and_torchs_own_names_will_do():
+    path = GOLDENS / "stylegan2-ada" / "network.pkl"
+    generator = create_generator(path, device=torch.device("cpu"), dtype=torch.float64)
+    assert generator.sample([0]).tensors["w"].dtype == torch.float64
+    with pytest.raises(PandaError, match="dtype 'int8' is not supported"):
+        create_generator(path, dtype=torch.int8)
+
+
+@pytest.mark.parametrize("device", ["tpu", "hpu", "meta"])
+def test_an_unusable_device_is_one_sentence(device):
+    with pytest.raises(PandaError, match=f"device '{device}' cannot be used here"):
+        create_generator("mobilestylegan-ffhq-1024", device=device)
+
+
+class CrashesInLoad:
+    @hookimpl
+    def panda_generators(self):
+        def crash(device, dtype):
+            raise KeyError("weights")
+
+        def imports(device, dtype):
+            raise ImportError("No module named 'gone'")
+
+        return {"toy-key": replace(card(), load=crash), "toy-import": replace(card(), load=imports),
+                "toy-none": card()}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("toy-key", "generator 'toy-key' cannot be loaded: KeyError: 'weights'"),
+        ("toy-import", "generator 'toy-import' cannot be loaded: ImportError: No module named"),
+        ("toy-none", "loading 'toy-none' gave a NoneType, expected a panda.Generator"),
+    ],
+)
+def test_a_backend_that_crashes_in_load_is_one_sentence_and_exit_2(install, capsys, name, said):
+    install(broken="CrashesInLoad")
+    with pytest.raises(PandaError, match=said):
+        create_generator(name)
+    assert main(["check", name]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_every_hook_is_documented():

@@ -10,10 +10,8 @@ from backend_checks import (
     CPU,
     FEATURES,
     IMAGES,
-    check_contract,
-    check_gradients,
-    check_seeds,
     checkpoint,
+    conform,
     edited,
     error,
     facts,
@@ -81,15 +79,6 @@ def test_w_and_truncation_are_those_of_nvidia(generators, folder, monkeypatch):
 
 
 @BOTH
-def test_the_contract_holds_at_every_layer(generators, folder):
-    generator = generators[folder]
-    check_contract(generator, latents(folder))
-    check_seeds(generator, truncation=0.7)
-    if folder == T:
-        check_gradients(generator, latents(folder))
-
-
-@BOTH
 def test_the_stored_transform_of_the_input_is_honored(folder):
     io = golden(folder)
     turned = from_checkpoint(
@@ -114,6 +103,7 @@ def test_layers_are_those_of_the_original(generators, folder):
         assert design.padding(size) == layer["padding"][0]
 
 
+@pytest.mark.filterwarnings("ignore:the file does not say")
 def test_without_arguments_shapes_tell_the_rest(generators):
     for folder in (T, R):
         inferred = from_checkpoint(checkpoint(folder), CPU, torch.float32)
@@ -154,8 +144,7 @@ def conditional() -> Checkpoint:
 
 def test_labels_choose_w():
     generator = from_checkpoint(conditional(), CPU, torch.float32)
-    check_seeds(generator)
-    check_seeds(generator, label=2)
+    conform(lambda *place: from_checkpoint(conditional(), *place))
     drawn, chosen = generator.sample([1, 2]), generator.sample([1, 2], label=4)
     assert torch.equal(drawn.tensors["z"], chosen.tensors["z"])
     assert error(drawn.tensors["w"], chosen.tensors["w"]) > 1e-3

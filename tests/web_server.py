@@ -19,11 +19,17 @@ class WebServer:
         self.ranges = True
         self.cuts: list[int] = []
         """After how many bytes the next answers break off."""
-        self.claims: int | None = None
+        self.claims: int | str | None = None
         """A Content-Length that is not true."""
+        self.total = ""
+        """A size in Content-Range that is not true."""
+        self.junk = b""
+        """What follows the end of the file in answers that tell no Content-Length."""
         self.stall = 0.0
         """Seconds that it waits where it would break off."""
         self.status = 200
+        self.busy: list[int] = []
+        """The status of the next answers, which have no file."""
         self.kind = "application/octet-stream"
         self.redirects: dict[str, str] = {}
         self.asked: list[str | None] = []
@@ -51,6 +57,8 @@ class WebServer:
                 if self.path in web.redirects:
                     return self.begin(302, {"Location": web.redirects[self.path]}, 0)
                 web.asked.append(self.headers.get("Range"))
+                if web.busy:
+                    return self.begin(web.busy.pop(0), {}, 0)
                 if self.path not in web.files or web.status >= 400:
                     return self.begin(web.status if web.status >= 400 else 404, {}, 0)
                 data, start = web.files[self.path], self.start()
@@ -58,12 +66,17 @@ class WebServer:
                     return self.begin(416, {"Content-Range": f"bytes */{len(data)}"}, 0)
                 facts = {"Content-Type": web.kind, **web.validators}
                 if start:
-                    facts["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+                    facts["Content-Range"] = (
+                        f"bytes {start}-{len(data) - 1}/{web.total or len(data)}"
+                    )
                 body = data[start:]
-                self.begin(206 if start else 200, facts, web.claims or len(body))
+                length = None if web.junk else web.claims or len(body)
+                self.begin(206 if start else 200, facts, length)
                 if web.cuts:
                     body = body[: web.cuts.pop(0)]
                     self.close_connection = True
+                else:
+                    body += web.junk
                 self.wfile.write(body)
                 self.wfile.flush()
                 web.sent += len(body)
@@ -80,7 +93,8 @@ class WebServer:
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(length))
+                if length is not None:
+                    self.send_header("Content-Length", str(length))
                 self.close_connection = True
                 self.send_header("Connection", "close")
                 self.end_headers()

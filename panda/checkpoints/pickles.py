@@ -29,6 +29,7 @@ ALLOWED = frozenset(
         "torch._utils._rebuild_tensor_v2",
         *(f"torch.{kind}Storage" for kind in ("Float", "Double", "Half", "BFloat16", "Bool")),
         *(f"torch.{kind}Storage" for kind in ("Long", "Int", "Short", "Char", "Byte")),
+        "torch.jit._pickle.build_intlist",
         "argparse.Namespace",
         "builtins.set",
         "__builtin__.set",
@@ -43,6 +44,9 @@ ALLOWED = frozenset(
     }
 )
 """Every global a checkpoint may name. Nothing of it is imported or called."""
+
+TORCHSCRIPT = "__torch__."
+"""How the names of a TorchScript archive's own classes begin; they may be named too."""
 
 _DICTS = {"collections.OrderedDict", "dnnlib.util.EasyDict"}
 _SETS = {"builtins.set", "__builtin__.set"}
@@ -197,7 +201,7 @@ def _key(value: Any) -> str | int:
 
 
 def _global(name: str) -> Global:
-    if name not in ALLOWED:
+    if name not in ALLOWED and not name.startswith(TORCHSCRIPT):
         shown = name if name.isprintable() and len(name) < 100 else repr(name[:100])
         raise PandaError(
             f"a pickle that asks for {shown}, which no checkpoint needs; nothing of it was run,"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import nn
@@ -29,22 +29,29 @@ def shape_of(tensors: Mapping[str, torch.Tensor], name: str, *, dims: int) -> tu
 
 
 def load_strictly(
-    network: nn.Module, tensors: Mapping[str, torch.Tensor], architecture: str
+    network: nn.Module,
+    tensors: Mapping[str, torch.Tensor],
+    architecture: str,
+    *,
+    spelled: Callable[[str], str] = str,
+    surplus: Iterable[str] = (),
 ) -> None:
     """Give ``network`` (built on any device, also meta) the tensors of a checkpoint.
 
-    The tensors become the network's own, without a copy. Raises `PandaError` that names tensors
-    which are missing, not part of the network, of another shape, or not finite numbers.
+    The tensors become the network's own, without a copy. Where the file has other names,
+    ``spelled`` gives its name of a tensor, and ``surplus`` are those that the network has no name
+    for. Raises `PandaError` that names tensors which are missing, not part of the network, of
+    another shape, or not finite numbers.
     """
     wanted = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     found = {name: list(tensor.shape) for name, tensor in tensors.items()}
     problems = [
-        _listed("missing", (name for name in wanted if name not in found)),
-        _listed("not part of it", (name for name in found if name not in wanted)),
+        _listed("missing", (spelled(name) for name in wanted if name not in found)),
+        _listed("not part of it", [*surplus, *(name for name in found if name not in wanted)]),
         _listed(
             "of another shape",
             (
-                f"{name} {found[name]} instead of {shape}"
+                f"{spelled(name)} {found[name]} instead of {shape}"
                 for name, shape in wanted.items()
                 if found.get(name, shape) != shape
             ),
@@ -54,7 +61,7 @@ def load_strictly(
         problems = [
             _listed(
                 "not finite floating-point numbers",
-                (name for name, tensor in tensors.items() if not _is_finite(tensor)),
+                (spelled(name) for name, tensor in tensors.items() if not _is_finite(tensor)),
             )
         ]
     if any(problems):
@@ -71,7 +78,7 @@ def _is_finite(tensor: torch.Tensor) -> bool:
 
 
 def _listed(what: str, items: Iterable[str]) -> str:
-    names = list(items)
+    names = list(dict.fromkeys(items))
     if not names:
         return ""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""

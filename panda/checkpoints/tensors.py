@@ -25,7 +25,13 @@ def save_tensors(
     """Write tensors under a temporary name and rename; raises `PandaError` where it cannot."""
     with staging(path) as work:
         plain = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        work.write_bytes(save(plain, dict(metadata)))
+        try:
+            content = save(plain, dict(metadata))
+        except UnicodeEncodeError as error:
+            raise PandaError(
+                f"{path} cannot hold the name {error.object!r}: {error.reason}"
+            ) from error
+        work.write_bytes(content)
 
 
 def load_tensors(

@@ -1,4 +1,4 @@
-"""What `torch.save` writes: a zip, or the older stream of pickles and raw storages.
+"""What `torch.save` writes: a zip (as `torch.jit.save` does), or the older stream of pickles.
 
 Both are read here and not by `torch.load(weights_only=True)`: that one could corrupt memory on
 crafted files up to torch 2.9 (CVE-2026-24747) and allocates what a file declares before it looks.
@@ -18,6 +18,7 @@ from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.pickles import Record, Stream, describe, parse
 from panda.checkpoints.state_dicts import find_generator
 from panda.checkpoints.storages import Storage, read_tensors
+from panda.checkpoints.torchscript import is_torchscript, torchscript_tensors
 from panda.errors import PandaError
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -27,7 +28,7 @@ Load = Callable[[Any], tuple[Storage, bytes]]
 
 
 def read_torch(path: Path) -> Checkpoint:
-    """Read the generator of a torch file: genforce, rosinality or a bare state dict.
+    """Read the generator of a torch file: genforce, rosinality, TorchScript, a bare state dict.
 
     Raises `PandaError` where the file is damaged or holds something else.
     """
@@ -45,7 +46,10 @@ def read_torch(path: Path) -> Checkpoint:
 
 
 def _checkpoint(content: Any, load: Load, size: int) -> Checkpoint:
-    container, records = find_generator(content)
+    if is_torchscript(content):
+        container, records = "torchscript", torchscript_tensors(content)
+    else:
+        container, records = find_generator(content)
     return Checkpoint(container, read_tensors(records, load, size))
 
 
@@ -54,11 +58,13 @@ def _read_zip(archive: zipfile.ZipFile, size: int) -> tuple[Any, Load]:
     pickles = [name for name in members if name.endswith("/data.pkl")]
     if len(pickles) != 1:
         raise PandaError(f"a zip with {len(pickles)} data.pkl, expected one as torch.save writes")
+    root = pickles[0].removesuffix("data.pkl")
+    # TorchScript archives have a compressed program beside the data; it is never read.
+    members = {name: info for name, info in members.items() if not name.startswith(root + "code/")}
     if any(info.compress_type != zipfile.ZIP_STORED for info in members.values()):
         raise PandaError("a zip of compressed members, expected plain ones as torch.save writes")
     if sum(info.file_size for info in members.values()) > size:
         raise PandaError("a damaged zip: its members declare more bytes than the file has")
-    root = pickles[0].removesuffix("data.pkl")
     if root + "byteorder" in members and archive.read(root + "byteorder") != b"little":
         raise PandaError("a torch file of a big-endian machine, expected little-endian")
     content = parse(io.BytesIO(archive.read(pickles[0])), persistent=[])

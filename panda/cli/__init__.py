@@ -9,23 +9,27 @@ from collections.abc import Sequence
 from panda.cli.parser import build_parser
 from panda.errors import PandaError
 
+LONGEST = 2000
+"""Characters of a message that are shown; of a longer one, its beginning and its end."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 is done, 2 is wrong use, told in one sentence on stderr."""
+    """Run one command; 0 is done, 1 a failed check, 2 wrong use, told in a sentence on stderr."""
     warnings.showwarning = _one_line
     options = build_parser().parse_args(arguments)
     try:
-        options.run(options)
-        sys.stdout.flush()
+        code: int = options.run(options)
+        if sys.stdout is not None:  # closed by the shell: >&-
+            sys.stdout.flush()
     except PandaError as error:
-        print(f"panda: {error}", file=sys.stderr)
+        _say(error)
         return 2
     except KeyboardInterrupt:
-        print("panda: interrupted; no file was left half-written", file=sys.stderr)
+        _say("interrupted; no file was left half-written")
         return 130
     except (OSError, MemoryError) as error:
         return _system(error)
-    return 0
+    return code
 
 
 def _system(error: OSError | MemoryError) -> int:
@@ -33,9 +37,18 @@ def _system(error: OSError | MemoryError) -> int:
     if isinstance(error, BrokenPipeError):  # the reader of our output went away, as head does
         sys.stderr.close()
         return 0
-    print(f"panda: {str(error) or 'not enough memory'}", file=sys.stderr)
+    _say(str(error) or "not enough memory")
     return 2
 
 
 def _one_line(message: object, *_: object, **__: object) -> None:
-    print(f"panda: warning: {message}", file=sys.stderr)
+    _say(f"warning: {message}")
+
+
+def _say(message: object) -> None:
+    """One line on stderr: words of files and servers neither steer the terminal nor flood it."""
+    text = str(message)
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST // 2]} [...] {text[-LONGEST // 2 :]}"
+    shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    print(f"panda: {''.join(shown)}", file=sys.stderr)

@@ -5,18 +5,24 @@ from __future__ import annotations
 import argparse
 import sys
 
+import torch
+
 from panda.checkpoints.read import read_checkpoint
 from panda.checkpoints.tensors import save_checkpoint
 from panda.registry import recognize
+from panda.zoo.cache import staging
 
 
 def convert(options: argparse.Namespace) -> None:
-    """Convert one checkpoint, and say what it is."""
+    """Convert one checkpoint that makes a generator, and say what it is."""
     checkpoint = read_checkpoint(options.checkpoint)
-    architecture, _ = recognize(checkpoint)
-    save_checkpoint(options.out, checkpoint)
+    name, architecture = recognize(checkpoint)
+    with staging(options.out) as work:
+        save_checkpoint(work, checkpoint)
+        # What cannot be opened is not worth keeping.
+        architecture.build(checkpoint, torch.device("cpu"), torch.float32)
     print(
-        f"{options.out}: {architecture}, {len(checkpoint.tensors)} tensors of a"
+        f"{options.out}: {name}, {len(checkpoint.tensors)} tensors of a"
         f" {checkpoint.container} file",
         file=sys.stderr,
     )

@@ -53,6 +53,12 @@ def _catalog(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     verb.set_defaults(run=_later("catalog", "show_plugins"))
     _json(verb)
 
+    verb = verbs.add_parser("check", help="test a generator against the contract; 1 if it fails")
+    verb.set_defaults(run=_later("checking", "check"))
+    verb.add_argument("generator", help="a name, or a checkpoint file")
+    _device(verb)
+    _json(verb)
+
 
 def _fitting(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = verbs.add_parser("fit", help="factorize a layer's features into parts and appearances")
@@ -152,10 +158,10 @@ def _json(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--json", action="store_true", help="print JSON to stdout")
 
 
-def _later(module: str, function: str) -> Callable[[argparse.Namespace], None]:
+def _later(module: str, function: str) -> Callable[[argparse.Namespace], int]:
     """Import a verb's module only when the verb runs."""
 
-    def run(options: argparse.Namespace) -> None:
-        getattr(import_module(f"panda.cli.{module}"), function)(options)
+    def run(options: argparse.Namespace) -> int:
+        return getattr(import_module(f"panda.cli.{module}"), function)(options) or 0
 
     return run

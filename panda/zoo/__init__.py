@@ -3,9 +3,21 @@
 from panda.zoo.architecture import Architecture
 from panda.zoo.cache import home
 from panda.zoo.card import Card
+from panda.zoo.model_weights import ModelWeights
 from panda.zoo.npm_package import NpmPackage
+from panda.zoo.pip_sdist import PipSdist
 from panda.zoo.pip_wheel import PipWheel
 from panda.zoo.url import Url
 from panda.zoo.weights import Weights
 
-__all__ = ["Architecture", "Card", "NpmPackage", "PipWheel", "Url", "Weights", "home"]
+__all__ = [
+    "Architecture",
+    "Card",
+    "ModelWeights",
+    "NpmPackage",
+    "PipSdist",
+    "PipWheel",
+    "Url",
+    "Weights",
+    "home",
+]

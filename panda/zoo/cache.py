@@ -37,8 +37,10 @@ def workspace() -> Iterator[Path]:
 def lock() -> Iterator[None]:
     """Hold the cache against other processes that fetch into it, and wait for one that does.
 
-    The system frees it when a process ends, however it ends. Where files cannot be locked (Windows,
-    some network disks), nothing is held. Raises `PandaError` where the cache cannot be written.
+    What lies half-done in the cache then is of a process that was killed, and is removed. The
+    system frees the lock when a process ends, however it ends. Where files cannot be locked
+    (Windows, some network disks), nothing is held. Raises `PandaError` where the cache cannot be
+    written.
     """
     try:
         import fcntl
@@ -57,7 +59,11 @@ def lock() -> Iterator[None]:
             print("waiting for another process that fetches weights", file=sys.stderr)
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError:
-            pass
+            yield
+            return
+        for pattern in (".fetch-*", "generators/.*", "downloads/*/.*"):
+            for leftover in home().glob(pattern):
+                shutil.rmtree(leftover, ignore_errors=True)
         yield
 
 
@@ -66,9 +72,12 @@ def staging(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``target``; it becomes ``target`` when the block succeeds.
 
     The block may make a file or a directory of it. Whatever it raises, nothing half-written stays
-    and an earlier target is as it was. Raises `PandaError` where the disk is full or the folder
-    cannot be written.
+    and an earlier target is as it was; a link stays, and what it leads to is replaced. Raises
+    `PandaError` where the disk is full, the folder cannot be written, or a device is there.
     """
+    target = target.resolve() if target.is_symlink() else target
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        raise PandaError(f"{target} is no file that could be replaced; name another one")
     folder: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

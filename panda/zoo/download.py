@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
@@ -25,13 +27,21 @@ TIMEOUT = 30.0
 """Seconds without a byte after which a connection counts as broken."""
 
 TRIES = 4
+"""Tries in a row without a new byte after which a download ends."""
+
+PAUSE = 1.0
+"""Seconds between such tries."""
+
+BUSY = (429, 502, 503, 504)
+"""Refusals that may be over at the next try."""
+
 CHUNK = 1 << 20
 REDIRECTS = 5
 BY_HAND = "get it with a browser, then run 'panda fetch NAME --file COPY'"
 
 
 class _BrokenError(Exception):
-    """The connection ended before the file did; another try may go on."""
+    """The connection ended before the file did, or never began; another try may go on."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,8 @@ class Download:
         except (OSError, ValueError, RecursionError):
             return {}
         found = notes if isinstance(notes, dict) else {}
-        return {name: str(value) for name, value in found.items()}
+        texts = {name: str(value) for name, value in found.items()}
+        return {name: text for name, text in texts.items() if re.fullmatch("[ -~]*", text)}
 
     def note(self, notes: Mapping[str, str]) -> None:
         """Write the notes; raises `PandaError` where they cannot be written."""
@@ -66,15 +77,22 @@ class Download:
         Raises `PandaError` where the server refuses, sends a web page, or breaks off again and
         again; what has come so far is kept then.
         """
-        reason = ""
-        for _ in range(TRIES):
+        most, left = self._have(), TRIES
+        while True:
             try:
                 self._receive()
                 return
             except _BrokenError as broken:
                 reason = str(broken)
             except OSError as error:
-                raise PandaError(f"cannot write {self.path}: {error.strerror or error}") from error
+                reason = f"cannot write {self.path}: {error.strerror or error}"
+                break
+            have = self._have()
+            most, left = max(most, have), TRIES if have > most else left - 1
+            if left <= 0:
+                break
+            if left < TRIES:
+                time.sleep(PAUSE)
         have = self._have()
         kept = f"{have} bytes are kept and the same command goes on from there; or " if have else ""
         raise PandaError(f"{self.address} cannot be fetched: {reason}; {kept}{BY_HAND}")
@@ -97,9 +115,11 @@ class Download:
             if start and not (same and start == asked):
                 self.path.unlink(missing_ok=True)
                 raise _BrokenError("the file changed on the server meanwhile")
-            chunks = _chunks(response)
+            chunks = _chunks(response, sys.maxsize if size is None else size - start)
             first = next(chunks, b"")
             if not start:
+                if not first and not size:
+                    raise PandaError(f"{self.address} gave nothing; {BY_HAND}")
                 _refuse_page(response, first, self.address)
                 self.path.unlink(missing_ok=True)  # before its notes are those of another file
                 keep = {"sha256": notes["sha256"]} if "sha256" in notes else {}
@@ -137,9 +157,13 @@ class Download:
                 self.path.unlink(missing_ok=True)
                 raise _BrokenError("the file on the server became shorter") from error
             reason = f"{error.code} {error.reason}".splitlines()[0]
+            if error.code in BUSY:
+                raise _BrokenError(f"it answered {reason}") from error
             raise PandaError(f"{self.address} answered {reason}; {BY_HAND}") from error
         except (URLError, HTTPException, OSError) as error:
             raise _BrokenError(_reason(error)) from error
+        except ValueError as error:  # it leads to an address that is none
+            raise PandaError(f"{self.address} cannot be fetched: {error}; {BY_HAND}") from error
 
 
 class _Redirects(HTTPRedirectHandler):
@@ -160,10 +184,12 @@ class _Redirects(HTTPRedirectHandler):
 def _span(response: HTTPResponse) -> tuple[int, int | None]:
     """Where the answer begins in the file, and the size of the whole file, where it is told."""
     if response.status == 206:
-        told = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
+        told = re.fullmatch(
+            r"bytes (\d{1,18})-\d+/(\d{1,18})", response.headers.get("Content-Range", "")
+        )
         return (int(told[1]), int(told[2])) if told else (-1, None)
     length = response.headers.get("Content-Length", "")
-    return 0, int(length) if length.isdecimal() else None
+    return 0, int(length) if re.fullmatch(r"\d{1,18}", length) else None
 
 
 def _validator(headers: Message) -> str:
@@ -172,10 +198,11 @@ def _validator(headers: Message) -> str:
     return tag if tag.startswith('"') else headers.get("Last-Modified", "")
 
 
-def _chunks(response: HTTPResponse) -> Iterator[bytes]:
-    """Bytes as they come; none is lost where the connection breaks."""
+def _chunks(response: HTTPResponse, missing: int) -> Iterator[bytes]:
+    """Bytes as they come, those that are missing and no more; none is lost where it breaks."""
     try:
-        while chunk := response.read1(CHUNK):
+        while chunk := response.read1(min(CHUNK, missing)):
+            missing -= len(chunk)
             yield chunk
     except (HTTPException, OSError) as error:
         raise _BrokenError(_reason(error)) from error
@@ -183,8 +210,8 @@ def _chunks(response: HTTPResponse) -> Iterator[bytes]:
 
 def _refuse_page(response: HTTPResponse, first: bytes, address: str) -> None:
     """Raise `PandaError` for a web page, such as one that says that a quota is exceeded."""
-    start = first[:4096].lstrip().lower()
-    if response.headers.get_content_type() == "text/html" or start.startswith((b"<!doc", b"<html")):
+    page = re.match(rb"\s*<(!doctype|!--|html|head)", first, re.IGNORECASE)
+    if page or response.headers.get_content_type() == "text/html":
         title = re.search(rb"<title>([^<]*)", first, re.IGNORECASE)
         said = f" ({title[1].decode(errors='replace').strip()[:80]!r})" if title else ""
         raise PandaError(f"{address} gave a web page{said} instead of the file; {BY_HAND}")

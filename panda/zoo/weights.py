@@ -57,12 +57,12 @@ class Weights:
         return self.path.is_file()
 
     def fetch(self, local: Path | None = None) -> None:
-        """Put the weights into the cache, unless they are there; a ``local`` copy always goes in.
+        """Put the weights into the cache, unless they are there whole; a ``local`` copy goes in.
 
         Raises `PandaError` where they cannot be had, fail their checksum, are damaged, or do not
         make this generator; the cache is then as it was.
         """
-        if self.cached and local is None:
+        if self._whole() and local is None:
             return
         import torch
 
@@ -70,7 +70,7 @@ class Weights:
         from panda.checkpoints.tensors import save_checkpoint
 
         with lock():
-            if self.cached and local is None:
+            if self._whole() and local is None:
                 return  # another process has fetched them meanwhile
             with self.source.fetch(local) as path, staging(self.path) as work:
                 try:
@@ -84,13 +84,23 @@ class Weights:
     def load(self, device: torch.device, dtype: torch.dtype) -> Generator:
         """Build the generator, fetching its weights first where they are not cached.
 
-        Raises `PandaError` as `fetch` does, and where the cached file is damaged.
+        Raises `PandaError` as `fetch` does, and where the cached file is not the generator.
         """
         self.fetch()
         try:
             return self._build(self.path, device, dtype)
         except PandaError as error:
             raise PandaError(f"{self.path}: {error}; delete it to have it made again") from error
+
+    def _whole(self) -> bool:
+        """Whether the cached file has the length that its head tells; no tensor is read."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self.path, framework="numpy"):
+                return True
+        except (SafetensorError, OSError):
+            return False
 
     def _build(self, path: Path, device: torch.device, dtype: torch.dtype) -> Generator:
         from panda.checkpoints.tensors import read_safetensors

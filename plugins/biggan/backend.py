@@ -11,8 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from panda.errors import PandaError
-from panda.generator import Generator, Latents, State, seeded_normal
+from panda.generator import Generator, Latents, State, random_states, seeded_normal
 
 from ..common.latents import one_hot
 from . import brock, huggingface
@@ -139,9 +138,7 @@ def truncated_normal(seeds: Sequence[int], size: int) -> FloatArray:
     """
     from scipy.special import ndtr, ndtri
 
-    if not seeds:
-        raise PandaError("no seeds were given; at least one is needed")
-    uniform = np.stack([np.random.RandomState(seed).uniform(size=size) for seed in seeds])
+    uniform = np.stack([stream.uniform(size=size) for stream in random_states(seeds)])
     low, high = ndtr(-2.0), ndtr(2.0)
     draws: FloatArray = ndtri(low + uniform * (high - low)).astype(np.float32)
     return draws

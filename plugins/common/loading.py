@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from panda.errors import PandaError
+from panda.checkpoints.strict import load_strictly, shape_of
+from panda.errors import PandaError, PandaWarning
 
 RESOLUTIONS = 10
 """4, 8, 16, ... 2048 pixels: more than any official network of these architectures has."""
@@ -66,18 +67,16 @@ class Weights:
         vectors = [self.tensors[self._theirs(name)] for name in names if name in self]
         lengths = Counter(len(vector) for vector in vectors if vector.ndim == 1 and len(vector))
         if not lengths:
-            raise self._error([f"{self._theirs(names[0])!r} is missing or no vector"])
+            raise PandaError(
+                f"the tensors are not those of this {self._network}: 1 missing or no vector"
+                f" ({self._theirs(names[0])})"
+            )
         return lengths.most_common(1)[0][0]
 
     def matrix(self, ours: str) -> tuple[int, int]:
         """Rows and columns of a matrix."""
-        theirs = self._theirs(ours)
-        if theirs not in self.tensors:
-            raise self._error([f"{theirs!r} is missing"])
-        given = self.tensors[theirs]
-        if given.ndim != 2 or 0 in given.shape:
-            raise self._error([f"{theirs!r} has shape {_shape(given)}, expected a matrix"])
-        rows, columns = self.spelling.value(ours, given).shape
+        shape_of(self.tensors, self._theirs(ours), dims=2)
+        rows, columns = self._value(ours).shape
         return rows, columns
 
     def load(self, network: nn.Module, constants: Mapping[str, Tensor]) -> None:
@@ -87,50 +86,37 @@ class Weights:
         `PandaError` that names missing, unexpected, misshapen and not-finite tensors.
         """
         values: dict[str, Tensor] = {}
-        problems: list[str] = []
         used = set(self.spelling.ignored)
         for ours, wanted in network.state_dict().items():
             theirs = self._theirs(ours)
             constant = next((c for end, c in constants.items() if ours.endswith(end)), None)
-            if theirs not in self.tensors:
-                if constant is None:
-                    problems.append(f"{theirs!r} is missing")
-                else:
-                    values[ours] = constant.expand(wanted.shape).contiguous()
-                continue
-            used.add(theirs)
-            given = self.tensors[theirs]
-            try:
-                value = self.spelling.value(ours, given)
-            except (IndexError, RuntimeError):
-                value = given
-            if value.shape != wanted.shape:
-                fit = "expected" if theirs == ours else f"which does not fit {ours!r}"
-                problems.append(f"{theirs!r} has shape {_shape(given)}, {fit} {_shape(wanted)}")
-            elif not given.is_floating_point():
-                problems.append(f"{theirs!r} holds {given.dtype}, expected floating point")
-            elif not torch.isfinite(value).all():
-                problems.append(f"{theirs!r} holds NaN or infinity")
-            else:
-                values[ours] = value.contiguous()
-        problems += [f"{name!r} is not expected" for name in self.tensors if name not in used]
-        if problems:
-            raise self._error(problems)
-        network.load_state_dict(values, assign=True)
+            if theirs in self.tensors:
+                used.add(theirs)
+                values[ours] = self._value(ours).contiguous()
+            elif constant is not None:
+                values[ours] = constant.expand(wanted.shape).contiguous()
+        load_strictly(
+            network,
+            values,
+            self._network,
+            spelled=self._theirs,
+            surplus=[name for name in self.tensors if name not in used],
+        )
 
     def _theirs(self, ours: str) -> str:
         return self.spelling.name(ours) or ""
 
-    def _error(self, problems: Sequence[str]) -> PandaError:
-        more = f", and {len(problems) - 4} more problems" if len(problems) > 4 else ""
-        return PandaError(
-            f"these are not the weights of a {self.architecture} in {self.spelling.origin} names:"
-            f" {', '.join(problems[:4])}{more}"
-        )
+    def _value(self, ours: str) -> Tensor:
+        """A tensor in our layout, or as it is where it cannot be laid out so: the check tells."""
+        given = self.tensors[self._theirs(ours)]
+        try:
+            return self.spelling.value(ours, given)
+        except (IndexError, RuntimeError):
+            return given
 
-
-def _shape(tensor: Tensor) -> str:
-    return str(list(tensor.shape))
+    @property
+    def _network(self) -> str:
+        return f"{self.architecture} in {self.spelling.origin} names"
 
 
 def number(facts: Mapping[str, Any], name: str, default: float | None) -> float | None:
@@ -143,10 +129,21 @@ def number(facts: Mapping[str, Any], name: str, default: float | None) -> float 
 
 def section(facts: Mapping[str, Any], name: str, default: Mapping[str, Any]) -> Mapping[str, Any]:
     """Read a group of arguments from what a file says of its network."""
-    value = facts.get(name, default)
+    value = default if facts.get(name) is None else facts[name]
     if isinstance(value, Mapping):
         return value
     raise PandaError(f"the file says {name}={value!r}, expected named arguments")
+
+
+def tell_assumed(architecture: str, config: object, *options: str) -> None:
+    """Warn of the options that a file does not say and that no shape of a tensor shows."""
+    listed = ", ".join(f"{name}={getattr(config, name)}" for name in options)
+    warnings.warn(
+        f"the file does not say how its {architecture} was made; {listed} is assumed, and images"
+        " are wrong where that does not hold",
+        PandaWarning,
+        stacklevel=2,
+    )
 
 
 def check_activation(*facts: Mapping[str, Any]) -> None:

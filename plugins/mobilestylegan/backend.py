@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from panda.checkpoints.strict import load_strictly
 from panda.errors import PandaError
 from panda.generator import Generator, Latents, State
 
@@ -21,11 +22,8 @@ class MobileStyleGAN(Generator):
         self, tensors: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype
     ) -> None:
         self.network = Network(list(CHANNELS.values()))
-        try:
-            self.network.load_state_dict(dict(tensors))
-        except RuntimeError as error:
-            raise PandaError(f"these are not the weights of MobileStyleGAN: {error}") from error
-        self.network.eval().requires_grad_(False).to(device, dtype)
+        load_strictly(self.network, tensors, "MobileStyleGAN")
+        self.network.to(device, dtype)
         self.layers = {layer.name: layer for layer in LAYERS}
         self.resolution = 2 * LAYERS[-1].height
         self.device = device

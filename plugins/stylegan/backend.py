@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from panda.generator import Generator, Latents, State, seeded_normal
+from panda.generator import Latents, State
 
-from ..common.latents import check_labels, one_hot, truncate
+from ..common.mapped import MappedGenerator
 from ..common.noise import Noise
 from . import layers
 from .network import Network
@@ -18,23 +17,19 @@ from .network import Network
 
 @dataclass(frozen=True)
 class Rest:
-    """What a resumed network needs beside the features: w ``[N, num_layers, w_dim]`` and noise."""
+    """What a resumed network needs beside the features: w ``[N, num_ws, w_dim]`` and noise."""
 
     w: Tensor
     noise: Noise
 
 
-class StyleGAN(Generator):
-    """Latents are ``z`` ``[N, z_dim]`` and ``w`` ``[N, num_layers, w_dim]``, truncated.
+class StyleGAN(MappedGenerator):
+    """Features, w and the noise are all that a tail needs."""
 
-    Only ``w`` is read when images are made: ``Latents(seeds, {"w": w})`` synthesizes from any W+.
-    """
+    network: Network
 
     noise = "const"
     """``const`` adds the stored noise maps, ``random`` draws maps from the seeds, ``none`` none."""
-
-    cutoff: int | None = None
-    """How many of the first entries of w truncation moves; None is all of them."""
 
     def __init__(self, network: Network, device: torch.device, dtype: torch.dtype) -> None:
         network.eval().requires_grad_(False).to(device, dtype).prepare()
@@ -43,28 +38,10 @@ class StyleGAN(Generator):
         self.resolution = network.config.resolution
         self.device = device
 
-    def sample(
-        self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None
-    ) -> Latents:
-        """See `Generator.sample`. Without a label, a conditional generator draws it by the seed."""
-        config, mean = self.network.config, self.network.truncation.w_avg
-        z = torch.from_numpy(seeded_normal(seeds, config.z_dim)).to(mean)
-        w = self.map(z, one_hot(self.name, config.classes, seeds, label, mean))
-        return Latents(tuple(seeds), {"z": z, "w": self.truncate(w, truncation)})
-
-    def map(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """Map z ``[N, z_dim]`` and one-hot labels ``[N, classes]`` to w ``[N, w_dim]``.
-
-        Raises `PandaError` where labels are missing, or given and not known.
-        """
-        check_labels(self.name, self.network.config.classes, label)
-        w: Tensor = self.network.mapping(z, label)
-        return w
-
-    def truncate(self, w: Tensor, truncation: float) -> Tensor:
-        """Give every layer its w ``[N, num_layers, w_dim]``, moved to the mean up to `cutoff`."""
-        mean, count = self.network.truncation.w_avg, self.network.config.num_layers
-        return truncate(w, mean, truncation, count, self.cutoff)
+    @property
+    def w_mean(self) -> Tensor:
+        """See `MappedGenerator.w_mean`."""
+        return self.network.truncation.w_avg
 
     def style_weights(self) -> dict[str, Tensor]:
         """For each layer the matrix ``[2 C, w_dim]`` that turns its w into scales and shifts."""
@@ -94,9 +71,6 @@ class StyleGAN(Generator):
         noise = Noise(self.noise, latents.seeds)
         image: Tensor = self.network.synthesis(latents.tensors["w"], noise)
         return image
-
-    def _index(self, layer: str) -> int:
-        return list(self.layers).index(self.layer(layer).name)
 
     def _step(self, x: Tensor | None, rest: Rest, index: int) -> Tensor:
         """From the features of layer ``index - 1`` to those of layer ``index``."""

@@ -38,7 +38,7 @@ class Config:
         return 2 << len(self.channels)
 
     @property
-    def num_layers(self) -> int:
+    def num_ws(self) -> int:
         """How many layers there are, each with a w of its own."""
         return 2 * len(self.channels)
 
@@ -176,7 +176,7 @@ class Output(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """w of every layer ``[N, num_layers, w_dim]`` to images ``[N, 3, R, R]``."""
+    """w of every layer ``[N, num_ws, w_dim]`` to images ``[N, 3, R, R]``."""
 
     lod: Tensor
 
@@ -184,7 +184,7 @@ class Synthesis(nn.Module):
         super().__init__()
         self.register_buffer("lod", torch.empty(()))
         self.layers: list[StyledLayer] = []
-        for i in range(config.num_layers):
+        for i in range(config.num_ws):
             self.layers.append(StyledLayer(config, i))
             self.add_module(f"layer{i}", self.layers[-1])
         # Those of lower resolutions served while the network grew; files hold them still.

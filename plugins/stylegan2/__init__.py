@@ -13,7 +13,7 @@ from panda.generator import Layer
 from panda.hookspecs import hookimpl
 from panda.zoo import Architecture, Card
 
-ARCHITECTURE = Architecture.of_module(f"{__name__}.checkpoint")
+ARCHITECTURE = Architecture.of_module(f"{__name__}.checkpoint", vendored=f"{__name__}.vendored")
 
 
 def layers(channels: Sequence[int]) -> tuple[Layer, ...]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from panda.errors import PandaError, nearest
-from panda.generator import Generator, Latents, State, seeded_normal
+from panda.generator import Latents, State
 
-from ..common.latents import check_labels, one_hot, truncate
+from ..common.mapped import MappedGenerator
 from ..common.noise import Noise
 from . import layers
 from .network import Network
@@ -37,11 +36,10 @@ class Rest:
     """Between the two convolutions of a residual block: the output of its shortcut."""
 
 
-class StyleGAN2(Generator):
-    """Latents are ``z`` ``[N, z_dim]`` and ``w`` ``[N, num_ws, w_dim]``, truncated.
+class StyleGAN2(MappedGenerator):
+    """Every layer takes a w, and so does each ToRGB: that of the layer after it, or the last."""
 
-    Only ``w`` is read when images are made: ``Latents(seeds, {"w": w})`` synthesizes from any W+.
-    """
+    network: Network
 
     noise = "const"
     """``const`` adds the stored noise maps, ``random`` draws maps from the seeds, ``none`` none."""
@@ -54,9 +52,6 @@ class StyleGAN2(Generator):
     is thrown away, which is what the released PandA does; ``tail`` then differs from ``forward``.
     """
 
-    cutoff: int | None = None
-    """How many of the first entries of w truncation moves; None is all of them."""
-
     def __init__(self, network: Network, device: torch.device, dtype: torch.dtype) -> None:
         network.eval().requires_grad_(False).to(device, dtype).prepare()
         self.network = network
@@ -64,29 +59,6 @@ class StyleGAN2(Generator):
         self.resolution = network.config.resolution
         self.device = device
         self._convolutions = list(network.synthesis.convolutions())
-
-    def sample(
-        self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None
-    ) -> Latents:
-        """See `Generator.sample`. Without a label, a conditional generator draws it by the seed."""
-        config, mean = self.network.config, self.network.mapping.w_avg
-        z = torch.from_numpy(seeded_normal(seeds, config.z_dim)).to(mean)
-        w = self.map(z, one_hot(self.name, config.classes, seeds, label, mean))
-        return Latents(tuple(seeds), {"z": z, "w": self.truncate(w, truncation)})
-
-    def map(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """Map z ``[N, z_dim]`` and one-hot labels ``[N, classes]`` to w ``[N, w_dim]``.
-
-        Raises `PandaError` where labels are missing, or given and not known.
-        """
-        check_labels(self.name, self.network.config.classes, label)
-        w: Tensor = self.network.mapping(z, label)
-        return w
-
-    def truncate(self, w: Tensor, truncation: float) -> Tensor:
-        """Give every layer its w ``[N, num_ws, w_dim]``, moved towards the mean up to `cutoff`."""
-        mean, count = self.network.mapping.w_avg, self.network.config.num_ws
-        return truncate(w, mean, truncation, count, self.cutoff)
 
     def style_weights(self) -> dict[str, Tensor]:
         """For each layer the matrix ``[C, w_dim]`` that turns its w into style scales."""
@@ -129,9 +101,6 @@ class StyleGAN2(Generator):
         noise = Noise(self.noise, latents.seeds)
         image: Tensor = self.network.synthesis(latents.tensors["w"], noise)
         return image
-
-    def _index(self, layer: str) -> int:
-        return list(self.layers).index(self.layer(layer).name)
 
     @staticmethod
     def _ends_block(index: int) -> bool:

@@ -21,6 +21,7 @@ from ..common.loading import (
     number,
     plain_names,
     section,
+    tell_assumed,
 )
 from .backend import StyleGAN2
 from .names import NVIDIA, ROSINALITY, SPELLINGS
@@ -42,6 +43,11 @@ def recognizes(checkpoint: Checkpoint) -> bool:
 
 def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> StyleGAN2:
     """Build the generator; raises `PandaError` that names the tensors which do not fit."""
+    return StyleGAN2(read_network(checkpoint, dtype), device, dtype)
+
+
+def read_network(checkpoint: Checkpoint, dtype: torch.dtype) -> Network:
+    """The network of a file, on the CPU; raises `PandaError` as `from_checkpoint` does."""
     tensors = plain_names(checkpoint.tensors)
     spelling = spelling_of(tensors)
     if spelling is None:
@@ -52,11 +58,13 @@ def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.d
         network = Network(config)
     weights = Weights(ARCHITECTURE, spelling, {**tensors, **unsaved})
     weights.load(network, {"resample_filter": FILTER})
+    if spelling is NVIDIA and not checkpoint.config:
+        tell_assumed(ARCHITECTURE, config, "lr_multiplier", "conv_clamp", "num_fp16_res")
     network.requires_grad_(False).to(dtype)
     if "latent_avg" in unsaved:
         z = torch.from_numpy(seeded_normal([0], MEAN_SAMPLES, config.z_dim))[0]
         network.mapping.w_avg = network.mapping(z.to(dtype), None).mean(0)
-    return StyleGAN2(network, device, dtype)
+    return network
 
 
 def spelling_of(tensors: Mapping[str, Tensor]) -> Spelling | None:

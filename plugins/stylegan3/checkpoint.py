@@ -14,6 +14,7 @@ from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.strict import load_strictly, shape_of
 from panda.errors import PandaError
 
+from ..common.loading import section, tell_assumed
 from .backend import StyleGAN3
 from .design import Sampling
 from .network import Config, Network
@@ -43,6 +44,8 @@ def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.d
                     f" {layer.design.source.cutoff:g} to {layer.design.target.cutoff:g} that the"
                     f" constructor's arguments ask for: they differ by {error:.2g}"
                 )
+    if not checkpoint.config:
+        tell_assumed("StyleGAN3", network.config, "lr_multiplier", "conv_clamp", "output_scale")
     return StyleGAN3(network, device, dtype)
 
 
@@ -72,7 +75,7 @@ def build(checkpoint: Checkpoint) -> Network:
         w_dim=w_dim,
         classes=classes,
         mapping_layers=sum(bool(re.fullmatch(r"mapping\.fc\d+\.weight", n)) for n in tensors),
-        lr_multiplier=_number(given.get("mapping_kwargs") or {}, "lr_multiplier", 0.01),
+        lr_multiplier=_number(section(given, "mapping_kwargs", {}), "lr_multiplier", 0.01),
         kernel=shape_of(tensors, f"{first}.weight", dims=4)[2],
         conv_clamp=None
         if given.get("conv_clamp", 0) is None

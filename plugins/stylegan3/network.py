@@ -137,12 +137,7 @@ class SynthesisLayer(nn.Module):
         """Compute once what depends on the loaded weights alone."""
         single = self.weight.is_cuda and self.weight.dtype == torch.float32
         self.in_half = self.design.use_fp16 and single
-        self.gain = torch.rsqrt(self.magnitude_ema)
-        square = self.weight.square().sum((2, 3))
-        # The original scales the weights of each output to a mean square of one.
-        self.norm = torch.rsqrt(square.mean(1) / self.kernel**2)
-        self.energy = square * self.norm.square()[:, None]
-        self.winograd = transform(self.weight) if self.kernel == 3 else None
+        self.weigh()
         if not self.design.is_rgb:
             size_in = self.design.source.size + self.kernel - 1
             identity = self.weight.new_ones(1)
@@ -156,6 +151,15 @@ class SynthesisLayer(nn.Module):
                 size=self.design.target.size,
                 clamp=self.clamp,
             )
+
+    def weigh(self) -> None:
+        """The part of `prepare` that changes with the weights."""
+        self.gain = torch.rsqrt(self.magnitude_ema)
+        square = self.weight.square().sum((2, 3))
+        # The original scales the weights of each output to a mean square of one.
+        self.norm = torch.rsqrt(square.mean(1) / self.kernel**2)
+        self.energy = square * self.norm.square()[:, None]
+        self.winograd = transform(self.weight) if self.kernel == 3 else None
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """Return features ``[N, C, H, W]`` from w ``[N, w]``; ``x`` is left as it is."""

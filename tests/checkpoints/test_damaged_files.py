@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from checkpoint_files import GOLDENS, openvino, tensorflowjs
+from golden_files import stored
 from pickle_writer import (
     GOOD_STORAGE,
     Call,
@@ -27,7 +28,7 @@ from pickle_writer import (
     tensor,
     torch_stream,
 )
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 
 from panda.checkpoints.read import read_checkpoint
 from panda.errors import PandaError
@@ -105,7 +106,7 @@ def test_damage_inside_a_zip_is_noticed(refused):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_not_finite_are_refused_by_name(value, refused):
-    tensors = load_file(GOLDENS / "proggan-tf" / "state_dict.safetensors")
+    tensors = {name: tensor.clone() for name, tensor in stored("proggan-tf").items()}
     tensors["4x4/Conv/bias"][3] = value
     expected = "'4x4/Conv/bias' holds NaN or infinity in 1 of 32 places, expected finite numbers"
     assert expected in refused(save(tensors))

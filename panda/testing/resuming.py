@@ -1,0 +1,202 @@
+"""What must hold at every layer: stopping there and resuming."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from panda.errors import PandaError
+from panda.testing.checks import (
+    Problem,
+    Problems,
+    check,
+    differ,
+    global_streams,
+    rounding,
+    stir,
+    unlike,
+)
+
+if TYPE_CHECKING:
+    from panda.testing.trial import Trial
+
+UNKNOWN = "no such layer"
+
+
+@check("images")
+def features(trial: Trial) -> Problems:
+    """Features are [N, C, H, W] as their layers declare, of the generator's dtype and device."""
+    generator = trial.generator
+    asked = torch.float32, generator.device.type
+    advice = f"expected torch.float32 on {generator.device}; move the network and the latents"
+    if (trial.image.dtype, trial.image.device.type) != asked:
+        yield Problem(f"images are {trial.image.dtype} on {trial.image.device}, {advice}")
+    for name in trial.layers("features"):
+        layer, x = generator.layers[name], generator.head(trial.latents, name).x
+        declared = [len(trial.latents), layer.channels, layer.height, layer.width]
+        if list(x.shape) != declared:
+            yield Problem(f"head gives {list(x.shape)}, its Layer declares {declared}", name)
+        elif (x.dtype, x.device.type) != asked:
+            yield Problem(f"head gives {x.dtype} on {x.device}, {advice}", name)
+
+
+@check("features")
+def unknown_layer(trial: Trial) -> Problems:
+    """Head and tail refuse a layer that is not there, by name."""
+    generator = trial.generator
+    state = generator.head(trial.latents, next(iter(generator.layers)))
+    calls: dict[str, Callable[[], object]] = {
+        "head": lambda: generator.head(trial.latents, UNKNOWN),
+        "tail": lambda: generator.tail(state, UNKNOWN),
+    }
+    for method, call in calls.items():
+        try:
+            call()
+            said = "raises nothing"
+        except PandaError as error:
+            if UNKNOWN in str(error):
+                continue
+            said = "does not name it"
+        except Exception as error:
+            said = f"raises {type(error).__name__}"
+        yield Problem(f"for a layer that is not there {method} {said}; look it up by self.layer()")
+
+
+@check("features")
+def resume(trial: Trial) -> Problems:
+    """tail(head(z, l), l) is forward(z) to the last bit."""
+    generator = trial.generator
+    for name in trial.layers("resume"):
+        image = generator.tail(generator.head(trial.latents, name), name)
+        if unlike(trial, image, trial.image):
+            gap = differ(image, trial.image)
+            cause = (
+                "that is rounding: let forward take the same steps, or excuse it with the reason"
+                if gap <= trial.rounding
+                else "something is lost on the way: carry all but the features in State.rest"
+            )
+            yield Problem(f"tail(head(z)) is {gap:.2g} away from forward(z); {cause}", name)
+
+
+@check("features")
+def sensitivity(trial: Trial) -> Problems:
+    """Other features give another image, at every layer and from each part of the features."""
+    for name in trial.layers("sensitivity"):
+        if dead := _dead(trial, name):
+            yield Problem(
+                f"other features give the same image (changed: {dead}); let tail start from all of"
+                " state.x",
+                name,
+            )
+
+
+def _dead(trial: Trial, name: str) -> str:
+    """The changed features that the image does not show; empty where it shows all.
+
+    Each of the two samples is changed in channels and positions that the other is not.
+    """
+    state = trial.generator.head(trial.latents, name)
+    x = state.x.detach()
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
+    # Ten deviations open units that a ReLU keeps closed for all usual features.
+    noise *= 10 * x.std().clamp_min(1e-3)
+    changed, sizes = x.clone(), x.shape[1:]
+    lower = slice(0, 1), *(slice(0, max(1, size // 2)) for size in sizes)
+    upper = slice(1, 2), *(slice(size // 2, size) for size in sizes)
+    for part in (lower, upper):
+        changed[part] += noise[part]
+    image = trial.generator.tail(state, name)
+    after = trial.generator.tail(state.with_features(changed), name)
+    places = "first channels, upper left, first sample", "last channels, lower right, second sample"
+    return " and ".join(places[k] for k in (0, 1) if differ(after[k], image[k]) == 0)
+
+
+@check("features")
+def in_place(trial: Trial) -> Problems:
+    """Latents, features, states and everybody's random numbers are never written to."""
+    stir()
+    generator, streams = trial.generator, global_streams()
+    latents, drawn, other = trial.latents[:1], trial.latents[:1], trial.latents[1:2]
+    before = list(generator.layers)[-1]
+    for name in trial.layers("in_place"):
+        state = generator.head(latents, name)
+        x = state.x.clone()
+        image = generator.tail(state, name)
+        if differ(state.x, x) > 0:
+            yield Problem("tail writes into state.x; work on a copy (x = x + y, not x += y)", name)
+        elif unlike(trial, generator.tail(state, name), image):
+            yield Problem("tail writes into state.rest; a second tail gives another image", name)
+        generator.head(other, before)
+        generator.head(other, name)
+        before = name
+        if differ(state.x, x) > 0:
+            yield Problem("a later head writes into features given before; return new ones", name)
+        elif unlike(trial, generator.tail(state, name), image):
+            yield Problem(
+                "after another head, tail gives another image; keep nothing on self, carry it in"
+                " State.rest",
+                name,
+            )
+    generator.forward(latents)
+    generator.sample(latents.seeds)
+    if any(differ(latents.tensors[key], tensor) > 0 for key, tensor in drawn.tensors.items()):
+        yield Problem("the latents are written to; work on a copy of them")
+    if global_streams() != streams:
+        yield Problem(
+            "random numbers that everybody draws from (torch's, NumPy's or Python's) are seeded or"
+            " drawn; use a generator of your own"
+        )
+
+
+@check("features")
+def batch(trial: Trial) -> Problems:
+    """A sample's features and image are the same in a batch of one and of many."""
+    generator, one = trial.generator, trial.latents[1:2]
+    cause = "something mixes samples: batch statistics, or noise drawn for the whole batch"
+    if (gap := differ(generator.forward(one), trial.image[1:2])) > trial.rounding:
+        yield Problem(f"alone, an image differs by {gap:.2g} from that in a batch; {cause}")
+    for name in trial.layers("batch"):
+        x = generator.head(trial.latents, name).x
+        if (gap := differ(generator.head(one, name).x, x[1:2])) > rounding(x):
+            yield Problem(
+                f"alone, features differ by {gap:.2g} from those in a batch; {cause}", name
+            )
+
+
+@check("features")
+def frozen(trial: Trial) -> Problems:
+    """No parameter requires gradients, so that no graph is recorded unless it is asked for."""
+    generator, one = trial.generator, trial.latents[:1]
+    modules = [value for value in vars(generator).values() if isinstance(value, nn.Module)]
+    learning = any(p.requires_grad for module in modules for p in module.parameters())
+    first, last = (list(generator.layers)[k] for k in (0, -1))
+    state = generator.head(one, first)
+    made = state.x, generator.tail(state, first), generator.head(one, last).x
+    if learning or any(x.requires_grad for x in (*made, generator.forward(one))):
+        yield Problem("parameters require gradients; call requires_grad_(False) when loading")
+
+
+@check("features")
+def gradient(trial: Trial) -> Problems:
+    """Gradients flow from the image back to the features, at every layer."""
+    for name in trial.layers("gradient"):
+        state = trial.generator.head(trial.latents[:1], name)
+        leaf = state.x.detach().clone().requires_grad_()
+        # Times one, since a leaf must not be written to, which is another check's affair.
+        image = trial.generator.tail(state.with_features(leaf * 1), name)
+        found = None
+        if image.requires_grad:
+            (found,) = torch.autograd.grad(image.square().sum(), leaf, allow_unused=True)
+        flows = found is not None and bool(found.isfinite().all() and (found != 0).any())
+        if not flows and not _dead(trial, name):  # that is the affair of sensitivity
+            yield Problem(
+                "none arrive, or not finite ones; no torch.no_grad(), detach() or NumPy in tail",
+                name,
+            )
+
+
+CHECKS = (features, unknown_layer, resume, sensitivity, in_place, batch, frozen, gradient)
+"""In the order in which they run."""

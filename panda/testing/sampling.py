@@ -1,0 +1,210 @@
+"""What must hold of a generator as a whole: its layers, latents, images, labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from panda.errors import PandaError
+from panda.testing.checks import Problem, Problems, check, differ, rounding, unlike
+
+if TYPE_CHECKING:
+    from panda.testing.trial import Trial
+
+WILD = 2.0
+"""Trained generators overshoot [-1, 1], some of them much, but their median stays below this."""
+
+ALIASES = tuple(3 + step for step in (0, 11, 2**16, 10**6, 232792560))
+"""Seeds that would be one, were they taken modulo a power of 2 or 10, or 1 to 20."""
+
+
+@check()
+def layers(trial: Trial) -> Problems:
+    """Layers have names and sizes, and stand in the order of the network."""
+    found = trial.generator.layers
+    if not found:
+        yield Problem("there are none; fill self.layers in __init__")
+    size = 0
+    for name, layer in found.items():
+        if layer.name != name:
+            yield Problem(f"its Layer is named {layer.name!r}; give both one name", name)
+        if not name or "/" in name:
+            yield Problem("results are kept under its name, which must be without '/'", name)
+        inner = min(layer.height, layer.width) - 2 * layer.margin
+        if min(layer.channels, inner) < 1 or layer.margin < 0:
+            yield Problem(
+                f"{layer} is empty; give channels, height, width as in the features", name
+            )
+        if inner < size:
+            yield Problem(
+                "it is smaller than the one before; list layers as the network runs", name
+            )
+        size = inner
+
+
+@check("layers")
+def excuses(trial: Trial) -> Problems:
+    """Every excuse names a check and has a reason."""
+    known, given = trial.generator.layers, trial.generator.excused
+    valid = {*trial.checks, *(f"{name}[{layer}]" for name in trial.checks for layer in known)}
+    if not isinstance(given, Mapping):
+        yield Problem(f"excused is {given!r}; expected {{check: reason}}")
+        return
+    for key, reason in given.items():
+        if key not in valid or key not in trial.excuses:
+            yield Problem(
+                f"excused[{key!r}] = {reason!r}; expected a check, or a check[layer], and a reason"
+            )
+
+
+@check("layers")
+def card(trial: Trial) -> Problems:
+    """The card says what the generator is."""
+    said, generator = trial.card, trial.generator
+    if said is None:
+        return
+    if said.resolution != generator.resolution:
+        yield Problem(f"it says {said.resolution} pixels, the generator {generator.resolution}")
+    if said.layers and said.layers != tuple(generator.layers.values()):
+        yield Problem("its layers are not those of the generator, in that order; correct the card")
+
+
+@check("layers")
+def seeds(trial: Trial) -> Problems:
+    """Sample i depends on seeds[i] alone, and other seeds give other latents."""
+    wanted = (14, 3, 14)
+    sample = trial.generator.sample
+    batch, again, alone = sample(wanted), sample(wanted), sample(wanted[1:2])
+    if batch.seeds != wanted:
+        yield Problem(f"sample({wanted}) remembers seeds {batch.seeds}; keep all as a tuple")
+        return
+    for name, rows in batch.tensors.items():
+        if rows.shape[:1] != (len(wanted),):
+            yield Problem(f"latent {name!r} is {list(rows.shape)}; expected one row a seed")
+            return
+        pairs = [(rows, again.tensors[name]), (rows[1:2], alone.tensors[name]), (rows[0], rows[2])]
+        if any(differ(a, b) > rounding(rows) for a, b in pairs):
+            yield Problem(
+                f"a row of latent {name!r} changes with its batch, its place or from call to call;"
+                " draw each by its own seed, as panda.generator.seeded_normal does"
+            )
+    many = sample(ALIASES).tensors.values()
+    for k, seed in enumerate(ALIASES[1:], start=1):
+        if all(differ(rows[0], rows[k]) == 0 for rows in many):
+            yield Problem(
+                f"seeds {ALIASES[0]} and {seed} have the same latents; draw them from whole seeds"
+            )
+
+
+@check("seeds")
+def repeatable(trial: Trial) -> Problems:
+    """The same latents give the same image."""
+    if unlike(trial, trial.generator.forward(trial.latents), trial.image):
+        yield Problem(
+            "a second forward pass gives another image; fix the noise, or draw it from"
+            " latents.seeds, and use eval mode"
+        )
+
+
+@check("repeatable")
+def images(trial: Trial) -> Problems:
+    """Images are [N, 3, R, R], finite, and differ by seed."""
+    image, pixels = trial.image, trial.generator.resolution
+    shape = [len(trial.latents), 3, pixels, pixels]
+    if list(image.shape) != shape:
+        yield Problem(f"forward gives {list(image.shape)}, expected {shape}; see resolution")
+    elif not bool(image.isfinite().all()):
+        yield Problem("forward gives NaN or infinity; see weights and dtypes")
+    elif bool(((image.amax((2, 3)) - image.amin((2, 3))).amax(1) == 0).any()):
+        yield Problem("an image is of one color everywhere; were the weights loaded?")
+    elif differ(image[0], image[1]) == 0:
+        yield Problem("two seeds give the same image; does forward use the latents?")
+
+
+@check("images")
+def image_range(trial: Trial) -> Problems:
+    """Images are in about [-1, 1]."""
+    image = trial.image
+    if bool((image >= 0).all()):
+        yield Problem("no value is negative, as if they were in [0, 1]; return 2 x - 1")
+    elif (median := float(image.abs().median())) > WILD:
+        yield Problem(f"half of the values lie beyond {median:.3g}; return them in about [-1, 1]")
+
+
+@check("repeatable")
+def labels(trial: Trial) -> Problems:
+    """A label chooses the class, or is refused where there are no classes."""
+    generator = trial.generator
+    for label in (-1, 10**9):
+        try:
+            generator.sample(trial.latents.seeds, label=label)
+        except PandaError:
+            continue
+        yield Problem(f"label {label} is taken; raise PandaError that says which labels there are")
+        return
+    if not trial.has_classes:
+        return
+    try:
+        other = generator.sample(trial.latents.seeds, label=1)
+    except PandaError:  # of one class
+        return
+    first = generator.forward(generator.sample(trial.latents.seeds, label=0))
+    if differ(first, generator.forward(other)) == 0:
+        yield Problem("labels 0 and 1 give the same images; pass the label on to the network")
+
+
+@check("labels", "images")
+def truncation(trial: Trial) -> Problems:
+    """Truncation 1 is the default, 0 gives the mean and 0.5 lies between, or they are refused."""
+    sample, chosen = trial.generator.sample, trial.latents.seeds
+    full = sample(chosen, truncation=1.0)
+    if any(differ(full.tensors[k], t) > 0 for k, t in trial.latents.tensors.items()):
+        yield Problem("sample without a truncation is not that with 1; let 1 be the default")
+    taken: dict[float, Tensor] = {}
+    for psi in (0.0, 0.5, 1.0):
+        try:
+            latents = sample(chosen, truncation=psi, label=0 if trial.has_classes else None)
+        except PandaError:
+            continue
+        taken[psi] = trial.generator.forward(latents)
+    advice = "move latents to their mean, or raise PandaError for any truncation but 1"
+    if 0 in taken and (gap := differ(*taken[0])) > trial.rounding:
+        yield Problem(f"at truncation 0 images of two seeds differ by {gap:.2g}; {advice}")
+    if 0.5 in taken:
+        middle = taken.pop(0.5)
+        for psi, image in taken.items():
+            if differ(middle, image) == 0:
+                yield Problem(f"images are the same at truncations {psi:g} and 0.5; {advice}")
+
+
+@check("images")
+def precision(trial: Trial) -> Problems:
+    """In float64 it gives the same images, in float64."""
+    double = trial.load("float64")
+    latents = double.sample(trial.latents.seeds)
+    image = double.forward(latents)
+    middle = list(double.layers)[len(double.layers) // 2]
+    for what, tensor in (("images", image), (middle, double.head(latents, middle).x)):
+        if tensor.dtype != torch.float64:
+            yield Problem(f"{what} are {tensor.dtype} when loaded in float64; pass dtype on")
+            return
+    if (gap := differ(image, trial.image)) > 100 * trial.rounding:
+        yield Problem(f"float64 images differ by {gap:.2g} from those in float32; pass dtype on")
+
+
+CHECKS = (
+    layers,
+    excuses,
+    card,
+    seeds,
+    repeatable,
+    images,
+    image_range,
+    labels,
+    truncation,
+    precision,
+)
+"""In the order in which they run."""

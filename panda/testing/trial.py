@@ -1,0 +1,186 @@
+"""One generator on trial: what the checks share, and the verdict on each."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from panda.errors import PandaError, told
+from panda.generator import Generator, Latents
+from panda.progress import bar
+from panda.registry import cards, create_generator, loaded
+from panda.testing import resuming, sampling
+from panda.testing.checks import Check, Problem, rounding
+from panda.zoo import Card
+
+Subject = str | Callable[[torch.device, torch.dtype], Generator]
+"""A generator's name, its checkpoint file, or the function that a card would have as ``load``."""
+
+CHECKS = {check.name: check for check in (*sampling.CHECKS, *resuming.CHECKS)}
+"""Every check by name, in the order in which they run."""
+
+SEEDS = (3, 14)
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one check went: ``ok``, ``failed``, ``excused`` or ``skipped``, and a sentence on it."""
+
+    check: str
+    status: str
+    text: str
+
+
+class Trial:
+    """A generator and what several checks need of it, made once."""
+
+    checks = CHECKS
+
+    def __init__(self, subject: Subject, device: str = "cpu") -> None:
+        self.subject = subject
+        self.device = device
+        self._results: dict[str, Result] = {}
+        self._at = ""
+
+    def load(self, dtype: str) -> Generator:
+        """Build the generator in a dtype."""
+        subject, label = self.subject, label_of(self.subject)
+        if isinstance(subject, str):
+            return create_generator(subject, device=self.device, dtype=dtype)
+        place = torch.device(self.device), getattr(torch, dtype)
+        generator = loaded(label, lambda: subject(*place))
+        generator.name = generator.name or label
+        return generator
+
+    @cached_property
+    def generator(self) -> Generator:
+        """The generator in float32."""
+        return self.load("float32")
+
+    @cached_property
+    def card(self) -> Card | None:
+        """What its plugin says of it, where it has a card."""
+        return _card(self.subject)
+
+    @property
+    def latents(self) -> Latents:
+        """Two samples, whose classes (if any) follow from their seeds; a fresh copy each time."""
+        tensors = {name: tensor.clone() for name, tensor in self._drawn.tensors.items()}
+        return Latents(self._drawn.seeds, tensors)
+
+    @cached_property
+    def _drawn(self) -> Latents:
+        return self.generator.sample(SEEDS)
+
+    @cached_property
+    def image(self) -> Tensor:
+        """Their images by the plain forward pass, ``[2, 3, R, R]``."""
+        return self.generator.forward(self.latents).detach()
+
+    @cached_property
+    def has_classes(self) -> bool:
+        """Whether a label is taken."""
+        try:
+            self.generator.sample(SEEDS, label=0)
+        except PandaError:
+            return False
+        return True
+
+    @property
+    def rounding(self) -> float:
+        """How far images may be apart for no other reason than the order of additions."""
+        return rounding(self.image)
+
+    @property
+    def excuses(self) -> dict[str, str]:
+        """Those that are a text with a reason; another check complains of the rest."""
+        given: Any = self.generator.excused
+        pairs = given.items() if isinstance(given, Mapping) else ()
+        return {k: v for k, v in pairs if isinstance(k, str) and isinstance(v, str) and v}
+
+    def layers(self, doing: str) -> Iterator[str]:
+        """Names of the layers, with a progress bar; a crash is told with the layer it came at."""
+        for name in bar(list(self.generator.layers), desc=doing, unit="layer"):
+            self._at = name
+            yield name
+        self._at = ""
+
+    def result(self, name: str) -> Result:
+        """The verdict of a check, reached once; checks that it needs come first."""
+        if name not in self._results:
+            self._results[name] = self._judge(CHECKS[name])
+        return self._results[name]
+
+    def _judge(self, check: Check) -> Result:
+        for need in check.needs:
+            if self.result(need).status in ("failed", "skipped"):
+                return Result(check.name, "skipped", f"cannot be told before {need!r} holds")
+        problems: list[Problem] = []
+        self._at = ""
+        try:
+            for problem in check.problems(self):
+                problems.append(problem)
+        except (Exception, SystemExit) as error:  # a backend may fail in any way at all
+            problems.append(Problem(_raised(error), self._at))
+        excuses = {k: v for k, v in self.excuses.items() if k.partition("[")[0] == check.name}
+        excused = [{check.name, f"{check.name}[{problem.layer}]"} for problem in problems]
+        left = [p for p, keys in zip(problems, excused, strict=True) if not keys & excuses.keys()]
+        if left:
+            return Result(check.name, "failed", _summary(left))
+        for key, reason in excuses.items():
+            if not any(key in keys for keys in excused):
+                text = f"{key!r} is excused ({reason}), but it holds; take the excuse away"
+                return Result(check.name, "failed", text)
+        if excuses:
+            return Result(check.name, "excused", "; ".join(excuses.values()))
+        return Result(check.name, "ok", check.about)
+
+
+def check_generator(subject: Subject, *, device: str = "cpu") -> list[Result]:
+    """Run every check on a generator: its name, its file, or a card's ``load(device, dtype)``.
+
+    Raises `PandaError` where it cannot be loaded at all.
+    """
+    trial = Trial(subject, device)
+    return [trial.result(name) for name in checks_of(subject)]
+
+
+def checks_of(subject: Subject) -> list[str]:
+    """The checks that apply: that of the card needs a card."""
+    return [name for name in CHECKS if name != "card" or _card(subject)]
+
+
+def label_of(subject: Subject) -> str:
+    """A short name; of a file the last two parts of its path."""
+    if not isinstance(subject, str):
+        return str(getattr(subject, "__name__", subject))
+    path = Path(subject)
+    return "/".join(path.parts[-2:]) if path.exists() else subject
+
+
+def _card(subject: Subject) -> Card | None:
+    return cards().get(subject) if isinstance(subject, str) else None
+
+
+def _summary(problems: list[Problem]) -> str:
+    """The first problem in full, and the other layers that have one."""
+    first = problems[0]
+    where = f"at layer {first.layer!r}: " if first.layer else ""
+    others = [problem.layer for problem in problems[1:] if problem.layer]
+    more = f" (also at {', '.join(others[:3])}{', ...' if others[3:] else ''})" if others else ""
+    return f"{where}{first.text}{more}"
+
+
+def _raised(error: BaseException) -> str:
+    """What was raised, and the last line outside of torch that it came through."""
+    torch_home = Path(torch.__file__).parent
+    frames = traceback.extract_tb(error.__traceback__)
+    frame = [one for one in frames if torch_home not in Path(one.filename).parents][-1]
+    return f"it raised {told(error)} ({Path(frame.filename).name}, line {frame.lineno})"

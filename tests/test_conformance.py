@@ -1,0 +1,60 @@
+"""The conformance kit on every generator that can be built here: golden files, cached weights."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import GOLDENS
+from golden_files import FILES, checkpoint
+
+from panda.registry import cards
+from panda.testing import parametrize_with_checks
+from panda_plugins.stylegan.checkpoint import from_checkpoint as stylegan
+from panda_plugins.stylegan2.checkpoint import from_checkpoint as stylegan2
+
+LARGEST = 256
+"""Pixels of trained generators that are checked here, where their weights are cached."""
+
+
+def with_noise(folder, build, noise):
+    """A StyleGAN with noise of another kind."""
+
+    def load(device, dtype):
+        generator = build(checkpoint(folder), device, dtype)
+        generator.noise = noise
+        if noise == "random":
+            generator.excused = {"truncation": "noise is drawn from the seeds, not from w"}
+        return generator
+
+    load.__name__ = f"{folder}-{noise}"
+    return load
+
+
+NOISY = [
+    with_noise(folder, build, noise)
+    for folder, build in {"stylegan1-genforce": stylegan, "stylegan2-ada-cond": stylegan2}.items()
+    for noise in ("random", "none")
+]
+CACHED = [
+    name
+    for name, card in cards().items()
+    if card.resolution <= LARGEST and (card.weights is None or card.weights.cached)
+]
+
+
+@parametrize_with_checks([*(str(GOLDENS / file) for file in FILES), *NOISY])
+def test_every_file_keeps_the_contract(check):
+    check()
+
+
+@pytest.mark.download
+@parametrize_with_checks(CACHED)
+def test_every_cached_generator_keeps_the_contract(check):
+    check()
+
+
+@pytest.mark.parametrize("container", ["proggan-tf", "stylegan2-ada"])
+def test_panda_check_takes_a_file(container, capsys):
+    from panda.cli import main
+
+    assert main(["check", str(GOLDENS / container / "network.pkl")]) == 0
+    assert capsys.readouterr().err.endswith("network.pkl: 17 ok\n")

@@ -1,0 +1,100 @@
+"""The faces that all mini generators learn from: samples of MobileStyleGAN at 64 x 64.
+
+``python -m training.data`` builds the set once, in shards, and goes on where it was stopped.
+Every face is made by its own seed, so the set is the same on any machine, in any batch size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from panda import create_generator
+from panda.generator import Generator, Latents
+from panda.progress import bar
+from panda.zoo.cache import home, staging
+
+SOURCE = "mobilestylegan-ffhq-1024"
+RESOLUTION = 64
+TRUNCATION = (0.7, 1.0)
+"""Each face has a psi of its own, uniform in this range."""
+
+SHARD = 500
+"""Faces in one file."""
+
+FIRST_SEED = {"train": 1_000_000, "held-out": 2_000_000}
+"""Far from the small seeds that users look at, and from each other."""
+
+
+def folder() -> Path:
+    """Where the shards lie."""
+    return home() / "training" / f"faces-{RESOLUTION}"
+
+
+def build(split: str, count: int, *, batch: int = 4, device: str = "cpu") -> None:
+    """Make the missing shards of a split, in order, until it has ``count`` faces."""
+    missing = [k for k in range(-(-count // SHARD)) if not _shard(split, k).exists()]
+    if not missing:
+        return
+    generator = create_generator(SOURCE, device=device)
+    with bar(total=len(missing) * SHARD, desc=f"{split} faces", unit="face") as progress:
+        for k in missing:
+            first = FIRST_SEED[split] + k * SHARD
+            parts = []
+            for start in range(first, first + SHARD, batch):
+                seeds = range(start, min(start + batch, first + SHARD))
+                parts.append(_faces(generator, list(seeds)))
+                progress.update(len(seeds))
+            with staging(_shard(split, k)) as path, path.open("wb") as file:
+                np.save(file, np.concatenate(parts))
+
+
+def shards(split: str) -> list[Path]:
+    """The files of a split that are there, from the first on without a gap."""
+    paths = (_shard(split, k) for k in itertools.count())
+    return list(itertools.takewhile(Path.exists, paths))
+
+
+def load(split: str, count: int | None = None) -> torch.Tensor:
+    """Faces of a split, uint8 ``[N, 3, 64, 64]``: ``count`` of them, or all there are."""
+    paths = shards(split)
+    if not paths or len(paths) * SHARD < (count or 0):
+        raise SystemExit(f"{folder()} lacks {split} faces; make them with python -m training.data")
+    paths = paths[: None if count is None else -(-count // SHARD)]
+    faces = np.concatenate([np.load(path, allow_pickle=False) for path in paths])
+    return torch.from_numpy(faces[:count])
+
+
+def _shard(split: str, k: int) -> Path:
+    return folder() / f"{split}-{k:04d}.npy"
+
+
+def _faces(generator: Generator, seeds: list[int]) -> np.ndarray:
+    """uint8 ``[N, 3, 64, 64]``, each the mean over squares of the full image's pixels."""
+    drawn = [
+        generator.sample([seed], truncation=np.random.RandomState(seed).uniform(*TRUNCATION))
+        for seed in seeds
+    ]
+    names = drawn[0].tensors
+    latents = Latents(
+        tuple(seeds), {name: torch.cat([one.tensors[name] for one in drawn]) for name in names}
+    )
+    images = F.avg_pool2d(generator.forward(latents), generator.resolution // RESOLUTION)
+    faces: np.ndarray = images.add(1).mul(127.5).round().clamp(0, 255).byte().cpu().numpy()
+    return faces
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--train", type=int, default=30_000, help="faces to learn from")
+    parser.add_argument("--held-out", type=int, default=5_000, help="faces to measure against")
+    parser.add_argument("--batch", type=int, default=4, help="faces made at a time")
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    build("held-out", options.held_out, batch=options.batch, device=options.device)
+    build("train", options.train, batch=options.batch, device=options.device)

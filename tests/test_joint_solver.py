@@ -39,7 +39,7 @@ def test_planted_parts_are_found():
 def test_the_loss_never_rises_and_is_the_true_one(tiny, rank):
     factors = fit(tiny, "b", parts=5, appearances=rank, seeds=range(150))
     *trace, whole = factors.config["trace"]
-    assert all(later <= earlier + 2e-7 for earlier, later in itertools.pairwise(trace))
+    assert all(later <= earlier + 1e-6 for earlier, later in itertools.pairwise(trace))
     assert whole < trace[-1] + 1e-4  # all components, not only those of the core
     features = Features(tiny, tiny.layer("b"), range(150))
     exact = reconstruction_loss(factors.appearances, factors.parts, features)
@@ -168,7 +168,7 @@ def test_the_gradient_is_that_of_the_quartic():
         (Quartic(moments(), moments(), basis), 9),
     ):
         X, step = torch.rand(rows, 2).double(), torch.randn(rows, 2).double()
-        slope = (quartic(X + 1e-6 * step) - quartic(X - 1e-6 * step)) / 2e-6
+        slope = float(quartic(X + 1e-6 * step) - quartic(X - 1e-6 * step)) / 2e-6
         assert float((quartic.gradient(quartic.at(X)) * step).sum()) == pytest.approx(
             slope, rel=1e-6
         )
@@ -179,19 +179,21 @@ def test_along_a_line_the_quartic_is_known_exactly():
     step = torch.randn(6, 2).double()
     along = quartic.along(quartic.at(X), quartic.at(step))
     for length in (-1.0, 0.5, 3.0):
-        assert along(length) == pytest.approx(quartic(X + length * step) - quartic(X), rel=1e-9)
+        powers = torch.tensor([length**k for k in (1, 2, 3, 4)]).double()
+        difference = float(quartic(X + length * step) - quartic(X))
+        assert float(along @ powers) == pytest.approx(difference, rel=1e-6)
 
 
 def test_descents_reach_the_known_optimum():
     # With M1 = M2 = M the best X is any orthonormal basis of the leading axes: f = - their sum.
     M = torch.diag(torch.tensor([5.0, 4.0, 1.0, 0.5, 0.2, 0.1])).double()
     torch.manual_seed(0)
-    free = descend_appearances(Quartic(M, M), torch.rand(6, 2).double())
-    assert Quartic(M, M)(free) == pytest.approx(-9, abs=1e-5)
+    free = descend_appearances(Quartic(M, M), torch.rand(6, 2).double(), 1e-12)
+    assert float(Quartic(M, M)(free)) == pytest.approx(-9, abs=1e-5)
     # Under X >= 0 these axes are the best ones still: they are the first two unit vectors.
-    parts = descend_parts(Quartic(M, M, torch.eye(6).double()), torch.rand(6, 2).double())
+    parts = descend_parts(Quartic(M, M, torch.eye(6).double()), torch.rand(6, 2).double(), 1e-12)
     assert (parts >= 0).all()
-    assert Quartic(M, M)(parts) == pytest.approx(-9, abs=1e-5)
+    assert float(Quartic(M, M)(parts)) == pytest.approx(-9, abs=1e-5)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
@@ -199,9 +201,9 @@ def test_no_descent_ends_above_its_start(scale):
     torch.manual_seed(1)
     start = scale * torch.rand(6, 3).double()
     quartic = Quartic(moments(), moments() + torch.eye(6))
-    assert quartic(descend_appearances(quartic, start)) < quartic(start)
+    assert quartic(descend_appearances(quartic, start, 1e-12)) < quartic(start)
     bounded = Quartic(moments(), moments() + torch.eye(6), torch.eye(6).double())
-    assert bounded(descend_parts(bounded, start)) < bounded(start)
+    assert bounded(descend_parts(bounded, start, 1e-12)) < bounded(start)
 
 
 def test_the_closed_form_is_the_best_of_all_appearances():
@@ -210,9 +212,8 @@ def test_the_closed_form_is_the_best_of_all_appearances():
     G = A @ A.T
     assert exact
     assert torch.allclose(G @ n2 + n2 @ G, 2 * n1)
-    assert Quartic(n1, n2)(descend_appearances(Quartic(n1, n2), A)) == pytest.approx(
-        Quartic(n1, n2)(A), abs=1e-9
-    )
+    descended = descend_appearances(Quartic(n1, n2), A, 1e-12)
+    assert float(Quartic(n1, n2)(descended)) == pytest.approx(float(Quartic(n1, n2)(A)), abs=1e-9)
 
 
 def test_the_core_loses_no_channel(tiny, monkeypatch):
@@ -232,7 +233,7 @@ def test_the_core_loses_no_channel(tiny, monkeypatch):
     factors = fit(tiny, "b", parts=5, seeds=range(150))
     assert factors.loss == pytest.approx(whole.loss, abs=2e-3)
     *trace, _ = factors.config["trace"]
-    assert all(later <= earlier + 2e-7 for earlier, later in itertools.pairwise(trace))
+    assert all(later <= earlier + 1e-6 for earlier, later in itertools.pairwise(trace))
 
 
 def test_the_same_statistics_give_the_same_factors(tiny):

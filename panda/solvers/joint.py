@@ -25,6 +25,13 @@ from panda.statistics import Statistics
 TOLERANCE = 1e-6
 """Stop when a round lowers the loss by less than this fraction of the energy."""
 
+STEP_TOLERANCE = 1e-12
+"""The same for the steps within a round.
+
+Rounding differs between batch sizes. Where a descent stops early, parts follow it by 1000 times as
+much as where it has arrived.
+"""
+
 CORE_CHANNELS = 127
 """Channel axes of the core; all other channels together are one more."""
 
@@ -53,14 +60,14 @@ def joint(statistics: Statistics, appearances: int, parts: int) -> Solution:
     scatter = values[-components.shape[1] :].diag() / energy
     basis = statistics.basis.double().cpu() @ components
     P = _initial_parts(basis, scatter, parts)
-    P = descend_parts(Quartic(scatter, scatter, basis), P)
+    P = descend_parts(Quartic(scatter, scatter, basis), P, STEP_TOLERANCE)
     core, axes = _core(statistics, scatter * energy, components, P, appearances)
     A, P, trace = _alternate(core, min(appearances, core.samples.row[0]), P)
     seen, _ = _spatial_moments(core, A)
     n1, n2 = (moment / energy for moment in _channel_moments(statistics, P))
     full = appearances == len(n1)
     A = _solve_appearances(n1, n2, appearances, None if full else axes @ A)
-    loss = max(0.0, 1 + Quartic(n1, n2)(A))
+    loss = max(0.0, 1 + float(Quartic(n1, n2)(A)))
     pooling = basis.T @ P
     weights = (pooling * (seen @ pooling)).sum(0)
     return _canonical(Solution(A, P, (*trace, loss)), n1, weights)
@@ -98,15 +105,15 @@ def _alternate(statistics: Statistics, rank: int, P: Tensor) -> tuple[Tensor, Te
         while True:
             n1, n2 = (moment / energy for moment in _channel_moments(statistics, P))
             A = _solve_appearances(n1, n2, rank, A)
-            trace.append(max(0.0, 1 + Quartic(n1, n2)(A)))
+            trace.append(max(0.0, 1 + float(Quartic(n1, n2)(A))))
             progress.set_postfix(loss=f"{trace[-1]:.5f}")
             progress.update()
             if len(trace) > 1 and not trace[-3] - trace[-1] >= TOLERANCE:  # also where it is NaN
                 return A, P, trace
             m1, m2 = (moment / energy for moment in _spatial_moments(statistics, A))
             quartic = Quartic(m1, m2, basis)
-            P = descend_parts(quartic, P)
-            trace.append(max(0.0, 1 + quartic(P)))
+            P = descend_parts(quartic, P, STEP_TOLERANCE)
+            trace.append(max(0.0, 1 + float(quartic(P))))
 
 
 def _initial_parts(basis: Tensor, scatter: Tensor, parts: int) -> Tensor:
@@ -183,9 +190,9 @@ def _solve_appearances(n1: Tensor, n2: Tensor, rank: int, start: Tensor | None) 
         span = torch.linalg.qr(leading)[0]
         A = span @ _closed_form(span.T @ n1 @ span, span.T @ n2 @ span)[0]
     quartic = Quartic(n1, n2)
-    if start is not None and quartic(start) < quartic(A):
+    if start is not None and bool(quartic(start) < quartic(A)):
         A = start
-    return descend_appearances(quartic, A)
+    return descend_appearances(quartic, A, STEP_TOLERANCE)
 
 
 def _closed_form(n1: Tensor, n2: Tensor) -> tuple[Tensor, bool]:

@@ -4,7 +4,8 @@
 
 with X the parts (X >= 0, moments given in a spatial basis Q) or the appearances (free, no basis).
 Along a line f is a polynomial of degree 4, so every step here goes to its lowest point exactly: no
-trial steps, no step length to tune, and f never rises. All is float64 on the CPU.
+trial steps, no step length to tune, and f never rises. Leading dimensions are problems that are
+solved side by side, each with steps of its own.
 """
 
 from __future__ import annotations
@@ -12,19 +13,77 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.polynomial import Polynomial
 from torch import Tensor
 
 ITERATIONS = 200
-TOLERANCE = 1e-12
-"""A step that lowers f by less is the last one; f counts in units of the features' energy.
 
-Rounding differs between batch sizes. Where a descent stops early, parts follow it by 1000 times as
-much as where it has arrived.
-"""
+WINDOW = 4
+"""A descent ends where so many steps together gain less than its tolerance: the lengths of single
+steps are not chosen for descent, and one may gain little on the way."""
+
+
+class Point(NamedTuple):
+    """X ``[..., S, R]`` and the products that f and its gradient need.
+
+    The first four are linear in X; square is X^T X and moment is T^T M2 T.
+    """
+
+    X: Tensor
+    T: Tensor
+    M1_T: Tensor
+    M2_T: Tensor
+    square: Tensor
+    moment: Tensor
+
+    @staticmethod
+    def of(X: Tensor, T: Tensor, M1_T: Tensor, M2_T: Tensor) -> Point:
+        """With the squares."""
+        return Point(X, T, M1_T, M2_T, X.mT @ X, T.mT @ M2_T)
+
+    def moved(self, length: Tensor, step: Point) -> Point:
+        """The point at X + length times the step's X, without another product of moments."""
+        return Point.of(*(torch.addcmul(self[k], length, step[k]) for k in range(4)))
+
+
+@dataclass(frozen=True)
+class Quartic:
+    """f for moments ``[..., K, K]``; for the parts, in a spatial basis ``[..., S, K]``."""
+
+    M1: Tensor
+    M2: Tensor
+    basis: Tensor | None = None
+
+    def __call__(self, X: Tensor) -> Tensor:
+        """The values f(X) ``[...]``."""
+        at = self.at(X)
+        return (at.square * at.moment).sum((-2, -1)) - 2 * (at.T * at.M1_T).sum((-2, -1))
+
+    def at(self, X: Tensor) -> Point:
+        """The products for X."""
+        T = X if self.basis is None else (X.mT @ self.basis).mT
+        return Point.of(X, T, self.M1 @ T, self.M2 @ T)
+
+    def gradient(self, at: Point) -> Tensor:
+        """The gradient of f, of the shape of X."""
+        inner = at.M2_T @ (2 * at.square) - 4 * at.M1_T
+        outer = inner if self.basis is None else (inner.mT @ self.basis.mT).mT
+        return outer.add_(at.X @ at.moment, alpha=2)
+
+    def along(self, at: Point, step: Point) -> Tensor:
+        """How f differs from its value here at X + a D: coefficients ``[..., 4]`` of a to a^4."""
+
+        def dot(one: Tensor, two: Tensor) -> Tensor:
+            return (one.double() * two.double()).sum((-2, -1))
+
+        s0, s1, s2 = at.square, at.X.mT @ step.X, step.square
+        w0, w1, w2 = at.moment, at.T.mT @ step.M2_T, step.moment
+        s1, w1 = s1 + s1.mT, w1 + w1.mT
+        first = dot(s0, w1) + dot(s1, w0) - 4 * dot(step.T, at.M1_T)
+        second = dot(s0, w2) + dot(s1, w1) + dot(s2, w0) - 2 * dot(step.T, step.M1_T)
+        return torch.stack([first, second, dot(s1, w2) + dot(s2, w1), dot(s2, w2)], -1)
 
 
 @contextmanager
@@ -41,123 +100,92 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-@dataclass(frozen=True)
-class Point:
-    """X and the products that f and its gradient need; all are linear in X."""
-
-    X: Tensor
-    T: Tensor
-    M1_T: Tensor
-    M2_T: Tensor
-
-    def moved(self, length: float, step: Point) -> Point:
-        """The point at X + length times the step's X, without another product."""
-        return Point(
-            self.X + length * step.X,
-            self.T + length * step.T,
-            self.M1_T + length * step.M1_T,
-            self.M2_T + length * step.M2_T,
-        )
-
-
-@dataclass(frozen=True)
-class Quartic:
-    """f for moments ``[K, K]``; for the parts, in a spatial basis ``[S, K]``."""
-
-    M1: Tensor
-    M2: Tensor
-    basis: Tensor | None = None
-
-    def __call__(self, X: Tensor) -> float:
-        """The value f(X)."""
-        at = self.at(X)
-        return float(-2 * (at.T * at.M1_T).sum() + ((X.T @ X) * (at.T.T @ at.M2_T)).sum())
-
-    def at(self, X: Tensor) -> Point:
-        """The products for X."""
-        T = X if self.basis is None else (X.T @ self.basis).T
-        return Point(X, T, self.M1 @ T, self.M2 @ T)
-
-    def gradient(self, at: Point) -> Tensor:
-        """The gradient of f, of the shape of X."""
-        inner = at.M2_T @ (2 * at.X.T @ at.X) - 4 * at.M1_T
-        outer = inner if self.basis is None else (inner.T @ self.basis.T).T
-        return outer.add_(at.X @ (at.T.T @ at.M2_T), alpha=2)
-
-    def along(self, at: Point, step: Point) -> Polynomial:
-        """How f differs from its value here at X + a D: a polynomial in a."""
-        square = at.X.T @ at.X, at.X.T @ step.X, step.X.T @ step.X
-        moment = at.T.T @ at.M2_T, at.T.T @ step.M2_T, step.T.T @ step.M2_T
-        s0, s1, s2 = square[0], square[1] + square[1].T, square[2]
-        w0, w1, w2 = moment[0], moment[1] + moment[1].T, moment[2]
-        linear = (s0 * w1 + s1 * w0).sum() - 4 * (step.T * at.M1_T).sum()
-        second = (s0 * w2 + s1 * w1 + s2 * w0).sum() - 2 * (step.T * step.M1_T).sum()
-        coefficients = 0, linear, second, (s1 * w2 + s2 * w1).sum(), (s2 * w2).sum()
-        return Polynomial([float(coefficient) for coefficient in coefficients])
-
-
-def descend_parts(quartic: Quartic, start: Tensor) -> Tensor:
-    """Minimize f from ``start`` under X >= 0; the result is never above the start.
+@_one_thread()
+def descend_parts(quartic: Quartic, start: Tensor, tolerance: float) -> Tensor:
+    """Minimize f from ``start`` under X >= 0; no result is above its start.
 
     Spectral projected gradient (Birgin, Martinez and Raydan 2000): the gradient, scaled for each
     part by its curvature, times a length of Barzilai and Borwein, is cut off at zero; the step goes
     to the lowest point on the way there.
     """
-    start = start.T.contiguous().T  # parts as rows in memory: long products run twice as fast
-    at, length, before = quartic.at(start), 0.25, None
-    with _one_thread():
-        for iteration in range(ITERATIONS):
-            gradient = quartic.gradient(at)
-            scale = (at.T * at.M2_T).sum(0).clamp_min(1e-12)
-            if before is not None:
-                length = _spectral(at.X - before[0].X, gradient - before[1], scale, iteration % 2)
-            step = quartic.at((at.X - length * gradient / scale).clamp_min_(0).sub_(at.X))
-            before = at, gradient
-            part, gain = _lowest(quartic.along(at, step), 1.0)
-            if gain > 0:
-                at = at.moved(part, step)
-            if not gain > TOLERANCE:
-                break
+    at = quartic.at(start.mT.contiguous().mT)  # rows in memory: long products run twice as fast
+    before = moved = torch.zeros_like(at.X)
+    ending = _Ending(tolerance)
+    for iteration in range(ITERATIONS):
+        gradient = quartic.gradient(at)
+        scale = (at.T * at.M2_T).sum(-2, keepdim=True).clamp_min(1e-12)
+        length = _spectral(moved, gradient - before, scale, iteration % 2)
+        step = quartic.at((at.X - length * gradient / scale).clamp_min_(0).sub_(at.X))
+        part = ending.judge(*_lowest(quartic.along(at, step), 1.0)).to(start)
+        if not bool(part.any()):
+            break
+        at, moved, before = at.moved(part, step), part * step.X, gradient
     return at.X.clamp_min(0)
 
 
-def descend_appearances(quartic: Quartic, start: Tensor) -> Tensor:
+@_one_thread()
+def descend_appearances(quartic: Quartic, start: Tensor, tolerance: float) -> Tensor:
     """Minimize f from ``start``, X free: conjugate gradients (Polak and Ribiere, restarted)."""
     at, direction = quartic.at(start), torch.zeros_like(start)
     before = torch.ones_like(start)
-    with _one_thread():
-        for _ in range(ITERATIONS):
-            gradient = quartic.gradient(at)
-            turn = float((gradient * (gradient - before)).sum() / before.square().sum())
-            direction = max(0.0, turn) * direction - gradient
-            if float((direction * gradient).sum()) >= 0:
-                direction = -gradient
-            before = gradient
-            step = quartic.at(direction)
-            part, gain = _lowest(quartic.along(at, step))
-            if gain > 0:
-                at = at.moved(part, step)
-            if not gain > TOLERANCE:
-                break
+    ending = _Ending(tolerance)
+    for _ in range(ITERATIONS):
+        gradient = quartic.gradient(at)
+        turn = _sum(gradient * (gradient - before)) / _sum(before.square())
+        direction = turn.clamp_min(0) * direction - gradient
+        direction = torch.where(_sum(direction * gradient) < 0, direction, -gradient)
+        step = quartic.at(direction)
+        part = ending.judge(*_lowest(quartic.along(at, step))).to(start)
+        if not bool(part.any()):
+            break
+        at, before = at.moved(part, step), gradient
     return at.X
 
 
-def _spectral(step: Tensor, change: Tensor, scale: Tensor, long: int) -> float:
-    """The two lengths of Barzilai and Borwein, which callers take in turn."""
-    curvature = float((step * change).sum())
-    if curvature <= 0:
-        return 1.0
+class _Ending:
+    """Holds still what has arrived."""
+
+    def __init__(self, tolerance: float) -> None:
+        self._tolerance = tolerance
+        self._gains: list[Tensor] = []
+
+    def judge(self, part: Tensor, gain: Tensor) -> Tensor:
+        """The parts of the steps to take, zero from where a window of gains is too small."""
+        self._gains = [*self._gains[1 - WINDOW :], gain]
+        if len(self._gains) < WINDOW:
+            return part
+        return part * (torch.stack(self._gains).sum(0) > self._tolerance)
+
+
+def _sum(x: Tensor) -> Tensor:
+    return x.sum((-2, -1), keepdim=True)
+
+
+def _spectral(step: Tensor, change: Tensor, scale: Tensor, long: int) -> Tensor:
+    """The two lengths of Barzilai and Borwein ``[..., 1, 1]``, which callers take in turn."""
+    curvature = _sum(step * change)
     if long:
-        return float((step.square() * scale).sum()) / curvature
-    return curvature / float((change.square() / scale).sum())
+        length = _sum(step.square() * scale) / curvature
+    else:
+        length = curvature / _sum(change.square() / scale)
+    return torch.where((curvature > 0) & length.isfinite(), length, 0.25)
 
 
-def _lowest(f: Polynomial, limit: float = float("inf")) -> tuple[float, float]:
-    """Where in (0, limit] the polynomial is lowest, and by how much it is below zero there."""
-    if not bool(np.isfinite(f.coef).all()):
-        return 0.0, 0.0
-    roots = np.asarray(f.deriv().trim().roots(), dtype=complex).tolist()
-    turns = [root.real for root in roots if abs(root.imag) < 1e-9 * abs(root)]
-    places = [place for place in (*turns, limit) if 0 < place <= limit and place < float("inf")]
-    where = min(places, key=lambda place: float(f(place)), default=0.0)
-    return where, -float(f(where))
+def _lowest(coefficients: Tensor, limit: float = float("inf")) -> tuple[Tensor, Tensor]:
+    """Where in [0, limit] each polynomial is lowest, and how far below zero: both ``[..., 1, 1]``.
+
+    Roots of the derivative are the reciprocals of eigenvalues; of complex ones the real part is
+    tried as well, which does no harm.
+    """
+    slopes = coefficients * coefficients.new_tensor([1, 2, 3, 4])
+    companion = coefficients.new_zeros(*coefficients.shape[:-1], 3, 3)
+    companion[..., 1, 0] = companion[..., 2, 1] = 1
+    companion[..., :, 2] = -slopes[..., [3, 2, 1]] / slopes[..., :1]
+    roots = torch.linalg.eigvals(companion.nan_to_num(0, 0, 0)).reciprocal().real
+    places = torch.cat([roots, torch.full_like(roots[..., :1], limit)], -1)
+    places = places.where(places.isfinite(), 0).clamp(0, limit)
+    powers = torch.stack([places, places**2, places**3, places**4], -1)
+    depth, index = (powers @ coefficients[..., None]).squeeze(-1).min(-1, keepdim=True)
+    place = places.gather(-1, index)
+    down = depth < 0  # not so where it is NaN
+    return place.where(down, 0)[..., None], (-depth).where(down, 0)[..., None]

@@ -1,7 +1,6 @@
 """Refinement: the parts of single samples, started at the global parts, A held fixed.
 
-Every sample is its own bounded quartic in P. All are solved at once by projected gradient steps
-with Barzilai-Borwein lengths, each sample with a step of its own that is halved until it descends.
+Every sample is its own bounded quartic in P, as in `panda.solvers.quartic`; all are solved at once.
 """
 
 from __future__ import annotations
@@ -9,9 +8,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-ITERATIONS = 200
+from panda.solvers.quartic import Quartic, descend_parts
+
 TOLERANCE = 1e-6
-"""A sample is done when a step lowers its loss by less than this fraction of its energy."""
+"""A sample is done when further steps lower its loss by less than this fraction of its energy."""
+
+COMPONENTS = 4
+"""For each part: spatial components of a sample that its parts are looked for in."""
+
+BLOCK = 2**23
+"""Bytes of parts that are solved together on a CPU: all of them stay in its caches."""
 
 
 def refine_parts(A: Tensor, P: Tensor, Z: Tensor) -> Tensor:
@@ -19,37 +25,33 @@ def refine_parts(A: Tensor, P: Tensor, Z: Tensor) -> Tensor:
 
     Paper, section 3.3; the released rule with its learning rate is `panda.solvers.paper.refine`.
     """
+    size = max(1, BLOCK // P.nbytes) if Z.is_cpu else len(Z)
+    return torch.cat([_refine(A, P, z) for z in torch.split(Z, size)])
+
+
+def _refine(A: Tensor, P: Tensor, Z: Tensor) -> Tensor:
     energy = Z.square().sum((1, 2), keepdim=True).clamp_min(torch.finfo(Z.dtype).tiny)
     W = (A.T @ Z) / energy.sqrt()
     gram = A.T @ A
+    basis = _leading(W, COMPONENTS * P.shape[1])
+    seen = W @ basis
+    quartic = Quartic(seen.mT @ seen, seen.mT @ (gram @ seen), basis)
+    refined = descend_parts(quartic, P.expand(len(Z), *P.shape), TOLERANCE)
 
-    def evaluate(X: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss (less a constant) and its gradient for every sample."""
+    def loss(X: Tensor) -> Tensor:
         T = W @ X
-        GT = gram @ T
-        square, moment = X.mT @ X, T.mT @ GT
-        value = -2 * T.square().sum((1, 2)) + (square * moment).sum((1, 2))
-        gradient = W.mT @ (GT @ (2 * square) - 4 * T) + 2 * (X @ moment)
-        return value[:, None, None], gradient
+        fourth = (X.mT @ X) * (T.mT @ (gram @ T))
+        return fourth.sum((1, 2)) - 2 * T.square().sum((1, 2))
 
-    X = P.expand(len(Z), *P.shape).clone()
-    value, gradient = evaluate(X)
-    length = 0.1 * X.norm(dim=(1, 2), keepdim=True) / gradient.norm(dim=(1, 2), keepdim=True)
-    active = torch.ones_like(value, dtype=torch.bool)
-    for _ in range(ITERATIONS):
-        trial = (X - length * gradient).clamp_min(0)
-        trial_value, trial_gradient = evaluate(trial)
-        better = active & (trial_value < value)
-        step, change = trial - X, trial_gradient - gradient
-        curvature = (step * change).sum((1, 2), keepdim=True)
-        spectral = step.square().sum((1, 2), keepdim=True) / curvature
-        spectral = torch.where((curvature > 0) & spectral.isfinite(), spectral, 2 * length)
-        stalled = better & (value - trial_value < TOLERANCE)
-        X = torch.where(better, trial, X)
-        gradient = torch.where(better, trial_gradient, gradient)
-        value = torch.where(better, trial_value, value)
-        length = torch.where(better, spectral, 0.5 * length)
-        active = active & ~stalled & (length > 0)
-        if not bool(active.any()):
-            break
-    return X
+    return torch.where((loss(refined) < loss(P))[:, None, None], refined, P)
+
+
+def _leading(W: Tensor, components: int) -> Tensor:
+    """About the leading right singular vectors ``[B, S, K]`` of each ``[R_C, S]`` matrix.
+
+    A randomized range finder with one power iteration (Halko, Martinsson and Tropp 2011).
+    """
+    rank = min(components, *W.shape[1:])
+    source = torch.Generator().manual_seed(0)
+    mixing = torch.randn(W.shape[1], rank, generator=source).to(W)
+    return torch.linalg.qr(W.mT @ (W @ (W.mT @ mixing)))[0]

@@ -5,7 +5,7 @@
 The loop takes one image after the other, so many steps each, in the order in which the released
 code multiplies; its time is the median of some steps, times the steps and images (extrapolated).
 Its learning rate is the best of ``--rates``. Ours is timed to its own end and, cut short, to the
-loop's loss. Losses are means over the images, as fractions of their energy; CPU seconds are counted.
+loop's loss. Losses are means over the images, as fractions of their energy; seconds are of the CPU.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ import torch
 from panda import PandaError, create_generator
 from panda.factorize import fit
 from panda.features import Features
-from panda.solvers import paper, quartic
-from panda.solvers.refine import refine_parts
+from panda.solvers import paper, refine
 
 
 def released_step(A, P, Z, rate):
@@ -56,22 +55,22 @@ def ours(A, P, Z, repeats):
     timed = []
     for _ in range(repeats):
         started = time.process_time()
-        refined = refine_parts(A, P, Z)
+        refined = refine.refine_parts(A, P, Z)
         timed.append(time.process_time() - started)
     return float(losses(A, refined, Z).mean()), median(timed)
 
 
 def until(A, P, Z, wanted, repeats):
     """Steps, loss and seconds of the shortest descent that ends at or below a loss."""
-    whole = quartic.ITERATIONS
+    tolerance, whole = refine.STEPS
     try:
-        for quartic.ITERATIONS in range(4, whole, 4):
-            loss, seconds = ours(A, P, Z, 1)
-            if loss <= wanted:
-                return quartic.ITERATIONS, *ours(A, P, Z, repeats)
+        for steps in range(4, whole, 4):
+            refine.STEPS = tolerance, steps
+            if ours(A, P, Z, 1)[0] <= wanted:
+                return steps, *ours(A, P, Z, repeats)
         return None
     finally:
-        quartic.ITERATIONS = whole
+        refine.STEPS = tolerance, whole
 
 
 def compare(generator, name, parts, options):

@@ -19,13 +19,17 @@ MEMORY = 2**28
 """Bytes that the samples of one process may take in memory; other devices hold all of them."""
 
 
-class Samples:
-    """The samples of this process as blocks ``[B, C, K]`` float32, appended once, read many times.
+BLOCK = 2**22
+"""Bytes of a block for which the cost of starting a product no longer counts."""
 
-    ``row`` is (C, K). ``total`` says how many samples there will be; where they take more than
-    `MEMORY`, they are read from a file block by block. The file is nameless in the cache, or at
-    ``path``, where it begins with blocks of these ``lengths``. Raises `PandaError` where it cannot
-    be written.
+
+class Samples:
+    """The samples of this process as blocks ``[B, C, K]``, appended once, read many times.
+
+    ``row`` is (C, K), of float32 or another ``dtype``. ``total`` says how many samples there will
+    be; where they take more than `MEMORY`, they are read from a file block by block. The file is
+    nameless in the cache, or at ``path``, where it begins with blocks of these ``lengths``. Raises
+    `PandaError` where it cannot be written.
     """
 
     def __init__(
@@ -35,14 +39,16 @@ class Samples:
         device: torch.device,
         path: Path | None = None,
         lengths: Sequence[int] = (),
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         self.lengths = list(lengths)
-        self.row, self._device = row, device
-        few = 4 * total * row[0] * row[1] <= MEMORY or device.type != "cpu"
+        self.row, self._device, self._dtype = row, device, dtype
+        size = dtype.itemsize * row[0] * row[1]
+        few = size * total <= MEMORY or device.type != "cpu"
         self._file = None if few and path is None else _open(path)
         if self._file is not None:
             weakref.finalize(self, self._file.close)
-            self._file.truncate(4 * sum(self.lengths) * row[0] * row[1])
+            self._file.truncate(size * sum(self.lengths))
         self._blocks: list[Tensor] | None = list(self._read()) if few else None
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -53,14 +59,14 @@ class Samples:
         offset = 0
         for length in self.lengths:
             assert self._file is not None
-            block = torch.empty(length, *self.row)
+            block = torch.empty(length, *self.row, dtype=self._dtype)
             self._file.seek(offset)
             offset += self._file.readinto(block.numpy().reshape(-1).view("u1"))  # type: ignore[attr-defined]
             yield block.to(self._device)
 
     def empty(self) -> Tensor:
         """A block of no samples."""
-        return torch.empty(0, *self.row, device=self._device)
+        return torch.empty(0, *self.row, device=self._device, dtype=self._dtype)
 
     def append(self, block: Tensor) -> None:
         """Add a block."""
@@ -78,11 +84,16 @@ class Samples:
             os.fsync(self._file.fileno())
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Samples:
-        """The same samples, each block changed."""
-        row = change(self.empty()).shape[1:]
-        changed = Samples(sum(self.lengths), (row[0], row[1]), self._device)
-        for block in self:
-            changed.append(change(block))
+        """The same samples, each block changed; what becomes small is put together."""
+        none = change(self.empty())
+        row = (none.shape[1], none.shape[2])
+        changed = Samples(sum(self.lengths), row, self._device, dtype=none.dtype)
+        held: list[Tensor] = []
+        for number, block in enumerate(self, 1):
+            held.append(change(block))
+            if sum(part.nbytes for part in held) >= BLOCK or number == len(self.lengths):
+                changed.append(torch.cat(held))
+                held = []
         return changed
 
 

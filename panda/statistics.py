@@ -24,9 +24,9 @@ from panda.progress import bar
 from panda.resume import Journal
 from panda.samples import Samples
 
-COMPONENTS = (128, 256)
-"""K is 6 for each row of positions, within these bounds: the factors of a face generator then have
-a loss within 1e-4, relative, of what they reach without compression (docs/scale.md)."""
+COMPONENTS = 128
+"""K. The factors of a face generator then have a loss within 2e-4, relative, of what they reach
+without compression (docs/scale.md)."""
 
 DISK = 2**32
 """Bytes for compressed samples; K shrinks where N samples need more, down to 4 for each part."""
@@ -81,10 +81,10 @@ class Statistics:
         return tuple(total.cpu() for total in processes.add(totals))
 
     def project(self, axes: Tensor, components: Tensor) -> Statistics:
-        """The same in fewer dimensions: channel axes ``[C, R]``, spatial axes ``[K, L]``."""
+        """The same in fewer dimensions, float64: channel axes ``[C, R]``, spatial ``[K, L]``."""
         axes, components = axes.to(self.basis), components.to(self.basis)
-        samples = self.samples.map(lambda block: axes.T @ (block @ components))
-        return replace(self, basis=self.basis @ components, samples=samples)
+        samples = self.samples.map(lambda block: (axes.T @ (block @ components)).double())
+        return replace(self, basis=(self.basis @ components).double(), samples=samples)
 
     def extend(self, samples: Tensor) -> Statistics:
         """With further samples ``[B, C + D, K]``, given by every process and counted once.
@@ -142,9 +142,7 @@ def gather(batches: Batches, count: int, parts: int, journal: Journal | None = N
     first = batches[min(processes.rank(), len(batches) - 1)]
     device, (channels, positions) = first.device, first.shape[1:]
     room = DISK // (4 * count * channels)
-    few, many = COMPONENTS
-    wanted = max(few, min(many, round(6 * positions**0.5)))
-    components = min(positions, max(4 * parts, min(wanted, room)))
+    components = min(positions, max(4 * parts, min(COMPONENTS, room)))
     share = _Share.of(batches, count, first)
     sums = _earlier(journal, (positions, components), _energy(first))
     if sums is None:

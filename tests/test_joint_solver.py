@@ -188,10 +188,12 @@ def test_descents_reach_the_known_optimum():
     # With M1 = M2 = M the best X is any orthonormal basis of the leading axes: f = - their sum.
     M = torch.diag(torch.tensor([5.0, 4.0, 1.0, 0.5, 0.2, 0.1])).double()
     torch.manual_seed(0)
-    free = descend_appearances(Quartic(M, M), torch.rand(6, 2).double(), 1e-12)
+    free = descend_appearances(Quartic(M, M), torch.rand(6, 2).double(), 1e-12, 200)
     assert float(Quartic(M, M)(free)) == pytest.approx(-9, abs=1e-5)
     # Under X >= 0 these axes are the best ones still: they are the first two unit vectors.
-    parts = descend_parts(Quartic(M, M, torch.eye(6).double()), torch.rand(6, 2).double(), 1e-12)
+    parts = descend_parts(
+        Quartic(M, M, torch.eye(6).double()), torch.rand(6, 2).double(), 1e-12, 200
+    )
     assert (parts >= 0).all()
     assert float(Quartic(M, M)(parts)) == pytest.approx(-9, abs=1e-5)
 
@@ -201,9 +203,9 @@ def test_no_descent_ends_above_its_start(scale):
     torch.manual_seed(1)
     start = scale * torch.rand(6, 3).double()
     quartic = Quartic(moments(), moments() + torch.eye(6))
-    assert quartic(descend_appearances(quartic, start, 1e-12)) < quartic(start)
+    assert quartic(descend_appearances(quartic, start, 1e-12, 200)) < quartic(start)
     bounded = Quartic(moments(), moments() + torch.eye(6), torch.eye(6).double())
-    assert bounded(descend_parts(bounded, start, 1e-12)) < bounded(start)
+    assert bounded(descend_parts(bounded, start, 1e-12, 200)) < bounded(start)
 
 
 def test_the_closed_form_is_the_best_of_all_appearances():
@@ -212,7 +214,7 @@ def test_the_closed_form_is_the_best_of_all_appearances():
     G = A @ A.T
     assert exact
     assert torch.allclose(G @ n2 + n2 @ G, 2 * n1)
-    descended = descend_appearances(Quartic(n1, n2), A, 1e-12)
+    descended = descend_appearances(Quartic(n1, n2), A, 1e-12, 200)
     assert float(Quartic(n1, n2)(descended)) == pytest.approx(float(Quartic(n1, n2)(A)), abs=1e-9)
 
 

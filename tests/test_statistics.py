@@ -41,7 +41,7 @@ def test_the_basis_is_nearly_the_best_of_its_size(tiny, monkeypatch):
     Z = torch.cat(list(features(tiny, 128)))
     rows = Z.flatten(0, 1)
     best = torch.linalg.eigh(rows.T @ rows)[0][-40:].sum() / rows.square().sum()
-    monkeypatch.setattr(statistics, "COMPONENTS", (40, 40))
+    monkeypatch.setattr(statistics, "COMPONENTS", 40)
     monkeypatch.setattr(basis, "ROWS", 256)
     assert gather(features(tiny, 128), 128, 4).discarded < 1.05 * (1 - float(best))
 

@@ -25,18 +25,18 @@ from panda.statistics import Statistics
 TOLERANCE = 1e-6
 """Stop when a round lowers the loss by less than this fraction of the energy."""
 
-STEP_TOLERANCE = 1e-12
-"""The same for the steps within a round.
+STEPS = 1e-12, 100
+"""Within a round, stop where a step lowers the loss by less than this, or after so many.
 
-Rounding differs between batch sizes. Where a descent stops early, parts follow it by 1000 times as
-much as where it has arrived.
+Rounding differs between batch sizes: where the last descents stop early, parts follow it by 1000
+times as much as where they have arrived. More steps only make the rounds longer.
 """
 
-CORE_CHANNELS = 127
+CORE_CHANNELS = 63
 """Channel axes of the core; all other channels together are one more."""
 
 CORE_COMPONENTS = 32
-"""Spatial components of the core, or 4 for each part where that is more."""
+"""Spatial components of the core, or 3 for each part where that is more."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ def joint(statistics: Statistics, appearances: int, parts: int) -> Solution:
     """Minimize the loss over both factors; the same statistics give the same factors."""
     energy = statistics.energy
     values, components = torch.linalg.eigh(_spatial_scatter(statistics))
-    components = components[:, -max(CORE_COMPONENTS, 4 * parts) :]
+    components = components[:, -max(CORE_COMPONENTS, 3 * parts) :]
     scatter = values[-components.shape[1] :].diag() / energy
     basis = statistics.basis.double().cpu() @ components
     P = _initial_parts(basis, scatter, parts)
-    P = descend_parts(Quartic(scatter, scatter, basis), P, STEP_TOLERANCE)
+    P = descend_parts(Quartic(scatter, scatter, basis), P, *STEPS)
     core, axes = _core(statistics, scatter * energy, components, P, appearances)
     A, P, trace = _alternate(core, min(appearances, core.samples.row[0]), P)
     seen, _ = _spatial_moments(core, A)
@@ -112,7 +112,7 @@ def _alternate(statistics: Statistics, rank: int, P: Tensor) -> tuple[Tensor, Te
                 return A, P, trace
             m1, m2 = (moment / energy for moment in _spatial_moments(statistics, A))
             quartic = Quartic(m1, m2, basis)
-            P = descend_parts(quartic, P, STEP_TOLERANCE)
+            P = descend_parts(quartic, P, *STEPS)
             trace.append(max(0.0, 1 + float(quartic(P))))
 
 
@@ -164,15 +164,18 @@ def _spatial_moments(statistics: Statistics, A: Tensor) -> tuple[Tensor, Tensor]
 
 
 def _channel_moments(statistics: Statistics, P: Tensor) -> tuple[Tensor, Tensor]:
-    """The sums of Z H Z^T and Z H^2 Z^T, ``[C, C]`` float64 on the CPU; only Z P is formed."""
+    """The sums of Z H Z^T and Z H^2 Z^T, ``[C, C]`` float64 on the CPU; only Z P is formed.
 
-    def terms(z: Tensor, pooling: Tensor, H: Tensor) -> tuple[Tensor, Tensor]:
-        y = z @ pooling
-        rows = y.movedim(1, 0).flatten(1)
-        return rows @ rows.T, (y @ H).movedim(1, 0).flatten(1) @ rows.T
+    With P turned so that P^T P is diagonal, the second one is the first, summed with its weights.
+    """
+    weights, turn = torch.linalg.eigh(P.T @ P)
 
-    n1, n2 = statistics.sum(terms, statistics.basis.double().cpu().T @ P, P.T @ P)
-    return n1, (n2 + n2.T) / 2
+    def terms(z: Tensor, pooling: Tensor) -> tuple[Tensor]:
+        rows = (z @ pooling).permute(2, 1, 0)
+        return (rows @ rows.mT,)
+
+    grams = statistics.sum(terms, statistics.basis.double().cpu().T @ (P @ turn))[0]
+    return grams.sum(0), (weights[:, None, None] * grams).sum(0)
 
 
 def _solve_appearances(n1: Tensor, n2: Tensor, rank: int, start: Tensor | None) -> Tensor:
@@ -192,7 +195,7 @@ def _solve_appearances(n1: Tensor, n2: Tensor, rank: int, start: Tensor | None) 
     quartic = Quartic(n1, n2)
     if start is not None and bool(quartic(start) < quartic(A)):
         A = start
-    return descend_appearances(quartic, A, STEP_TOLERANCE)
+    return descend_appearances(quartic, A, *STEPS)
 
 
 def _closed_form(n1: Tensor, n2: Tensor) -> tuple[Tensor, bool]:

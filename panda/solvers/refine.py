@@ -10,8 +10,9 @@ from torch import Tensor
 
 from panda.solvers.quartic import Quartic, descend_parts
 
-TOLERANCE = 1e-6
-"""A sample is done when further steps lower its loss by less than this fraction of its energy."""
+STEPS = 1e-6, 200
+"""A sample is done when a few steps lower its loss by less than this fraction of its energy, or
+after so many."""
 
 COMPONENTS = 4
 """For each part: spatial components of a sample that its parts are looked for in."""
@@ -36,7 +37,7 @@ def _refine(A: Tensor, P: Tensor, Z: Tensor) -> Tensor:
     basis = _leading(W, COMPONENTS * P.shape[1])
     seen = W @ basis
     quartic = Quartic(seen.mT @ seen, seen.mT @ (gram @ seen), basis)
-    refined = descend_parts(quartic, P.expand(len(Z), *P.shape), TOLERANCE)
+    refined = descend_parts(quartic, P.expand(len(Z), *P.shape), *STEPS)
 
     def loss(X: Tensor) -> Tensor:
         T = W @ X
@@ -54,4 +55,5 @@ def _leading(W: Tensor, components: int) -> Tensor:
     rank = min(components, *W.shape[1:])
     source = torch.Generator().manual_seed(0)
     mixing = torch.randn(W.shape[1], rank, generator=source).to(W)
-    return torch.linalg.qr(W.mT @ (W @ (W.mT @ mixing)))[0]
+    basis: Tensor = torch.linalg.qr(W.mT @ (W @ (W.mT @ mixing)))[0]
+    return basis

@@ -22,7 +22,7 @@ from panda.progress import bar
 from panda.solvers.quartic import Quartic, descend_appearances, descend_parts
 from panda.statistics import Statistics
 
-TOLERANCE = 1e-6
+TOLERANCE = 5e-6
 """Stop when a round lowers the loss by less than this fraction of the energy."""
 
 STEPS = 1e-12, 100

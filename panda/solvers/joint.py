@@ -25,7 +25,7 @@ from panda.statistics import Statistics
 TOLERANCE = 5e-6
 """Stop when a round lowers the loss by less than this fraction of the energy."""
 
-STEPS = 1e-12, 100
+STEPS = 1e-12, 150
 """Within a round, stop where a step lowers the loss by less than this, or after so many.
 
 Rounding differs between batch sizes: where the last descents stop early, parts follow it by 1000

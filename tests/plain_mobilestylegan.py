@@ -1,6 +1,6 @@
 """MobileStyleGAN's synthesis written op by op, with weights of each sample's own: slow and obvious.
 
-The plugin is checked by goldens; this is what its speed is compared with.
+It shares no code with the plugin, which it checks and whose speed it is compared with.
 """
 
 from __future__ import annotations

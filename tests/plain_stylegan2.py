@@ -14,6 +14,12 @@ import torch.nn.functional as F
 
 def synthesize(tensors, w, *, clamp=None, noise=True):
     """Images ``[N, 3, R, R]`` from NVIDIA's tensors and w ``[N, num_ws, w_dim]``."""
+    *_, (_, image) = run(tensors, w, clamp=clamp, noise=noise)
+    return image
+
+
+def run(tensors, w, *, clamp=None, noise=True):
+    """Yield every layer's name and features, as they are made, and at last ``image``."""
     t = {k.removeprefix("synthesis."): v for k, v in tensors.items() if k.startswith("synthesis.")}
     resolutions = sorted({int(k.split(".")[0][1:]) for k in t})
     x = t["b4.const"].repeat(len(w), 1, 1, 1)
@@ -23,16 +29,19 @@ def synthesize(tensors, w, *, clamp=None, noise=True):
         if f"b{r}.skip.weight" in t:
             weight = t[f"b{r}.skip.weight"] / math.sqrt(x.shape[1])
             residual = fir(zeros_between(F.conv2d(x, weight)), (2, 1)) * 4 * math.sqrt(0.5)
-        for conv in ("conv0", "conv1"):
-            if f"b{r}.{conv}.weight" in t:
-                x = styled(t, f"b{r}.{conv}", x, w[:, layer], clamp, noise)
-                layer += 1
+        if f"b{r}.conv0.weight" in t:
+            x = styled(t, f"b{r}.conv0", x, w[:, layer], clamp, noise)
+            layer += 1
+            yield f"{r}.conv0", x
+        x = styled(t, f"b{r}.conv1", x, w[:, layer], clamp, noise)
+        layer += 1
         if residual is not None:
             x = x * math.sqrt(0.5) + residual
+        yield f"{r}.conv1", x
         if f"b{r}.torgb.weight" in t:
             y = torgb(t, f"b{r}.torgb", x, w[:, layer], clamp)
             image = y if image is None else y + fir(zeros_between(image), (2, 1)) * 4
-    return image
+    yield "image", image
 
 
 def affine(t, name, w):

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from conftest import golden
+from plain_mobilestylegan import run
 from torch.nn import functional as F
 
 from panda import Generator, Latents
@@ -46,6 +47,15 @@ def test_features_match_and_resuming_equals_the_plain_forward_pass(
     before = state.x.clone()
     assert torch.equal(faces.tail(state, layer), image)
     assert torch.equal(state.x, before)
+
+
+def test_the_network_equals_the_formulas_op_by_op(faces, latents, image):
+    for name, x in run(faces.network.state_dict(), latents.tensors["w"][:1]):
+        if name in ("4.conv", "16.conv1", "64.conv2"):
+            features = faces.head(latents[:1], name).x
+            assert (features - x).abs().max() < 1e-4 * x.abs().max()
+    assert name == "image"
+    assert (image[:1] - x).abs().max() < 1e-4 * x.abs().max()
 
 
 def test_an_edit_matches_the_original(faces, latents, expected):

@@ -19,6 +19,7 @@ from backend_checks import (
     golden,
     meta_checkpoint,
 )
+from plain_stylegan3 import run
 from torch.nn import functional as F
 
 from panda.checkpoints.checkpoint import Checkpoint
@@ -195,6 +196,25 @@ def test_tiles_equal_the_activation_op_by_op(up, down, padding, size_in, size, r
     plane = down_filter if radial else torch.outer(down_filter, down_filter)
     y = F.conv2d(y, plane[None, None])[:, :, ::down, ::down]
     assert error(resampler(x), y.view(2, 3, size, size)) <= 2e-6
+
+
+@BOTH
+def test_the_network_equals_the_formulas_op_by_op(generators, folder):
+    generator, z = generators[folder], latents(folder)
+    network = generator.network
+    layers = run(
+        network.state_dict(),
+        [layer.design for layer in network.synthesis.layers],
+        network.synthesis.input.rate,
+        z.tensors["w"],
+        clamp=network.config.conv_clamp,
+        scale=network.config.output_scale,
+    )
+    for name, x in layers:
+        if name == "image":
+            assert error(generator.forward(z), x) <= IMAGES
+        else:
+            assert error(generator.head(z, name).x, x) <= FEATURES
 
 
 def test_wide_layers_convolve_as_narrow_ones():

@@ -5,6 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 from golden_files import CPU
+from plain_stylegan import run
 
 from panda_plugins.stylegan.backend import StyleGAN
 from panda_plugins.stylegan.network import BLUR, Config, Network
@@ -20,29 +21,8 @@ def build(**options):
 
 def synthesize(tensors, w):
     """Images from genforce's tensors and w ``[N, num_layers, w_dim]``."""
-    x = tensors["synthesis.layer0.const"].repeat(len(w), 1, 1, 1)
-    for i in range(w.shape[1]):
-        t = {k.removeprefix(f"synthesis.layer{i}."): v for k, v in tensors.items()}
-        if i:
-            weight = t["weight"] * math.sqrt(2 / (9 * x.shape[1]))
-            if i % 2:
-                x = F.conv2d(x, weight, padding=1)
-            elif x.shape[2] < 64:
-                x = F.conv2d(x.repeat_interleave(2, 2).repeat_interleave(2, 3), weight, padding=1)
-            else:
-                p = F.pad(weight.transpose(0, 1), (1, 1, 1, 1))
-                p = p[:, :, 1:, 1:] + p[:, :, :-1, 1:] + p[:, :, 1:, :-1] + p[:, :, :-1, :-1]
-                x = F.conv_transpose2d(x, p, stride=2, padding=1)
-            if i % 2 == 0:
-                x = F.conv2d(x, BLUR.expand(x.shape[1], 1, 3, 3), padding=1, groups=x.shape[1])
-        x = x + t["apply_noise.noise"] * t["apply_noise.weight"][:, None, None]
-        x = F.instance_norm(F.leaky_relu(x + t["bias"][:, None, None], 0.2), eps=1e-8)
-        style = w[:, i] @ t["style.weight"].T / math.sqrt(w.shape[2]) + t["style.bias"]
-        scale, shift = style[:, :, None, None].chunk(2, 1)
-        x = x * (scale + 1) + shift
-    last = f"synthesis.output{w.shape[1] // 2 - 1}"
-    weight = tensors[f"{last}.weight"] / math.sqrt(x.shape[1])
-    return F.conv2d(x, weight, tensors[f"{last}.bias"])
+    *_, (_, image) = run(tensors, w)
+    return image
 
 
 def test_both_ways_of_upsampling():

@@ -146,11 +146,6 @@ class Block(nn.Module):
         self.conv1 = StyledConv(channels_in // 4, channels, pixels)
         self.conv2 = StyledConv(channels, channels, pixels)
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """Return the block's last features ``[N, C, 2 H, 2 W]``."""
-        features: Tensor = self.conv2(self.conv1(self.up(x, w), w), w)
-        return features
-
 
 class ToImage(nn.Module):
     """Modulated 1 x 1 convolution to wavelet bands, then the image ``[N, 3, 2 H, 2 W]``."""
@@ -169,7 +164,7 @@ class ToImage(nn.Module):
 
 
 class Network(nn.Module):
-    """Mapping and synthesis; ``channels`` are those at 4, 8, 16 ... pixels."""
+    """Mapping and the parts of synthesis; ``channels`` are those at 4, 8, 16 ... pixels."""
 
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
@@ -180,11 +175,3 @@ class Network(nn.Module):
             Block(before, after, 8 << k) for k, (before, after) in enumerate(pairwise(channels))
         )
         self.to_image = ToImage(channels[-1])
-
-    def forward(self, w: Tensor) -> Tensor:
-        """The plain forward pass: w ``[N, 512]`` to images ``[N, 3, R, R]``."""
-        x = self.input(w)
-        for block in self.blocks:
-            x = block(x, w)
-        image: Tensor = self.to_image(x, w)
-        return image

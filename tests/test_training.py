@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from panda import Latents, create_generator
+from training.lessons import Lessons
 from training.mini import export
 from training.students import STUDENTS
 
@@ -51,16 +52,29 @@ def test_a_stopped_run_goes_on_as_if_undisturbed(tmp_path):
     from training.loop import Recipe, Run
 
     faces = torch.randint(0, 256, (40, 3, 64, 64), dtype=torch.uint8)
-    cpu = torch.device("cpu")
+    codes = torch.randn(40, 512)
 
     def run(images, folder):
-        recipe = Recipe("stylegan2", images=images, batch=4)
-        found = Run(recipe, tmp_path / folder, cpu)
-        found.train(faces, None, every=4)
+        recipe = Recipe("stylegan2", images=images, batch=4, lessons=8)
+        found = Run(recipe, tmp_path / folder, torch.device("cpu"), faces, codes)
+        found.train(every=4)
         return found
 
-    run(8, "stopped")
+    for stop in (4, 12):  # among the lessons, and after them
+        run(stop, "stopped")
     resumed, whole = run(16, "stopped"), run(16, "whole")
     for a, b in zip(resumed.average.parameters(), whole.average.parameters(), strict=True):
         assert torch.allclose(a, b, atol=1e-5)
     assert len((tmp_path / "whole" / "log.jsonl").read_text().splitlines()) == 4
+
+
+def test_lessons_are_the_linear_map_from_codes_to_faces():
+    torch.manual_seed(0)
+    codes, directions = torch.randn(500, 6), torch.randn(6, 3 * 16 * 16) * 8
+    faces = (codes @ directions + 128).clamp(0, 255).byte().view(-1, 3, 16, 16)
+    lessons = Lessons(codes, faces)
+    made = lessons(codes[:9])
+    assert made.shape == (9, 3, 16, 16)
+    assert float((made - (faces[:9].float() / 127.5 - 1)).abs().mean()) < 0.02
+    assert float(lessons.coarse(made + 0.1, codes[:9])) == pytest.approx(0.01, rel=1e-3)
+    assert float(lessons.whole(made, codes[:9])) < 1e-9

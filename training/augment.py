@@ -16,19 +16,6 @@ def augment(x: Tensor) -> Tensor:
     return _cut(_shift(_colors(x)))
 
 
-def blur(x: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of images ``[N, 3, R, R]``; ``sigma`` in pixels."""
-    reach = round(3 * sigma)
-    if reach == 0:
-        return x
-    place = torch.arange(-reach, reach + 1, device=x.device, dtype=x.dtype)
-    taps = torch.exp(-0.5 * (place / sigma) ** 2)
-    taps = (taps / taps.sum()).expand(x.shape[1], 1, 1, -1)
-    x = F.pad(x, (reach,) * 4, mode="replicate")
-    x = F.conv2d(x, taps, groups=x.shape[1])
-    return F.conv2d(x, taps.transpose(2, 3), groups=x.shape[1])
-
-
 def _colors(x: Tensor) -> Tensor:
     brightness, saturation, contrast = torch.rand(
         3, len(x), 1, 1, 1, device=x.device, dtype=x.dtype

@@ -74,12 +74,15 @@ def _shard(split: str, k: int) -> Path:
     return folder() / f"{split}-{k:04d}.npy"
 
 
+def draw(generator: Generator, seed: int) -> Latents:
+    """The latents of a face, with its psi."""
+    psi = np.random.RandomState(seed).uniform(*TRUNCATION)
+    return generator.sample([seed], truncation=psi)
+
+
 def _faces(generator: Generator, seeds: list[int]) -> np.ndarray:
     """uint8 ``[N, 3, 64, 64]``, each the mean over squares of the full image's pixels."""
-    drawn = [
-        generator.sample([seed], truncation=np.random.RandomState(seed).uniform(*TRUNCATION))
-        for seed in seeds
-    ]
+    drawn = [draw(generator, seed) for seed in seeds]
     names = drawn[0].tensors
     latents = Latents(
         tuple(seeds), {name: torch.cat([one.tensors[name] for one in drawn]) for name in names}

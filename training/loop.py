@@ -18,9 +18,17 @@ from panda.images import save_picture, sheet, to_picture
 from panda.progress import bar
 from panda.zoo.cache import staging
 
-from .augment import augment, blur
+from .augment import augment
 from .discriminator import Features, Judges, generator_loss, judges_loss
+from .lessons import Lessons
 from .students import STUDENTS, Student
+
+FASTER, MAPPING = 4, 30
+"""Lessons are learned at so many times the rate, and mapping networks, which are slowed down by a
+hundred, at so many times that."""
+
+COARSE = 20.0
+"""Weight of the pull towards the linear map, when the judges come."""
 
 OUTSIDE = 20.0
 """Weight of the penalty on colors outside of [-1, 1]."""
@@ -31,28 +39,50 @@ class Recipe:
     """What decides a training run."""
 
     architecture: str
-    images: int = 1_000_000
-    """How many real images the judges see in all."""
-    batch: int = 32
-    size: int = 96
+    images: int = 400_000
+    """How many images it makes in all, those of the lessons among them."""
+    batch: int = 8
+    size: int = 64
     """Pixels at which the frozen network looks at images."""
     judges_rate: float = 2e-4
-    blurred: int = 50_000
-    """Over so many first images the judges see less and less blurred ones (StyleGAN-XL's start)."""
+    lessons: int = 24_000
+    """So many first images learn the linear map alone; the judges come then."""
+    coarse: int = 200_000
+    """Over so many images the pull towards the linear map's coarse colors fades out."""
     average_over: int = 10_000
     """Images after which the average of the weights has forgotten half; less at the start."""
     seed: int = 0
 
 
 class Run:
-    """A training run in a folder, from where it was left."""
+    """A training run in a folder, from where it was left.
 
-    def __init__(self, recipe: Recipe, folder: Path, device: torch.device) -> None:
+    Faces are uint8 ``[N, 3, 64, 64]``, codes ``[N, 512]``, labels ``[N]`` where there are classes.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        device: torch.device,
+        faces: Tensor,
+        codes: Tensor,
+        labels: Tensor | None = None,
+    ) -> None:
         self.recipe, self.folder, self.device = recipe, folder, device
+        self.faces, self.labels = faces, labels
         self.step, self.seconds = 0, 0.0
         torch.manual_seed(recipe.seed)
         self.student: Student = STUDENTS[recipe.architecture]().to(device)
         self.average = self._copy(self.student)
+        self.lessons = Lessons(codes[:, : self.student.z_dim], faces).to(device)
+        self.lesson_steps = torch.optim.Adam(
+            [
+                {"params": [weight], "faster": FASTER * (MAPPING if "mapping" in name else 1)}
+                for name, weight in self.student.named_parameters()
+            ],
+            betas=(0.9, 0.99),
+        )
         self.features = Features(device, recipe.size)
         self.judges = Judges(self.features, self.student.classes).to(
             device, memory_format=torch.channels_last
@@ -68,11 +98,11 @@ class Run:
 
     @property
     def seen(self) -> int:
-        """Real images so far."""
+        """Images so far."""
         return self.step * self.recipe.batch
 
-    def train(self, faces: Tensor, labels: Tensor | None, every: int = 10_000) -> None:
-        """Go on to the recipe's end; faces are uint8 ``[N, 3, 64, 64]``.
+    def train(self, every: int = 5_000) -> None:
+        """Go on to the recipe's end.
 
         Every step draws from a seed of its own, so a run that was stopped and resumed sees what an
         undisturbed one sees.
@@ -83,12 +113,13 @@ class Run:
         with bar(total=self.recipe.images, initial=self.seen, unit="image") as progress:
             while self.seen < self.recipe.images:
                 torch.manual_seed(self.recipe.seed + 1 + self.step)
-                rows = torch.randint(len(faces), (batch,))
-                real = faces[rows].to(self.device).float() / 127.5 - 1
+                rows = torch.randint(len(self.faces), (batch,))
+                real = self.faces[rows].to(self.device).float() / 127.5 - 1
                 flipped = torch.rand(batch, 1, 1, 1, device=self.device) < 0.5
                 real = torch.where(flipped, real.flip(3), real)
-                told = None if labels is None else labels[rows].to(self.device)
-                for name, value in self._step(real, told).items():
+                told = None if self.labels is None else self.labels[rows].to(self.device)
+                step = self._lesson if self.seen < self.recipe.lessons else self._step
+                for name, value in step(real, told).items():
                     sums[name] = sums.get(name, 0.0) + value
                 progress.update(batch)
                 if self.seen // every != (self.seen - batch) // every:
@@ -99,13 +130,23 @@ class Run:
                     self.save()
         self.save()
 
+    def _lesson(self, real: Tensor, label: Tensor | None) -> dict[str, float]:
+        z = torch.randn(len(real), self.student.z_dim, device=self.device)
+        rate = self.student.learning_rate * min(1, 3 * (1 - self.seen / self.recipe.lessons))
+        for group in self.lesson_steps.param_groups:
+            group["lr"] = group["faster"] * rate
+        loss = self.lessons.whole(self.student(z, label), z)
+        self.lesson_steps.zero_grad(set_to_none=True)
+        loss.backward()
+        self.lesson_steps.step()
+        return self._stepped({"lessons": loss})
+
     def _step(self, real: Tensor, label: Tensor | None) -> dict[str, float]:
         z = torch.randn(len(real), self.student.z_dim, device=self.device)
         fake = self.student(z, label)
-        sigma = 2 * max(0.0, 1 - self.seen / self.recipe.blurred)
         with torch.no_grad():
-            real_maps = self.features(augment(blur(real, sigma)))
-        fake_maps = self.features(augment(blur(fake, sigma)))
+            real_maps = self.features(augment(real))
+        fake_maps = self.features(augment(fake))
 
         judged = judges_loss(
             self.judges(real_maps, label), self.judges([m.detach() for m in fake_maps], label)
@@ -118,13 +159,18 @@ class Run:
         fooled = generator_loss(self.judges(fake_maps, label))
         # The frozen network saturates: colors that no image has would have no way back.
         outside = F.relu(fake.abs() - 1).square().mean()
+        coarse = self.lessons.coarse(fake, z)
+        pull = COARSE * max(0.0, 1 - self.seen / self.recipe.coarse)
         self.generator_steps.zero_grad(set_to_none=True)
-        (fooled + OUTSIDE * outside).backward()
+        (fooled + OUTSIDE * outside + pull * coarse).backward()
         self.judges.requires_grad_(True)
         self.generator_steps.step()
+        found = {"judges": judged, "generator": fooled, "outside": outside, "coarse": coarse}
+        return self._stepped(found)
+
+    def _stepped(self, found: Mapping[str, Tensor]) -> dict[str, float]:
         self.step += 1
         self._average()
-        found = {"judges": judged, "generator": fooled, "outside": outside}
         losses = {name: float(loss.detach()) for name, loss in found.items()}
         if not all(map(math.isfinite, losses.values())):
             raise SystemExit(f"the losses left the finite numbers at image {self.seen}: {losses}")
@@ -176,8 +222,10 @@ class Run:
         return {
             "student": self.student,
             "average": self.average,
+            "lessons": self.lessons,
             "features": self.features,
             "judges": self.judges,
+            "lesson_steps": self.lesson_steps,
             "generator_steps": self.generator_steps,
             "judges_steps": self.judges_steps,
         }

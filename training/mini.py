@@ -14,6 +14,7 @@ from panda.zoo.cache import home
 
 from .data import load
 from .labels import load_labels
+from .lessons import load_codes
 from .loop import Recipe, Run
 from .students import STUDENTS, Student
 
@@ -22,18 +23,20 @@ def main() -> None:
     """Read the command line, train, write the generator."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("architecture", choices=STUDENTS)
-    parser.add_argument("--images", type=int, default=1_000_000, help="real images to look at")
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--images", type=int, default=400_000, help="real images to look at")
+    parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--faces", type=int, help="train on the first so many faces only")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
     recipe = Recipe(options.architecture, options.images, options.batch)
     folder = options.folder or home() / "training" / options.architecture
-    run = Run(recipe, folder, torch.device(options.device))
     faces = load("train", options.faces)
-    labels = load_labels("train", len(faces)) if run.student.classes else None
-    run.train(faces, labels)
+    classes = STUDENTS[options.architecture].classes
+    labels = load_labels("train", len(faces)) if classes else None
+    codes = load_codes("train", len(faces))
+    run = Run(recipe, folder, torch.device(options.device), faces, codes, labels)
+    run.train()
     export(run.finished(), folder / "generator.safetensors")
 
 

@@ -23,10 +23,10 @@ from panda_plugins.stylegan3 import network as stylegan3
 
 from . import biggan
 
-CHANNELS = (192, 192, 128, 64, 32)
+CHANNELS = (128, 128, 96, 48, 24)
 """At 4, 8, 16, 32, 64 pixels."""
 
-LATENT = 256
+LATENT = 64
 
 WEIGHTS = ("conv0.weight", "conv1.weight", "torgb.weight")
 """Names of StyleGAN2's convolutions."""
@@ -38,7 +38,7 @@ class Student(nn.Module, ABC):
     network: nn.Module
     z_dim = LATENT
     classes = 0
-    learning_rate = 2e-3
+    learning_rate = 1e-3
     """Of networks with equalized learning rates, as their authors chose it."""
 
     @abstractmethod
@@ -59,7 +59,7 @@ class StyleGAN3(Student):
     Each layer's input variance is tracked as it learns.
     """
 
-    learning_rate = 2.5e-3
+    learning_rate = 1e-3
     sampling = stylegan3.Sampling(num_layers=7, margin_size=4)
 
     def __init__(self) -> None:
@@ -124,12 +124,12 @@ def _track(layer: stylegan3.SynthesisLayer, inputs: tuple[Tensor, ...]) -> None:
 class BigGAN(Student):
     """BigGAN of four classes, attention at 32 x 32."""
 
-    learning_rate = 4e-4
+    learning_rate = 2e-4
     classes = 4
 
     def __init__(self) -> None:
         super().__init__()
-        self.network = biggan.Network(CHANNELS, chunk=32, classes=self.classes, shared=64)
+        self.network = biggan.Network(CHANNELS, chunk=16, classes=self.classes, shared=64)
         self.z_dim = self.network.z_dim
 
     def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
@@ -172,12 +172,12 @@ class ProGAN(Student):
 
 
 class StyleGAN(Student):
-    """StyleGAN with four mapping layers."""
+    """StyleGAN with two mapping layers."""
 
     def __init__(self) -> None:
         super().__init__()
         self.network = stylegan.Network(
-            stylegan.Config(CHANNELS, z_dim=LATENT, w_dim=LATENT, mapping_layers=4)
+            stylegan.Config(CHANNELS, z_dim=LATENT, w_dim=LATENT, mapping_layers=2)
         )
         synthesis = self.network.synthesis
         _draw_linear(self.network)
@@ -211,11 +211,11 @@ class StyleGAN(Student):
 
 
 class StyleGAN2(Student):
-    """StyleGAN2 with a skip image and four mapping layers."""
+    """StyleGAN2 with a skip image and two mapping layers."""
 
     def __init__(self) -> None:
         super().__init__()
-        config = stylegan2.Config(CHANNELS, z_dim=LATENT, w_dim=LATENT, mapping_layers=4)
+        config = stylegan2.Config(CHANNELS, z_dim=LATENT, w_dim=LATENT, mapping_layers=2)
         self.network = stylegan2.Network(config)
         _draw_linear(self.network)
         for name, tensor in [*self.network.named_parameters(), *self.network.named_buffers()]:

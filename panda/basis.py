@@ -26,12 +26,11 @@ def find_basis(batches: Mapping[int, Tensor], count: int, like: Tensor, componen
         return torch.eye(positions, dtype=like.dtype, device=like.device)
     mine = {start: batch[: max(0, count - start)] for start, batch in batches.items()}
     basis = _sketch(mine, count, like, components)
-    power = basis.new_zeros(positions, components, dtype=torch.float64)
+    power = processes.Sum(basis)
     for batch in mine.values():
         rows = batch.flatten(0, 1)
-        power += rows.T @ (rows @ basis)
-    (power,) = processes.add([power])
-    return processes.from_first(torch.linalg.qr(power)[0].to(basis))
+        power.add(rows.T @ (rows @ basis))
+    return processes.from_first(torch.linalg.qr(power.result())[0].to(basis))
 
 
 def _sketch(batches: Mapping[int, Tensor], count: int, like: Tensor, components: int) -> Tensor:

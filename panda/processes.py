@@ -65,6 +65,39 @@ def add(tensors: Sequence[Tensor]) -> list[Tensor]:
     return [piece.clone().view_as(like) for piece, like in zip(pieces, tensors, strict=True)]
 
 
+class Sum:
+    """A sum of float64 tensors of all processes that comes out the same in any order.
+
+    What each addition rounds away is kept in a second tensor (Knuth's two-sum), so only the end
+    result is rounded. Solvers go many steps from it, and their way depends on the last bit.
+    """
+
+    def __init__(self, like: Tensor) -> None:
+        self._high = torch.zeros_like(like, dtype=torch.float64)
+        self._low = torch.zeros_like(self._high)
+
+    def add(self, term: Tensor) -> None:
+        """Add one more."""
+        term = term.double()
+        total = self._high + term
+        shift = total - self._high
+        self._low += (self._high - (total - shift)) + (term - shift)
+        self._high = total
+
+    def result(self) -> Tensor:
+        """The sum over all processes, on all of them."""
+        if count() == 1:
+            return self._high + self._low
+        mine = torch.stack([self._high, self._low]).to(_device())
+        everyone = [torch.empty_like(mine) for _ in range(count())]
+        _meet(lambda: distributed.all_gather(everyone, mine))
+        whole = Sum(self._high)
+        for high, low in everyone:
+            whole.add(high.to(self._high.device))
+            whole.add(low.to(self._high.device))
+        return whole._high + whole._low
+
+
 def from_first(tensor: Tensor) -> Tensor:
     """The first process's tensor, contiguous, on all of them; each gives one of that shape."""
     if count() == 1:

@@ -19,10 +19,6 @@ MEMORY = 2**28
 """Bytes that the samples of one process may take in memory; other devices hold all of them."""
 
 
-BLOCK = 2**22
-"""Bytes of a block for which the cost of starting a product no longer counts."""
-
-
 class Samples:
     """The samples of this process as blocks ``[B, C, K]``, appended once, read many times.
 
@@ -84,16 +80,12 @@ class Samples:
             os.fsync(self._file.fileno())
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Samples:
-        """The same samples, each block changed; what becomes small is put together."""
+        """The same samples, each block changed."""
         none = change(self.empty())
         row = (none.shape[1], none.shape[2])
         changed = Samples(sum(self.lengths), row, self._device, dtype=none.dtype)
-        held: list[Tensor] = []
-        for number, block in enumerate(self, 1):
-            held.append(change(block))
-            if sum(part.nbytes for part in held) >= BLOCK or number == len(self.lengths):
-                changed.append(torch.cat(held))
-                held = []
+        for block in self:
+            changed.append(change(block))
         return changed
 
 

@@ -74,11 +74,11 @@ class Statistics:
         tensors that are sums over it.
         """
         inputs = [argument.to(self.basis) for argument in arguments]
-        totals = [term.double() for term in terms(self.samples.empty(), *inputs)]
+        totals = [processes.Sum(term) for term in terms(self.samples.empty(), *inputs)]
         for block in self.samples:
             for total, term in zip(totals, terms(block, *inputs), strict=True):
-                total += term
-        return tuple(total.cpu() for total in processes.add(totals))
+                total.add(term)
+        return tuple(total.result().cpu() for total in totals)
 
     def project(self, axes: Tensor, components: Tensor) -> Statistics:
         """The same in fewer dimensions, float64: channel axes ``[C, R]``, spatial ``[K, L]``."""

@@ -170,12 +170,13 @@ def _channel_moments(statistics: Statistics, P: Tensor) -> tuple[Tensor, Tensor]
     """
     weights, turn = torch.linalg.eigh(P.T @ P)
 
-    def terms(z: Tensor, pooling: Tensor) -> tuple[Tensor]:
+    def terms(z: Tensor, pooling: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         rows = (z @ pooling).permute(2, 1, 0)
-        return (rows @ rows.mT,)
+        grams = rows @ rows.mT
+        return grams.sum(0), torch.tensordot(weights, grams, 1)
 
-    grams = statistics.sum(terms, statistics.basis.double().cpu().T @ (P @ turn))[0]
-    return grams.sum(0), (weights[:, None, None] * grams).sum(0)
+    n1, n2 = statistics.sum(terms, statistics.basis.double().cpu().T @ (P @ turn), weights)
+    return (n1 + n1.T) / 2, (n2 + n2.T) / 2
 
 
 def _solve_appearances(n1: Tensor, n2: Tensor, rank: int, start: Tensor | None) -> Tensor:

@@ -28,8 +28,7 @@ def find_basis(batches: Mapping[int, Tensor], count: int, like: Tensor, componen
     basis = _sketch(mine, count, like, components)
     power = processes.Sum(basis)
     for batch in mine.values():
-        rows = batch.flatten(0, 1)
-        power.add(rows.T @ (rows @ basis))
+        power.add((batch.mT @ (batch @ basis)).sum(0))
     return processes.from_first(torch.linalg.qr(power.result())[0].to(basis))
 
 

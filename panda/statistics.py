@@ -153,7 +153,6 @@ def gather(batches: Batches, count: int, parts: int, journal: Journal | None = N
             "totals": torch.tensor([0, 0, _energy(first)], dtype=torch.float64),
             "lengths": torch.zeros(0, dtype=torch.int64),
         }
-    del first
     basis, mean, totals = (sums[name].to(device) for name in ("basis", "mean", "totals"))
     lengths = sums["lengths"].tolist()
     path = journal.samples if journal else None
@@ -169,10 +168,11 @@ def gather(batches: Batches, count: int, parts: int, journal: Journal | None = N
         write()
     with bar(total=share.count, initial=sum(lengths), desc="sample", unit="img") as progress:
         for block in share.blocks[len(lengths) :]:
-            pieces, total = [], torch.zeros_like(mean, dtype=basis.dtype)
+            pieces, total = [], torch.zeros_like(first[0])  # which lies in memory as batches do
             for batch in map(share.take, block):
                 pieces.append(batch @ basis)
-                total += batch.sum(0)
+                for sample in batch:
+                    total += sample
                 totals[:2] += torch.tensor([_energy(batch), _energy(pieces[-1])], device=device)
                 progress.update(len(batch))
             mean += total
@@ -214,5 +214,9 @@ def _earlier(
 
 
 def _energy(features: Tensor) -> float:
-    """The sum of all squares, exact to float64 where rows ``[..., S]`` are to float32."""
-    return float(torch.linalg.vector_norm(features, dim=-1).double().square().sum())
+    """The sum of all squares ``[B, C, S]``, exact to float64 where rows or columns are to float32.
+
+    It goes along the numbers that are neighbors in memory.
+    """
+    dim = 2 if features.stride(2) == 1 else 1
+    return float(torch.linalg.vector_norm(features, dim=dim).double().square().sum())

@@ -112,14 +112,24 @@ def main() -> int:
     print(f"{options.generator}; CPU seconds: {', '.join(KINDS)}")
     samples, parts = options.samples.split(","), options.parts.split(",")
     panels = [
-        run(f"samples N, {name}", "8 parts", samples, [(name, int(n), 8) for n in samples]),
+        run(
+            f"samples N, {name}",
+            "8 parts, CPU seconds",
+            samples,
+            [(name, int(n), 8) for n in samples],
+        ),
         run(
             "positions S",
-            f"{count} samples, 8 parts",
+            f"{count} samples, 8 parts, CPU seconds",
             [str(generator.layer(layer).positions) for layer in layers],
             [(layer, count, 8) for layer in layers],
         ),
-        run(f"parts, {name}", f"{count} samples", parts, [(name, count, int(p)) for p in parts]),
+        run(
+            f"parts, {name}",
+            f"{count} samples, CPU seconds",
+            parts,
+            [(name, count, int(p)) for p in parts],
+        ),
     ]
     whole = SimpleNamespace(generator=options.generator, parts=8)
     rows = []

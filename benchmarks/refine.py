@@ -16,20 +16,12 @@ import time
 from statistics import median
 
 import torch
+from solvers import released_parts_step
 
 from panda import PandaError, create_generator
 from panda.factorize import fit
 from panda.features import Features
 from panda.solvers import paper, refine
-
-
-def released_step(A, P, Z, rate):
-    """One step in the order in which the released code multiplies: S x S matrices and all."""
-    back = Z.mT
-    gradient = -4 * (back @ A @ A.T @ Z @ P)
-    inner = back @ (A @ A.T) @ (A @ A.T) @ Z
-    gradient = gradient + 2 * (P @ P.T @ inner @ P + inner @ P @ P.T @ P)
-    return (P - rate * gradient.sum(0)).clamp_min(0)
 
 
 def losses(A, P, Z):
@@ -83,7 +75,7 @@ def compare(generator, name, parts, options):
     timed = []
     for z in Z[:10]:
         started = time.process_time()
-        released_step(A, P, z[None], 1e-9)
+        released_parts_step(A, P, z[None], 1e-9)
         timed.append(time.process_time() - started)
     theirs = median(timed) * options.steps * len(Z)
     reached, rate = loop(A, P, Z, map(float, options.rates.split(",")), options.steps)

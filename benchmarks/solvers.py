@@ -39,14 +39,19 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - started
 
 
-def released_step(A, P, Z, rate):
-    """One step in the order in which the released code multiplies: S x S matrices and all."""
+def released_parts_step(A, P, Z, rate):
+    """The step in P in the order in which the released code multiplies: S x S matrices and all."""
     back = Z.mT
     gradient = -4 * (back @ A @ A.T @ Z @ P)
     inner = back @ (A @ A.T) @ (A @ A.T) @ Z
     gradient = gradient + 2 * (P @ P.T @ inner @ P + inner @ P @ P.T @ P)
-    P = (P - rate * gradient.sum(0)).clamp_min(0)
-    H = P @ P.T
+    return (P - rate * gradient.sum(0)).clamp_min(0)
+
+
+def released_step(A, P, Z, rate):
+    """A whole step in that order: P, then A."""
+    P = released_parts_step(A, P, Z, rate)
+    H, back = P @ P.T, Z.mT
     middle = Z @ H @ H @ back
     gradient = -4 * (Z @ H @ back @ A) + 2 * (A @ A.T @ middle @ A + middle @ A @ A.T @ A)
     return A - rate * gradient.sum(0), P

@@ -171,7 +171,20 @@ class ProGAN(Student):
         return self.network(z)
 
 
-class StyleGAN(Student):
+class Noisy(Student):
+    """z to w, the same w for every layer, fresh noise."""
+
+    network: stylegan.Network | stylegan2.Network
+
+    def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
+        """See `Student.forward`."""
+        self.network.prepare()
+        w = self.network.mapping(z, None)
+        layers = self.network.config.num_ws
+        return self.network.synthesis(w[:, None].expand(-1, layers, -1), FreshNoise(len(z)))
+
+
+class StyleGAN(Noisy):
     """StyleGAN with two mapping layers."""
 
     def __init__(self) -> None:
@@ -198,19 +211,12 @@ class StyleGAN(Student):
         nn.init.normal_(synthesis.outputs[-1].weight)
         nn.init.zeros_(synthesis.lod)
 
-    def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
-        """See `Student.forward`."""
-        self.network.prepare()
-        w = self.network.mapping(z, None)
-        layers = self.network.config.num_ws
-        return self.network.synthesis(w[:, None].expand(-1, layers, -1), FreshNoise(len(z)))
-
     def finish(self) -> None:
         """Measure the mean of w."""
         _set_mean(self.network.mapping, self.network.truncation.w_avg)
 
 
-class StyleGAN2(Student):
+class StyleGAN2(Noisy):
     """StyleGAN2 with a skip image and two mapping layers."""
 
     def __init__(self) -> None:
@@ -225,13 +231,6 @@ class StyleGAN2(Student):
                 tensor.copy_(stylegan2.FILTER)
             elif name.endswith((".noise_strength", "conv0.bias", "conv1.bias", "torgb.bias")):
                 nn.init.zeros_(tensor)
-
-    def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
-        """See `Student.forward`."""
-        self.network.prepare()
-        w = self.network.mapping(z, None)
-        layers = self.network.config.num_ws
-        return self.network.synthesis(w[:, None].expand(-1, layers, -1), FreshNoise(len(z)))
 
     def finish(self) -> None:
         """Measure the mean of w."""

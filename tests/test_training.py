@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from panda import Latents, create_generator
-from training.lessons import Lessons
+from training import data
+from training.augment import Augmentation
+from training.codes import load_codes
 from training.mini import export
 from training.students import STUDENTS
 
@@ -55,12 +58,12 @@ def test_a_stopped_run_goes_on_as_if_undisturbed(tmp_path):
     codes = torch.randn(40, 512)
 
     def run(images, folder):
-        recipe = Recipe("stylegan2", images=images, batch=4, lessons=8)
+        recipe = Recipe("stylegan2", images=images, batch=4, examples=8)
         found = Run(recipe, tmp_path / folder, torch.device("cpu"), faces, codes)
         found.train(every=4)
         return found
 
-    for stop in (4, 12):  # among the lessons, and after them
+    for stop in (4, 12):  # among the examples, and after them
         run(stop, "stopped")
     resumed, whole = run(16, "stopped"), run(16, "whole")
     for a, b in zip(resumed.average.parameters(), whole.average.parameters(), strict=True):
@@ -68,13 +71,26 @@ def test_a_stopped_run_goes_on_as_if_undisturbed(tmp_path):
     assert len((tmp_path / "whole" / "log.jsonl").read_text().splitlines()) == 4
 
 
-def test_lessons_are_the_linear_map_from_codes_to_faces():
+def test_the_same_changes_are_made_to_what_is_compared():
     torch.manual_seed(0)
-    codes, directions = torch.randn(500, 6), torch.randn(6, 3 * 16 * 16) * 8
-    faces = (codes @ directions + 128).clamp(0, 255).byte().view(-1, 3, 16, 16)
-    lessons = Lessons(codes, faces)
-    made = lessons(codes[:9])
-    assert made.shape == (9, 3, 16, 16)
-    assert float((made - (faces[:9].float() / 127.5 - 1)).abs().mean()) < 0.02
-    assert float(lessons.coarse(made + 0.1, codes[:9])) == pytest.approx(0.01, rel=1e-3)
-    assert float(lessons.whole(made, codes[:9])) < 1e-9
+    changed = Augmentation(5, torch.device("cpu"))
+    images = torch.rand(5, 3, 16, 16) * 2 - 1
+    assert torch.equal(changed(images), changed(images))
+    moved = changed(images.requires_grad_())
+    assert moved.shape == images.shape
+    moved.sum().backward()
+    assert images.grad.isfinite().all()
+
+
+def test_codes_of_unit_variance_lead_with_what_varies_most(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "folder", lambda: tmp_path)
+    axes = torch.linalg.qr(torch.randn(512, 512)).Q
+    w = torch.randn(600, 512) * torch.tensor([9.0] + [1.0] * 511) @ axes.T + 3
+    np.save(tmp_path / "train-0000.npy", np.zeros(1))
+    with (tmp_path / "train-0000.w").open("wb") as file:
+        np.save(file, w.numpy())
+    codes = load_codes("train", 500)
+    assert codes.shape == (500, 512)
+    leading = torch.corrcoef(torch.stack([codes[:, 0], (w[:500] @ axes)[:, 0]]))[0, 1]
+    assert abs(float(leading)) > 0.9
+    assert float(codes[:, :64].std()) == pytest.approx(1, abs=0.1)

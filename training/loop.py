@@ -18,17 +18,14 @@ from panda.images import save_picture, sheet, to_picture
 from panda.progress import bar
 from panda.zoo.cache import staging
 
-from .augment import augment
+from .augment import Augmentation
 from .discriminator import Features, Judges, generator_loss, judges_loss
-from .lessons import Lessons
+from .resemblance import Resemblance
 from .students import STUDENTS, Student
 
-FASTER, MAPPING = 4, 30
-"""Lessons are learned at so many times the rate, and mapping networks, which are slowed down by a
+FASTER, MAPPING = 8, 30
+"""Examples are learned at so many times the rate, and mapping networks, which are slowed down by a
 hundred, at so many times that."""
-
-COARSE = 20.0
-"""Weight of the pull towards the linear map, when the judges come."""
 
 OUTSIDE = 20.0
 """Weight of the penalty on colors outside of [-1, 1]."""
@@ -40,15 +37,17 @@ class Recipe:
 
     architecture: str
     images: int = 400_000
-    """How many images it makes in all, those of the lessons among them."""
-    batch: int = 8
+    """How many images it makes in all, those of the examples among them."""
+    batch: int = 16
     size: int = 64
     """Pixels at which the frozen network looks at images."""
     judges_rate: float = 2e-4
-    lessons: int = 24_000
-    """So many first images learn the linear map alone; the judges come then."""
-    coarse: int = 200_000
-    """Over so many images the pull towards the linear map's coarse colors fades out."""
+    examples: int = 32_000
+    """So many first images are learned from examples alone; the judges come then."""
+    heard: int = 8_000
+    """The judges learn from so many images before they are fully heard: new ones only do harm."""
+    pull: float = 10.0
+    """Weight of resembling the examples beside the judges; with little, all faces become one."""
     average_over: int = 10_000
     """Images after which the average of the weights has forgotten half; less at the start."""
     seed: int = 0
@@ -56,6 +55,10 @@ class Recipe:
 
 class Run:
     """A training run in a folder, from where it was left.
+
+    Adversarial training alone needs far more images than these until there are faces at all. Each
+    training face has a code, though (`training.codes`): a generator that first learns to draw the
+    face of every code has persons for all z, in colors without detail; the judges teach detail.
 
     Faces are uint8 ``[N, 3, 64, 64]``, codes ``[N, 512]``, labels ``[N]`` where there are classes.
     """
@@ -74,9 +77,9 @@ class Run:
         self.step, self.seconds = 0, 0.0
         torch.manual_seed(recipe.seed)
         self.student: Student = STUDENTS[recipe.architecture]().to(device)
+        self.codes = codes[:, : self.student.z_dim]
         self.average = self._copy(self.student)
-        self.lessons = Lessons(codes[:, : self.student.z_dim], faces).to(device)
-        self.lesson_steps = torch.optim.Adam(
+        self.example_steps = torch.optim.Adam(
             [
                 {"params": [weight], "faster": FASTER * (MAPPING if "mapping" in name else 1)}
                 for name, weight in self.student.named_parameters()
@@ -84,6 +87,7 @@ class Run:
             betas=(0.9, 0.99),
         )
         self.features = Features(device, recipe.size)
+        self.resemblance = Resemblance(self.features, self._images(torch.arange(len(faces))[:256]))
         self.judges = Judges(self.features, self.student.classes).to(
             device, memory_format=torch.channels_last
         )
@@ -95,6 +99,9 @@ class Run:
         )
         if self._checkpoint.exists():
             self._resume()
+
+    def _images(self, rows: Tensor) -> Tensor:
+        return self.faces[rows].to(self.device).float() / 127.5 - 1
 
     @property
     def seen(self) -> int:
@@ -114,12 +121,10 @@ class Run:
             while self.seen < self.recipe.images:
                 torch.manual_seed(self.recipe.seed + 1 + self.step)
                 rows = torch.randint(len(self.faces), (batch,))
-                real = self.faces[rows].to(self.device).float() / 127.5 - 1
-                flipped = torch.rand(batch, 1, 1, 1, device=self.device) < 0.5
-                real = torch.where(flipped, real.flip(3), real)
-                told = None if self.labels is None else self.labels[rows].to(self.device)
-                step = self._lesson if self.seen < self.recipe.lessons else self._step
-                for name, value in step(real, told).items():
+                real, codes = self._images(rows), self.codes[rows].to(self.device)
+                label = None if self.labels is None else self.labels[rows].to(self.device)
+                step = self._examples if self.seen < self.recipe.examples else self._judged
+                for name, value in step(real, codes, label).items():
                     sums[name] = sums.get(name, 0.0) + value
                 progress.update(batch)
                 if self.seen // every != (self.seen - batch) // every:
@@ -130,23 +135,30 @@ class Run:
                     self.save()
         self.save()
 
-    def _lesson(self, real: Tensor, label: Tensor | None) -> dict[str, float]:
-        z = torch.randn(len(real), self.student.z_dim, device=self.device)
-        rate = self.student.learning_rate * min(1, 3 * (1 - self.seen / self.recipe.lessons))
-        for group in self.lesson_steps.param_groups:
+    def _examples(self, real: Tensor, codes: Tensor, label: Tensor | None) -> dict[str, float]:
+        """One step in which every image has a face to resemble."""
+        rate = self.student.learning_rate * min(1, 3 * (1 - self.seen / self.recipe.examples))
+        for group in self.example_steps.param_groups:
             group["lr"] = group["faster"] * rate
-        loss = self.lessons.whole(self.student(z, label), z)
-        self.lesson_steps.zero_grad(set_to_none=True)
-        loss.backward()
-        self.lesson_steps.step()
-        return self._stepped({"lessons": loss})
-
-    def _step(self, real: Tensor, label: Tensor | None) -> dict[str, float]:
-        z = torch.randn(len(real), self.student.z_dim, device=self.device)
-        fake = self.student(z, label)
+        fake, changed = self.student(codes, label), Augmentation(len(real), self.device)
         with torch.no_grad():
-            real_maps = self.features(augment(real))
-        fake_maps = self.features(augment(fake))
+            wanted = self.features.look(changed(real))
+        loss = self.resemblance(self.features.look(changed(fake)), wanted)
+        self.example_steps.zero_grad(set_to_none=True)
+        (loss + OUTSIDE * _outside(fake)).backward()
+        self.example_steps.step()
+        return self._stepped({"resemblance": loss})
+
+    def _judged(self, real: Tensor, codes: Tensor, label: Tensor | None) -> dict[str, float]:
+        """One step of generator and judges; half of the images have a face to resemble."""
+        half = len(real) // 2
+        codes = torch.cat([codes[:half], torch.randn_like(codes[half:])])
+        fake, changed = self.student(codes, label), Augmentation(len(real), self.device)
+        with torch.no_grad():
+            wanted = self.features.look(changed(real))
+            real_maps = self.features.mixed(wanted)
+        made = self.features.look(changed(fake))
+        fake_maps = self.features.mixed(made)
 
         judged = judges_loss(
             self.judges(real_maps, label), self.judges([m.detach() for m in fake_maps], label)
@@ -157,15 +169,14 @@ class Run:
 
         self.judges.requires_grad_(False)
         fooled = generator_loss(self.judges(fake_maps, label))
-        # The frozen network saturates: colors that no image has would have no way back.
-        outside = F.relu(fake.abs() - 1).square().mean()
-        coarse = self.lessons.coarse(fake, z)
-        pull = COARSE * max(0.0, 1 - self.seen / self.recipe.coarse)
+        off = self.resemblance([m[:half] for m in made], [m[:half] for m in wanted])
+        heard = min(1.0, (self.seen - self.recipe.examples) / self.recipe.heard)
+        outside = _outside(fake)
         self.generator_steps.zero_grad(set_to_none=True)
-        (fooled + OUTSIDE * outside + pull * coarse).backward()
+        (heard * fooled + OUTSIDE * outside + self.recipe.pull * off).backward()
         self.judges.requires_grad_(True)
         self.generator_steps.step()
-        found = {"judges": judged, "generator": fooled, "outside": outside, "coarse": coarse}
+        found = {"judges": judged, "generator": fooled, "outside": outside, "resemblance": off}
         return self._stepped(found)
 
     def _stepped(self, found: Mapping[str, Tensor]) -> dict[str, float]:
@@ -222,10 +233,10 @@ class Run:
         return {
             "student": self.student,
             "average": self.average,
-            "lessons": self.lessons,
             "features": self.features,
+            "resemblance": self.resemblance,
             "judges": self.judges,
-            "lesson_steps": self.lesson_steps,
+            "example_steps": self.example_steps,
             "generator_steps": self.generator_steps,
             "judges_steps": self.judges_steps,
         }
@@ -233,7 +244,8 @@ class Run:
     def save(self) -> None:
         """Write all that is needed to go on."""
         state = {name: part.state_dict() for name, part in self._parts().items()}
-        facts = {"step": self.step, "seconds": self.seconds, "recipe": asdict(self.recipe)}
+        facts = {"step": self.step, "seconds": self.seconds, "faces": len(self.faces)}
+        facts["recipe"] = asdict(self.recipe)
         with staging(self._checkpoint) as path:
             torch.save({**state, **facts}, path)
 
@@ -245,3 +257,8 @@ class Run:
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.step, self.seconds = state["step"], state["seconds"]
+
+
+def _outside(images: Tensor) -> Tensor:
+    """How far colors leave [-1, 1]: the frozen network saturates, and they had no way back."""
+    return F.relu(images.abs() - 1).square().mean()

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -20,8 +21,9 @@ from panda.images import save_picture, sheet, to_picture
 from panda.metrics.fid import InceptionFeatures, Moments, frechet_distance
 from panda.metrics.parsing import FaceParser, complete
 from panda.progress import bar
+from panda.zoo.cache import staging
 
-from .data import load
+from .data import folder, load
 
 
 def samples(generator: Generator, count: int, batch: int, note: str) -> Iterator[Tensor]:
@@ -41,10 +43,23 @@ def as_images(faces: Tensor) -> Tensor:
 def fid(generator: Generator, count: int, batch: int) -> float:
     """Distance of so many samples to all held-out faces."""
     features = InceptionFeatures(generator.device)
-    faces = load("held-out").split(batch)
-    real = Moments.gather(features(as_images(part)) for part in bar(faces, desc="held-out faces"))
+    real = _held_out(features, batch)
     drawn = samples(generator, count, batch, "samples")
-    return frechet_distance(real, Moments.gather(map(features, drawn)))
+    return frechet_distance(real, Moments.gather(features(part).cpu() for part in drawn))
+
+
+def _held_out(features: InceptionFeatures, batch: int) -> Moments:
+    """The moments of all held-out faces, computed once."""
+    faces = load("held-out")
+    path = folder() / f"held-out-{len(faces)}.moments"
+    if path.exists():
+        kept = load_file(path)
+        return Moments(len(faces), kept["mean"], kept["scatter"])
+    parts = bar(faces.split(batch), desc="held-out faces")
+    found = Moments.gather(features(as_images(part)).cpu() for part in parts)
+    with staging(path) as work:
+        save_file({"mean": found.mean, "scatter": found.scatter}, work)
+    return found
 
 
 def whole(generator: Generator, count: int, batch: int) -> float:
@@ -86,7 +101,7 @@ def main() -> None:
     save_picture(sheet(rows, gap=1), options.out / "neighbors.png")
     figures = {
         "generator": options.generator,
-        "whole faces": whole(generator, options.parsed, options.batch),
+        "whole": whole(generator, options.parsed, options.batch),
         "parsed": options.parsed,
         "fid": fid(generator, options.samples, options.batch),
         "samples": options.samples,

@@ -12,9 +12,9 @@ from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.tensors import save_checkpoint
 from panda.zoo.cache import home
 
+from .codes import load_codes
 from .data import load
 from .labels import load_labels
-from .lessons import load_codes
 from .loop import Recipe, Run
 from .students import STUDENTS, Student
 
@@ -24,16 +24,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("architecture", choices=STUDENTS)
     parser.add_argument("--images", type=int, default=400_000, help="real images to look at")
-    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--faces", type=int, help="train on the first so many faces only")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
-    recipe = Recipe(options.architecture, options.images, options.batch)
+    student = STUDENTS[options.architecture]
+    recipe = Recipe(options.architecture, options.images, options.batch, examples=student.examples)
     folder = options.folder or home() / "training" / options.architecture
     faces = load("train", options.faces)
-    classes = STUDENTS[options.architecture].classes
-    labels = load_labels("train", len(faces)) if classes else None
+    labels = load_labels("train", len(faces)) if student.classes else None
     codes = load_codes("train", len(faces))
     run = Run(recipe, folder, torch.device(options.device), faces, codes, labels)
     run.train()

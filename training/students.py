@@ -23,7 +23,7 @@ from panda_plugins.stylegan3 import network as stylegan3
 
 from . import biggan
 
-CHANNELS = (128, 128, 96, 48, 24)
+CHANNELS = (128, 128, 64, 32, 16)
 """At 4, 8, 16, 32, 64 pixels."""
 
 LATENT = 64
@@ -40,6 +40,8 @@ class Student(nn.Module, ABC):
     classes = 0
     learning_rate = 1e-3
     """Of networks with equalized learning rates, as their authors chose it."""
+    examples = 32_000
+    """How many first images it learns from examples alone."""
 
     @abstractmethod
     def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
@@ -174,6 +176,7 @@ class ProGAN(Student):
 class Noisy(Student):
     """z to w, the same w for every layer, fresh noise."""
 
+    examples = 64_000
     network: stylegan.Network | stylegan2.Network
 
     def forward(self, z: Tensor, label: Tensor | None) -> Tensor:

@@ -164,18 +164,15 @@ def _spatial_moments(statistics: Statistics, A: Tensor) -> tuple[Tensor, Tensor]
 
 
 def _channel_moments(statistics: Statistics, P: Tensor) -> tuple[Tensor, Tensor]:
-    """The sums of Z H Z^T and Z H^2 Z^T, ``[C, C]`` float64 on the CPU; only Z P is formed.
+    """The sums of Z H Z^T and Z H^2 Z^T, ``[C, C]`` float64 on the CPU; only Z P is formed."""
+    gram = P.T @ P
 
-    With P turned so that P^T P is diagonal, the second one is the first, summed with its weights.
-    """
-    weights, turn = torch.linalg.eigh(P.T @ P)
+    def terms(z: Tensor, pooling: Tensor, gram: Tensor) -> tuple[Tensor, Tensor]:
+        pooled = (z @ pooling).movedim(1, 0)
+        rows = pooled.flatten(1)
+        return rows @ rows.T, (pooled @ gram).flatten(1) @ rows.T
 
-    def terms(z: Tensor, pooling: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        rows = (z @ pooling).permute(2, 1, 0)
-        grams = rows @ rows.mT
-        return grams.sum(0), torch.tensordot(weights, grams, 1)
-
-    n1, n2 = statistics.sum(terms, statistics.basis.double().cpu().T @ (P @ turn), weights)
+    n1, n2 = statistics.sum(terms, statistics.basis.double().cpu().T @ P, gram)
     return (n1 + n1.T) / 2, (n2 + n2.T) / 2
 
 

@@ -5,7 +5,7 @@ from plain_mobilestylegan import run
 from torch.nn import functional as F
 
 from panda import Generator, Latents
-from panda_plugins.mobilestylegan import LAYERS
+from panda_plugins.mobilestylegan import LAYERS, products
 from panda_plugins.mobilestylegan.network import double_haar
 
 
@@ -98,3 +98,22 @@ def test_the_wavelet_transform_is_twice_an_orthonormal_one():
     assert torch.allclose(y.square().sum(), 4 * x.square().sum())
     flat = double_haar(torch.tensor([1.0, 0, 0, 0]).view(1, 1, 1, 4))
     assert torch.allclose(flat, torch.ones(1, 2, 2, 1))
+
+
+def test_the_product_is_the_same_by_any_library(monkeypatch):
+    torch.manual_seed(0)
+    x, weight, bias = torch.randn(2, 3, 5, 8), torch.randn(4, 8), torch.randn(4)
+    expected = F.conv2d(x.permute(0, 3, 1, 2), weight[:, :, None, None], bias).permute(0, 2, 3, 1)
+    assert torch.allclose(products.pointwise(x, weight, bias), expected, atol=1e-5)
+    monkeypatch.setattr(products, "_onednn", lambda: None)
+    assert torch.allclose(products.pointwise(x, weight, bias), expected, atol=1e-5)
+    slow = products.pointwise(x.double(), weight.double(), bias.double())
+    assert torch.allclose(slow, expected.double(), atol=1e-5)
+
+
+def test_a_torch_without_that_door_to_onednn_is_no_error(monkeypatch):
+    def closed(*_):
+        raise RuntimeError("not built with oneDNN")
+
+    monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", closed)
+    assert products._onednn.__wrapped__() is None

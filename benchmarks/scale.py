@@ -7,8 +7,8 @@
 ``speed`` runs `panda fit` under torchrun with one process and with two, in turn, one thread each.
 ``share`` counts the CPU seconds that a fit takes in each process, which other users of the machine
 change less than wall seconds; waiting for one another is not in them. ``layers`` counts CPU seconds
-of one thread: bare head passes, what a fit adds to keep its samples, solving, and the basis. The
-last column is what 10 000 samples would cost: all of it grows with the samples, but for the basis.
+of one thread: for each sample bare head passes, what a fit adds to keep it and what it adds to
+solving; once, the basis and solving for these few. Last comes what 10 000 samples would cost.
 Below it stands what all layers of many such generators would take on so many cores, one fit a core,
 the longest first.
 """
@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -35,11 +36,15 @@ from panda import create_generator, processes
 from panda.basis import find_basis
 from panda.factorize import fit
 from panda.features import Features
+from panda.samples import Samples
 from panda.solvers.joint import joint
 from panda.statistics import BASIS_BYTES, BASIS_SAMPLES, gather
 
 MANY = 10_000
 """Samples of each layer of the plan."""
+
+AGAIN = 16
+"""So many times the measured samples show how solving grows."""
 
 
 def one_fit(options, layer, samples, count):
@@ -113,6 +118,17 @@ def basis_seconds(features, components):
     return taken * fit / count, taken
 
 
+def solving_seconds(found, channels, parts):
+    """CPU seconds of solving, and what each further sample adds: the same ones are taken again."""
+    _, few = cpu_seconds(lambda: joint(found, channels, parts))
+    more = Samples(AGAIN * found.count, found.samples.row, found.basis.device)
+    for block in AGAIN * list(found.samples):
+        more.append(block)
+    many = replace(found, samples=more, count=AGAIN * found.count, energy=AGAIN * found.energy)
+    _, all_of_them = cpu_seconds(lambda: joint(many, channels, parts))
+    return few, max(0.0, all_of_them - few) / (many.count - found.count)
+
+
 def layers(options):
     """CPU seconds of each layer, those of 10 000 samples, and of many generators."""
     torch.set_grad_enabled(False)
@@ -120,7 +136,7 @@ def layers(options):
     generator = create_generator(options.generator)
     print(f"{options.generator}, {options.parts} parts, one thread; CPU ms for each sample\n")
     print(
-        f"{'layer':12} {'samples':>8} {'head':>8} {'keeping':>9} {'solving':>8} {'basis, s':>9}"
+        f"{'layer':12} {'samples':>8} {'head':>8} {'keeping':>8} {'solving':>8} {'once, s':>8}"
         f" {'10 000 samples, CPU hours':>26}"
     )
     hours = []
@@ -132,16 +148,13 @@ def layers(options):
         features[0]  # the first pass prepares what later ones use
         _, head = cpu_seconds(lambda features=features: [None for _ in features])
         found, sampling = cpu_seconds(lambda f=features, p=parts: gather(f, len(f.seeds), p))
-        once, here = basis_seconds(features, found.basis.shape[1])
-        _, solving = cpu_seconds(lambda s=found, c=layer.channels, p=parts: joint(s, c, p))
-        each = max(head, sampling - here) + solving
-        hours.append((each / count * MANY + once) / 3600)
-        ms = [1000 * x / count for x in (head, max(0.0, sampling - here - head), solving)]
-        print(
-            f"{name:12} {count:8} {ms[0]:8.1f} {ms[1]:9.1f} {ms[2]:8.1f} {once:9.1f}"
-            f" {hours[-1]:26.2f}",
-            flush=True,
-        )
+        basis, here = basis_seconds(features, found.basis.shape[1])
+        solving, more = solving_seconds(found, layer.channels, parts)
+        keeping = max(0.0, sampling - here - head) / count
+        head, once = head / count, basis + solving
+        hours.append((once + (head + keeping + more) * MANY) / 3600)
+        ms = " ".join(f"{1000 * x:8.1f}" for x in (head, keeping, more))
+        print(f"{name:12} {count:8} {ms} {once:8.1f} {hours[-1]:26.2f}", flush=True)
     print(f"\nall of these layers, {MANY} samples each (extrapolated): {sum(hours):.1f} CPU hours")
     fits = options.generators * hours
     print(f"{options.generators} such generators: {len(fits)} fits, {sum(fits):.0f} CPU hours")

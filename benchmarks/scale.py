@@ -1,16 +1,22 @@
-"""What fits cost as work is shared out: one and two processes, and each layer of a generator.
+"""What fits cost as work is shared out: processes, each layer of a generator, and a whole plan.
 
     python benchmarks/scale.py speed 16.conv2:1000 --repeat 5
+    torchrun --standalone --nproc-per-node 2 benchmarks/scale.py share 16.conv2:1000
     python benchmarks/scale.py layers 4.conv 8.conv2 16.conv2 --samples 256
 
 ``speed`` runs `panda fit` under torchrun with one process and with two, in turn, one thread each.
-``layers`` counts CPU seconds of one thread: bare head passes, the same with all that a fit keeps of
-them, and solving; the last columns multiply them to 10 000 samples.
+``share`` counts the CPU seconds that a fit takes in each process, which other users of the machine
+change less than wall seconds; waiting for one another is not in them. ``layers`` counts CPU seconds
+of one thread: for each sample bare head passes, what a fit adds to keep it and what it adds to
+solving; once, the basis and solving for these few. Last comes what 10 000 samples would cost.
+Below it stands what all layers of many such generators would take on so many cores, one fit a core,
+the longest first.
 """
 
 from __future__ import annotations
 
 import argparse
+import heapq
 import json
 import os
 import resource
@@ -18,15 +24,27 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import torch
+from torch import distributed
 
-from panda import create_generator
+from panda import create_generator, processes
+from panda.basis import find_basis
+from panda.factorize import fit
 from panda.features import Features
+from panda.samples import Samples
 from panda.solvers.joint import joint
-from panda.statistics import gather
+from panda.statistics import BASIS_BYTES, BASIS_SAMPLES, gather
+
+MANY = 10_000
+"""Samples of each layer of the plan."""
+
+AGAIN = 16
+"""So many times the measured samples show how solving grows."""
 
 
 def one_fit(options, layer, samples, count):
@@ -48,7 +66,7 @@ def one_fit(options, layer, samples, count):
 
 def speed(options):
     """One and two processes, in turn."""
-    for layer, _, samples in (fit.partition(":") for fit in options.what):
+    for layer, _, samples in (what.partition(":") for what in options.what):
         rows = {1: [], 2: []}
         for _ in range(options.repeat):
             for count, found in rows.items():
@@ -71,17 +89,57 @@ def cpu_seconds(work):
     return result, time.process_time() - started
 
 
+def share(options):
+    """CPU seconds of a fit in each of the processes that torchrun started, or in this one."""
+    torch.set_grad_enabled(False)
+    torch.set_num_threads(1)
+    generator = create_generator(options.generator)
+    with processes.together("cpu"):
+        for layer, _, samples in (what.partition(":") for what in options.what):
+            Features(generator, generator.layer(layer), range(32))[0]
+            call = partial(fit, generator, layer, parts=options.parts, seeds=range(int(samples)))
+            factors, taken = cpu_seconds(call)
+            if processes.count() > 1:
+                distributed.barrier()
+            print(
+                f"{layer}, {samples} samples: process {processes.rank()} of {processes.count()}"
+                f" took {taken:.2f} CPU s, loss {factors.loss:.6f}",
+                flush=True,
+            )
+
+
+def basis_seconds(features, components):
+    """CPU seconds of finding the basis of a fit of many samples, and of these few alone."""
+    layer = features.layer
+    fit = max(1, min(BASIS_SAMPLES, BASIS_BYTES // (4 * layer.channels * layer.positions)))
+    count = min(fit, len(features.seeds))
+    held = {start: features[start // features.size] for start in range(0, count, features.size)}
+    _, taken = cpu_seconds(lambda: find_basis(held, count, held[0], components))
+    return taken * fit / count, taken
+
+
+def solving_seconds(found, channels, parts):
+    """CPU seconds of solving, and what each further sample adds: the same ones are taken again."""
+    _, few = cpu_seconds(lambda: joint(found, channels, parts))
+    more = Samples(AGAIN * found.count, found.samples.row, found.basis.device)
+    for block in AGAIN * list(found.samples):
+        more.append(block)
+    many = replace(found, samples=more, count=AGAIN * found.count, energy=AGAIN * found.energy)
+    _, all_of_them = cpu_seconds(lambda: joint(many, channels, parts))
+    return few, max(0.0, all_of_them - few) / (many.count - found.count)
+
+
 def layers(options):
-    """CPU seconds of each layer, and those of 10 000 samples."""
+    """CPU seconds of each layer, those of 10 000 samples, and of many generators."""
     torch.set_grad_enabled(False)
     torch.set_num_threads(1)
     generator = create_generator(options.generator)
     print(f"{options.generator}, {options.parts} parts, one thread; CPU ms for each sample\n")
     print(
-        f"{'layer':12} {'samples':>8} {'head':>8} {'sampling':>9} {'solving':>8}"
+        f"{'layer':12} {'samples':>8} {'head':>8} {'keeping':>8} {'solving':>8} {'once, s':>8}"
         f" {'10 000 samples, CPU hours':>26}"
     )
-    total = 0.0
+    hours = []
     for name in options.what or generator.layers:
         layer = generator.layer(name)
         parts = min(options.parts, layer.positions)
@@ -90,26 +148,42 @@ def layers(options):
         features[0]  # the first pass prepares what later ones use
         _, head = cpu_seconds(lambda features=features: [None for _ in features])
         found, sampling = cpu_seconds(lambda f=features, p=parts: gather(f, len(f.seeds), p))
-        _, solving = cpu_seconds(lambda s=found, c=layer.channels, p=parts: joint(s, c, p))
-        hours = (sampling + solving) / count * 10_000 / 3600
-        total += hours
-        ms = [1000 * seconds / count for seconds in (head, sampling, solving)]
-        print(
-            f"{name:12} {count:8} {ms[0]:8.1f} {ms[1]:9.1f} {ms[2]:8.1f} {hours:26.2f}", flush=True
-        )
-    print(f"\nall of these layers, 10 000 samples each (extrapolated): {total:.1f} CPU hours")
+        basis, here = basis_seconds(features, found.basis.shape[1])
+        solving, more = solving_seconds(found, layer.channels, parts)
+        keeping = max(0.0, sampling - here - head) / count
+        head, once = head / count, basis + solving
+        hours.append((once + (head + keeping + more) * MANY) / 3600)
+        ms = " ".join(f"{1000 * x:8.1f}" for x in (head, keeping, more))
+        print(f"{name:12} {count:8} {ms} {once:8.1f} {hours[-1]:26.2f}", flush=True)
+    print(f"\nall of these layers, {MANY} samples each (extrapolated): {sum(hours):.1f} CPU hours")
+    fits = options.generators * hours
+    print(f"{options.generators} such generators: {len(fits)} fits, {sum(fits):.0f} CPU hours")
+    for cores in map(int, options.cores.split(",")):
+        print(f"  {cores:5} cores, one fit each: {schedule(fits, cores):7.1f} hours")
+
+
+def schedule(fits, cores):
+    """Hours until the last of these fits ends, the longest ones begun first."""
+    busy = [0.0] * cores
+    for hours in sorted(fits, reverse=True):
+        heapq.heapreplace(busy, busy[0] + hours)
+    return max(busy)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("table", choices=("speed", "layers"))
-    parser.add_argument("what", nargs="*", help="layers, with :SAMPLES for speed; default: all")
+    parser.add_argument("table", choices=("speed", "share", "layers"))
+    parser.add_argument(
+        "what", nargs="*", help="layers, with :SAMPLES for speed and share; default: all"
+    )
     parser.add_argument("--generator", default="mobilestylegan-ffhq-1024")
     parser.add_argument("--parts", type=int, default=8)
     parser.add_argument("--samples", type=int, default=256)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--generators", type=int, default=50, help="how many the plan is for")
+    parser.add_argument("--cores", default="16,64,256,1024", help="how many the plan has")
     options = parser.parse_args()
-    {"speed": speed, "layers": layers}[options.table](options)
+    {"speed": speed, "share": share, "layers": layers}[options.table](options)
     return 0
 
 

@@ -74,9 +74,13 @@ def samples(generator, layer, count: int, cache: Path) -> torch.Tensor:
     return torch.from_numpy(np.load(path, mmap_mode="c"))
 
 
-def rule(Z, ranks, rate: float, steps: int) -> float:
+def channel_scatter(Z) -> torch.Tensor:
+    """The sum of Z Z^T, which the rule starts from."""
+    return sum((z.movedim(1, 0).flatten(1) @ z.movedim(1, 0).flatten(1).T) for z in Z.split(50))
+
+
+def rule(Z, scatter, ranks, rate: float, steps: int) -> float:
     """The loss of the rule after so many steps of one sample each."""
-    scatter = sum((z.movedim(1, 0).flatten(1) @ z.movedim(1, 0).flatten(1).T) for z in Z.split(50))
     A, P = paper.initial_factors(scatter, Z.shape[2], ranks)
     one_by_one = (Z[step % len(Z)][None].clone() for step in bar(range(steps), desc=f"{rate:g}"))
     A, P = paper.decompose(A, P, one_by_one, rate)
@@ -119,10 +123,10 @@ def compare(generator, name: str, parts: int, options: argparse.Namespace) -> No
     sample = Z[0][None].clone()
     timed = [seconds(lambda: released_step(A, P, sample, 1e-9)) for _ in range(10)]
     a_step, theirs = median(timed), options.steps * median(timed)
-    best = None
+    best, scatter = None, channel_scatter(Z)
     for rate in map(float, options.rates.split(",")):
         try:
-            reached = rule(Z, ranks, rate, options.steps)
+            reached = rule(Z, scatter, ranks, rate, options.steps)
         except PandaError as error:
             print(f"  paper rule, rate {rate:g}: {error}", flush=True)
             continue

@@ -198,7 +198,7 @@ def reconstruction_loss(A: Tensor, P: Tensor, features: Iterable[Tensor]) -> flo
     loss = energy = 0.0
     for Z in features:
         A, P = A.to(Z), P.to(Z)
-        loss += float((Z - A @ ((A.T @ (Z @ P)) @ P.T)).square().sum(2).double().sum())
+        loss += float((Z - (A @ (A.T @ (Z @ P))) @ P.T).square().sum(2).double().sum())
         energy += float(Z.square().sum(2).double().sum())
     return loss / energy
 

@@ -83,7 +83,14 @@ class Statistics:
     def project(self, axes: Tensor, components: Tensor) -> Statistics:
         """The same in fewer dimensions, float64: channel axes ``[C, R]``, spatial ``[K, L]``."""
         axes, components = axes.to(self.basis), components.to(self.basis)
-        samples = self.samples.map(lambda block: (axes.T @ (block @ components)).double())
+
+        def change(block: Tensor) -> Tensor:
+            seen = (block @ components).movedim(1, 0)
+            rows = (axes.T @ seen.flatten(1)).double()
+            # Channels first in memory: a product for each sample is then one for the block.
+            return rows.view(axes.shape[1], *seen.shape[1:]).movedim(1, 0)
+
+        samples = self.samples.map(change)
         return replace(self, basis=(self.basis @ components).double(), samples=samples)
 
     def extend(self, samples: Tensor) -> Statistics:
@@ -92,7 +99,9 @@ class Statistics:
         In the other ones, the D new channels are zero.
         """
         more = samples.shape[1] - self.samples.row[0]
-        extended = self.samples.map(lambda block: functional.pad(block, (0, 0, 0, more)))
+        extended = self.samples.map(
+            lambda block: functional.pad(block.movedim(1, 0), (0, 0) * 2 + (0, more)).movedim(1, 0)
+        )
         if processes.rank() == 0:
             extended.append(samples.to(self.basis))
         return replace(self, samples=extended)
@@ -176,7 +185,7 @@ def gather(batches: Batches, count: int, parts: int, journal: Journal | None = N
                 totals[:2] += torch.tensor([_energy(batch), _energy(pieces[-1])], device=device)
                 progress.update(len(batch))
             mean += total
-            samples.append(torch.cat(pieces))
+            samples.append(pieces[0] if len(pieces) == 1 else torch.cat(pieces))
             if journal and journal.due:
                 write()
     write()

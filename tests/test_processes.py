@@ -21,7 +21,7 @@ def run(out, launcher=(), **environment):
     variables = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
     arguments = ["fit", "tiny", "c", "--parts", "4", "--seeds", "0-159", "--out", str(out)]
     command = [*launcher, sys.executable, SCRIPT, *arguments]
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=600)
     return done.returncode, done.stderr
 
 

@@ -40,8 +40,8 @@ def appearances_gradient(A: Tensor, P: Tensor, Z: Tensor) -> Tensor:
     Y = Z @ P
     rows = Y.movedim(1, 0).flatten(1)
     rows2 = (Y @ (P.T @ P)).movedim(1, 0).flatten(1)
-    n1_A, n2_A = rows @ (rows.T @ A), rows2 @ (rows.T @ A)
-    return -4 * n1_A + 2 * (A @ (A.T @ n2_A) + n2_A @ (A.T @ A))
+    seen, seen2 = A.T @ rows, A.T @ rows2
+    return (2 * (A @ seen2) - 4 * rows) @ seen.T + 2 * rows2 @ (A.T @ (A @ seen)).T
 
 
 def decompose(

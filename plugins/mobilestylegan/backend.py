@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -12,10 +12,13 @@ from panda.errors import PandaError
 from panda.generator import Generator, Latents, State
 
 from . import CHANNELS, LAYERS
-from .network import Block, Network
+from .network import Block, Network, Step, Strips
 
-SINGLE = next(index for index, layer in enumerate(LAYERS) if layer.height == 128)
-"""The first layer of large maps."""
+LARGE = next(index for index, layer in enumerate(LAYERS) if layer.height == 64)
+"""The first layer of large maps, which are made in strips on a CPU."""
+
+STRIPS = 16
+"""In so many: the strips of a few layers fit in a core's caches, and are worth a call."""
 
 
 class MobileStyleGAN(Generator):
@@ -50,7 +53,8 @@ class MobileStyleGAN(Generator):
 
     def tail(self, state: State, layer: str) -> Tensor:
         """See `Generator.tail`."""
-        return self._run(state.x, state.rest, self._index(layer) + 1, len(LAYERS) + 1)
+        x = state.x.permute(0, 2, 3, 1).contiguous()
+        return self._run(x, state.rest, self._index(layer) + 1, len(LAYERS) + 1)
 
     def forward(self, latents: Latents) -> Tensor:
         """See `Generator.forward`."""
@@ -61,25 +65,36 @@ class MobileStyleGAN(Generator):
         return LAYERS.index(self.layer(layer))
 
     def _run(self, x: Tensor, w: Tensor, start: int, stop: int) -> Tensor:
-        """Steps ``start`` to ``stop - 1``: step k makes layer k, the one after the last the image.
+        """From ``x [N, H, W, C]`` through steps ``start`` to ``stop - 1``: ``[N, C, H, W]``.
 
-        On a CPU large maps are made one sample at a time, in memory that is used again and again:
-        a batch of them leaves every cache and costs a page fault for each page.
+        Step k makes layer k, the one after the last the image. On a CPU samples go one by one, so
+        that what they pass through stays in its caches.
         """
-        if len(x) > 1 and x.device.type == "cpu" and stop > SINGLE:
-            x = self._run(x, w, start, SINGLE)
-            rows = zip(torch.split(x, 1), torch.split(w, 1), strict=True)
-            return torch.cat([self._run(*row, max(start, SINGLE), stop) for row in rows])
-        for index in range(start, stop):
-            x = self._step(x, w, index)
-        return x
+        steps = [step for index in range(start, stop) for step in self._steps(index)]
+        styles = [step.style(w) for step in steps]
+        whole = sum(len(self._steps(index)) for index in range(start, LARGE))
+        made: list[Tensor] = []
+        size = 1 if x.is_cpu else len(x)
+        for features, *own in zip(*(torch.split(rows, size) for rows in (x, *styles)), strict=True):
+            strips: Strips = [features]
+            for number, (step, style) in enumerate(zip(steps, own, strict=True)):
+                if number == whole and x.is_cpu:
+                    strips = _cut(strips)
+                strips = step(strips, style)
+            made += [strip.flatten(0, 1) for strip in strips]
+        joined = torch.cat(made)
+        return joined.view(len(x), -1, *joined.shape[1:]).permute(0, 3, 1, 2)
 
-    def _step(self, x: Tensor, w: Tensor, index: int) -> Tensor:
-        """From the features of layer ``index - 1`` to those of layer ``index``."""
+    def _steps(self, index: int) -> tuple[Step, ...]:
+        """What leads from the features of layer ``index - 1`` to those of layer ``index``."""
         if index == len(LAYERS):
-            image: Tensor = self.network.to_image(x, w)
-            return image
+            return (self.network.to_image,)
         block = self.network.blocks[(index - 1) // 2]
         assert isinstance(block, Block)
-        features: Tensor = block.conv1(block.up(x, w), w) if index % 2 else block.conv2(x, w)
-        return features
+        return (block.up, block.conv1) if index % 2 else (block.conv2,)
+
+
+def _cut(maps: Strips) -> Iterator[Tensor]:
+    """Cut whole maps, of which there is one, into strips."""
+    for x in maps:
+        yield from torch.split(x, x.shape[1] // STRIPS, 1)

@@ -1,20 +1,30 @@
 """The network of MobileStyleGAN, written for fast inference.
 
-Per-channel style scales commute with the depthwise convolution, so they are folded into the
-pointwise weights of each sample: one matrix product per sample instead of a pass over the features.
-Features are `[N, C, H, W]` in channels-last memory, where a depthwise convolution runs several
-times faster on a CPU and a pointwise one is a plain matrix product.
+On a CPU most of its time would go to memory: maps of up to 64 MiB, each read and written a dozen
+times. So features pass through the layers in strips of rows, a few layers deep at a time, and a
+whole map exists only where somebody asks for it. How a map is cut depends on its layer alone, so a
+sample is the same, bit for bit, however a pass through the network is stopped and resumed.
+
+A strip is ``[N, h, W, C]``: channels last, where a depthwise convolution runs several times faster
+and a pointwise one is a plain matrix product. Style scales commute with the depthwise convolution,
+so for one sample they go into its weights.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import chain, pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from .products import pointwise
+
+Strips = Iterable[Tensor]
+"""The features of a layer from top to bottom, in strips ``[N, h, W, C]``."""
 
 
 class Affine(nn.Module):
@@ -58,8 +68,9 @@ class _Activated(nn.Module):
         self.noise = nn.Parameter(torch.empty(1, 1, pixels, pixels))
         self.bias = nn.Parameter(torch.empty(channels))
 
-    def _finish(self, x: Tensor) -> Tensor:
-        return F.leaky_relu_(x.add_(self.noise).add_(self.bias[:, None, None]), 0.2)
+    def _finish(self, x: Tensor, top: int) -> Tensor:
+        """Noise and activation, in place, of a strip that has its bias and begins at a row."""
+        return F.leaky_relu_(x.add_(self.noise[0, 0, top : top + x.shape[1], :, None]), 0.2)
 
 
 class InputConv(_Activated):
@@ -71,13 +82,17 @@ class InputConv(_Activated):
         self.style = Affine(channels)
         self.weight = nn.Parameter(torch.empty(channels, channels, 3, 3))
 
+    @cached_property
+    def _map(self) -> Tensor:
+        """What each style does to the features, ``[4 * 4 * C_out, C]``: the rest is constant."""
+        patches = F.unfold(self.constant.double(), 3, padding=1)[0].view(-1, 9, 16)
+        products = torch.einsum("ocp,cpx->xoc", self.weight.flatten(2).double(), patches)
+        return products.flatten(0, 1)
+
     def forward(self, w: Tensor) -> Tensor:
-        """Return features ``[N, C, 4, 4]``."""
-        x = self.constant * self.style(w)[:, :, None, None]
-        # A product for each sample, where conv2d would choose its algorithm by the batch size.
-        patches = F.unfold(x, 3, padding=1)
-        x = torch.bmm(self.weight.flatten(1).expand(len(x), -1, -1), patches).view_as(x)
-        return self._finish(x.contiguous(memory_format=torch.channels_last))
+        """Return features ``[N, 4, 4, C]``; in float64, as `Affine` and for the same reason."""
+        x = F.linear(self.style(w).double(), self._map).to(w.dtype)
+        return self._finish(x.view(len(w), 4, 4, -1).add_(self.bias), 0)
 
 
 class StyledConv(_Activated):
@@ -89,18 +104,30 @@ class StyledConv(_Activated):
         self.depthwise = nn.Parameter(torch.empty(channels_in, 1, 3, 3))
         self.pointwise = nn.Parameter(torch.empty(channels, channels_in))
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """Return features ``[N, C, H, W]``; ``x`` is left as it is."""
-        x = x.contiguous(memory_format=torch.channels_last)
-        x = F.conv2d(x, self.depthwise, padding=1, groups=x.shape[1])
-        return self._finish(pointwise(x, self.pointwise * self.style(w)[:, None, :]))
+    def forward(self, strips: Strips, style: Tensor) -> Iterator[Tensor]:
+        """Yield the strips of the new features; ``style`` is ``[N, C_in]``."""
+        depthwise: Tensor = self.depthwise
+        top = 0
+        if len(style) == 1:
+            depthwise = depthwise * style.view(-1, 1, 1, 1)
+        for x in _bordered(strips):
+            if len(style) > 1:
+                x = x * style[:, None, None, :]
+            x = F.conv2d(x.permute(0, 3, 1, 2), depthwise, padding=(0, 1), groups=x.shape[3])
+            yield self._finish(pointwise(x.permute(0, 2, 3, 1), self.pointwise, self.bias), top)
+            top += x.shape[2]
 
 
-def pointwise(x: Tensor, weight: Tensor) -> Tensor:
-    """1 x 1 convolution with weights of each sample's own: ``weight`` is ``[N, C_out, C]``."""
-    rows = x.permute(0, 2, 3, 1).flatten(1, 2)  # a view: [N, H W, C]
-    product = torch.bmm(rows, weight.transpose(1, 2))
-    return product.view(len(x), *x.shape[2:], -1).permute(0, 3, 1, 2)
+def _bordered(strips: Strips) -> Iterator[Tensor]:
+    """Add to each strip its neighbors' nearest rows, and zeros beyond the map."""
+    strips = iter(strips)
+    strip = next(strips)
+    above = torch.zeros_like(strip[:, :1])
+    for following in chain(strips, [None]):
+        below = torch.zeros_like(strip[:, :1]) if following is None else following[:, :1]
+        yield torch.cat([above, strip, below], 1)
+        if following is not None:
+            above, strip = strip[:, -1:], following
 
 
 class Upsample(nn.Module):
@@ -114,27 +141,32 @@ class Upsample(nn.Module):
         super().__init__()
         self.style = Affine(channels)
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """Return features ``[N, C / 4, 2 H, 2 W]``; ``x`` is left as it is."""
-        return inverse_haar(x * self.style(w)[:, :, None, None])
+    def forward(self, strips: Strips, style: Tensor) -> Iterator[Tensor]:
+        """Yield strips of twice the size and a quarter of the channels."""
+        style = style[:, None, None, :] / 2
+        for x in strips:
+            yield double_haar(x * style)
 
 
-def inverse_haar(x: Tensor) -> Tensor:
-    """Inverse orthonormal 2-D Haar transform: ``[N, 4 C, H, W]`` to ``[N, C, 2 H, 2 W]``."""
-    n, channels, height, width = x.shape
-    low = x[:, : channels // 4]
-    down, across, diagonal = (x[:, channels // 4 + band :: 3] for band in range(3))
-    out = x.new_empty(n, height, 2, width, 2, channels // 4).permute(0, 5, 1, 2, 3, 4)
+def double_haar(x: Tensor) -> Tensor:
+    """Twice the inverse of an orthonormal 2-D Haar transform.
+
+    From ``[N, H, W, 4 C]`` to ``[N, 2 H, 2 W, C]``.
+    """
+    n, height, width, channels = x.shape
+    low = x[..., : channels // 4]
+    down, across, diagonal = (x[..., channels // 4 + band :: 3] for band in range(3))
+    out = x.new_empty(n, height, 2, width, 2, channels // 4)
     for row, sign in enumerate((1, -1)):
         even = torch.add(low, down, alpha=sign)
         odd = torch.add(across, diagonal, alpha=sign)
         for column, combine in enumerate((torch.add, torch.sub)):
-            place = out[:, :, :, row, :, column]
+            place = out[:, :, row, :, column]
             if x.requires_grad:  # which out= does not support
                 place.copy_(combine(even, odd))
             else:
                 combine(even, odd, out=place)
-    return out.mul_(0.5).flatten(4, 5).flatten(2, 3)
+    return out.flatten(3, 4).flatten(1, 2)
 
 
 class Block(nn.Module):
@@ -148,7 +180,7 @@ class Block(nn.Module):
 
 
 class ToImage(nn.Module):
-    """Modulated 1 x 1 convolution to wavelet bands, then the image ``[N, 3, 2 H, 2 W]``."""
+    """Modulated 1 x 1 convolution to wavelet bands, then the image."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -156,11 +188,28 @@ class ToImage(nn.Module):
         self.weight = nn.Parameter(torch.empty(12, channels))
         self.bias = nn.Parameter(torch.empty(12))
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """Return images in about [-1, 1]."""
-        x = x.contiguous(memory_format=torch.channels_last)
-        bands = pointwise(x, self.weight * self.style(w)[:, None, :])
-        return inverse_haar(bands + self.bias[:, None, None])
+    def forward(self, strips: Strips, style: Tensor) -> Iterator[Tensor]:
+        """Yield strips of the image, ``[N, 2 h, 2 W, 3]`` in about [-1, 1].
+
+        The transform is linear: it goes into the weights, which then give four pixels at once.
+        """
+        weight, bias = _pixels(self.weight) / 2, _pixels(self.bias[:, None])[:, 0] / 2
+        if len(style) == 1:
+            weight = weight * style
+        for x in strips:
+            if len(style) > 1:
+                x = x * style[:, None, None, :]
+            pixels = pointwise(x, weight, bias).view(*x.shape[:3], 2, 2, 3)
+            yield pixels.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+
+
+def _pixels(bands: Tensor) -> Tensor:
+    """Weights of 12 bands ``[12, C]`` to those of 2 x 2 pixels of 3 colors."""
+    return double_haar(bands.T[:, None, None]).flatten(1).T
+
+
+Step = Upsample | StyledConv | ToImage
+"""What takes strips and its own style, and gives strips."""
 
 
 class Network(nn.Module):

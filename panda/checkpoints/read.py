@@ -105,7 +105,7 @@ def _read_pickle(path: Path) -> Checkpoint:
         if is_nvidia_pytorch(content):
             return read_nvidia_pytorch(content, len(view))
         if is_nvidia_tensorflow(content):
-            return read_nvidia_tensorflow(content)
+            return read_nvidia_tensorflow(content, len(view))
     raise PandaError(f"a pickle of {describe(content)}; {_EXPECTED}")
 
 

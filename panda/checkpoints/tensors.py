@@ -15,6 +15,7 @@ from panda.checkpoints.plain import from_json
 from panda.errors import PandaError
 from panda.zoo.cache import staging
 
+_LARGEST_HEADER = 1 << 23  # bytes: some 80,000 tensors, each of which takes much more in memory
 CONFIG = "config"
 """The key of the metadata under which a checkpoint's config is kept, as JSON."""
 
@@ -39,6 +40,7 @@ def load_tensors(
 ) -> dict[str, torch.Tensor]:
     """Read every tensor of a safetensors file; raises `PandaError` where it is damaged."""
     try:
+        _check_header(path)
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise PandaError(f"{path} is not a whole safetensors file ({error}); {remedy}") from error
@@ -57,6 +59,7 @@ def read_safetensors(path: Path) -> Checkpoint:
 
     Raises `PandaError` where the file is damaged.
     """
+    _check_header(path)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -64,3 +67,10 @@ def read_safetensors(path: Path) -> Checkpoint:
     except SafetensorError as error:
         raise PandaError(f"a damaged or truncated safetensors file ({error})") from error
     return Checkpoint("safetensors", tensors, from_json(metadata.get(CONFIG, "{}")))
+
+
+def _check_header(path: Path) -> None:
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+    if size > _LARGEST_HEADER:
+        raise PandaError(f"a damaged or truncated safetensors file (its header takes {size} bytes)")

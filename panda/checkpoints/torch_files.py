@@ -10,7 +10,7 @@ import functools
 import io
 import mmap
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from panda.errors import PandaError
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 """The first of the five pickles of the older stream."""
+
+_LARGEST_DIRECTORY = 1 << 23  # bytes: some 100,000 members, where large checkpoints have a thousand
 
 Load = Callable[[Any], tuple[Storage, bytes]]
 
@@ -38,6 +40,7 @@ def read_torch(path: Path) -> Checkpoint:
             content, load = read_legacy(view)
             return _checkpoint(content, load, size)
         try:
+            _check_directory(view)
             with zipfile.ZipFile(file) as archive:
                 content, load = _read_zip(archive, size)
                 return _checkpoint(content, load, size)
@@ -51,6 +54,16 @@ def _checkpoint(content: Any, load: Load, size: int) -> Checkpoint:
     else:
         container, records = find_generator(content)
     return Checkpoint(container, read_tensors(records, load, size))
+
+
+def _check_directory(view: mmap.mmap) -> None:
+    """Refuse a list of members that would take long to read, by both sizes that a zip may tell."""
+    end, end64 = view.rfind(b"PK\5\6"), view.rfind(b"PK\6\6")
+    told = [int.from_bytes(view[end + 12 : end + 16], "little")] if end >= 0 else []
+    told += [int.from_bytes(view[end64 + 40 : end64 + 48], "little")] if end64 >= 0 else []
+    found = [size for size in told if size < len(view)]  # others are placeholders, or damage
+    if max(found, default=0) > _LARGEST_DIRECTORY:
+        raise PandaError(f"a zip whose list of members takes {max(found)} bytes")
 
 
 def _read_zip(archive: zipfile.ZipFile, size: int) -> tuple[Any, Load]:
@@ -81,17 +94,20 @@ def _read_zip(archive: zipfile.ZipFile, size: int) -> tuple[Any, Load]:
     return content, load
 
 
-def read_legacy(stream: Stream) -> tuple[Any, Load]:
-    """Read the older stream: its content, and how to get at its storages while it is open."""
-    if parse(stream) != LEGACY_MAGIC:
+def read_legacy(stream: Stream, steps: Iterator[object] | None = None) -> tuple[Any, Load]:
+    """Read the older stream: its content, and how to get at its storages while it is open.
+
+    ``steps`` are those of `parse`.
+    """
+    if parse(stream, None, steps) != LEGACY_MAGIC:
         raise PandaError("not a torch file: its magic number is missing")
-    parse(stream)  # protocol version
-    parse(stream)  # sizes of C types
+    parse(stream, None, steps)  # protocol version
+    parse(stream, None, steps)  # sizes of C types
     persistent: list[Any] = []
-    content = parse(stream, persistent)
+    content = parse(stream, persistent, steps)
     storages = {storage.key: storage for storage in map(Storage.of, persistent)}
     data = {}
-    keys = parse(stream)
+    keys = parse(stream, None, steps)
     if not isinstance(keys, list):
         raise PandaError("a damaged torch file: the list of its storages is missing")
     for key in keys:

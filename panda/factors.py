@@ -17,7 +17,7 @@ from torch import Tensor
 from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.errors import PandaError
 from panda.generator import Generator, Layer
-from panda.zoo.cache import check_target, staging
+from panda.zoo.cache import check_target, no_pipe, staging
 
 FORMAT = 1
 WEIGHTS = "factors.safetensors"
@@ -165,7 +165,7 @@ class Factors:
         """Read what `save` wrote; raises `PandaError` where it is something else or damaged."""
         folder = Path(folder)
         try:
-            config = json.loads((folder / "config.json").read_text())
+            config = json.loads(no_pipe(folder / "config.json").read_text())
             layer = _layer(config.pop("layer"))
             generator = config.pop("generator")
             version = config.pop("format")
@@ -255,7 +255,7 @@ def read_npy(path: str | Path) -> Tensor:
     own reader compiles the header, allocates what it declares, and fails in many ways.
     """
     try:
-        with Path(path).open("rb") as file:
+        with no_pipe(Path(path)).open("rb") as file:
             head, size = file.read(10), Path(path).stat().st_size
             length = int.from_bytes(head[8:], "little")
             told = re.fullmatch(NPY, file.read(length))

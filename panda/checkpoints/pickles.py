@@ -7,11 +7,12 @@ interpret or leave alone. A name that no checkpoint needs is refused before anyt
 
 from __future__ import annotations
 
+import os
 import pickletools
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, BinaryIO, Protocol, cast
 
 from panda.errors import PandaError
 
@@ -75,13 +76,32 @@ class Record:
 
 
 class Stream(Protocol):
-    """A `BytesIO` or an `mmap`: however much is asked for, they give no more than there is."""
+    """A `BytesIO` or a `File`: however much is asked for, they give no more than there is."""
 
     def read(self, size: int, /) -> bytes:
         """Return at most ``size`` bytes."""
 
     def readline(self) -> bytes:
         """Return the bytes up to the next line feed."""
+
+
+class File:
+    """An open file as a stream. It is not mapped: a file cut short meanwhile would end the process.
+
+    No memory is taken for bytes that it had not when it was opened.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.size = file, os.fstat(file.fileno()).st_size
+        self.tell = file.tell
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most ``size`` bytes."""
+        return self._file.read(max(0, min(size, self.size - self._file.tell())))
+
+    def readline(self) -> bytes:
+        """Return the bytes up to the next line feed."""
+        return self._file.readline(self.size)
 
 
 def parse(

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from panda.errors import PandaError
 from panda.progress import bar
-from panda.zoo.cache import workspace
+from panda.zoo.cache import no_pipe, workspace
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def run_client(
 def read_checked(path: Path, sha256: str, origin: str) -> bytes:
     """Read an archive whole; raises `PandaError`, which names the origin, for another one."""
     try:
-        data = path.read_bytes()
+        data = no_pipe(path).read_bytes()
     except OSError as error:
         raise PandaError(f"{path} cannot be read: {error.strerror}") from error
     found = hashlib.sha256(data).hexdigest()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from panda.errors import PandaError
+from panda.errors import MachineError, PandaError
 from panda.zoo.cache import home
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class Url:
         sums = [self._complete(download) for download in downloads]
         try:
             yield folder if len(downloads) > 1 else downloads[0].path
+        except MachineError:
+            raise  # nothing is wrong with what came; it is kept for the next try
         except PandaError:  # whole, but not what was wanted: nothing to go on from
             for download in downloads:
                 download.path.unlink(missing_ok=True)

@@ -116,6 +116,7 @@ def torment(make: Callable[[Path], Command], times: int, seed: int) -> dict[str,
             strange = found - {str(path.relative_to(folder)) for path in files} - command.left
             assert not strange, f"left behind: {strange}"
             shutil.rmtree(folder)
+            print(".", end="", file=sys.stderr, flush=True)
     return counts
 
 
@@ -124,7 +125,7 @@ def fit(folder: Path) -> Command:
     resume.SECONDS = 0.0
     fitting.create_generator = lambda name, device: TinyGenerator()
     folder.mkdir(parents=True, exist_ok=True)
-    arguments = ["fit", "tiny", "c", "--parts", "3", "--seeds", "0-159", "--out", str(folder / "f")]
+    arguments = ["fit", "tiny", "b", "--parts", "2", "--seeds", "0-95", "--out", str(folder / "f")]
 
     def essence(result: Path) -> object:
         factors = Factors.load(result)

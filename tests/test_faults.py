@@ -12,7 +12,7 @@ import pytest
 import torch
 from test_fetch import CPU, FILE, cache, kept, web, weights  # noqa: F401
 
-from panda import PandaError
+from panda import Layer, PandaError
 from panda.checkpoints import read as reading
 from panda.checkpoints import torch_files
 from panda.checkpoints.read import read_checkpoint
@@ -22,6 +22,7 @@ from panda.factorize import fit
 from panda.factors import Factors
 from panda.samples import Samples
 from panda.zoo.cache import staging
+from panda.zoo.download import Download
 
 GOLDENS = Path(__file__).parent / "goldens"
 
@@ -182,6 +183,12 @@ def test_a_full_disk_while_sampling_says_where(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
+def test_a_backend_that_lies_about_its_layers_is_refused(tiny):
+    tiny.layers["b"] = Layer("b", 12, 9, 9)
+    with pytest.raises(PandaError, match=r"gave features \(16, 12, 8, 8\) at b, its layer says"):
+        fit(tiny, "b", seeds=range(16))
+
+
 def at_once(count, call):
     """Call it in so many processes at the same time; how many of them it succeeded in."""
     context = multiprocessing.get_context("fork")
@@ -225,6 +232,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from panda.zoo.cache import staging
+from panda.zoo.download import Download
 with staging(Path(sys.argv[1])) as work:
     work.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
@@ -246,3 +254,15 @@ def test_what_a_killed_process_left_goes_with_the_next_one(tmp_path):
     assert target.read_text() == "first"
     names = {".out.txt.mine", ".other.txt.abcdefgh", "out.txt"}
     assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def test_a_kill_just_before_the_end_leaves_no_download_for_ever(cache, web, monkeypatch):  # noqa: F811
+    mine = weights(web)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Download, "note", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(Download, "run", lambda self: self.path.write_bytes(FILE))
+        (cache / "downloads" / mine.source._downloads()[0].path.parent.name).mkdir(parents=True)
+        mine.fetch()
+    assert kept(cache) == ["net.pkl", "toy.safetensors"]
+    mine.fetch()
+    assert kept(cache) == ["toy.safetensors"]

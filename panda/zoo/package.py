@@ -51,6 +51,9 @@ class Package(ABC):
                 (files / PurePosixPath(name).name).write_bytes(content)
             yield files
 
+    def tidy(self) -> None:  # noqa: B027
+        """Nothing is left: downloads lie in a folder that goes with them."""
+
     @property
     def missing(self) -> str:
         """How an error begins where the archive cannot be had."""

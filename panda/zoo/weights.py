@@ -33,6 +33,9 @@ class Source(Protocol):
         ``local`` is the user's own copy, taken instead of a download. Raises `PandaError`.
         """
 
+    def tidy(self) -> None:
+        """Remove what is left of downloads, once their weights are cached."""
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -64,6 +67,7 @@ class Weights:
         make this generator; the cache is then as it was.
         """
         if self._whole() and local is None:
+            self.source.tidy()
             return
         import torch
 

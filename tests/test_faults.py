@@ -243,16 +243,16 @@ def test_what_a_killed_process_left_goes_with_the_next_one(tmp_path):
     target = tmp_path / "out.txt"
     subprocess.run([sys.executable, "-c", KILLED, str(target)], check=False)
     (left,) = tmp_path.iterdir()
-    assert left.name.startswith(".out.txt.")
-    (tmp_path / ".out.txt.mine").mkdir()
-    (tmp_path / ".other.txt.abcdefgh").mkdir()
+    assert left.name.startswith(".out.txt.panda-")
+    (tmp_path / ".out.txt.settings").mkdir()
+    (tmp_path / ".other.txt.panda-abcdefgh").mkdir()
     with staging(target) as first:
         first.write_text("first")
         with staging(target) as second:  # as of another process: it is at work
             second.write_text("second")
         assert first.exists()
     assert target.read_text() == "first"
-    names = {".out.txt.mine", ".other.txt.abcdefgh", "out.txt"}
+    names = {".out.txt.settings", ".other.txt.panda-abcdefgh", "out.txt"}
     assert {path.name for path in tmp_path.iterdir()} == names
 
 

@@ -29,7 +29,7 @@ def doctor(options: argparse.Namespace) -> int:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", PandaWarning)
         found = plugins()
-    report = {
+    report: dict[str, Any] = {
         "versions": _versions(),
         "devices": _devices(),
         "settings": {name: value for name, value in os.environ.items() if _is_ours(name)},

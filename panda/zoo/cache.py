@@ -75,6 +75,9 @@ def lock() -> Iterator[None]:
         yield
 
 
+MARK = "panda-"
+"""In the names of temporary folders, which nobody else gives to a folder of his own."""
+
 _OURS: set[Path] = set()
 """Temporary folders of this process, which holds them; nobody else looks into those."""
 
@@ -97,7 +100,7 @@ def staging(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _held(target.parent):
             _sweep(target)
-            folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+            folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.{MARK}", dir=target.parent))
             held += _hold(folder)
             _OURS.add(folder)
         work = folder / target.name
@@ -145,7 +148,7 @@ def _hold(folder: Path, wait: bool = False) -> list[int]:
 
 def _sweep(target: Path) -> None:
     """Remove what nobody holds of earlier stagings of the same target: their process is gone."""
-    pattern = re.compile(rf"\.{re.escape(target.name)}\.[a-z0-9_]{{8}}")
+    pattern = re.compile(rf"\.{re.escape(target.name)}\.{MARK}[a-z0-9_]{{8}}")
     for entry in os.scandir(target.parent):
         if pattern.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
             for descriptor in _hold(Path(entry.path)):

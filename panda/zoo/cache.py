@@ -146,6 +146,13 @@ def _hold(folder: Path, wait: bool = False) -> list[int]:
         return []
 
 
+def sweep(target: Path) -> None:
+    """Remove what killed processes left of stagings of this target."""
+    if target.parent.is_dir():
+        with _held(target.parent):
+            _sweep(target)
+
+
 def _sweep(target: Path) -> None:
     """Remove what nobody holds of earlier stagings of the same target: their process is gone."""
     pattern = re.compile(rf"\.{re.escape(target.name)}\.{MARK}[a-z0-9_]{{8}}")

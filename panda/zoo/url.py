@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from panda.errors import MachineError, PandaError
-from panda.zoo.cache import home
+from panda.zoo.cache import home, sweep
 
 if TYPE_CHECKING:
     from panda.zoo.download import Download
@@ -63,6 +63,7 @@ class Url:
         """Remove what was downloaded and is needed no more, as after a kill at the last moment."""
         for download in self._downloads():
             download.path.unlink(missing_ok=True)
+            sweep(download.notes_path)
 
     def _downloads(self) -> list[Download]:
         from panda.zoo.download import Download  # http and ssl take long to import

@@ -141,7 +141,7 @@ def edit_images(
 def refine(factors: Factors, features: Tensor) -> Tensor:
     """Parts ``[N, S, R_S]`` fitted to each of the features ``[N, C, H, W]`` (paper, 3.3)."""
     on = factors.to(features.device)
-    parts = refine_parts(on.appearances, on.parts, features.flatten(2))
+    parts = refine_parts(on.appearances, on.parts, features.flatten(2).to(on.parts))
     empty = torch.nonzero((parts.amax(1) <= 0).cpu())
     for sample, part in empty.tolist():
         parts[sample, :, part] = on.parts[:, part]  # a part this sample does not have: keep it

@@ -40,9 +40,11 @@ class NamedEdit:
 
 def read_zoo(path: str | Path) -> dict[str, NamedEdit]:
     """Every edit of a zoo by name; raises `PandaError` where the file is something else."""
+    from panda.zoo.cache import no_pipe
+
     path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(no_pipe(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise PandaError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

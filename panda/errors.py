@@ -10,6 +10,10 @@ class PandaError(Exception):
     """What was given, what was expected, and the nearest valid choice or the command that helps."""
 
 
+class MachineError(PandaError):
+    """What this machine refused, such as a full disk: the input may be good, and is kept."""
+
+
 class PandaWarning(UserWarning):
     """Something was left out, and the rest works: a broken plugin, a name registered twice."""
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.errors import PandaError
 from panda.generator import Generator, Layer
-from panda.zoo.cache import check_target, staging
+from panda.zoo.cache import check_target, no_pipe, staging
 
 FORMAT = 1
 WEIGHTS = "factors.safetensors"
@@ -31,6 +31,12 @@ TENSORS = {
     "mean": 1,
 }
 """The tensors of factors, and how many dimensions each has."""
+
+NPY = re.compile(
+    rb"\{'descr': '([<>]f[248])', 'fortran_order': (True|False), "
+    rb"'shape': \(([0-9]{1,9}), ([0-9]{1,9})\), \} *\n"
+)
+"""The header of a matrix of floats as numpy.save writes it, version 1.0."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +165,7 @@ class Factors:
         """Read what `save` wrote; raises `PandaError` where it is something else or damaged."""
         folder = Path(folder)
         try:
-            config = json.loads((folder / "config.json").read_text())
+            config = json.loads(no_pipe(folder / "config.json").read_text())
             layer = _layer(config.pop("layer"))
             generator = config.pop("generator")
             version = config.pop("format")
@@ -243,11 +249,27 @@ def scale_parts(parts: Tensor) -> Tensor:
 
 
 def read_npy(path: str | Path) -> Tensor:
-    """Read a matrix of the released code's ``.npy`` factor files; never unpickles."""
+    """Read a matrix of the released code's ``.npy`` factor files, as float32; it is only data.
+
+    Raises `PandaError` where the file is damaged or holds anything but a matrix of floats. NumPy's
+    own reader compiles the header, allocates what it declares, and fails in many ways.
+    """
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise PandaError(f"{path} is not a plain .npy matrix: {error}") from error
-    if array.ndim != 2 or array.dtype.kind != "f":
-        raise PandaError(f"{path} holds {array.dtype} {array.shape}, expected a float matrix")
-    return torch.from_numpy(array.astype(np.float32))
+        with no_pipe(Path(path)).open("rb") as file:
+            head, size = file.read(10), Path(path).stat().st_size
+            length = int.from_bytes(head[8:], "little")
+            told = re.fullmatch(NPY, file.read(length))
+            if told is None or not head.startswith(b"\x93NUMPY\x01"):
+                raise PandaError(
+                    f"{path} is not a plain .npy matrix of floats, as numpy.save writes them"
+                )
+            kind, (rows, columns) = np.dtype(told[1].decode()), map(int, told.group(3, 4))
+            if rows * columns * kind.itemsize != size - len(head) - length:
+                raise PandaError(f"{path} is damaged: it has not {rows} x {columns} values")
+            array = np.frombuffer(file.read(), kind)
+    except OSError as error:
+        raise PandaError(f"{path} cannot be read: {error.strerror or error}") from error
+    if len(array) != rows * columns:
+        raise PandaError(f"{path} changed while it was read")
+    matrix = array.reshape(rows, columns, order="F" if told[2] == b"True" else "C")
+    return torch.from_numpy(matrix.astype(np.float32, order="C"))

@@ -19,6 +19,9 @@ BATCH_BYTES = 16 * 2**20
 Batches are what processes share out, so their size depends on nothing but the layer.
 """
 
+HUGE = 1e10
+"""Solvers multiply features four times; networks have none beyond some 1e5."""
+
 
 @dataclass(frozen=True)
 class Features:
@@ -45,7 +48,10 @@ class Features:
         return -(-len(self.seeds) // self.size)
 
     def __getitem__(self, index: int) -> Tensor:
-        """Sample a batch. Raises `PandaError` for NaN, infinity or a shape not declared."""
+        """Sample a batch, as float32 whatever the generator computes in.
+
+        Raises `PandaError` for NaN, infinity, numbers beyond `HUGE`, and a shape not declared.
+        """
         if index >= len(self):
             raise IndexError(index)
         seeds = self.seeds[index * self.size : (index + 1) * self.size]
@@ -68,14 +74,19 @@ class Features:
                 f"{self.generator.name} gave features {tuple(x.shape)} at {layer.name},"
                 f" its layer says {expected}"
             )
-        if not bool(torch.isfinite(x.sum())):
-            broken = [
-                seed
-                for seed, row in zip(seeds, x, strict=True)
-                if not bool(torch.isfinite(row).all())
-            ]
+        if not x.is_floating_point():
             raise PandaError(
-                f"{self.generator.name} gave NaN or infinite features at {layer.name} for seed"
-                f" {broken[0] if broken else seeds[0]}; factors of such features would be wrong"
+                f"{self.generator.name} gave features of {x.dtype} at {layer.name}, expected floats"
             )
-        return x.flatten(2)
+        if not _are_sane(x):
+            broken = next(seed for seed, row in zip(seeds, x, strict=True) if not _are_sane(row))
+            raise PandaError(
+                f"{self.generator.name} gave NaN, infinite or huge (over {HUGE:g}) features at"
+                f" {layer.name} for seed {broken}; factors of such features would be wrong"
+            )
+        return x.flatten(2).float()
+
+
+def _are_sane(x: Tensor) -> bool:
+    """Whether all are numbers that can be multiplied; a minimum with NaN is NaN."""
+    return all(abs(float(end)) <= HUGE for end in torch.aminmax(x))

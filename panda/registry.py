@@ -99,6 +99,13 @@ def _chosen(points: object) -> list[EntryPoint]:
     if limit is None:
         return ordered
     wanted = {name.strip() for name in limit.split(",") if name.strip()}
+    known = {point.name for point in ordered}
+    for name in sorted(wanted - known):
+        warnings.warn(
+            f"PANDA_PLUGINS names {name!r}, which is no plugin here{nearest(name, sorted(known))}",
+            PandaWarning,
+            stacklevel=3,
+        )
     return [point for point in ordered if point.name in wanted]
 
 

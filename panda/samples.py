@@ -12,7 +12,7 @@ from typing import IO
 import torch
 from torch import Tensor
 
-from panda.errors import PandaError
+from panda.errors import MachineError, PandaError
 from panda.zoo.cache import home
 
 MEMORY = 2**28
@@ -38,7 +38,7 @@ class Samples:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.lengths = list(lengths)
-        self.row, self._device, self._dtype = row, device, dtype
+        self.row, self._device, self._dtype, self._path = row, device, dtype, path
         size = dtype.itemsize * row[0] * row[1]
         few = size * total <= MEMORY or device.type != "cpu"
         self._file = None if few and path is None else _open(path)
@@ -57,7 +57,10 @@ class Samples:
             assert self._file is not None
             block = torch.empty(length, *self.row, dtype=self._dtype)
             self._file.seek(offset)
-            offset += self._file.readinto(block.numpy().reshape(-1).view("u1"))  # type: ignore[attr-defined]
+            found: int = self._file.readinto(block.numpy().reshape(-1).view("u1"))  # type: ignore[attr-defined]
+            if found != block.nbytes:
+                raise PandaError("the file of compressed samples was cut short by another program")
+            offset += found
             yield block.to(self._device)
 
     def empty(self) -> Tensor:
@@ -69,15 +72,21 @@ class Samples:
         if self._blocks is not None:
             self._blocks.append(block)
         if self._file is not None:
-            self._file.seek(0, os.SEEK_END)
-            self._file.write(block.cpu().contiguous().numpy().data)
+            try:
+                self._file.seek(0, os.SEEK_END)
+                self._file.write(block.cpu().contiguous().numpy().data)
+            except OSError as error:
+                raise _cannot_keep(self._path, error) from error
         self.lengths.append(len(block))
 
     def sync(self) -> None:
         """Wait until the disk holds what was appended."""
         if self._file is not None:
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            try:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                raise _cannot_keep(self._path, error) from error
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Samples:
         """The same samples, each block changed."""
@@ -97,7 +106,9 @@ def _open(path: Path | None) -> IO[bytes]:
         home().mkdir(parents=True, exist_ok=True)
         return tempfile.TemporaryFile(dir=home())
     except OSError as error:
-        raise PandaError(
-            f"cannot keep samples in {path or home()}: {error.strerror}; PANDA_HOME may name"
-            " another folder"
-        ) from error
+        raise _cannot_keep(path, error) from error
+
+
+def _cannot_keep(path: Path | None, error: OSError) -> PandaError:
+    remedy = "" if path else "; PANDA_HOME may name another folder"
+    return MachineError(f"cannot keep samples in {path or home()}: {error.strerror}{remedy}")

@@ -39,8 +39,8 @@ class TorchModule(Generator):
 
     ``layers`` are names of submodules (as `Module.named_modules` gives them) that run once in each
     forward pass and return features ``[N, C, H, W]``; their sizes, their order and the resolution
-    are found by one run. The module is moved, put into eval mode and frozen in place (also where
-    that run fails), and used by one thread at a time.
+    are found by one run. The module is moved, put into eval mode and frozen in place, and used by
+    one thread at a time. Where that run fails, it learns again as before, on the new device.
 
     Latents are ``z``: ``[N, *latent]`` standard normal draws, or what ``draw(seeds)`` gives, each
     row from its own seed alone. ``images`` turns what the module returns into images
@@ -64,7 +64,7 @@ class TorchModule(Generator):
         draw: Callable[[Sequence[int]], Tensor] | None = None,
         images: Callable[[Any], Tensor] = lambda output: output,
         device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
+        dtype: str | torch.dtype = torch.float32,
     ) -> None:
         self.name = type(module).__name__
         if isinstance(module, torch.jit.ScriptModule) or not isinstance(module, nn.Module):
@@ -75,11 +75,20 @@ class TorchModule(Generator):
             raise PandaError(
                 f"latent is the shape of one, such as (512,), but {latent!r} was given"
             )
-        self.device, self.dtype = torch.device(device), dtype
+        self.device, self.dtype = torch.device(device), _dtype(dtype)
         self.latent, self.draw, self.images = tuple(latent), draw, images
         self._submodules = _submodules(module, self.name, layers)
-        self.module = module.eval().requires_grad_(False).to(self.device, dtype)
-        self.layers, self.resolution = self._measure(layers)
+        modes = [(part, part.training) for part in module.modules()]
+        learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        try:
+            self.module = module.eval().requires_grad_(False).to(self.device, self.dtype)
+            self.layers, self.resolution = self._measure(layers)
+        except BaseException:
+            for part, mode in modes:
+                part.training = mode
+            for parameter in learned:
+                parameter.requires_grad_()
+            raise
 
     def sample(
         self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None
@@ -208,6 +217,14 @@ def _submodules(module: nn.Module, name: str, paths: Sequence[str]) -> dict[str,
         if path not in known:
             raise PandaError(f"{name} has no module {path!r}{nearest(str(path), known)}")
     return {path: known[path] for path in paths}
+
+
+def _dtype(given: str | torch.dtype) -> torch.dtype:
+    """torch's own type; raises `PandaError` for one that holds no fractions."""
+    kind = getattr(torch, given, None) if isinstance(given, str) else given
+    if not isinstance(kind, torch.dtype) or not kind.is_floating_point:
+        raise PandaError(f"dtype {given!r} is no type of floats, such as torch.float32")
+    return kind
 
 
 def _layer(path: str, output: object) -> Layer:

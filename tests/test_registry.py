@@ -129,6 +129,13 @@ def test_panda_plugins_limits_what_loads(install, monkeypatch):
     assert list_generators() == ["toy-b", "toy-c"]
 
 
+def test_panda_plugins_warns_of_a_name_that_is_none(install, monkeypatch):
+    monkeypatch.setenv("PANDA_PLUGINS", "good, sane")
+    install(good="Good", same="Same")
+    with pytest.warns(PandaWarning, match="PANDA_PLUGINS names 'sane', which is no .* mean 'same'"):
+        assert list_generators() == ["toy-a", "toy-b"]
+
+
 def test_an_unknown_generator_names_the_nearest(install):
     install(good="Good")
     with pytest.raises(PandaError, match="no generator 'toy-d'; did you mean 'toy-"):

@@ -310,3 +310,21 @@ def test_labels_and_truncations_without_a_meaning_are_refused():
         chain().sample([0], label=1)
     with pytest.raises(PandaError, match="only truncation 1 has a meaning, but 0.5 was given"):
         uniform().sample([0], truncation=0.5)
+
+
+def test_a_module_that_does_not_run_learns_as_before():
+    module = seeded(Chain())
+    module[1].eval()
+    with pytest.raises(PandaError, match="does not run on latents"):
+        TorchModule(module, ["2"], latent=(7, 1, 1))
+    assert all(parameter.requires_grad for parameter in module.parameters())
+    assert module.training
+    assert not module[1].training
+
+
+def test_types_may_be_named_and_must_hold_fractions():
+    generator = TorchModule(seeded(Chain()), ["2"], latent=(6, 1, 1), dtype="float64")
+    assert generator.forward(generator.sample([0])).dtype == torch.float64
+    for wrong in ("int8", "flat32", torch.int64, 3):
+        with pytest.raises(PandaError, match="is no type of floats, such as torch.float32"):
+            TorchModule(seeded(Chain()), ["2"], latent=(6, 1, 1), dtype=wrong)

@@ -25,10 +25,11 @@ def is_array(value: Any) -> bool:
     return isinstance(value, Record) and value.name in _SCALARS | _ARRAYS
 
 
-def read_array(value: Any) -> np.ndarray:
+def read_array(value: Any, most: int) -> np.ndarray:
     """Return a copy of the array or scalar (without dimensions) that a record describes.
 
-    Raises `PandaError` where it is no array, or its shape does not fit the bytes it comes with.
+    Raises `PandaError` where it is no array, its shape does not fit the bytes it comes with, or it
+    has more than ``most`` bytes.
     """
     match value:
         case Record(name, (dtype, bytes() as data)) if name in _SCALARS:
@@ -48,6 +49,8 @@ def read_array(value: Any) -> np.ndarray:
     wanted = math.prod(shape) * kind.itemsize
     if wanted != len(data):
         raise PandaError(f"a numpy array of {wanted} bytes with a content of {len(data)} bytes")
+    if wanted > most:
+        raise PandaError(f"shape {list(shape)} wants more memory than the file can fill")
     array = np.frombuffer(data, kind).reshape(shape, order="F" if fortran else "C")
     return np.array(array, dtype=kind.newbyteorder("="), order="C")
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from panda.checkpoints.checkpoint import Checkpoint
-from panda.checkpoints.pickles import Record, describe
+from panda.checkpoints.pickles import LONGEST, Record, describe
 from panda.checkpoints.plain import plain
 from panda.checkpoints.storages import Storage, read_tensors
 from panda.checkpoints.torch_files import read_legacy
@@ -33,7 +33,9 @@ def read_nvidia_pytorch(content: dict[str, Any], file_size: int) -> Checkpoint:
     network = content["G_ema"]
     records = dict(_entries(network, "", set()))
     arguments = plain(_table(_state(network, "G_ema"), "_init_kwargs"))
-    load = functools.cache(_load)  # tensors may share a storage
+    steps = iter(range(LONGEST))
+    # Tensors may share a storage, and many may name one stream, which is not to be read each time.
+    load = functools.cache(lambda place: _load(place, steps))
     return Checkpoint("nvidia-pytorch", read_tensors(records, load, file_size), arguments)
 
 
@@ -72,9 +74,9 @@ def _table(state: dict[str, Any], group: str) -> dict[str, Any]:
     return table
 
 
-def _load(place: Any) -> tuple[Storage, bytes]:
+def _load(place: Any, steps: Iterator[object]) -> tuple[Storage, bytes]:
     match place:
         case Record("torch.storage._load_from_bytes", (bytes() as data,)):
-            content, load = read_legacy(io.BytesIO(data))
+            content, load = read_legacy(io.BytesIO(data), steps)
             return load(content)
     raise PandaError(f"{describe(place)} where a storage belongs")

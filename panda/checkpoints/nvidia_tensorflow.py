@@ -15,6 +15,7 @@ from panda.checkpoints.arrays import read_array
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.pickles import Record, describe
 from panda.checkpoints.plain import plain
+from panda.checkpoints.storages import SHARING
 from panda.errors import PandaError
 
 _NETWORKS = {"tfutil.Network", "dnnlib.tflib.network.Network"}
@@ -29,17 +30,19 @@ def is_nvidia_tensorflow(content: Any) -> bool:
     )
 
 
-def read_nvidia_tensorflow(content: Any) -> Checkpoint:
+def read_nvidia_tensorflow(content: Any, file_size: int) -> Checkpoint:
     """Return the variables of Gs, those of a component under ``mapping/`` or ``synthesis/``.
 
     The config is its constructor arguments, ``version`` and ``build_func_name``. Raises
-    `PandaError` where a network or one of its variables is damaged.
+    `PandaError` where a network or one of its variables is damaged, or where all of them want much
+    more memory than the file could hold.
     """
     state = _state(content[2])
-    tensors = {}
+    left, tensors = SHARING * file_size, {}
     for name, value in _variables(state):
         try:
-            tensors[name] = torch.from_numpy(read_array(value))
+            tensors[name] = torch.from_numpy(read_array(value, left))
+            left -= tensors[name].nbytes
         except PandaError as error:
             raise PandaError(f"{name!r:.80} cannot be read: {error}") from error
     facts = {key: state.get(key) for key in ("version", "build_func_name")}

@@ -20,6 +20,7 @@ from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.storages import SHARING
 from panda.errors import PandaError
 
+_LONGEST = 1 << 25  # bytes of XML, whose nodes may take twenty times as much in memory
 _DTYPES = {"f32": "<f4", "f16": "<f2", "i64": "<i8", "i32": "<i4"}
 
 
@@ -80,9 +81,12 @@ def read_ir(xml: bytes, constants: bytes) -> list[Node]:
     """
     if not xml.lstrip().startswith((b"<?xml", b"<net")) or b"<!" in xml:
         raise PandaError("not an OpenVINO IR: expected a plain XML <net> without declarations")
+    if len(xml) > _LONGEST:
+        raise PandaError(f"an OpenVINO graph of over {_LONGEST} bytes of XML")
     try:
-        root = ET.fromstring(xml)
-    except ET.ParseError as error:
+        # As text, since a file may name another encoding and hide declarations in that.
+        root = ET.fromstring(xml.decode())
+    except (ET.ParseError, UnicodeDecodeError) as error:
         raise PandaError(f"not an OpenVINO IR: the XML is damaged ({error})") from error
     if root.tag != "net":
         raise PandaError(f"not an OpenVINO IR: expected <net>, found <{root.tag}>")

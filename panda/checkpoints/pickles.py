@@ -7,10 +7,12 @@ interpret or leave alone. A name that no checkpoint needs is refused before anyt
 
 from __future__ import annotations
 
+import os
 import pickletools
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, BinaryIO, Protocol, cast
 
 from panda.errors import PandaError
 
@@ -50,7 +52,8 @@ TORCHSCRIPT = "__torch__."
 
 _DICTS = {"collections.OrderedDict", "dnnlib.util.EasyDict"}
 _SETS = {"builtins.set", "__builtin__.set"}
-_LONGEST = 1_000_000  # opcodes; large training checkpoints have under 100,000
+LONGEST = 1_000_000
+"""Opcodes of one file, the pickles inside it too; large training checkpoints have under 100,000."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Record:
 
 
 class Stream(Protocol):
-    """A `BytesIO` or an `mmap`: however much is asked for, they give no more than there is."""
+    """A `BytesIO` or a `File`: however much is asked for, they give no more than there is."""
 
     def read(self, size: int, /) -> bytes:
         """Return at most ``size`` bytes."""
@@ -82,20 +85,41 @@ class Stream(Protocol):
         """Return the bytes up to the next line feed."""
 
 
-def parse(stream: Stream, persistent: list[Any] | None = None) -> Any:
+class File:
+    """An open file as a stream. It is not mapped: a file cut short meanwhile would end the process.
+
+    No memory is taken for bytes that it had not when it was opened.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.size = file, os.fstat(file.fileno()).st_size
+        self.tell = file.tell
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most ``size`` bytes."""
+        return self._file.read(max(0, min(size, self.size - self._file.tell())))
+
+    def readline(self) -> bytes:
+        """Return the bytes up to the next line feed."""
+        return self._file.readline(self.size)
+
+
+def parse(
+    stream: Stream, persistent: list[Any] | None = None, steps: Iterator[object] | None = None
+) -> Any:
     """Read one pickle, up to its end, and return what it holds.
 
     Dicts of any kind are dicts and sets are lists; other objects are `Record`. Persistent ids are
-    added to ``persistent``, and refused where that is None. Raises `PandaError` for a damaged
+    added to ``persistent``, and refused where that is None. ``steps`` are those that are left to
+    all pickles of a file; by default, it has this one alone. Raises `PandaError` for a damaged
     pickle, a name that is not on the allow-list, and opcodes that no checkpoint has.
     """
     machine = _Machine(persistent)
+    left = iter(range(LONGEST)) if steps is None else steps
     try:
-        for count, (opcode, argument, _) in enumerate(
-            pickletools.genops(cast("IO[bytes]", stream))
-        ):
-            if count == _LONGEST:
-                raise PandaError(f"a pickle of over {_LONGEST} steps, more than any checkpoint has")
+        for opcode, argument, _ in pickletools.genops(cast("IO[bytes]", stream)):
+            if next(left, None) is None:
+                raise PandaError(f"a pickle of over {LONGEST} steps, more than any checkpoint has")
             machine.step(opcode.name, argument)
         return machine.stack[-1]
     except (ValueError, TypeError, IndexError) as error:

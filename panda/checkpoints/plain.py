@@ -9,6 +9,7 @@ from panda.checkpoints.arrays import is_array, read_array
 from panda.checkpoints.pickles import describe
 from panda.errors import PandaError
 
+_LONGEST = 1 << 24  # bytes of JSON, whose values may take twenty times as much in memory
 _MOST = 10_000  # values; a short pickle can name one list of lists many times over
 
 
@@ -23,6 +24,8 @@ def plain(value: Any) -> Any:
         if next(left, None) is None:
             raise PandaError(f"constructor arguments of over {_MOST} values")
         match value:
+            case int() if value.bit_length() > 64:
+                raise PandaError("constructor arguments with a number of over 64 bits")
             case None | bool() | int() | float() | str():
                 return value
             case list() | tuple():
@@ -30,16 +33,21 @@ def plain(value: Any) -> Any:
             case dict() if all(isinstance(key, str) for key in value):
                 return {key: copy(item) for key, item in value.items()}
             case _ if is_array(value):
-                return copy(read_array(value).tolist())
+                return copy(read_array(value, 8 * _MOST).tolist())
         raise PandaError(f"constructor arguments with {describe(value)}, expected plain data")
 
     return copy(value)
 
 
 def from_json(data: str | bytes) -> dict[str, Any]:
-    """Read one JSON object; raises `PandaError` where it is damaged or something else."""
+    """Read one JSON object in UTF-8.
+
+    Raises `PandaError` where it is damaged, something else, or so long that it would fill memory.
+    """
+    if len(data) > _LONGEST:
+        raise PandaError(f"JSON of over {_LONGEST} bytes, more than any checkpoint has")
     try:
-        value = json.loads(data)
+        value = json.loads(data if isinstance(data, str) else data.decode().removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
         raise PandaError(f"damaged JSON ({error})") from error
     if not isinstance(value, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +13,11 @@ from panda.checkpoints.huggingface import is_huggingface, read_huggingface
 from panda.checkpoints.nvidia_pytorch import is_nvidia_pytorch, read_nvidia_pytorch
 from panda.checkpoints.nvidia_tensorflow import is_nvidia_tensorflow, read_nvidia_tensorflow
 from panda.checkpoints.openvino import read_openvino
-from panda.checkpoints.pickles import describe, parse
+from panda.checkpoints.pickles import File, describe, parse
 from panda.checkpoints.tensorflowjs import read_model_json
 from panda.checkpoints.tensors import read_safetensors
 from panda.checkpoints.torch_files import LEGACY_MAGIC, read_torch
-from panda.errors import PandaError
+from panda.errors import MachineError, PandaError
 
 _EXPECTED = (
     "expected an NVIDIA pickle, a torch file, safetensors, a TensorFlow.js model.json, an OpenVINO"
@@ -45,13 +44,13 @@ def _one_sentence(path: Path) -> Iterator[None]:
     try:
         yield
     except PandaError as error:
-        raise PandaError(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
     except OSError as error:
         raise PandaError(f"{path} cannot be read: {error.strerror or error}") from error
     except RecursionError as error:
         raise PandaError(f"{path}: nested deeper than any checkpoint; {_EXPECTED}") from error
     except MemoryError as error:
-        raise PandaError(f"{path}: more than fits into the memory of this machine") from error
+        raise MachineError(f"{path}: more than fits into the memory of this machine") from error
     except Exception as error:  # the bytes of a stranger may upset any library in any way
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         raise PandaError(f"{path}: damaged in a way of its own ({reason}); {_EXPECTED}") from error
@@ -98,14 +97,15 @@ def _is_safetensors(head: bytes) -> bool:
 
 
 def _read_pickle(path: Path) -> Checkpoint:
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
+    with path.open("rb") as file:
+        view = File(file)
         content = parse(view)
         if content == LEGACY_MAGIC:
             return read_torch(path)
         if is_nvidia_pytorch(content):
-            return read_nvidia_pytorch(content, len(view))
+            return read_nvidia_pytorch(content, view.size)
         if is_nvidia_tensorflow(content):
-            return read_nvidia_tensorflow(content)
+            return read_nvidia_tensorflow(content, view.size)
     raise PandaError(f"a pickle of {describe(content)}; {_EXPECTED}")
 
 

@@ -5,7 +5,6 @@ Only the list of constants is read; the graph is left alone.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -60,7 +59,7 @@ def read_tensorflowjs(model: bytes, shards: Mapping[str, bytes]) -> dict[str, to
     """
     tensors: dict[str, torch.Tensor] = {}
     try:
-        groups = json.loads(model)["weightsManifest"]
+        groups = from_json(model)["weightsManifest"]
         paths = [path for group in groups for path in group["paths"]]
         if len(set(paths)) != len(paths):
             raise ValueError("a shard is listed twice")

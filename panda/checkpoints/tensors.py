@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.plain import from_json
+from panda.checkpoints.seal import seal, unsealed
 from panda.errors import PandaError
-from panda.zoo.cache import staging
+from panda.zoo.cache import no_pipe, staging
 
 CONFIG = "config"
 """The key of the metadata under which a checkpoint's config is kept, as JSON."""
@@ -31,7 +32,7 @@ def save_tensors(
             raise PandaError(
                 f"{path} cannot hold the name {error.object!r}: {error.reason}"
             ) from error
-        work.write_bytes(content)
+        work.write_bytes(seal(content))
 
 
 def load_tensors(
@@ -39,8 +40,8 @@ def load_tensors(
 ) -> dict[str, torch.Tensor]:
     """Read every tensor of a safetensors file; raises `PandaError` where it is damaged."""
     try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
+        return dict(read_safetensors(path).tensors)
+    except (PandaError, OSError) as error:
         raise PandaError(f"{path} is not a whole safetensors file ({error}); {remedy}") from error
 
 
@@ -55,12 +56,13 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 def read_safetensors(path: Path) -> Checkpoint:
     """Return the tensors and the config of a safetensors file, which may have none.
 
-    Raises `PandaError` where the file is damaged.
+    The file is read, not mapped: it may change later, and nothing here changes with it. Raises
+    `PandaError` where it is damaged.
     """
+    content = no_pipe(path).read_bytes()
+    metadata = unsealed(content)
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors = load(content)
     except SafetensorError as error:
         raise PandaError(f"a damaged or truncated safetensors file ({error})") from error
     return Checkpoint("safetensors", tensors, from_json(metadata.get(CONFIG, "{}")))

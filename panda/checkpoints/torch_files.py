@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import functools
 import io
-import mmap
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from panda.checkpoints.checkpoint import Checkpoint
-from panda.checkpoints.pickles import Record, Stream, describe, parse
+from panda.checkpoints.pickles import File, Record, Stream, describe, parse
 from panda.checkpoints.state_dicts import find_generator
 from panda.checkpoints.storages import Storage, read_tensors
 from panda.checkpoints.torchscript import is_torchscript, torchscript_tensors
@@ -23,6 +22,9 @@ from panda.errors import PandaError
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 """The first of the five pickles of the older stream."""
+
+_LONGEST_END = (1 << 16) + 100  # bytes: the two last records of a zip, and its longest comment
+_LARGEST_DIRECTORY = 1 << 23  # bytes: some 100,000 members, where large checkpoints have a thousand
 
 Load = Callable[[Any], tuple[Storage, bytes]]
 
@@ -32,12 +34,14 @@ def read_torch(path: Path) -> Checkpoint:
 
     Raises `PandaError` where the file is damaged or holds something else.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
-        if view[:2] != b"PK":
-            content, load = read_legacy(view)
+    with path.open("rb") as file:
+        stream = File(file)
+        size = stream.size
+        if file.peek(2)[:2] != b"PK":
+            content, load = read_legacy(stream)
             return _checkpoint(content, load, size)
         try:
+            _check_directory(file, size)
             with zipfile.ZipFile(file) as archive:
                 content, load = _read_zip(archive, size)
                 return _checkpoint(content, load, size)
@@ -51,6 +55,18 @@ def _checkpoint(content: Any, load: Load, size: int) -> Checkpoint:
     else:
         container, records = find_generator(content)
     return Checkpoint(container, read_tensors(records, load, size))
+
+
+def _check_directory(file: BinaryIO, size: int) -> None:
+    """Refuse a list of members that would take long to read, by both sizes that a zip may tell."""
+    file.seek(max(0, size - _LONGEST_END))
+    tail = file.read()
+    end, end64 = tail.rfind(b"PK\5\6"), tail.rfind(b"PK\6\6")
+    told = [int.from_bytes(tail[end + 12 : end + 16], "little")] if end >= 0 else []
+    told += [int.from_bytes(tail[end64 + 40 : end64 + 48], "little")] if end64 >= 0 else []
+    found = [length for length in told if length < size]  # others are placeholders, or damage
+    if max(found, default=0) > _LARGEST_DIRECTORY:
+        raise PandaError(f"a zip whose list of members takes {max(found)} bytes")
 
 
 def _read_zip(archive: zipfile.ZipFile, size: int) -> tuple[Any, Load]:
@@ -81,17 +97,20 @@ def _read_zip(archive: zipfile.ZipFile, size: int) -> tuple[Any, Load]:
     return content, load
 
 
-def read_legacy(stream: Stream) -> tuple[Any, Load]:
-    """Read the older stream: its content, and how to get at its storages while it is open."""
-    if parse(stream) != LEGACY_MAGIC:
+def read_legacy(stream: Stream, steps: Iterator[object] | None = None) -> tuple[Any, Load]:
+    """Read the older stream: its content, and how to get at its storages while it is open.
+
+    ``steps`` are those of `parse`.
+    """
+    if parse(stream, None, steps) != LEGACY_MAGIC:
         raise PandaError("not a torch file: its magic number is missing")
-    parse(stream)  # protocol version
-    parse(stream)  # sizes of C types
+    parse(stream, None, steps)  # protocol version
+    parse(stream, None, steps)  # sizes of C types
     persistent: list[Any] = []
-    content = parse(stream, persistent)
+    content = parse(stream, persistent, steps)
     storages = {storage.key: storage for storage in map(Storage.of, persistent)}
     data = {}
-    keys = parse(stream)
+    keys = parse(stream, None, steps)
     if not isinstance(keys, list):
         raise PandaError("a damaged torch file: the list of its storages is missing")
     for key in keys:

@@ -53,6 +53,12 @@ def _catalog(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     verb.set_defaults(run=_later("catalog", "show_plugins"))
     _json(verb)
 
+    verb = verbs.add_parser(
+        "doctor", help="versions, devices, cache and plugins on one page; 1 if something is ill"
+    )
+    verb.set_defaults(run=_later("doctor", "doctor"))
+    _json(verb)
+
     verb = verbs.add_parser("check", help="test a generator against the contract; 1 if it fails")
     verb.set_defaults(run=_later("checking", "check"))
     verb.add_argument("generator", help="a name, or a checkpoint file")

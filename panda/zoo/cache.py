@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from panda.errors import PandaError
+from panda.errors import MachineError, PandaError
 
 
 def home() -> Path:
@@ -21,6 +22,13 @@ def home() -> Path:
     return (Path(base).expanduser() if base else Path.home() / ".cache") / "panda"
 
 
+def no_pipe(path: Path) -> Path:
+    """The same path; raises `PandaError` for a pipe or device, which might be read for ever."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise PandaError(f"{path} is neither a file nor a folder")
+    return path
+
+
 @contextmanager
 def workspace() -> Iterator[Path]:
     """Yield an empty folder in the cache, gone afterwards; raises `PandaError` where it cannot."""
@@ -28,7 +36,7 @@ def workspace() -> Iterator[Path]:
         home().mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(prefix=".fetch-", dir=home())
     except OSError as error:
-        raise PandaError(f"cannot write to {home()}: {error.strerror}") from error
+        raise MachineError(f"cannot write to {home()}: {error.strerror}") from error
     with folder as name:
         yield Path(name)
 
@@ -51,7 +59,7 @@ def lock() -> Iterator[None]:
         home().mkdir(parents=True, exist_ok=True)
         file = (home() / ".lock").open("w")
     except OSError as error:
-        raise PandaError(f"cannot write to {home()}: {error.strerror}") from error
+        raise MachineError(f"cannot write to {home()}: {error.strerror}") from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -67,21 +75,34 @@ def lock() -> Iterator[None]:
         yield
 
 
+MARK = "panda-"
+"""In the names of temporary folders, which nobody else gives to a folder of his own."""
+
+_OURS: set[Path] = set()
+"""Temporary folders of this process, which holds them; nobody else looks into those."""
+
+
 @contextmanager
 def staging(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``target``; it becomes ``target`` when the block succeeds.
 
     The block may make a file or a directory of it. Whatever it raises, nothing half-written stays
-    and an earlier target is as it was; a link stays, and what it leads to is replaced. Raises
-    `PandaError` where the disk is full, the folder cannot be written, or a device is there.
+    and an earlier target is as it was; a link stays, and what it leads to is replaced. What a
+    process that was killed has left of the same target is removed. Raises `PandaError` where the
+    disk is full, the folder cannot be written, or a device is there.
     """
     target = target.resolve() if target.is_symlink() else target
     if target.exists() and not (target.is_file() or target.is_dir()):
         raise PandaError(f"{target} is no file that could be replaced; name another one")
     folder: Path | None = None
+    held: list[int] = []
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        with _held(target.parent):
+            _sweep(target)
+            folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.{MARK}", dir=target.parent))
+            held += _hold(folder)
+            _OURS.add(folder)
         work = folder / target.name
         yield work
         if target.is_dir() and work.is_dir():
@@ -89,10 +110,57 @@ def staging(target: Path) -> Iterator[Path]:
         else:
             work.replace(target)
     except OSError as error:
-        raise PandaError(f"cannot write {target}: {error.strerror or error}") from error
+        raise MachineError(f"cannot write {target}: {error.strerror or error}") from error
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+            _OURS.discard(folder)
+        for descriptor in held:
+            os.close(descriptor)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold a folder for a moment, so that nobody takes a new one inside it for an abandoned one."""
+    held = [] if folder in _OURS else _hold(folder, wait=True)
+    try:
+        yield
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+
+
+def _hold(folder: Path, wait: bool = False) -> list[int]:
+    """A descriptor that holds the folder until it is closed; none where that cannot be had."""
+    try:
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        return []
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        return [descriptor]
+    except OSError:
+        os.close(descriptor)
+        return []
+
+
+def sweep(target: Path) -> None:
+    """Remove what killed processes left of stagings of this target."""
+    if target.parent.is_dir():
+        with _held(target.parent):
+            _sweep(target)
+
+
+def _sweep(target: Path) -> None:
+    """Remove what nobody holds of earlier stagings of the same target: their process is gone."""
+    pattern = re.compile(rf"\.{re.escape(target.name)}\.{MARK}[a-z0-9_]{{8}}")
+    for entry in os.scandir(target.parent):
+        if pattern.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+            for descriptor in _hold(Path(entry.path)):
+                shutil.rmtree(entry.path, ignore_errors=True)
+                os.close(descriptor)
 
 
 def _swap(new: Path, target: Path, aside: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from panda.errors import PandaError
 from panda.progress import bar
-from panda.zoo.cache import workspace
+from panda.zoo.cache import no_pipe, workspace
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,9 @@ class Package(ABC):
             for name, content in self._read(data).items():
                 (files / PurePosixPath(name).name).write_bytes(content)
             yield files
+
+    def tidy(self) -> None:  # noqa: B027
+        """Nothing is left: downloads lie in a folder that goes with them."""
 
     @property
     def missing(self) -> str:
@@ -99,7 +102,7 @@ def run_client(
 def read_checked(path: Path, sha256: str, origin: str) -> bytes:
     """Read an archive whole; raises `PandaError`, which names the origin, for another one."""
     try:
-        data = path.read_bytes()
+        data = no_pipe(path).read_bytes()
     except OSError as error:
         raise PandaError(f"{path} cannot be read: {error.strerror}") from error
     found = hashlib.sha256(data).hexdigest()

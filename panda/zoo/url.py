@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from panda.errors import PandaError
-from panda.zoo.cache import home
+from panda.errors import MachineError, PandaError
+from panda.zoo.cache import home, sweep
 
 if TYPE_CHECKING:
     from panda.zoo.download import Download
@@ -44,20 +44,32 @@ class Url:
                 _check(local / name if len(self.files) > 1 else local, pinned, "published")
             yield local
             return
-        from panda.zoo.download import Download  # http and ssl take long to import
-
-        folder = home() / "downloads" / hashlib.sha256(self.description.encode()).hexdigest()[:8]
-        downloads = [Download(address, folder / name) for name, address in self.files.items()]
+        downloads = self._downloads()
         sums = [self._complete(download) for download in downloads]
         try:
-            yield folder if len(downloads) > 1 else downloads[0].path
+            path = downloads[0].path
+            yield path.parent if len(downloads) > 1 else path
+        except MachineError:
+            raise  # nothing is wrong with what came; it is kept for the next try
         except PandaError:  # whole, but not what was wanted: nothing to go on from
             for download in downloads:
                 download.path.unlink(missing_ok=True)
             raise
         for download, found in zip(downloads, sums, strict=True):
             download.note({"address": download.address, "sha256": found})
-            download.path.unlink()
+            download.path.unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Remove what was downloaded and is needed no more, as after a kill at the last moment."""
+        for download in self._downloads():
+            download.path.unlink(missing_ok=True)
+            sweep(download.notes_path)
+
+    def _downloads(self) -> list[Download]:
+        from panda.zoo.download import Download  # http and ssl take long to import
+
+        folder = home() / "downloads" / hashlib.sha256(self.description.encode()).hexdigest()[:8]
+        return [Download(address, folder / name) for name, address in self.files.items()]
 
     def _complete(self, download: Download) -> str:
         """Download one file to its end; return its sha256."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from panda.errors import PandaError
+from panda.checkpoints.seal import State, state
+from panda.errors import MachineError, PandaError
 from panda.zoo.architecture import Architecture
 from panda.zoo.cache import home, lock, staging
 
@@ -31,6 +32,9 @@ class Source(Protocol):
 
         ``local`` is the user's own copy, taken instead of a download. Raises `PandaError`.
         """
+
+    def tidy(self) -> None:
+        """Remove what is left of downloads, once their weights are cached."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class Weights:
         make this generator; the cache is then as it was.
         """
         if self._whole() and local is None:
+            self.source.tidy()
             return
         import torch
 
@@ -76,6 +81,8 @@ class Weights:
                 try:
                     save_checkpoint(work, (self.convert or read_checkpoint)(path))
                     self._build(work, torch.device("cpu"), torch.float32)
+                except MachineError:
+                    raise
                 except PandaError as error:
                     origin, reason = local or self.source.description, str(error)
                     reason = reason.removeprefix(f"{path}: ")
@@ -93,14 +100,8 @@ class Weights:
             raise PandaError(f"{self.path}: {error}; delete it to have it made again") from error
 
     def _whole(self) -> bool:
-        """Whether the cached file has the length that its head tells; no tensor is read."""
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            with safe_open(self.path, framework="numpy"):
-                return True
-        except (SafetensorError, OSError):
-            return False
+        """Whether the cached file holds what was written."""
+        return state(self.path) in (State.GOOD, State.UNKNOWN)
 
     def _build(self, path: Path, device: torch.device, dtype: torch.dtype) -> Generator:
         from panda.checkpoints.tensors import read_safetensors

@@ -120,11 +120,13 @@ class Weights:
 
 
 def number(facts: Mapping[str, Any], name: str, default: float | None) -> float | None:
-    """Read a positive number (or nothing) from what a file says of its network."""
+    """Read a positive number within reason (or nothing) from what a file says of its network."""
     value = facts.get(name, default)
-    if value is None or (isinstance(value, (int, float)) and 0 <= value < float("inf")):
+    if value is None or (isinstance(value, (int, float)) and 0 <= value <= 1 << 32):
         return value
-    raise PandaError(f"the file says {name}={value!r}, expected a positive number or nothing")
+    raise PandaError(
+        f"the file says {name}={value!r}, expected a positive number below 2^32 or nothing"
+    )
 
 
 def section(facts: Mapping[str, Any], name: str, default: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,0 +1,88 @@
+"""A checksum inside each safetensors file that we write, so that flipped bits are noticed.
+
+It is the sha256 of the bytes of all tensors, in the metadata. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from panda.errors import PandaError
+
+KEY = "panda_sha256"
+"""Of the metadata."""
+
+LARGEST_HEADER = 1 << 23
+"""Bytes: some 80,000 tensors, each of which takes much more in memory."""
+
+
+class State(StrEnum):
+    """What can be said of a file."""
+
+    GOOD = "as it was written"
+    UNKNOWN = "whole, without a checksum"
+    DAMAGED = "damaged"
+    MISSING = "missing"
+
+
+def seal(content: bytes) -> bytes:
+    """Put the checksum into the content of a safetensors file."""
+    header, body = _split(content)
+    header.setdefault("__metadata__", {})[KEY] = hashlib.sha256(body).hexdigest()
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors stay aligned
+    return b"".join((len(text).to_bytes(8, "little"), text, body))
+
+
+def unsealed(content: bytes) -> dict[str, str]:
+    """The metadata of a safetensors file.
+
+    Raises `PandaError` where its head is damaged or absurdly long, where it is cut short, and where
+    the tensors are not those of its checksum.
+    """
+    header, body = _split(content)
+    ends = [0]
+    for name, entry in header.items():
+        match entry:
+            case {"data_offsets": [int(), int() as end]} if name != "__metadata__":
+                ends.append(end)
+    if max(ends) != len(body):
+        raise PandaError(
+            f"a damaged or truncated safetensors file ({len(body)} bytes of {max(ends)})"
+        )
+    metadata = header.get("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise PandaError("a damaged or truncated safetensors file (its metadata are no texts)")
+    expected = metadata.get(KEY)
+    if expected is not None and hashlib.sha256(body).hexdigest() != expected:
+        raise PandaError(
+            "a damaged safetensors file: its tensors have changed since it was written"
+        )
+    return metadata
+
+
+def state(path: Path) -> State:
+    """Whether a file is there, whole, and holds what was written."""
+    try:
+        return State.GOOD if KEY in unsealed(path.read_bytes()) else State.UNKNOWN
+    except PandaError:
+        return State.DAMAGED
+    except OSError:
+        return State.MISSING
+
+
+def _split(content: bytes) -> tuple[dict[str, Any], memoryview]:
+    size = int.from_bytes(content[:8], "little")
+    if size > LARGEST_HEADER:
+        raise PandaError(f"a damaged or truncated safetensors file (its header takes {size} bytes)")
+    try:
+        header = json.loads(content[8 : 8 + size].decode())
+    except (ValueError, RecursionError) as error:
+        raise PandaError(f"a damaged or truncated safetensors file ({error})") from error
+    if not isinstance(header, dict):
+        raise PandaError("a damaged or truncated safetensors file (its header is no object)")
+    return header, memoryview(content)[8 + size :]

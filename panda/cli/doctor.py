@@ -1,0 +1,129 @@
+"""``panda doctor``: versions, devices, cache and plugins on one page, for a bug report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+import warnings
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from panda.checkpoints.seal import State, state
+from panda.errors import MachineError, PandaWarning
+from panda.registry import plugins
+from panda.zoo.cache import home, staging
+
+PACKAGES = (
+    *("panda-parts", "torch", "numpy", "scipy", "pluggy", "safetensors", "pillow", "tqdm"),
+    *("timm", "torchvision"),
+)
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Print one page, nothing of it secret but paths; 1 where something is damaged or broken."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", PandaWarning)
+        found = plugins()
+    report: dict[str, Any] = {
+        "versions": _versions(),
+        "devices": _devices(),
+        "settings": {name: value for name, value in os.environ.items() if _is_ours(name)},
+        "cache": _cache(),
+        "plugins": {
+            plugin.name: plugin.error
+            or f"well, {plugin.distribution} {plugin.version}, {len(plugin.cards)} generators"
+            for plugin in found
+        },
+        "warnings": [str(warning.message) for warning in caught],
+    }
+    ills = [f"plugin {plugin.name}: {plugin.error}" for plugin in found if plugin.error]
+    ills += [
+        f"{name} is {said}; delete it to have it made again"
+        for name, said in report["cache"]["files"].items()
+        if said.startswith(State.DAMAGED)
+    ]
+    if report["cache"]["writable"] != "yes":
+        ills.append(f"the cache cannot be written: {report['cache']['writable']}")
+    report["ills"] = ills
+    print(json.dumps(report, indent=1) if options.json else _page(report))
+    return 1 if ills else 0
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": sys.version.split()[0], "system": platform.platform()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _devices() -> dict[str, str]:
+    try:
+        import torch
+    except Exception as error:  # a broken installation is what one wants to be told of
+        return {"torch": f"cannot be imported: {type(error).__name__}: {error}"}
+    cores = os.cpu_count()
+    found = {"cpu": f"{cores} cores, {torch.get_num_threads()} threads used ({platform.machine()})"}
+    for index in range(torch.cuda.device_count()):
+        facts = torch.cuda.get_device_properties(index)
+        found[f"cuda:{index}"] = f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB"
+    return found
+
+
+def _cache() -> dict[str, Any]:
+    folder = home()
+    writable = "yes"
+    try:
+        with staging(folder / "doctor") as probe:
+            probe.write_bytes(b"x" * 4096)
+        (folder / "doctor").unlink()
+    except (MachineError, OSError) as error:
+        writable = str(error)
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    files = sorted([*folder.glob("generators/*"), *folder.glob("models/*")])
+    parts = sorted(path for path in folder.glob("downloads/*/*") if path.suffix != ".json")
+    return {
+        "folder": str(folder),
+        "writable": writable,
+        "free": f"{shutil.disk_usage(there).free / 2**30:.1f} GiB",
+        "files": {str(path.relative_to(folder)): _health(path) for path in files},
+        "unfinished downloads": {
+            str(path.relative_to(folder)): f"{path.stat().st_size} bytes" for path in parts
+        },
+    }
+
+
+def _health(path: Path) -> str:
+    return f"{state(path)}, {path.stat().st_size / 1e6:.1f} MB"
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith("PANDA_") or name in ("XDG_CACHE_HOME", "OMP_NUM_THREADS")
+
+
+def _page(report: dict[str, Any]) -> str:
+    lines = []
+    for title, content in report.items():
+        lines.append(f"{title}:{'' if content else ' none'}")
+        lines += _lines(content, "  ")
+    return "\n".join(lines)
+
+
+def _lines(content: Any, indent: str) -> list[str]:
+    if isinstance(content, list):
+        return [f"{indent}{item}" for item in content]
+    lines = []
+    for name, value in content.items():
+        if isinstance(value, dict):
+            lines.append(f"{indent}{name}:{'' if value else ' none'}")
+            lines += _lines(value, indent + "  ")
+        else:
+            lines.append(f"{indent}{name}: {value}")
+    return lines

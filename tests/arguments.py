@@ -1,0 +1,200 @@
+"""Arbitrary argument lists for ``panda``: none may end in a traceback.
+
+    python tests/arguments.py --count 10000
+
+Every list runs in this process, in a folder of its own. Nothing is fetched, and the generator
+behind every name and file is a tiny one, so that all verbs really run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import os
+import random
+import sys
+import tempfile
+import traceback
+import warnings
+from collections import Counter
+from pathlib import Path
+from unittest import mock
+
+import torch
+from conftest import GOLDENS, TinyGenerator
+
+from panda import PandaError
+from panda.cli import main
+from panda.factorize import fit
+from panda.zoo import Weights
+
+VERBS = ["list", "info", "fetch", "plugins", "doctor", "check", "fit", "import", "convert", "parts"]
+VERBS += ["edit", "edits", "refine", "localize", "remove", "demo"]
+OPTIONS = ["--parts", "--appearances", "--seeds", "--truncation", "--label", "--solver", "--steps"]
+OPTIONS += ["--learning-rate", "--out", "--device", "--json", "--file", "--edit", "--refine"]
+OPTIONS += ["--appearance", "--part", "--threshold", "--strength", "--quick", "--generator"]
+OPTIONS += ["--help", "--version", "-h", "--", "-", "--nothing", "-x", "--out=", "--seeds=1"]
+VALUES = ["tiny", "a", "b", "c", "mobilestylegan-ffhq-1024", "stylegan*", "*", "[", "0", "1", "-1"]
+VALUES += ["3", "12", "0-3", "5-1", "0,2", "1e3", "nan", "inf", "-0.0", "1e400", "0x10", "", " "]
+VALUES += ["bg", "p0", "p99", "0:p0:2sd", "1+2:3:-4", "0:bg:1", "9:9:9", "0:0:1e9", "::", "cpu"]
+VALUES += ["cuda", "meta", "cuda:99", "otsu", "mean", "joint", "paper", "factors", "out", "model"]
+VALUES += ["text", "empty", "pipe", "loop", "/", "/dev/null", "/dev/full", "/proc/self", ".", ".."]
+VALUES += [
+    "factors/config.json",
+    "zoo.json",
+    "zoo.json:smile",
+    "x" * 5000,
+    "\0",
+    "\udc80",
+    "é",
+    "٣",
+]
+VALUES += ["\n", "\x1b[31m", "%s", "{}", "$HOME", "~", "--", "-1e5", "99999999999999999999", "1_0"]
+
+REAL = [
+    ["fit", "tiny", "a", "--seeds", "0-3", "--parts", "2", "--out", "out"],
+    ["parts", "factors", "--seeds", "1", "--out", "out"],
+    ["edit", "factors", "--edit", "0:p0:2sd", "--seeds", "1", "--out", "out"],
+    ["refine", "factors", "--seeds", "1", "--out", "out"],
+    ["localize", "factors", "--appearance", "bg", "--seeds", "1", "--out", "out"],
+    ["remove", "factors", "--parts", "0", "--seeds", "1", "--out", "out"],
+    ["convert", "model", "--out", "out.safetensors"],
+    ["import", "tiny", "a", "--appearances", "text", "--parts", "text", "--out", "out"],
+    ["info", "model", "--json"],
+    ["edits", "zoo.json"],
+    ["list", "mobile*", "--json"],
+    ["fetch", "mobilestylegan-ffhq-1024", "--file", "text"],
+    ["doctor", "--json"],
+]
+"""Lists that mean something; most of those that are tried are these, changed."""
+
+ZOO = (
+    '{"format": 1, "edits": {"smile": {"generator": "tiny", "layer": "b", "appearances": 12,'
+    ' "parts": 2, "edits": ["0:1:5"]}}}'
+)
+
+
+def arbitrary(dice: random.Random) -> list[str]:
+    """A list of arguments: one that means something with a few changes, or none at all."""
+    if dice.random() < 0.4:
+        arguments = list(dice.choice(REAL))
+        for _ in range(dice.choice([0, 1, 1, 2, 3])):
+            place = dice.randrange(1, len(arguments) + 1)
+            match dice.randrange(3):
+                case 0:
+                    arguments[place:place] = [_word(dice)]
+                case 1:
+                    arguments[place : place + 1] = [_word(dice)]
+                case _:
+                    del arguments[place : place + 1]
+        return arguments
+    return [dice.choice([*VERBS, _word(dice)]), *(_word(dice) for _ in range(dice.randrange(8)))]
+
+
+def _word(dice: random.Random) -> str:
+    kind = dice.random()
+    if kind < 0.4:
+        return dice.choice(OPTIONS)
+    if kind < 0.9:
+        return dice.choice(VALUES)
+    return "".join(chr(dice.randrange(1, 0x2000)) for _ in range(dice.randrange(1, 12)))
+
+
+@contextlib.contextmanager
+def playground(folder: Path):
+    """A folder with a little of everything, a tiny generator behind each name, and no network."""
+    tiny, before = TinyGenerator(), Path.cwd()
+
+    def create(name, **options):
+        if name not in ("tiny", "model"):
+            raise PandaError(f"there is no generator {name!r}")
+        return tiny
+
+    def no_network(self, local=None):
+        raise PandaError("there is no network")
+
+    places = ["cli.using", "cli.fitting", "cli.catalog", "demo", "testing.trial"]
+    with contextlib.ExitStack() as stack:
+        for place in places:
+            __import__(f"panda.{place}")
+            stack.enter_context(mock.patch(f"panda.{place}.create_generator", create))
+        stack.enter_context(mock.patch.object(Weights, "fetch", no_network))
+        stack.enter_context(mock.patch.dict(os.environ, {"PANDA_HOME": str(folder / "cache")}))
+        os.chdir(folder)
+        try:
+            fit(tiny, "b", parts=2, seeds=range(8)).save(folder / "factors")
+            (folder / "model").write_bytes((GOLDENS / "stylegan2-sg3repo/network.pkl").read_bytes())
+            (folder / "text").write_text("text")
+            (folder / "zoo.json").write_text(ZOO)
+            (folder / "empty").mkdir()
+            os.mkfifo(folder / "pipe")
+            (folder / "loop").symlink_to("loop")
+            yield
+        finally:
+            os.chdir(before)
+
+
+def attempt(arguments: list[str]) -> tuple[int, str]:
+    """Run it; the exit status, and the traceback where there was one."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        try:
+            code = main(arguments)
+        except SystemExit as stop:
+            code = stop.code
+        except BaseException:
+            return -1, traceback.format_exc()
+    if code not in (0, 1, 2):
+        return -1, f"exit status {code}"
+    if code == 2 and not err.getvalue().strip():
+        return -1, "wrong use without a word"
+    return code, ""
+
+
+def run(count: int, seed: int, folder: Path) -> tuple[Counter, list[str]]:
+    """Try so many lists; how many ended with each status, and what went wrong."""
+    dice, statuses, problems = random.Random(seed), Counter(), []
+    torch.set_num_threads(1)
+    with playground(folder):
+        for _ in range(count):
+            arguments = arbitrary(dice)
+            if _is_long(arguments):
+                continue
+            code, problem = attempt(arguments)
+            statuses[code] += 1
+            if sum(statuses.values()) % 500 == 0:
+                print(dict(statuses), file=sys.stderr, flush=True)
+            if problem:
+                problems.append(f"panda {arguments!r:.500}\n{problem[-1200:]}")
+    return statuses, problems
+
+
+def _is_long(arguments: list[str]) -> bool:
+    """Whether it would work for minutes, which is no mistake: a demo, the default of 1000 seeds."""
+    first = arguments[0]
+    seeds = next((a for a in arguments if a in ("0-3", "1", "3", "0,2", "12", "0")), None)
+    return first in ("demo", "check") or (
+        first == "fit" and (seeds is None or "paper" in arguments)
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        statuses, problems = run(options.count, options.seed, Path(scratch))
+    print(
+        f"{sum(statuses.values())} lists of arguments: "
+        + ", ".join(f"{number} ended with {code}" for code, number in sorted(statuses.items()))
+    )
+    for problem in problems[:10]:
+        print(problem)
+    sys.exit(bool(problems))

@@ -12,7 +12,7 @@ CORE = sorted((ROOT / "panda").rglob("*.py"))
 # A module may import modules of its own rank or of a lower one.
 RANKS = [
     {"errors", "progress", "seeds", "processes"},
-    {"generator"},
+    {"generator", "latent_spaces"},
     {"zoo", "hookspecs", "checkpoints", "images", "edit_zoo"},
     {"features", "statistics", "basis", "samples", "resume", "registry", "factors"},
     {"solvers"},

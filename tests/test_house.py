@@ -18,6 +18,7 @@ RANKS = [
     {"solvers"},
     {"edit", "localize", "remove"},
     {"factorize", "metrics"},
+    {"methods"},
     {"report", "testing"},
     {"demo"},
     {"cli", "__main__"},

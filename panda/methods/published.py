@@ -1,0 +1,29 @@
+"""Direction files that others have published: .npy of 1 x D, one direction of w each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from panda.errors import PandaError
+from panda.factors import read_npy
+from panda.generator import Generator
+from panda.latent_spaces import w_space
+from panda.methods.changes import Change, WChange
+
+
+def read_directions(
+    files: list[Path], generator: Generator, start: int = 4, stop: int = 8
+) -> dict[str, Change]:
+    """Read files as edits of the slots ``start`` to ``stop - 1``, named as the files are.
+
+    Nothing is ever unpickled. Raises `PandaError` for anything but a 1 x D float array of a
+    direction in this generator's w.
+    """
+    size = len(w_space(generator, "a published direction").w_mean)
+    found: dict[str, Change] = {}
+    for file in files:
+        matrix = read_npy(file)
+        if matrix.shape != (1, size) or not bool(matrix.norm() > 0):
+            raise PandaError(f"{file} is {list(matrix.shape)}, expected a direction [1, {size}]")
+        found[f"{file.stem} (published)"] = WChange(matrix[0], start, stop)
+    return found

@@ -20,7 +20,8 @@ RANKS = [
     {"factorize", "metrics"},
     {"methods"},
     {"report", "testing"},
-    {"demo"},
+    {"demo", "benchmark", "naming"},
+    {"discover"},
     {"cli", "__main__"},
 ]
 

@@ -30,57 +30,62 @@ class Change(ABC):
         """Return what renders these samples at strengths; raises `PandaError` where it cannot."""
 
 
+class LatentChange(Change):
+    """A change that the whole generator runs on: of w, z or styles."""
+
+    @abstractmethod
+    def moved(self, generator: Generator, latents: Latents, strengths: Tensor) -> Latents:
+        """The same samples moved by strengths ``[N]``; raises `PandaError` without the space."""
+
+    def start(self, generator: Generator, latents: Latents) -> Render:
+        """See `Change.start`."""
+        return lambda strengths: generator.forward(self.moved(generator, latents, strengths))
+
+
 @dataclass(frozen=True)
-class WChange(Change):
+class WChange(LatentChange):
     """Move w by a direction ``[D]`` in the slots ``start`` to ``stop - 1``; None is the last."""
 
     direction: Tensor
     start_slot: int = 0
     stop_slot: int | None = None
 
-    def start(self, generator: Generator, latents: Latents) -> Render:
-        """See `Change.start`."""
+    def moved(self, generator: Generator, latents: Latents, strengths: Tensor) -> Latents:
+        """See `LatentChange.moved`."""
         space = w_space(generator, "a direction in w")
         w = space.w_plus(latents)
         step = torch.zeros_like(w[:1])
         step[:, self.start_slot : self.stop_slot] = self.direction.to(w)
-        return lambda strengths: generator.forward(
-            space.with_w(latents, w + strengths.to(w)[:, None, None] * step)
-        )
+        return space.with_w(latents, w + strengths.to(w)[:, None, None] * step)
 
 
 @dataclass(frozen=True)
-class ZChange(Change):
+class ZChange(LatentChange):
     """Move z by a direction ``[Z]``."""
 
     direction: Tensor
 
-    def start(self, generator: Generator, latents: Latents) -> Render:
-        """See `Change.start`."""
+    def moved(self, generator: Generator, latents: Latents, strengths: Tensor) -> Latents:
+        """See `LatentChange.moved`."""
         space, z = z_space(generator, "a direction in z"), latents.tensors["z"]
-        step = self.direction.to(z)
-        return lambda strengths: generator.forward(
-            space.with_z(latents, z + strengths.to(z)[:, None] * step)
-        )
+        return space.with_z(latents, z + strengths.to(z)[:, None] * self.direction.to(z))
 
 
 @dataclass(frozen=True)
-class StyleChange(Change):
+class StyleChange(LatentChange):
     """Move one style channel of a slot by ``unit`` (its standard deviation) for each strength."""
 
     slot: str
     channel: int
     unit: float = 1.0
 
-    def start(self, generator: Generator, latents: Latents) -> Render:
-        """See `Change.start`."""
+    def moved(self, generator: Generator, latents: Latents, strengths: Tensor) -> Latents:
+        """See `LatentChange.moved`."""
         space = w_space(generator, "a change of styles")
         _, bias = space.style_maps()[self.slot]
         step = torch.zeros_like(bias)[None]
         step[0, self.channel] = self.unit
-        return lambda strengths: generator.forward(
-            space.shift_styles(latents, {self.slot: strengths.to(step)[:, None] * step})
-        )
+        return space.shift_styles(latents, {self.slot: strengths.to(step)[:, None] * step})
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from panda.metrics.regions import Regions
 class PandA(Method):
     """Factors of some layers; parts with their own appearances, or with A's leading columns.
 
-    ``layers`` are such as ``"16.conv2:8"``: a layer and its number of parts, several by commas;
+    ``layers`` are such as ``"16.conv2@8"``: a layer and its number of parts, several by commas;
     without, the layers nearest to 16 and 32 pixels with 8 and 16 parts, as the paper's edits of
     faces have. ``own`` appearances are each part's principal axes, at most 16; without them the
     edits take the columns of A. A strength counts standard deviations.
@@ -43,7 +43,7 @@ class PandA(Method):
     def places(self, generator: Generator) -> list[tuple[str, int]]:
         """The layers, each with its number of parts."""
         if self.layers:
-            pairs = (text.rpartition(":") for text in self.layers.split(","))
+            pairs = (text.rpartition("@") for text in self.layers.split(","))
             return [(layer, int(parts)) for layer, _, parts in pairs]
         last_of = {
             layer.height - 2 * layer.margin: name for name, layer in generator.layers.items()

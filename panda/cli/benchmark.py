@@ -1,0 +1,44 @@
+"""``panda benchmark locality``: how local the edits of every method are."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+
+from panda.benchmark import locality, results
+from panda.errors import PandaError
+from panda.methods.catalog import METHODS
+from panda.registry import create_generator
+
+
+def run_locality(options: argparse.Namespace) -> None:
+    """Fit, choose, measure, and write the tables and the page."""
+    part = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", options.part)
+    if part is None or not 1 <= int(part[1]) <= int(part[2]):
+        raise PandaError(f"--part {options.part!r}, expected such as 1/2 and 2/2")
+    plan = locality.Plan(
+        generator=options.generator,
+        edits=options.edits,
+        n=options.n,
+        methods=tuple(options.method or METHODS),
+        published=tuple(options.published),
+        target=options.strength,
+        boxes=options.boxes,
+        select=options.select,
+        shortlist=options.shortlist,
+        parse=0 if options.no_faces else options.parse_size,
+        effects=options.effects,
+    )
+    generator = create_generator(options.generator, device=options.device)
+    bench = locality.prepare(
+        generator, plan, options.out, device=options.device, pictures=options.pictures
+    )
+    done = locality.run(bench, (int(part[1]), int(part[2])))
+    page = results.write(bench)
+    if options.json:
+        print((options.out / "results.json").read_text(), end="")
+    else:
+        print((options.out / "results.md").read_text(), end="")
+    lacking = "" if done else f"; {locality.missing(bench)} figures are still to come"
+    print(f"{page}{lacking}", file=sys.stderr)

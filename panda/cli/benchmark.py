@@ -1,14 +1,18 @@
-"""``panda benchmark locality``: how local the edits of every method are."""
+"""``panda benchmark``: locality of edits, localization of concepts, removal of objects."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 
-from panda.benchmark import locality, results
+from panda.benchmark import locality, results, segments
 from panda.errors import PandaError
+from panda.factors import Factors
 from panda.methods.catalog import METHODS
+from panda.metrics.efficientnet import Classifier
+from panda.metrics.parsing import FaceParser
 from panda.registry import create_generator
 
 
@@ -42,3 +46,31 @@ def run_locality(options: argparse.Namespace) -> None:
         print((options.out / "results.md").read_text(), end="")
     lacking = "" if done else f"; {locality.missing(bench)} figures are still to come"
     print(f"{page}{lacking}", file=sys.stderr)
+
+
+def run_localization(options: argparse.Namespace) -> None:
+    """Print how well concept maps agree with parsed faces, as JSON."""
+    factors = _check_count(options)
+    generator = create_generator(factors.generator, device=options.device)
+    parser = FaceParser(options.device)
+    print(json.dumps(segments.localization(generator, factors, parser, options.n), indent=1))
+
+
+def run_removal(options: argparse.Namespace) -> None:
+    """Print what removing an object does, as JSON."""
+    factors = _check_count(options)
+    generator = create_generator(factors.generator, device=options.device)
+    parser = FaceParser(options.device)
+    try:
+        classifier = Classifier(options.device)
+    except PandaError as error:
+        print(f"without the classifier's figures: {error}", file=sys.stderr)
+        classifier = None
+    found = segments.removal(generator, factors, parser, classifier, options.what, options.n)
+    print(json.dumps(found, indent=1))
+
+
+def _check_count(options: argparse.Namespace) -> Factors:
+    if options.n < 1:
+        raise PandaError(f"{options.n} images, expected at least one")
+    return Factors.load(options.factors)

@@ -145,8 +145,19 @@ def _comparing(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     verb.add_argument("--top", type=int, default=10, help="(%(default)s)")
     _json(verb)
 
-    benchmark = verbs.add_parser("benchmark", help="compare methods on one generator")
+    benchmark = verbs.add_parser("benchmark", help="locality, localization and removal in figures")
     kinds = benchmark.add_subparsers(dest="kind", metavar="KIND", required=True)
+    for kind, about in (
+        ("localization", "IoU of concept maps with parsed faces"),
+        ("removal", "how much of an object goes, and whether the rest stays"),
+    ):
+        verb = kinds.add_parser(kind, help=about)
+        verb.set_defaults(run=_later("benchmark", f"run_{kind}"))
+        verb.add_argument("factors", type=Path, help="a folder written by panda fit")
+        verb.add_argument("--n", type=int, default=1000, help="images (%(default)s)")
+        if kind == "removal":
+            verb.add_argument("--what", default="hair", help="a face class (%(default)s)")
+        _device(verb)
     verb = kinds.add_parser("locality", help="how much edits change beside their region")
     verb.set_defaults(run=_later("benchmark", "run_locality"))
     verb.add_argument("generator", help="a name, or a checkpoint file")

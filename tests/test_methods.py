@@ -55,7 +55,7 @@ def test_what_needs_no_w_runs_where_there_is_none(generators, name, file):
 def check(generator, name):
     settings = SMALL[name]
     if name == "panda":
-        settings = (*settings, f"layers={list(generator.layers)[1]}@2")
+        settings = (*settings, f"layers={list(generator.layers)[1]}@2", "focus=0.2")
     fitted = find_method(name, settings).fit(generator, EYES)
     assert fitted.edits() and fitted.method == name
     latents = generator.sample([1, 2])

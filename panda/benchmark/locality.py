@@ -126,19 +126,21 @@ def prepare(
 
 def run(bench: Bench, part: tuple[int, int] = (1, 1)) -> bool:
     """Fit, choose and measure; ``part`` K of N takes every Nth batch of seeds. True when all is."""
-    chosen = {}
-    with bench.store.alone():
-        for text in bench.plan.methods:
-            label, _, _ = label_of(text)
+    texts = bench.plan.methods
+    first = (part[0] - 1) * len(texts) // part[1]  # so that processes begin with different ones
+    for text in (*texts[first:], *texts[:first]):
+        label, _, _ = label_of(text)
+        with bench.store.alone(label):
             if bench.store.choices(label) is None:
                 _select(bench, text)
-            found = bench.store.choices(label)
-            assert found is not None
-            if found[1]["method"] != [text, _files(bench, label)]:
-                raise PandaError(
-                    f"{bench.store.folder} has {label!r} with other settings; rename one"
-                )
-            chosen[label] = found[0]
+    chosen = {}
+    for text in texts:
+        label, _, _ = label_of(text)
+        found = bench.store.choices(label)
+        assert found is not None
+        if found[1]["method"] != [text, _files(bench, label)]:
+            raise PandaError(f"{bench.store.folder} has {label!r} with other settings; rename one")
+        chosen[label] = found[0]
     _evaluate(bench, chosen, part)
     return missing(bench) == 0
 

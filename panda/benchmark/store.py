@@ -43,14 +43,14 @@ class Store:
                 work.write_text(json.dumps(plan, indent=1) + "\n")
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Hold the folder against other processes of the same benchmark, which wait."""
+    def alone(self, method: str) -> Iterator[None]:
+        """Hold a method against other processes of the same benchmark, which wait for it."""
         try:
             import fcntl
         except ImportError:
             yield
             return
-        with (self.folder / ".lock").open("w") as file:
+        with (self.folder / f".{method}.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
@@ -129,13 +129,14 @@ def _facts(change: Change, written: Mapping[int, str]) -> dict[str, Any]:
             return {"kind": "z"}
         case StyleChange(slot, channel, unit):
             return {"kind": "style", "slot": slot, "channel": channel, "unit": unit}
-        case PartChange(factors, edit, refined):
+        case PartChange(factors, edit, refined, focus):
             return {
                 "kind": "part",
                 "factors": written[id(factors)],
                 "parts": list(edit.parts),
                 "appearance": edit.appearance,
                 "refined": refined,
+                "focus": focus,
             }
     raise PandaError(f"a {type(change).__name__} cannot be kept")
 
@@ -150,5 +151,6 @@ def _change(facts: Mapping[str, Any], direction: Tensor | None, folder: Path) ->
             return StyleChange(facts["slot"], facts["channel"], facts["unit"])
         case "part":
             edit = Edit(tuple(facts["parts"]), facts["appearance"], 1.0, sigma=True)
-            return PartChange(Factors.load(folder / facts["factors"]), edit, facts["refined"])
+            factors = Factors.load(folder / facts["factors"])
+            return PartChange(factors, edit, facts["refined"], facts["focus"])
     raise PandaError(f"{folder} holds a change that cannot be read; delete the folder")

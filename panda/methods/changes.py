@@ -95,13 +95,16 @@ class PartChange(Change):
     factors: Factors
     edit: Edit
     refined: bool = False
+    focus: float = 0.0
+    """See `panda.edit.direction`."""
 
     def start(self, generator: Generator, latents: Latents) -> Render:
         """See `Change.start`."""
         layer = self.factors.layer.name
         state = generator.head(latents, layer)
         parts = refine(self.factors, state.x) if self.refined else None
-        step = direction(self.factors, [replace(self.edit, strength=1.0)], parts).to(state.x)
+        edit = replace(self.edit, strength=1.0)
+        step = direction(self.factors, [edit], parts, focus=self.focus).to(state.x)
         return lambda strengths: generator.tail(
             state.with_features(state.x + strengths.to(state.x)[:, None, None, None] * step), layer
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from panda.edit import Edit
 from panda.factorize import fit
@@ -31,13 +31,16 @@ class PandA(Method):
     own: bool = True
     appearances: int = 16
     refined: bool = False
+    focus: float = 0.0
+    """See `panda.edit.direction`; 0 is the paper's."""
 
     def changes(self, generator: Generator, regions: Regions) -> Mapping[str, Change]:
         """See `Method.fit`."""
         found: dict[str, Change] = {}
         for layer, parts in self.places(generator):
             factors = fit(generator, layer, parts=parts, seeds=range(self.samples))
-            found |= part_changes(factors, self.own, self.appearances, self.refined)
+            for name, change in part_changes(factors, self.own, self.appearances).items():
+                found[name] = replace(change, refined=self.refined, focus=self.focus)
         return found
 
     def places(self, generator: Generator) -> list[tuple[str, int]]:
@@ -53,16 +56,16 @@ class PandA(Method):
 
 
 def part_changes(
-    factors: Factors, own: bool = True, appearances: int = 16, refined: bool = False
-) -> dict[str, Change]:
+    factors: Factors, own: bool = True, appearances: int = 16
+) -> dict[str, PartChange]:
     """The edits that factors offer: ``{"16.conv2 3:p0": ...}``."""
     kinds: Sequence[int | str] = range(min(appearances, factors.appearances.shape[1]))
     if own:
         kinds = [f"p{k}" for k in range(min(appearances, factors.own.shape[1]))]
-    found: dict[str, Change] = {}
+    found: dict[str, PartChange] = {}
     for part in range(factors.parts.shape[1]):
         for kind in kinds:
             if factors.vector(kind, (part,))[1] > 0:
                 edit = Edit((part,), kind, 1.0, sigma=True)
-                found[f"{factors.layer.name} {part}:{kind}"] = PartChange(factors, edit, refined)
+                found[f"{factors.layer.name} {part}:{kind}"] = PartChange(factors, edit)
     return found

@@ -7,13 +7,14 @@ import json
 import re
 import sys
 
-from panda.benchmark import locality, results, segments
+from panda.benchmark import ablations, locality, results, segments
 from panda.errors import PandaError
 from panda.factors import Factors
 from panda.methods.catalog import METHODS
 from panda.metrics.efficientnet import Classifier
 from panda.metrics.parsing import FaceParser
 from panda.registry import create_generator
+from panda.seeds import parse_numbers
 
 
 def run_locality(options: argparse.Namespace) -> None:
@@ -68,6 +69,32 @@ def run_removal(options: argparse.Namespace) -> None:
         classifier = None
     found = segments.removal(generator, factors, parser, classifier, options.what, options.n)
     print(json.dumps(found, indent=1))
+
+
+def run_ablations(options: argparse.Namespace) -> None:
+    """Fit every variant, and write the figures and the page."""
+    if options.held_out < 1 or options.steps < 1:
+        raise PandaError("expected at least one sample to be held out, and one step")
+    generator = create_generator(options.generator, device=options.device)
+    rows = ablations.ablate(
+        generator,
+        options.layer,
+        layers=[name for name in options.layers.split(",") if name],
+        parts=parse_numbers(options.parts, "parts"),
+        appearances=parse_numbers(options.appearances, "appearances")
+        if options.appearances
+        else (),
+        samples=parse_numbers(options.samples, "samples"),
+        held_out=options.held_out,
+        steps=options.steps,
+    )
+    for row in rows:
+        print(
+            f"{row.choice:12} {row.value:45} loss {row.loss:.4f}  area {row.area:.3f}"
+            f"  {row.cpu_seconds:7.1f} s"
+        )
+    page = ablations.write(rows, f"{options.generator} {options.layer}", options.out)
+    print(page, file=sys.stderr)
 
 
 def _check_count(options: argparse.Namespace) -> Factors:

@@ -7,6 +7,7 @@ the measuring: each is given its part of the seeds.
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 import time
@@ -295,7 +296,10 @@ def _measure(
         for seed, before, image in zip(faces.latents.seeds, faces.before, images, strict=True):
             save_picture(to_picture(before), folder / "before" / f"{seed}.png")
             save_picture(to_picture(image), folder / label / f"{seed}.png")
-    columns = {name: values.double().tolist() for name, values in figures.items()}
+    columns = {
+        name: [value if math.isfinite(value) else None for value in values.double().tolist()]
+        for name, values in figures.items()
+    }
     return [
         {"seed": seed, "seconds": seconds, **{name: row[i] for name, row in columns.items()}}
         for i, seed in enumerate(faces.latents.seeds)

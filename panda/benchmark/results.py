@@ -60,8 +60,8 @@ def summarize(bench: Bench) -> dict[str, Any]:
 def _moments(rows: list[dict[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in (*MEASURES, "seconds", "reached"):
-        values = torch.tensor([row[name] for row in rows if name in row], dtype=torch.float64)
-        values = values[values.isfinite()]
+        given = [row[name] for row in rows if row.get(name) is not None]
+        values = torch.tensor(given, dtype=torch.float64)
         if len(values):
             deviation = float(values.std()) if len(values) > 1 else math.nan
             found[name] = [float(values.mean()), None if math.isnan(deviation) else deviation]

@@ -10,6 +10,7 @@ from panda.methods.ganspace import GANSpace
 from panda.methods.lowrankgan import LowRankGAN
 from panda.methods.method import Method
 from panda.methods.parts import PandA
+from panda.methods.published import Published
 from panda.methods.resefa import ReSeFa
 from panda.methods.sefa import SeFa
 from panda.methods.stylespace import StyleSpace
@@ -24,11 +25,14 @@ METHODS: dict[str, Method] = {
 def find_method(name: str, settings: Iterable[str] = ()) -> Method:
     """A method by name, with settings such as ``"images=2"`` in place of its authors'.
 
+    Beside `METHODS` there is ``published``, for direction files alone.
+
     Raises `PandaError` for a name or setting that there is not, or a value of another kind.
     """
-    if name not in METHODS:
-        raise PandaError(f"there is no method {name!r}{nearest(name, METHODS)}")
-    method = METHODS[name]
+    known_methods = {**METHODS, Published.name: Published()}
+    if name not in known_methods:
+        raise PandaError(f"there is no method {name!r}{nearest(name, known_methods)}")
+    method = known_methods[name]
     known = {field.name for field in fields(method)}
     for text in settings:
         key, _, value = text.partition("=")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from panda.errors import PandaError
@@ -9,6 +11,21 @@ from panda.factors import read_npy
 from panda.generator import Generator
 from panda.latent_spaces import w_space
 from panda.methods.changes import Change, WChange
+from panda.methods.method import Method
+from panda.metrics.regions import Regions
+
+
+@dataclass(frozen=True)
+class Published(Method):
+    """Nothing is fitted: the edits are the direction files that it is given."""
+
+    name = "published"
+    source = "direction files"
+
+    def changes(self, generator: Generator, regions: Regions) -> Mapping[str, Change]:
+        """None; raises `PandaError` without w."""
+        w_space(generator, "a published direction")
+        return {}
 
 
 def read_directions(

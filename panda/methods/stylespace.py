@@ -68,11 +68,12 @@ class StyleSpace(Method):
         for seed in range(self.images):
             latents = space.sample([seed], truncation=space.usual_truncation)
             function, count = _styled(space, latents)
-            columns = jacobian(function, torch.zeros(count), torch.eye(count))
+            eye = torch.eye(count, device=space.device)
+            columns = jacobian(function, torch.zeros_like(eye[0]), eye)
             found = regions.find(space.forward(latents), PIXELS)
             names = list(found)
             masks = torch.cat([found[name] for name in names])
-            wins.append(winners(columns.abs().mean(1), masks))
+            wins.append(winners(columns.abs().mean(1).cpu(), masks.cpu()))
         return dict(
             zip(names, local_channels(torch.stack(wins), len(names)).unbind(1), strict=True)
         )
@@ -85,17 +86,17 @@ class StyleSpace(Method):
         for seed in range(self.images):
             latents = space.sample([seed], truncation=space.usual_truncation)
             function, count = _styled(space, latents)
-            point = torch.zeros(1, count, requires_grad=True)
+            point = torch.zeros(1, count, device=space.device, requires_grad=True)
             image = function(point)[0]
             for name, (mask,) in regions.find(space.forward(latents), PIXELS).items():
                 for total, where in ((inside, mask), (outside, ~mask)):
                     square = torch.zeros(count)
                     for _ in range(self.probes):
-                        signs = torch.randint(0, 2, image.shape, generator=draw) * 2.0 - 1
+                        signs = torch.randint(0, 2, image.shape, generator=draw).to(image) * 2 - 1
                         (gradient,) = torch.autograd.grad(
                             (image * signs * where).sum(), point, retain_graph=True
                         )
-                        square += gradient[0].square() / self.probes
+                        square += gradient[0].cpu().square() / self.probes
                     total[name] = total.get(name, 0) + square * deviations.square()
         scores = {}
         for name, energy in inside.items():

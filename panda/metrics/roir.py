@@ -22,7 +22,10 @@ SIZE = 256
 
 @dataclass(frozen=True)
 class Change:
-    """Sums of squared changes ``[N]`` inside and outside, and the region's pixels times three."""
+    """Sums of squared changes inside and outside, and three times the region's pixels.
+
+    All ``[N]`` float64, on the CPU.
+    """
 
     inside: Tensor
     outside: Tensor
@@ -54,8 +57,8 @@ def measure(before: Tensor, after: Tensor, region: Tensor) -> Change:
     if bool((count == 0).any()):
         raise PandaError("a region is empty in one of the images, so it has no ROIR")
     square = (after.double() - before.double()).square().sum(1)
-    inside = (square * region).sum((1, 2))
-    return Change(inside, (square * ~region).sum((1, 2)), count.double())
+    inside, outside = ((square * where).sum((1, 2)).cpu() for where in (region, ~region))
+    return Change(inside, outside, count.double().cpu())
 
 
 def small(images: Tensor, size: int = SIZE) -> Tensor:

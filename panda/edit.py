@@ -102,11 +102,15 @@ def _check(name: str, edit: NamedEdit, factors: Factors) -> None:
         )
 
 
-def direction(factors: Factors, edits: Sequence[Edit], parts: Tensor | None = None) -> Tensor:
+def direction(
+    factors: Factors, edits: Sequence[Edit], parts: Tensor | None = None, *, focus: float = 0.0
+) -> Tensor:
     """The sum of all edits as one change of the features, ``[N or 1, C, H, W]``.
 
     ``parts`` ``[N, S, R_S]`` are refined ones; without them every sample gets the global parts.
     The selected columns of P are summed, then scaled to [0, 1] (released ``edit_at_layer``).
+    ``focus`` in [0, 1) takes away what lies below that share of the maximum: a part's faint rest
+    elsewhere, which changes the image there too.
     """
     chosen = factors.parts[None] if parts is None else parts
     layer = factors.layer
@@ -114,6 +118,8 @@ def direction(factors: Factors, edits: Sequence[Edit], parts: Tensor | None = No
     for edit in edits:
         what = edit.change(factors).to(chosen)
         where = scale_parts(chosen[:, :, list(edit.parts)].sum(2, keepdim=True))
+        if focus:
+            where = (where - focus).clamp_min(0) / (1 - focus)
         total += what[:, None] * where.mT
     return total.view(-1, layer.channels, layer.height, layer.width)
 

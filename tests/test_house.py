@@ -12,14 +12,16 @@ CORE = sorted((ROOT / "panda").rglob("*.py"))
 # A module may import modules of its own rank or of a lower one.
 RANKS = [
     {"errors", "progress", "seeds", "processes"},
-    {"generator"},
+    {"generator", "latent_spaces"},
     {"zoo", "hookspecs", "checkpoints", "images", "edit_zoo"},
     {"features", "statistics", "basis", "samples", "resume", "registry", "factors"},
     {"solvers"},
     {"edit", "localize", "remove"},
     {"factorize", "metrics"},
+    {"methods"},
     {"report", "testing"},
-    {"demo"},
+    {"demo", "benchmark", "naming"},
+    {"discover"},
     {"cli", "__main__"},
 ]
 

@@ -73,13 +73,6 @@ def test_images_can_be_differentiated_in_w(generator, channels, monkeypatch):
     torch.testing.assert_close((leaf.grad * direction).sum(), numeric.sum(), atol=1e-6, rtol=1e-5)
 
 
-def test_style_weights_turn_w_into_styles(generator):
-    weights = generator.style_weights()
-    assert list(weights) == list(generator.layers)
-    w_dim = generator.network.config.w_dim
-    assert all(matrix.shape[1] == w_dim for matrix in weights.values())
-
-
 def test_labels():
     plain, conditional = load("stylegan2-ada"), load("stylegan2-ada-cond")
     with pytest.raises(PandaError, match="stylegan2-ada has no classes, but label 1 was given"):

@@ -51,6 +51,15 @@ def test_edits_out_of_range_are_refused(factors, edit, said):
         direction(factors, [edit])
 
 
+def test_focus_takes_away_the_faint_rest_of_a_part(factors):
+    edit = Edit((2,), 5, 30.0)
+    plain, focused = direction(factors, [edit])[0], direction(factors, [edit], focus=0.4)[0]
+    faint = factors.masks[2] <= 0.4
+    assert (focused[:, faint] == 0).all() and not (plain[:, faint] == 0).all()
+    highest = factors.masks[2] == 1
+    assert torch.allclose(focused[:, highest], plain[:, highest])
+
+
 def test_an_edit_is_the_formula_of_the_paper_and_edits_add_up(factors):
     one, two = Edit((2,), 5, 30.0), Edit((0, 3), 1, -4.0)
     a = factors.appearances[:, 5]

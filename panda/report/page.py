@@ -67,6 +67,22 @@ class Page:
         lines = [head_or_row("th", head), *(head_or_row("td", row) for row in rows)]
         self._body.append(f'<div class="card"><table>{"".join(lines)}</table></div>')
 
+    def bars(self, values: Mapping[str, float]) -> None:
+        """A horizontal bar for each value, all from zero."""
+        longest = max(values.values())
+        lines = []
+        for row, (name, value) in enumerate(values.items()):
+            y, width = 26 * row, 420 * value / longest if longest > 0 else 0
+            lines.append(
+                f'<rect x="250" y="{y + 3}" width="{width:.1f}" height="18" rx="3" class="bar"/>'
+                f'<text x="240" y="{y + 17}" text-anchor="end">{escape(name)}</text>'
+                f'<text x="{256 + width:.1f}" y="{y + 17}">{value:.4f}</text>'
+            )
+        size = f'viewBox="0 0 760 {26 * len(values)}"'
+        self._body.append(
+            f'<div class="card"><svg {size} class="bars">{"".join(lines)}</svg></div>'
+        )
+
     def code(self, text: str) -> None:
         """Commands to copy."""
         self._body.append(f'<div class="card"><pre>{escape(text)}</pre></div>')

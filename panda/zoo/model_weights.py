@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 class ModelWeights:
     """A pretrained network that is no generator.
 
-    ``convert`` turns the tensors of the fetched checkpoint into those of our own network.
+    ``convert`` turns the tensors of the fetched checkpoint into those of our own network. ``read``
+    gets the tensors out of a file that is no checkpoint of a known container.
     """
 
     name: str
     source: Source
     convert: Callable[[Mapping[str, torch.Tensor]], dict[str, torch.Tensor]] = field(repr=False)
+    read: Callable[[Path], Mapping[str, torch.Tensor]] | None = field(default=None, repr=False)
 
     @property
     def path(self) -> Path:
@@ -68,5 +70,6 @@ class ModelWeights:
 
         with self.source.fetch() as folder:
             (file,) = folder.iterdir()
-            tensors = self.convert(read_checkpoint(file).tensors)
+            given = self.read(file) if self.read else read_checkpoint(file).tensors
+            tensors = self.convert(given)
         save_tensors(self.path, tensors, {"source": self.source.description})

@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
-from panda.generator import Generator, Latents, State, random_states, seeded_normal
+from panda.generator import Latents, State, random_states, seeded_normal
+from panda.latent_spaces import ZSpace
 
 from ..common.latents import one_hot
 from . import brock, huggingface
@@ -20,7 +22,7 @@ from .parts import Network
 FloatArray = NDArray[np.float32]
 
 
-class BigGAN(Generator):
+class BigGAN(ZSpace):
     """What the BigGANs share.
 
     Layer l of `layers` is G[:l] of PandA's released code: ``input`` is the linear map, then come
@@ -96,6 +98,10 @@ class HuggingFaceBigGAN(BigGAN):
         tensors["truncation"] = torch.full((len(seeds),), truncation, dtype=torch.float64)
         return Latents(tuple(seeds), tensors)
 
+    def z_weight(self) -> Tensor:
+        """See `ZSpace.z_weight`."""
+        return self.network.generator.gen_z.weight[:, : self.network.z_dim]
+
     def condition(self, latents: Latents) -> huggingface.Condition:
         """See `BigGAN.condition`."""
         rows, shares = huggingface.rows_of(
@@ -124,6 +130,13 @@ class BrockBigGAN(BigGAN):
         """See `Generator.sample`. Without a label, each sample's class is drawn by its seed."""
         z = seeded_normal(seeds, self.network.z_dim) * np.float32(truncation)
         return Latents(tuple(seeds), self._latents(seeds, z, label))
+
+    def z_weight(self) -> Tensor:
+        """See `ZSpace.z_weight`; of a z in chunks, the first layer sees the first alone."""
+        config, weight = self.network.config, self.network.linear.weight
+        if config.hierarchical and config.depth:
+            return weight[:, config.shared_dim :]
+        return F.pad(weight, (0, self.network.z_dim - weight.shape[1]))
 
     def condition(self, latents: Latents) -> brock.Condition:
         """See `BigGAN.condition`."""

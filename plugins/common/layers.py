@@ -32,6 +32,22 @@ class Linear(nn.Module):
         return F.linear(x * self.gain, self.weight, self.bias * self.bias_gain)
 
 
+class Affine(Linear):
+    """w ``[N, D]`` to styles ``[N, C]``; behind each w may stand what is added to its styles."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the styles of ``[N, D]`` or ``[N, D + at least C]``."""
+        size = self.weight.shape[1]
+        if x.shape[1] == size:
+            return super().forward(x)
+        return super().forward(x[:, :size]) + x[:, size : size + len(self.bias)]
+
+
+def scaled(affine: Linear) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a linear layer at their run-time scale."""
+    return affine.weight * affine.gain, affine.bias * affine.bias_gain
+
+
 def normalize(x: Tensor) -> Tensor:
     """Scale each row of ``[N, D]`` to a mean square of one."""
     return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8)

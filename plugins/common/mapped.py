@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from panda.generator import Generator, Latents, seeded_normal
+from panda.generator import Latents, seeded_normal
+from panda.latent_spaces import WSpace
 
 from .latents import check_labels, one_hot, truncate
 
 
-class MappedGenerator(Generator):
+class MappedGenerator(WSpace):
     """Latents are ``z`` ``[N, z_dim]`` and ``w`` ``[N, num_ws, w_dim]``, truncated.
 
     Only ``w`` is read when images are made: ``Latents(seeds, {"w": w})`` synthesizes from any W+.
@@ -30,6 +31,11 @@ class MappedGenerator(Generator):
         """The mean of w, ``[w_dim]``."""
         mean: Tensor = self.network.mapping.w_avg
         return mean
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """See `WSpace.slots`."""
+        return (*self.layers, "image")[: self.network.config.num_ws]
 
     def sample(
         self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None

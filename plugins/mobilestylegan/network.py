@@ -34,14 +34,18 @@ class Affine(nn.Module):
     a hundred times more of the difference. So a sample is the same in a batch of any size.
     """
 
-    def __init__(self, channels: int, latent: int = 512) -> None:
+    def __init__(self, channels: int, latent: int = 512, shift: int = 0) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(channels, latent))
         self.bias = nn.Parameter(torch.empty(channels))
+        self.place = slice(latent + shift, latent + shift + channels)
 
     def forward(self, w: Tensor) -> Tensor:
-        """Return the style scales."""
-        return F.linear(w.double(), self.weight.double(), self.bias.double()).to(w.dtype)
+        """Return the style scales; ``w`` may be followed by what is added to a slot's styles."""
+        latent = self.weight.shape[1]
+        rows = w[:, :latent].double()
+        scales = F.linear(rows, self.weight.double(), self.bias.double()).to(w.dtype)
+        return scales if w.shape[1] == latent else scales + w[:, self.place]
 
 
 class Mapping(nn.Module):
@@ -98,9 +102,9 @@ class InputConv(_Activated):
 class StyledConv(_Activated):
     """Modulated depthwise 3 x 3, then pointwise 1 x 1."""
 
-    def __init__(self, channels_in: int, channels: int, pixels: int) -> None:
+    def __init__(self, channels_in: int, channels: int, pixels: int, shift: int = 0) -> None:
         super().__init__(channels, pixels)
-        self.style = Affine(channels_in)
+        self.style = Affine(channels_in, shift=shift)
         self.depthwise = nn.Parameter(torch.empty(channels_in, 1, 3, 3))
         self.pointwise = nn.Parameter(torch.empty(channels, channels_in))
 
@@ -175,7 +179,8 @@ class Block(nn.Module):
     def __init__(self, channels_in: int, channels: int, pixels: int) -> None:
         super().__init__()
         self.up = Upsample(channels_in)
-        self.conv1 = StyledConv(channels_in // 4, channels, pixels)
+        # Its slot of w is that of ``up``, whose styles come first.
+        self.conv1 = StyledConv(channels_in // 4, channels, pixels, shift=channels_in)
         self.conv2 = StyledConv(channels, channels, pixels)
 
 

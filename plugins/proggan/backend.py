@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from panda.errors import PandaError
-from panda.generator import Generator, Latents, Layer, State, seeded_normal
+from panda.generator import Latents, Layer, State, seeded_normal
+from panda.latent_spaces import ZSpace
 
-from .network import Network
+from .network import Conv, Network
 
 
-class ProGAN(Generator):
+class ProGAN(ZSpace):
     """Latents are ``z`` ``[N, z]``.
 
     Layer ``R.conv2`` is G[:log2 R + 1] of PandA's released code. The state's rest is None; in a
@@ -46,6 +47,12 @@ class ProGAN(Generator):
             )
         z = seeded_normal(seeds, self.network.latent)
         return Latents(tuple(seeds), {"z": torch.from_numpy(z).to(self.network.lod)})
+
+    def z_weight(self) -> Tensor:
+        """See `ZSpace.z_weight`: the first convolution sees a single pixel."""
+        first = self.network.get_submodule("layer0")
+        assert isinstance(first, Conv)
+        return first.weight.permute(0, 2, 3, 1).flatten(0, 2)
 
     def head(self, latents: Latents, layer: str) -> State:
         """See `Generator.head`."""

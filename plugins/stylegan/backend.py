@@ -9,6 +9,7 @@ from torch import Tensor
 
 from panda.generator import Latents, State
 
+from ..common.layers import scaled
 from ..common.mapped import MappedGenerator
 from ..common.noise import Noise
 from . import layers
@@ -43,12 +44,10 @@ class StyleGAN(MappedGenerator):
         """See `MappedGenerator.w_mean`."""
         return self.network.truncation.w_avg
 
-    def style_weights(self) -> dict[str, Tensor]:
-        """For each layer the matrix ``[2 C, w_dim]`` that turns its w into scales and shifts."""
-        return {
-            name: layer.style.weight * layer.style.gain
-            for name, layer in zip(self.layers, self.network.synthesis.layers, strict=True)
-        }
+    def style_maps(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """See `WSpace.style_maps`: scales less one ``[C]``, then shifts ``[C]``."""
+        styles = [layer.style for layer in self.network.synthesis.layers]
+        return dict(zip(self.slots, map(scaled, styles), strict=True))
 
     def head(self, latents: Latents, layer: str) -> State:
         """See `Generator.head`."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..common.layers import GAIN, SLOPE, Linear, normalize
+from ..common.layers import GAIN, SLOPE, Affine, Linear, normalize
 from ..common.noise import Noise
 from ..common.winograd import conv3x3, transform
 
@@ -112,7 +112,7 @@ class StyledLayer(nn.Module):
                 self.blur = Blur(channels)
         self.bias = nn.Parameter(torch.empty(channels))
         self.apply_noise = StoredNoise(channels, self.pixels)
-        self.style = Linear(config.w_dim, 2 * channels)
+        self.style = Affine(config.w_dim, 2 * channels)
         self.scale = GAIN / math.sqrt(9 * before)
 
     def prepare(self) -> None:

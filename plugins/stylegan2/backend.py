@@ -10,6 +10,7 @@ from torch import Tensor
 from panda.errors import PandaError, nearest
 from panda.generator import Latents, State
 
+from ..common.layers import scaled
 from ..common.mapped import MappedGenerator
 from ..common.noise import Noise
 from . import layers
@@ -60,12 +61,10 @@ class StyleGAN2(MappedGenerator):
         self.device = device
         self._convolutions = list(network.synthesis.convolutions())
 
-    def style_weights(self) -> dict[str, Tensor]:
-        """For each layer the matrix ``[C, w_dim]`` that turns its w into style scales."""
-        return {
-            name: conv.affine.weight * conv.affine.gain
-            for name, (_, conv) in zip(self.layers, self._convolutions, strict=True)
-        }
+    def style_maps(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """See `WSpace.style_maps`; ToRGB's styles are left out."""
+        affines = [conv.affine for _, conv in self._convolutions]
+        return dict(zip(self.layers, map(scaled, affines), strict=True))
 
     def head(self, latents: Latents, layer: str) -> State:
         """See `Generator.head`."""

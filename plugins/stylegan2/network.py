@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..common.layers import GAIN, SLOPE, Linear, normalize
+from ..common.layers import GAIN, SLOPE, Affine, Linear, normalize
 from ..common.noise import Noise
 from ..common.winograd import conv3x3, transform
 
@@ -107,7 +107,7 @@ class StyledConv(nn.Module):
         self, config: Config, channels_in: int, channels: int, pixels: int, up: bool
     ) -> None:
         super().__init__()
-        self.affine = Linear(config.w_dim, channels_in)
+        self.affine = Affine(config.w_dim, channels_in)
         self.weight = nn.Parameter(torch.empty(channels, channels_in, 3, 3))
         self.bias = nn.Parameter(torch.empty(channels))
         self.noise_strength = nn.Parameter(torch.empty(()))
@@ -168,6 +168,7 @@ class ToRGB(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """Return this resolution's contribution to the image, in the precision of w."""
+        w = w[:, : self.affine.weight.shape[1]]  # what may follow shifts a convolution's styles
         weight = self.weight.flatten(1) * (self.affine(w) * self.gain)[:, None, :]
         rows = x.permute(0, 2, 3, 1).flatten(1, 2)
         rows = torch.bmm(rows, weight.to(x.dtype).transpose(1, 2)) + self.bias.to(x.dtype)

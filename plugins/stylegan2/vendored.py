@@ -7,6 +7,7 @@ its repository comes from, and its license: third_party/README.md.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -60,6 +61,10 @@ class VendoredStyleGAN2(StyleGAN2):
         check_labels(self.name, self.network.config.classes, label)
         w: Tensor = self.nvidia.mapping(z, label)[:, 0]
         return w
+
+    def shift_styles(self, latents: Latents, shifts: Mapping[str, Tensor]) -> Latents:
+        """Raises `PandaError`: NVIDIA's modules compute their styles themselves."""
+        raise PandaError("the engine 'vendored' has no way to shift styles; 'own' does")
 
     def forward(self, latents: Latents) -> Tensor:
         """See `Generator.forward`."""

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from panda.generator import Latents, Layer, State
 
+from ..common.layers import scaled
 from ..common.mapped import MappedGenerator
 from .network import Network
 
@@ -27,14 +28,10 @@ class StyleGAN3(MappedGenerator):
         self.device = device
         self.layers = {layer.name: layer for layer in layers_of(network)}
 
-    def style_weights(self) -> dict[str, Tensor]:
-        """For each layer the matrix ``[C_in, w_dim]`` that turns its w into style scales."""
-        synthesis = self.network.synthesis
-        affines = (layer.affine for layer in synthesis.layers[:-1])
-        return {
-            name: affine.weight * affine.gain
-            for name, affine in zip(synthesis.names, affines, strict=False)
-        }
+    def style_maps(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """See `WSpace.style_maps`; the input's transform is no style."""
+        affines = [layer.affine for layer in self.network.synthesis.layers[:-1]]
+        return dict(zip(self.slots[1:-1], map(scaled, affines), strict=True))
 
     def head(self, latents: Latents, layer: str) -> State:
         """See `Generator.head`."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..common.layers import GAIN, SLOPE, Linear, normalize
+from ..common.layers import GAIN, SLOPE, Affine, Linear, normalize
 from ..common.winograd import conv3x3, transform
 from .design import LayerDesign, Rate, Sampling
 from .resample import Resampler
@@ -83,6 +83,7 @@ class SynthesisInput(nn.Module):
         self.rate = rate
         self.weight = nn.Parameter(torch.empty(channels, channels))
         self.affine = Linear(w_dim, 4)
+        self.w_dim = w_dim
         self.register_buffer("transform", torch.empty(3, 3))
         self.register_buffer("freqs", torch.empty(channels, 2))
         self.register_buffer("phases", torch.empty(channels))
@@ -92,7 +93,7 @@ class SynthesisInput(nn.Module):
 
         ``transform`` is the inverse of what happens to the image, in units of its width.
         """
-        freqs, phases = self._transformed(self.affine(w))
+        freqs, phases = self._transformed(self.affine(w[:, : self.w_dim]))
         norm, band = freqs.norm(dim=2), self.rate.sampling_rate / 2 - self.rate.cutoff
         amplitudes = (1 - (norm - self.rate.cutoff) / band).clamp(0, 1)
         size = self.rate.size
@@ -126,7 +127,7 @@ class SynthesisLayer(nn.Module):
         super().__init__()
         self.design, self.clamp = design, config.conv_clamp
         self.kernel = 1 if design.is_rgb else config.kernel
-        self.affine = Linear(config.w_dim, channels_in)
+        self.affine = Affine(config.w_dim, channels_in)
         self.weight = nn.Parameter(torch.empty(channels, channels_in, self.kernel, self.kernel))
         self.bias = nn.Parameter(torch.empty(channels))
         self.register_buffer("magnitude_ema", torch.empty(()))

@@ -1,0 +1,67 @@
+"""GANSpace (Harkonen et al., arXiv 2004.02546): principal components of w, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from panda.generator import Generator
+from panda.latent_spaces import WSpace, ZSpace, z_space
+from panda.methods.changes import Change, WChange, ZChange
+from panda.methods.method import Method
+from panda.methods.pca import principal_axes, signed
+from panda.metrics.regions import Regions
+
+RANGES = ((0, None), (3, 7), (4, 8), (4, 5), (5, 6), (6, 7), (7, 8))
+"""Slots that its published edits of faces move: all, some in the middle, single ones."""
+
+
+@dataclass(frozen=True)
+class GANSpace(Method):
+    """PCA of w (300 000 samples, 80 components); a strength counts standard deviations.
+
+    Where there is no w, PCA of the first layer's features and a regression from its coordinates
+    to z, as its authors do.
+    """
+
+    name = "ganspace"
+    source = "arXiv 2004.02546"
+    samples: int = 300_000
+    components: int = 80
+    features: int = 2000
+    """Samples of the first layer's features, where those are used."""
+
+    def changes(self, generator: Generator, regions: Regions) -> Mapping[str, Change]:
+        """See `Method.fit`."""
+        if not isinstance(generator, WSpace):
+            directions = self._by_features(z_space(generator, "GANSpace"))
+            return {str(k): ZChange(row) for k, row in enumerate(directions)}
+        axes, deviations = principal_axes(generator, self.samples)
+        steps = (axes * deviations[:, None])[: self.components]
+        slots = len(generator.slots)
+        return {
+            f"{k} in {start}-{(stop or slots) - 1}": WChange(step, start, stop)
+            for start, stop in RANGES
+            if (stop or 0) <= slots
+            for k, step in enumerate(steps)
+        }
+
+    def _by_features(self, space: ZSpace) -> Tensor:
+        """Directions in z, one standard deviation each, that move the first layer's components."""
+        layer = next(iter(space.layers))
+        count = min(self.components, self.features - 1)
+        zs, rows = [], []
+        for start in range(0, self.features, 100):
+            latents = space.sample(range(start, min(start + 100, self.features)))
+            zs.append(latents.tensors["z"].cpu())
+            rows.append(space.head(latents, layer).x.flatten(1).cpu())
+        z, x = torch.cat(zs).double(), torch.cat(rows).double()
+        centered = x - x.mean(0)
+        left, scales, _ = torch.linalg.svd(centered, full_matrices=False)
+        coordinates = left[:, :count] * len(x) ** 0.5  # each of variance one
+        rank = int((scales > scales[0] * 1e-10).sum())
+        found = torch.linalg.lstsq(coordinates[:, :rank], z - z.mean(0)).solution
+        return signed(found).float()

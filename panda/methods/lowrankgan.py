@@ -1,0 +1,96 @@
+"""LowRankGAN (Zhu et al., arXiv 2106.04488): directions that move a region and not the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from panda.errors import PandaError
+from panda.generator import Generator
+from panda.latent_spaces import w_space
+from panda.methods.changes import Change, WChange
+from panda.methods.gradients import sensitivities
+from panda.methods.method import Method
+from panda.metrics.regions import Regions
+
+TOLERANCE = 1e-7
+"""Of the robust PCA, relative to the matrix."""
+
+STEPS = 10_000
+
+
+@dataclass(frozen=True)
+class LowRankGAN(Method):
+    """Robust PCA of J^T J inside and outside; what moves the inside, projected off the outside."""
+
+    name = "lowrankgan"
+    source = "arXiv 2106.04488"
+    images: int = 5
+    pixels: int = 256
+    sparsity: float = 1 / 60
+    relax: int = 0
+    directions: int = 5
+    """How many are listed for each region and image."""
+    start: int = 4
+    stop: int = 8
+    """The slots that it moves: 4 to 7."""
+    subspace: int | None = None
+
+    def changes(self, generator: Generator, regions: Regions) -> Mapping[str, Change]:
+        """See `Method.fit`."""
+        space = w_space(generator, "LowRankGAN")
+        found: dict[str, Change] = {}
+        for one in sensitivities(space, regions, self.images, self.pixels, self.subspace):
+            inside, _ = robust_pca(one.inside, self.sparsity)
+            outside, _ = robust_pca(one.outside, self.sparsity)
+            for k, row in enumerate(self._project(inside, outside)[: self.directions]):
+                found[f"{one.region} {k} of image {one.image}"] = WChange(
+                    row, self.start, self.stop
+                )
+        if not found:
+            raise PandaError(
+                "LowRankGAN finds no direction: whatever moves a region moves the rest too; a"
+                " larger 'relax' lets it move a little"
+            )
+        return found
+
+    def _project(self, inside: Tensor, outside: Tensor) -> Tensor:
+        """Directions ``[K, D]``: the inside's, less what lies in the span of the outside's."""
+        ranks = [int(torch.linalg.matrix_rank(m)) for m in (inside, outside)]
+        moving = torch.linalg.svd(inside)[2][: ranks[0]]
+        null = torch.linalg.svd(outside)[2][max(1, ranks[1] - self.relax) :]
+        rows: Tensor = moving @ null.T @ null
+        norms = rows.norm(dim=1, keepdim=True)
+        kept = rows[norms[:, 0] > 1e-6]
+        unit: Tensor = kept / kept.norm(dim=1, keepdim=True)
+        return unit.float()
+
+
+def robust_pca(matrix: Tensor, sparsity: float) -> tuple[Tensor, Tensor]:
+    """Split a symmetric matrix into one of low rank and a sparse one (Candes et al.), by ADMM.
+
+    Minimizes ``|L|_* + sparsity |S|_1`` where ``L + S = matrix``; a symmetric matrix keeps both
+    symmetric, so an eigendecomposition serves as its SVD. Raises `PandaError` for a zero matrix.
+    """
+    norm = matrix.norm()
+    if not bool(norm > 0):
+        raise PandaError("nothing in the region changes with w, so there is nothing to decompose")
+    weight = float(matrix.numel() / (4 * matrix.abs().sum(0).max()))
+    sparse, dual = torch.zeros_like(matrix), torch.zeros_like(matrix)
+    low = sparse
+    for _ in range(STEPS):
+        values, vectors = torch.linalg.eigh(matrix - sparse + dual / weight)
+        low = (vectors * _soft(values, 1 / weight)) @ vectors.T
+        sparse = _soft(matrix - low + dual / weight, sparsity / weight)
+        left = matrix - low - sparse
+        dual = dual + weight * left
+        if bool(left.norm() <= TOLERANCE * norm):
+            break
+    return low, sparse
+
+
+def _soft(values: Tensor, threshold: float) -> Tensor:
+    return values.sign() * (values.abs() - threshold).clamp_min(0)

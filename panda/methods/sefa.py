@@ -1,0 +1,50 @@
+"""SeFa (Shen and Zhou, arXiv 2007.06600): directions that the weights themselves amplify most."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from panda.generator import Generator
+from panda.latent_spaces import WSpace, z_space
+from panda.methods.changes import Change, WChange, ZChange
+from panda.methods.method import Method
+from panda.methods.pca import signed
+from panda.metrics.regions import Regions
+
+GROUPS = ((0, None), (0, 2), (2, 6), (6, None))
+"""Slots by what its authors found in them: all, coarse, middle, fine."""
+
+
+@dataclass(frozen=True)
+class SeFa(Method):
+    """Eigenvectors of A^T A, where A holds the rows (each of norm one) of the affine maps."""
+
+    name = "sefa"
+    source = "arXiv 2007.06600"
+    components: int = 40
+
+    def changes(self, generator: Generator, regions: Regions) -> Mapping[str, Change]:
+        """See `Method.fit`."""
+        if not isinstance(generator, WSpace):
+            directions = eigen([z_space(generator, "SeFa").z_weight()])[: self.components]
+            return {str(k): ZChange(row) for k, row in enumerate(directions)}
+        maps, slots = generator.style_maps(), generator.slots
+        found: dict[str, Change] = {}
+        for start, stop in GROUPS:
+            weights = [maps[slot][0] for slot in slots[start:stop] if slot in maps]
+            if weights:
+                directions = eigen(weights)[: self.components]
+                name = f"in {start}-{len(slots[:stop]) - 1}"
+                found |= {f"{k} {name}": WChange(v, start, stop) for k, v in enumerate(directions)}
+        return found
+
+
+def eigen(weights: Sequence[Tensor]) -> Tensor:
+    """Directions (rows, strongest first) from maps ``[C, D]``, each of their rows scaled to one."""
+    rows = torch.cat([weight.double().cpu() for weight in weights])
+    rows = rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    return signed(torch.linalg.eigh(rows.T @ rows)[1].flip(1).T).float()

@@ -1,0 +1,92 @@
+"""Regions of interest: where an edit is meant to act, fixed for each image before it is edited."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from panda.errors import PandaError, nearest
+from panda.metrics.parsing import FaceParser, mask
+
+PARSED = {
+    "eyes": ("left eye", "right eye"),
+    "nose": ("nose",),
+    "mouth": ("mouth interior", "upper lip", "lower lip"),
+}
+"""Regions by the face classes that they cover."""
+
+BOXES = {
+    "eyes": (120, 128, 20, 115),
+    "nose": (142, 131, 40, 46),
+    "mouth": (184, 127, 30, 70),
+}
+"""LowRankGAN's for aligned faces: center row and column, height and width, in 256 x 256 pixels."""
+
+ROOM = 0.04
+"""How far a parsed region is widened, in widths of the image: an eye that grows stays inside."""
+
+
+class Regions(ABC):
+    """Finds regions by name in unedited images."""
+
+    names: tuple[str, ...]
+
+    @abstractmethod
+    def find(self, images: Tensor, size: int) -> dict[str, Tensor]:
+        """For images ``[N, 3, R, R]`` the masks ``[N, size, size]`` bool of every region."""
+
+    def check(self, name: str) -> str:
+        """Return the name; raises `PandaError` where there is no such region."""
+        if name not in self.names:
+            raise PandaError(f"there is no region {name!r}{nearest(name, self.names)}")
+        return name
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes(Regions):
+    """The same boxes in every image: for aligned faces, or any others that are given."""
+
+    boxes: Mapping[str, tuple[float, float, float, float]] = field(default_factory=lambda: BOXES)
+
+    @property
+    def names(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Names of the boxes."""
+        return tuple(self.boxes)
+
+    def find(self, images: Tensor, size: int) -> dict[str, Tensor]:
+        """See `Regions.find`."""
+        at = (torch.arange(size, device=images.device) + 0.5) * (256 / size)
+        found = {}
+        for name, (row, column, height, width) in self.boxes.items():
+            down, across = (at - row).abs() < height / 2, (at - column).abs() < width / 2
+            found[name] = (down[:, None] & across).expand(len(images), -1, -1)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Parsed(Regions):
+    """What the face parser finds in each image, widened by `ROOM`."""
+
+    parser: FaceParser
+    size: int = 512
+    names = tuple(PARSED)
+
+    def find(self, images: Tensor, size: int) -> dict[str, Tensor]:
+        """See `Regions.find`; a region is empty where the parser finds none."""
+        return widened(self.parser(images, self.size), size)
+
+
+def widened(parsed: Tensor, size: int) -> dict[str, Tensor]:
+    """The regions ``[N, size, size]`` bool of class maps ``[N, H, W]``."""
+    reach = 2 * round(ROOM * size) + 1
+    found = {}
+    for name, classes in PARSED.items():
+        inside = mask(parsed, *classes).float()[:, None]
+        inside = F.adaptive_max_pool2d(inside, size) if size < len(parsed[0]) else inside
+        found[name] = F.max_pool2d(inside, reach, 1, reach // 2)[:, 0] > 0
+    return found

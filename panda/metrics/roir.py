@@ -1,0 +1,75 @@
+"""ROIR, the region-of-interest ratio (paper, section 4): how much an edit changes elsewhere.
+
+The norm of the change outside the region over that inside. An edit pasted through a mask has ratio
+zero, a larger region lowers it, and it depends on how strong an edit is: so regions are fixed
+before anything is edited, and edits are brought to one strength (`panda.metrics.matching`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from panda.errors import PandaError
+from panda.metrics.checks import check_images
+
+SIZE = 256
+"""Pixels of the images on which changes are measured, as in the released code."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Sums of squared changes inside and outside, and three times the region's pixels.
+
+    All ``[N]`` float64, on the CPU.
+    """
+
+    inside: Tensor
+    outside: Tensor
+    count: Tensor
+
+    @property
+    def roir(self) -> Tensor:
+        """``||outside|| / ||inside||`` ``[N]``; infinite where nothing changes inside."""
+        return (self.outside / self.inside).sqrt()
+
+    @property
+    def strength(self) -> Tensor:
+        """The root mean square change inside the region ``[N]``, in units of [-1, 1] images."""
+        return (self.inside / self.count).sqrt()
+
+
+def measure(before: Tensor, after: Tensor, region: Tensor) -> Change:
+    """Compare small images ``[N, 3, S, S]``; ``region`` ``[N, S, S]`` bool says what is inside.
+
+    Raises `PandaError` for an empty region, for other shapes and for images that hold NaN.
+    """
+    check_images(after)
+    if before.shape != after.shape or region.shape != (len(after), *after.shape[2:]):
+        raise PandaError(
+            f"images {list(before.shape)} and {list(after.shape)} with a region"
+            f" {list(region.shape)} do not belong together"
+        )
+    count = 3 * region.sum((1, 2))
+    if bool((count == 0).any()):
+        raise PandaError("a region is empty in one of the images, so it has no ROIR")
+    square = (after.double() - before.double()).square().sum(1)
+    inside, outside = ((square * where).sum((1, 2)).cpu() for where in (region, ~region))
+    return Change(inside, outside, count.double().cpu())
+
+
+def small(images: Tensor, size: int = SIZE) -> Tensor:
+    """Images clamped to [-1, 1] at ``size`` pixels: means where they shrink, repeated otherwise."""
+    images = images.clamp(-1, 1)
+    if images.shape[-1] == size:
+        return images
+    mode = "area" if images.shape[-1] > size else "nearest"
+    return F.interpolate(images, (size, size), mode=mode)
+
+
+def composite(before: Tensor, after: Tensor, region: Tensor) -> Tensor:
+    """The edit inside the region and the unedited image outside: a control, whose ROIR is 0."""
+    return torch.where(region[:, None], after, before)

@@ -1,0 +1,34 @@
+"""One command for all ablations, on a small generator."""
+
+import json
+
+import pytest
+import torch
+
+from panda.benchmark.ablations import area
+from panda.cli import benchmark, main
+
+
+def test_every_choice_is_measured_on_samples_kept_out(tiny, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(benchmark, "create_generator", lambda name, device: tiny)
+    sizes = ["--parts", "2,3,6", "--samples", "20,60", "--held-out", "20", "--steps", "30"]
+    assert main(["benchmark", "ablations", "tiny", "b", *sizes, "--out", str(tmp_path)]) == 0
+    assert "refinement" in capsys.readouterr().out
+    rows = json.loads((tmp_path / "ablations.json").read_text())
+    assert {row["choice"] for row in rows} == {
+        *("layer", "parts", "appearances", "samples", "solver", "A", "refinement"),
+    }
+    loss = {(row["choice"], row["value"]): row["loss"] for row in rows}
+    assert all(0 <= value <= 1 for value in loss.values())
+    assert loss["parts", "6"] < loss["parts", "3"] < loss["parts", "2"]
+    assert loss["refinement", "parts of each sample"] < loss["solver", "joint"]
+    assert loss["A", "orthonormal, P of any sign"] < loss["A", "orthonormal"]
+    page = (tmp_path / "ablations.html").read_text()
+    assert "<svg" in page and "less loss than the joint" in page
+
+
+def test_area_is_the_share_of_the_positions_that_a_part_takes():
+    parts = torch.zeros(100, 2)
+    parts[:10, 0] = 1.0
+    parts[:50, 1] = 2.0
+    assert area(parts) == pytest.approx((0.1 + 0.5) / 2)

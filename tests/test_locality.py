@@ -1,0 +1,148 @@
+"""`panda benchmark locality` on a small network of the goldens."""
+
+import json
+
+import pytest
+import torch
+from golden_files import FOLDER
+
+from panda import PandaError, create_generator
+from panda.benchmark import locality, results
+from panda.benchmark.choose import Choice, _worth
+from panda.benchmark.edits import EDITS, find_edits
+from panda.cli import main
+from panda.metrics.face_shapes import shapes
+from panda.metrics.parsing import CLASSES
+
+FILE = str(FOLDER / "stylegan2-genforce/checkpoint.pth")
+METHODS = ("sefa:components=2", "style=stylespace:images=1:samples=5:probes=1:channels=2", "panda")
+
+
+@pytest.fixture(autouse=True)
+def no_weights(monkeypatch):
+    def distance(device):
+        return lambda before, after: (after - before).abs().mean(1)
+
+    monkeypatch.setattr(locality, "LPIPS", distance)
+
+
+def arguments(out, *more):
+    panda = "panda:layers=8.conv1@3:samples=6:appearances=2"
+    methods = [panda if text == "panda" else text for text in METHODS]
+    options = [word for text in methods for word in ("--method", text)]
+    return [
+        *("benchmark", "locality", FILE, "--edits", "eyes,open_mouth", "--no-faces"),
+        *("--n", "5", "--strength", "0.05", "--select", "1", "--shortlist", "1"),
+        *("--pictures", "2", "--out", str(out), *options, *more),
+    ]
+
+
+def test_figures_tables_pictures_and_resuming(tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(arguments(out, "--part", "1/2")) == 0
+    assert "figures are still to come" in capsys.readouterr().err
+    assert main(arguments(out, "--part", "2/2", "--json")) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert set(summary["methods"]) == {"sefa", "style", "panda", *locality.CONTROLS}
+    for label, facts in summary["methods"].items():
+        for figures in facts["edits"].values():
+            assert figures["n"] == 5, label
+            assert figures["roir"][0] >= 0
+            assert (figures["roir"][0] == 0) is (label == "pasted")
+    bright = summary["methods"]["brightness"]["edits"]["eyes"]
+    assert bright["strength"][0] == pytest.approx(0.05, rel=0.04)
+    assert bright["reached"][0] == 1
+    assert len(list((out / "pictures" / "eyes" / "panda").glob("*.png"))) >= 2
+    page = (out / "report.html").read_text()
+    assert "open_mouth: the same faces" in page and "ROIR" in page
+
+    text = (out / "results.md").read_text()
+    rows = {file: file.read_text() for file in out.rglob("*.jsonl")}
+    assert main(arguments(out)) == 0  # nothing is left to do, and nothing changes
+    assert (out / "results.md").read_text() == text
+    assert rows == {file: file.read_text() for file in out.rglob("*.jsonl")}
+
+    lost = next(file for file in rows if file.parent.name == "sefa")
+    lost.write_text(lost.read_text()[:-20])  # killed in the middle of a line
+    assert main(arguments(out)) == 0
+    again = json.loads((out / "results.json").read_text())["methods"]["sefa"]["edits"]
+    before = summary["methods"]["sefa"]["edits"]
+    assert {e: f["roir"] for e, f in again.items()} == {e: f["roir"] for e, f in before.items()}
+
+    more = ["--n", "6", "--method", "random-w=sefa:components=1"]
+    assert main([*arguments(out), *more, "--json"]) == 0
+    capsys.readouterr()
+    grown = json.loads((out / "results.json").read_text())["methods"]
+    assert grown["sefa"]["edits"]["eyes"]["n"] == grown["random-w"]["edits"]["eyes"]["n"] == 6
+
+    assert main([*arguments(out), "--strength", "0.1"]) == 2
+    assert "holds a benchmark of other settings (target)" in capsys.readouterr().err
+    other = [text.replace("appearances=2", "appearances=3") for text in arguments(out)]
+    assert main(other) == 2
+    assert "has 'panda' with other settings; rename one" in capsys.readouterr().err
+
+
+def test_a_method_that_cannot_run_says_why(tmp_path):
+    generator = create_generator(FOLDER / "proggan-genforce/checkpoint.pth")
+    plan = locality.Plan(
+        "x", "eyes", 1, ("resefa", "sefa:components=1"), target=0.05, parse=0, select=1, shortlist=1
+    )
+    bench = locality.prepare(generator, plan, tmp_path / "out")
+    assert locality.run(bench)
+    text = results.markdown(results.summarize(bench))
+    assert "resefa did not run: ReSeFa needs a mapped latent space (w)" in text
+    assert "| sefa |" in text
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--part", "3/2"), "expected such as 1/2"),
+        (("--method", "sefaa"), "no method 'sefaa'"),
+        (("--method", "a/b=sefa"), "is no label of a method"),
+        (("--method", "panda:samples=9"), "two methods are called 'panda'"),
+        (("--published", "x=a.npy"), "no method of that label"),
+        (("--edits", "ears"), "no edit 'ears'"),
+        (("--strength", "0"), "a target in"),
+    ],
+)
+def test_wrong_use_is_one_sentence(tmp_path, capsys, more, said):
+    assert main(arguments(tmp_path / "run", *more)) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_edits_are_found_by_name():
+    assert list(find_edits("nose, eyes")) == ["nose", "eyes"]
+    with pytest.raises(PandaError, match="no edits were given"):
+        find_edits(",")
+
+
+def test_what_does_what_is_wanted_is_preferred_to_what_is_local():
+    def choice(roir, effect):
+        return Choice("x", None, 1.0, roir, effect)
+
+    best = min([choice(0.1, 0.2), choice(0.9, 1.5), choice(0.8, 1.1)], key=_worth)
+    assert (best.roir, best.effect) == (0.8, 1.1)
+    assert min([choice(0.1, 0.2), choice(0.9, 0.7)], key=_worth).effect == 0.7
+
+
+def drawn(**boxes):
+    parsed = torch.full((1, 100, 100), CLASSES.index("skin"), dtype=torch.uint8)
+    for name, (top, left, height, width) in boxes.items():
+        parsed[0, top : top + height, left : left + width] = CLASSES.index(name.replace("_", " "))
+    return shapes(parsed)
+
+
+def test_shapes_of_faces_grow_with_what_they_measure():
+    before = drawn(left_eye=(30, 20, 4, 8), nose=(40, 45, 20, 10), lower_lip=(70, 40, 6, 20))
+    after = drawn(
+        left_eye=(30, 20, 6, 8),
+        nose=(40, 45, 24, 10),
+        lower_lip=(70, 36, 6, 28),
+        mouth_interior=(71, 44, 3, 10),
+    )
+    for want in EDITS.values():
+        assert float(want.effect(before[want.shape], after[want.shape])) > 1
+    assert before["lip corners"].item() == pytest.approx(0, abs=1e-6)
+    assert before["glasses area"].item() == 0
+    assert before["brow height"].isnan().all()

@@ -122,9 +122,7 @@ def test_nan_features_are_an_error_that_names_the_seed(tiny, monkeypatch):
         return state
 
     monkeypatch.setattr(tiny, "head", broken)
-    with pytest.raises(
-        PandaError, match="NaN, infinite or huge .* features at b for seed 7"
-    ):
+    with pytest.raises(PandaError, match="NaN, infinite or huge .* features at b for seed 7"):
         fit(tiny, "b", seeds=range(20))
 
 

@@ -44,7 +44,7 @@ def load(entry: Entry, device: str) -> Generator:
 
 def analyze(entry: Entry, plan: Plan, store: Store, device: str, say: Say) -> None:
     """Do what is not in the store yet; raises `PandaError` where the generator is at fault."""
-    if store.has(store.overview(entry)) and not store.missing(entry, plan):
+    if store.done(entry, plan):
         return
     say("load")
     generator = load(entry, device)

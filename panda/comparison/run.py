@@ -103,7 +103,10 @@ def _in_processes(
     """One fresh process an entry, so many at a time; one that is lost takes no other with it."""
     context = get_context("spawn")
     threads = max(1, torch.get_num_threads() // jobs)
-    waiting = list(entries)
+    waiting = [entry for entry in entries if not store.done(entry, plan)]
+    for entry in entries:
+        if entry not in waiting:
+            progress.done(entry, None)
     running: dict[Any, tuple[SpawnProcess, connection.Connection, Entry]] = {}
     failures: list[Failure | None] = []
     try:

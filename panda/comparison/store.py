@@ -77,6 +77,13 @@ class Store:
         absent = self.read(entry, plan).absent
         return [k for k in plan.levels if not (k in absent or self.has(self.level(entry, k)))]
 
+    def done(self, entry: Entry, plan: Plan) -> bool:
+        """Whether nothing of an entry is still to be done; not so where its files are damaged."""
+        try:
+            return self.has(self.overview(entry)) and not self.missing(entry, plan)
+        except PandaError:
+            return False
+
     @contextmanager
     def writing(self, folder: Path) -> Iterator[Path]:
         """Yield a folder to fill; it takes its place when all is in it."""

@@ -18,7 +18,7 @@ from panda.errors import PandaError, nearest
 from panda.factors import Factors, read_npy, scale_parts
 from panda.features import Features
 from panda.generator import Generator, Layer
-from panda.remove import border_mask
+from panda.remove import surroundings
 from panda.resume import Journal
 from panda.solvers import paper
 from panda.solvers.joint import Solution, joint
@@ -113,7 +113,7 @@ def describe(
     own, own_spread = _own_axes(span, scatter)
     inside = (span.T @ A).double()
     variances = ((scatter @ inside) * inside).sum(1).T.clamp_min(0)
-    surroundings = span @ (span.T @ _surroundings(statistics.mean, layer))
+    around = span @ (span.T @ surroundings(statistics.mean, layer))
     scale = (statistics.energy / statistics.count / layer.positions) ** 0.5
     tensors = {
         "appearances": A,
@@ -121,7 +121,7 @@ def describe(
         "spread": variances.sqrt().float(),
         "own": own,
         "own_spread": own_spread,
-        "background": surroundings * scale / surroundings.norm().clamp_min(1e-30),
+        "background": around * scale / around.norm().clamp_min(1e-30),
         "mean": statistics.mean.mean(1),
     }
     cpu = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
@@ -152,12 +152,6 @@ def _own_axes(span: Tensor, scatter: Tensor) -> tuple[Tensor, Tensor]:
     axes = axes * axes.gather(2, axes.abs().argmax(2, keepdim=True)).sign()
     spreads = values[:, -count:].flip(1).clamp_min(0).sqrt()
     return axes.to(span) @ span.T, spreads.to(span)
-
-
-def _surroundings(mean: Tensor, layer: Layer) -> Tensor:
-    """How the mean feature near the image's border differs from the mean feature, ``[C]``."""
-    border = border_mask(layer).flatten().to(mean)
-    return mean @ (border / border.sum()) - mean.mean(1)
 
 
 def import_released(

@@ -1,4 +1,4 @@
-"""The hooks: a plugin says which generators it brings, and which files it can open."""
+"""The hooks: which generators a plugin brings, which files it can open, what it measures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    from panda.scores import Score
     from panda.zoo import Architecture, Card
 
 hookspec = pluggy.HookspecMarker("panda")
@@ -29,3 +30,8 @@ def panda_architectures() -> Mapping[str, Architecture]:  # type: ignore[empty-b
     A file's container is the core's affair; an architecture gets plain tensors and a config, says
     whether they are its own, and builds the generator.
     """
+
+
+@hookspec
+def panda_scores() -> Mapping[str, Score]:  # type: ignore[empty-body]
+    """Return ``{name: score}`` of every figure that this plugin adds to ``panda compare``."""

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from panda.errors import PandaError, nearest
 from panda.factors import Factors
+from panda.generator import Layer
 
 
 def localize(
@@ -30,17 +31,25 @@ def localize(
     if threshold not in thresholds:
         raise PandaError(f"there is no threshold {threshold!r}{nearest(threshold, thresholds)}")
     vector, _ = factors.vector(appearance, () if part is None else (part,))
-    maps = torch.einsum("c,nchw->nhw", vector.to(features), features)
-    margin = factors.layer.margin
-    maps = maps[:, margin : maps.shape[1] - margin, margin : maps.shape[2] - margin]
+    maps = on_canvas(torch.einsum("c,nchw->nhw", vector.to(features), features), factors.layer)
     if resolution is not None:
-        size = (resolution, resolution)
-        maps = F.interpolate(maps[:, None], size, mode="bicubic", align_corners=False)[:, 0]
+        maps = enlarge(maps, resolution)
     if threshold == "mean":
         level = (vector @ factors.mean).to(maps).expand(len(maps))
     else:
         level = torch.stack([otsu(row) for row in maps])
     return maps, maps >= level[:, None, None]
+
+
+def on_canvas(maps: Tensor, layer: Layer) -> Tensor:
+    """Cut maps ``[N, H, W]`` of a layer's positions to those inside the image."""
+    margin = layer.margin
+    return maps[:, margin : maps.shape[1] - margin, margin : maps.shape[2] - margin]
+
+
+def enlarge(maps: Tensor, size: int) -> Tensor:
+    """Resize maps ``[N, H, W]`` to ``[N, size, size]`` (bicubic)."""
+    return F.interpolate(maps[:, None], (size, size), mode="bicubic", align_corners=False)[:, 0]
 
 
 def otsu(values: Tensor, bins: int = 256) -> Tensor:

@@ -18,6 +18,7 @@ from panda import hookspecs
 from panda.edit_zoo import NamedEdit, read_zoo
 from panda.errors import PandaError, PandaWarning, nearest, told
 from panda.generator import Generator
+from panda.scores import Score
 from panda.zoo.architecture import OWN, Architecture
 from panda.zoo.card import Card
 
@@ -41,6 +42,7 @@ class Plugin:
     version: str
     cards: Mapping[str, Card] = field(default_factory=dict)
     architectures: Mapping[str, Architecture] = field(default_factory=dict)
+    scores: Mapping[str, Score] = field(default_factory=dict)
     error: str | None = None
 
 
@@ -54,6 +56,7 @@ def plugins() -> tuple[Plugin, ...]:
     manager.add_hookspecs(hookspecs)
     generators: dict[str, str] = {}
     architectures: dict[str, str] = {}
+    measures: dict[str, str] = {}
     found = []
     for point in _chosen(entry_points(group=GROUP)):
         plugin = Plugin(
@@ -62,11 +65,12 @@ def plugins() -> tuple[Plugin, ...]:
             point.dist.version if point.dist else "unknown",
         )
         try:
-            cards, opened = _collect(manager, point)
+            cards, opened, measured = _collect(manager, point)
             plugin = replace(
                 plugin,
                 cards=_new(cards, generators, "generator", point.name),
                 architectures=_new(opened, architectures, "architecture", point.name),
+                scores=_new(measured, measures, "score", point.name),
             )
         except Exception as problem:  # a plugin may fail in any way at all
             plugin = replace(plugin, error=f"{type(problem).__name__}: {problem}")
@@ -111,7 +115,7 @@ def _chosen(points: object) -> list[EntryPoint]:
 
 def _collect(
     manager: pluggy.PluginManager, point: EntryPoint
-) -> tuple[Mapping[str, Card], Mapping[str, Architecture]]:
+) -> tuple[Mapping[str, Card], Mapping[str, Architecture], Mapping[str, Score]]:
     module = point.load()
     manager.register(module, name=point.name)
     try:
@@ -119,12 +123,13 @@ def _collect(
         others = [plugin for plugin in manager.get_plugins() if plugin is not module]
         cards = _ask(manager, "panda_generators", others, Card)
         architectures = _ask(manager, "panda_architectures", others, Architecture)
-        if cards is None and architectures is None:
-            raise PandaError("it has no hook panda_generators and no hook panda_architectures")
+        scores = _ask(manager, "panda_scores", others, Score)
+        if cards is None and architectures is None and scores is None:
+            raise PandaError("it has no hook panda_generators, panda_architectures or panda_scores")
     except Exception:
         manager.unregister(module)
         raise
-    return cards or {}, architectures or {}
+    return cards or {}, architectures or {}, scores or {}
 
 
 def _ask(
@@ -149,6 +154,12 @@ def _ask(
 def cards() -> dict[str, Card]:
     """Every generator's card by name, sorted by name."""
     merged = {name: card for plugin in plugins() for name, card in plugin.cards.items()}
+    return dict(sorted(merged.items()))
+
+
+def scores() -> dict[str, Score]:
+    """Every score that a plugin adds to comparisons, sorted by name."""
+    merged = {name: score for plugin in plugins() for name, score in plugin.scores.items()}
     return dict(sorted(merged.items()))
 
 

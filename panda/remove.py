@@ -35,6 +35,24 @@ def border_mask(layer: Layer) -> Tensor:
     return mask
 
 
+def surroundings(mean: Tensor, layer: Layer) -> Tensor:
+    """How mean features ``[C, S]`` near the image's border differ from their mean, ``[C]``."""
+    border = border_mask(layer).flatten().to(mean)
+    return mean @ (border / border.sum()) - mean.mean(1)
+
+
+def object_parts(factors: Factors) -> list[int]:
+    """Parts that keep away from where the background meets the border, strongest first.
+
+    All of them where none does.
+    """
+    border = border_mask(factors.layer)
+    masks = factors.masks
+    density = (masks * border).sum((1, 2)) / masks.sum((1, 2)) / border.mean()
+    inner = [part for part, value in enumerate(density.tolist()) if value < 0.9]
+    return inner or list(range(len(masks)))
+
+
 def remove(
     factors: Factors,
     features: Tensor,

@@ -39,7 +39,7 @@ class Journal:
             if processes.rank() == 0:
                 lock = (folder / "lock").open("w")
                 weakref.finalize(self, lock.close)
-                _hold(lock.fileno(), folder)
+                hold(lock.fileno(), folder)
         except OSError as error:
             raise PandaError(f"cannot write to {folder}: {error.strerror}") from error
 
@@ -92,7 +92,7 @@ def forget(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _hold(file: int, folder: Path) -> None:
+def hold(file: int, folder: Path) -> None:
     """Hold a file as long as it is open, where the system can; it lets go when a process ends."""
     try:
         import fcntl

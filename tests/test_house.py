@@ -13,15 +13,16 @@ CORE = sorted((ROOT / "panda").rglob("*.py"))
 RANKS = [
     {"errors", "progress", "seeds", "processes"},
     {"generator", "latent_spaces"},
-    {"zoo", "hookspecs", "checkpoints", "images", "edit_zoo"},
-    {"features", "statistics", "basis", "samples", "resume", "registry", "factors"},
+    {"zoo", "checkpoints", "images", "edit_zoo"},
+    {"features", "statistics", "basis", "samples", "resume", "registry", "factors"}
+    | {"hookspecs", "scores"},
     {"solvers"},
     {"edit", "localize", "remove"},
     {"factorize", "metrics"},
     {"methods"},
     {"report", "testing"},
     {"demo", "benchmark", "naming"},
-    {"discover"},
+    {"discover", "comparison"},
     {"cli", "__main__"},
 ]
 

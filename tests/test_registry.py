@@ -11,6 +11,7 @@ from conftest import GOLDENS
 from panda import PandaError, create_generator, hookimpl, hookspecs, list_generators, registry
 from panda.cli import main
 from panda.errors import PandaWarning
+from panda.scores import Score
 from panda.zoo import Card
 
 
@@ -64,6 +65,18 @@ class WrongArguments:
         return {}
 
 
+class Scoring:
+    @hookimpl
+    def panda_scores(self):
+        return {"area": Score("mean of the masks", lambda generator, factors, seeds: 1.0)}
+
+
+class WrongScore:
+    @hookimpl
+    def panda_scores(self):
+        return {"area": lambda generator, factors, seeds: 1.0}
+
+
 class Point(EntryPoint):
     """An entry point that loads an object of this file."""
 
@@ -105,8 +118,9 @@ def test_generators_of_a_plugin_are_listed_by_pattern(install):
         ("WrongType", "gave list, expected {name: Card}"),
         ("WrongCard", "gave 'toy': str"),
         ("Misspelt", "unknown hook 'panda_generator'"),
-        ("NoHook", "has no hook panda_generators and no hook panda_architectures"),
+        ("NoHook", "has no hook panda_generators, panda_architectures or panda_scores"),
         ("WrongArguments", "names"),
+        ("WrongScore", "panda_scores gave 'area': function, expected a name and Score"),
     ],
 )
 def test_one_broken_plugin_is_a_warning_that_names_it_and_the_rest_works(install, broken, said):
@@ -202,3 +216,9 @@ def test_the_catalog_starts_without_torch_and_speaks_json(verb):
     )
     assert json.loads(done.stdout)
     assert done.stderr == "False\n"
+
+
+def test_a_plugin_may_bring_scores_alone(install):
+    install(good="Good", scoring="Scoring")
+    assert list(registry.scores()) == ["area"]
+    assert all(plugin.error is None for plugin in registry.plugins())

@@ -110,6 +110,7 @@ def show_plugins(options: argparse.Namespace) -> None:
             "version": plugin.version,
             "generators": sorted(plugin.cards),
             "opens": sorted(plugin.architectures),
+            "scores": sorted(plugin.scores),
             "error": plugin.error,
         }
         for plugin in plugins()
@@ -119,7 +120,8 @@ def show_plugins(options: argparse.Namespace) -> None:
         return
     for row in rows:
         opens = [f"{name} files" for name in row["opens"]]
-        state = row["error"] or ", ".join([*row["generators"], *opens])
+        scored = [f"score {name}" for name in row["scores"]]
+        state = row["error"] or ", ".join([*row["generators"], *opens, *scored])
         print(f"{row['name']}  {row['distribution']} {row['version']}  {state}")
 
 

@@ -23,6 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
     _using(verbs)
 
     _comparing(verbs)
+    _generators(verbs)
 
     demo = verbs.add_parser("demo", help="fit, edit, localize and remove; write one HTML report")
     demo.set_defaults(run=_later("demo", "demo"))
@@ -216,6 +217,29 @@ def _comparing(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "--part", default="1/1", help="K/N: the share of this process, of N with the same --out"
     )
     verb.add_argument("--out", type=Path, required=True, metavar="DIR")
+    _device(verb)
+    _json(verb)
+
+
+def _generators(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser("compare", help="the identical analysis of many generators, one page")
+    verb.set_defaults(run=_later("comparing", "run"))
+    verb.add_argument(
+        "generators",
+        nargs="+",
+        metavar="GENERATOR",
+        help="names, patterns such as 'mini-*', files; NAME@207 or NAME@0-9 for single classes",
+    )
+    verb.add_argument("--out", type=Path, required=True, metavar="DIR")
+    verb.add_argument("--quick", action="store_true", help="one level, fewer samples")
+    verb.add_argument("--jobs", type=int, default=1, help="processes (%(default)s)")
+    verb.add_argument(
+        "--levels", help="sides of the image over the layer's, such as 16,8,4 (16 x 16 of 64: 4)"
+    )
+    verb.add_argument("--samples", type=int, help="of each fit")
+    verb.add_argument("--parts", type=int, metavar="R_S")
+    verb.add_argument("--scored", type=int, help="samples that figures are measured on")
+    verb.add_argument("--no-faces", action="store_true", help="no face parsing")
     _device(verb)
     _json(verb)
 

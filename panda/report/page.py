@@ -87,6 +87,10 @@ class Page:
         """Commands to copy."""
         self._body.append(f'<div class="card"><pre>{escape(text)}</pre></div>')
 
+    def svg(self, drawing: str) -> None:
+        """A drawing, as SVG that is used as it is."""
+        self._body.append(f'<div class="card">{drawing}</div>')
+
     def save(self, path: Path) -> None:
         """Write the page under a temporary name and rename it."""
         style = files("panda.report").joinpath("style.css").read_text()

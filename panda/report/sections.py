@@ -25,7 +25,7 @@ from panda.images import (
     to_picture,
 )
 from panda.localize import localize
-from panda.remove import border_mask, remove
+from panda.remove import object_parts, remove
 from panda.report.page import Figure, Page
 
 SIZE = 224
@@ -90,11 +90,7 @@ class Study:
 
     def object_parts(self) -> list[int]:
         """Parts that keep away from where the background meets the border, strongest first."""
-        border = border_mask(self.factors.layer)
-        masks = self.factors.masks
-        density = (masks * border).sum((1, 2)) / masks.sum((1, 2)) / border.mean()
-        inner = [part for part, value in enumerate(density.tolist()) if value < 0.9]
-        return inner or list(range(len(masks)))
+        return object_parts(self.factors)
 
 
 def change(before: Tensor, after: Tensor, mask: Tensor) -> tuple[float, float]:

@@ -1,0 +1,152 @@
+"""Background factors: which layers carry them, how well they localize, what removal leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from panda.benchmark.segments import EVALUATED, moments
+from panda.comparison.plan import Plan, depths, side
+from panda.comparison.results import Depth, Moments, Removal
+from panda.errors import PandaError
+from panda.factors import Factors
+from panda.features import Features
+from panda.generator import Generator, Latents, Layer
+from panda.images import resize_map
+from panda.localize import enlarge, on_canvas, otsu
+from panda.metrics.parsing import CLASSES, FaceParser, mask
+from panda.metrics.removal import area_gone, iou
+from panda.metrics.roir import SIZE, small
+from panda.remove import border_mask, object_parts, remove, surroundings
+
+MEAN_OF = 64
+"""Samples of a fit from which a layer's background appearance is taken here: a mean needs few."""
+
+BATCH = 8
+
+
+@dataclass
+class _Sums:
+    """Sums over features of scored samples: a layer's share, contrast and IoU come from them."""
+
+    layer: Layer
+    vector: Tensor
+    count: int = 0
+    first: Tensor | float = 0.0
+    square: float = 0.0
+    along: list[Tensor] = field(default_factory=list)
+    contrast: list[Tensor] = field(default_factory=list)
+    iou: list[Tensor] = field(default_factory=list)
+
+    def add(self, x: Tensor, truth: Tensor | None) -> None:
+        """Add features ``[N, C, H, W]``, and the true background ``[N, SIZE, SIZE]`` bool."""
+        inside = on_canvas(x.flatten(0, 1), self.layer).reshape(*x.shape[:2], -1)
+        self.count += len(x) * inside.shape[2]
+        self.first = self.first + inside.double().sum((0, 2))
+        self.square += float(inside.double().square().sum())
+        maps = on_canvas(torch.einsum("c,nchw->nhw", self.vector.to(x), x), self.layer)
+        self.along.append(maps.flatten().double())
+        border = on_canvas(border_mask(self.layer)[None], self.layer)[0].bool().to(x.device)
+        apart = maps[:, border].mean(1) - maps[:, ~border].mean(1)
+        self.contrast.append(apart / maps.flatten(1).std(1).clamp_min(1e-12))
+        if truth is not None:
+            large = enlarge(maps, SIZE)
+            level = torch.stack([otsu(row) for row in large])
+            self.iou.append(iou(large >= level[:, None, None], truth))
+
+    def depth(self) -> Depth:
+        """The figures of the layer; raises `PandaError` where its features do not vary."""
+        mean = self.first / self.count
+        variance = self.square / self.count - float(mean.square().sum())  # type: ignore[union-attr]
+        along = float(torch.cat(self.along).var(correction=0))
+        contrast = float(torch.cat(self.contrast).mean())
+        if not variance > 0:
+            raise PandaError(f"the features of {self.layer.name} do not vary, so nothing is found")
+        share = along / variance
+        return Depth(self.layer.name, side(self.layer), share, contrast, over(self.iou))
+
+
+def measure_depths(
+    generator: Generator, plan: Plan, parser: FaceParser | None
+) -> tuple[Depth, ...]:
+    """Background at one layer of each size, found on samples of the fit and measured on others."""
+    sums = []
+    for layer in depths(generator, plan):
+        drawn = range(min(MEAN_OF, plan.samples))
+        mean = sum(batch.double().sum(0) for batch in Features(generator, layer, drawn)) / len(
+            drawn
+        )
+        vector = surroundings(torch.as_tensor(mean), layer).float()
+        sums.append(_Sums(layer, vector / vector.norm().clamp_min(1e-30)))
+    for latents in scored(generator, plan):
+        truth = None
+        if parser is not None:
+            parsed = parser(small(generator.forward(latents)))
+            truth = mask(at_size(parsed), "background")
+        for one in sums:
+            one.add(generator.head(latents, one.layer.name).x, truth)
+    return tuple(one.depth() for one in sums)
+
+
+def measure_removal(
+    generator: Generator, factors: Factors, plan: Plan, parser: FaceParser | None
+) -> Removal:
+    """Give all parts of the object the background appearance, in samples that no fit saw."""
+    parts = object_parts(factors)
+    where = resize_map(object_mask(factors, parts), SIZE)
+    inside, outside, gone = [], [], []
+    for latents in scored(generator, plan):
+        state = generator.head(latents, factors.layer.name)
+        before = small(generator.tail(state, factors.layer.name))
+        x = remove(factors, state.x, parts)
+        after = small(generator.tail(state.with_features(x), factors.layer.name))
+        changed = change(before, after, where)
+        inside.append(changed[0])
+        outside.append(changed[1])
+        if parser is not None:
+            old, new = at_size(parser(before)), at_size(parser(after))
+            gone.append(area_gone(old, new, *CLASSES[1:]))
+    changed_inside, changed_outside = (float(torch.cat(x).mean()) for x in (inside, outside))
+    return Removal(tuple(parts), changed_inside, changed_outside, over(gone))
+
+
+def over(values: Sequence[Tensor]) -> Moments | None:
+    """Mean and standard deviation over the samples that have a value; None where none has."""
+    found = [value[value.isfinite()] for value in values]
+    if not any(map(len, found)):
+        return None
+    mean, deviation = moments(torch.cat(found))
+    return mean, deviation
+
+
+def object_mask(factors: Factors, parts: Sequence[int]) -> Tensor:
+    """Where any of the parts is, ``[H, W]`` in [0, 1] inside the image."""
+    return on_canvas(factors.masks[list(parts)].amax(0, keepdim=True), factors.layer)[0]
+
+
+def change(before: Tensor, after: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean absolute change ``[N]``, a share of the range, inside and outside a map ``[S, S]``."""
+    difference = (after - before).abs().mean(1).cpu() / 2
+    inside, outside = where.clamp(0, 1), (1 - where).clamp(0, 1)
+    return tuple(
+        (difference * weight).sum((1, 2)) / weight.sum().clamp_min(1e-9)
+        for weight in (inside, outside)
+    )  # type: ignore[return-value]
+
+
+def at_size(parsed: Tensor) -> Tensor:
+    """Class maps ``[N, H, W]`` at the size at which changes are measured."""
+    return F.interpolate(parsed[:, None], (SIZE, SIZE), mode="nearest")[:, 0]
+
+
+def scored(generator: Generator, plan: Plan) -> list[Latents]:
+    """The samples that figures are measured on, in batches."""
+    seeds = range(EVALUATED, EVALUATED + plan.scored)
+    return [
+        generator.sample(seeds[start : start + BATCH], truncation=generator.usual_truncation)
+        for start in range(0, plan.scored, BATCH)
+    ]

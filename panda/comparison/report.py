@@ -1,0 +1,188 @@
+"""One page that shows a comparison: what matches, what is lacking, where background lives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from panda.comparison import tables
+from panda.comparison.plan import Entry
+from panda.comparison.results import Analyzed, Comparison, Match, Matching, Row
+from panda.comparison.store import Store, write_json
+from panda.report import chart
+from panda.report.page import Figure, Page
+from panda.zoo.cache import staging
+
+SHOWN = 8
+"""Appearances that are shown of each level, those that are most alike."""
+
+
+def write(comparison: Comparison, out: Path) -> Path:
+    """Write ``results.json``, ``results.md`` and ``report.html``; return the page."""
+    write_json(out / "results.json", comparison.to_json())
+    with staging(out / "results.md") as work:
+        work.write_text(tables.markdown(comparison))
+    page = Page("The same questions to every generator", tables.told(comparison.plan))
+    View(comparison, Store(out, comparison.plan), page).draw()
+    page.save(out / "report.html")
+    return out / "report.html"
+
+
+class View:
+    """Draws a comparison section by section."""
+
+    def __init__(self, comparison: Comparison, store: Store, page: Page) -> None:
+        self.comparison, self.store, self.page = comparison, store, page
+
+    def draw(self) -> None:
+        """All sections, from the answers to the figures behind them."""
+        self.page.facts(facts(self.comparison))
+        self.samples()
+        for matching in self.comparison.matchings:
+            self.matching(matching)
+        self.background()
+        self.figures()
+
+    def picture(self, one: Analyzed, level: int | None, name: str) -> Image.Image:
+        """A picture of an entry's, from its folder."""
+        entry = Entry(one.generator, one.label)
+        folder = self.store.overview(entry) if level is None else self.store.level(entry, level)
+        with Image.open(folder / name) as picture:
+            return picture.convert("RGB")
+
+    def samples(self) -> None:
+        """A row of samples of every generator."""
+        self.page.section("Generators", "Unedited samples, of the same seeds.")
+        for one in self.comparison.generators:
+            names = self.names(one, None, "sample")
+            figures = [Figure(self.picture(one, None, name)) for name in names]
+            self.page.card([figures], f"{one.name} · {one.architecture}, {one.resolution} pixels")
+
+    def names(self, one: Analyzed, level: int | None, kind: str) -> list[str]:
+        """The files of numbered pictures, in order."""
+        entry = Entry(one.generator, one.label)
+        folder = self.store.overview(entry) if level is None else self.store.level(entry, level)
+        found = folder.glob(f"{kind}-*.png")
+        return [p.name for p in sorted(found, key=lambda p: int(p.stem.rpartition("-")[2]))]
+
+    def matching(self, matching: Matching) -> None:
+        """A card for each concept: what stands for it in every generator, side by side."""
+        what = "in the same two samples" if matching.kind == "parts" else "4 sd down and 4 sd up"
+        self.page.section(
+            f"Matched {matching.kind} at 1/{matching.level}",
+            f"Each row is one of {matching.reference}, shown {what}, and what stands for it in the"
+            " others, by optimal assignment; under each its number and how alike it is (1: the"
+            " same). Below a likeness of 0.5 the generator lacks it, or splits it into several.",
+        )
+        rows = list(enumerate(matching.rows))
+        if matching.kind == "appearances":
+            rows = sorted(rows, key=lambda row: -row[1].likeness)[:SHOWN]
+        for _, row in rows:
+            names = sorted(row.matches, key=lambda name: name != matching.reference)
+            figures = [figure for name in names for figure in self.shown(matching, row, name)]
+            absent = [name for name in matching.left if name not in row.matches]
+            lacking = f" · absent in {', '.join(absent)}" if absent else ""
+            self.page.card([figures], f"{row.name} · mean likeness {row.likeness:.2f}{lacking}")
+
+    def shown(self, matching: Matching, row: Row, name: str) -> Iterator[Figure]:
+        """What stands for a row in one generator: a picture, or one of each piece."""
+        prefix = "part" if matching.kind == "parts" else "change"
+        match, one = row.matches[name], self.comparison.get(name)
+        words = caption(name, match, matching)
+        for index in match.pieces or (match.index,):
+            yield Figure(self.picture(one, matching.level, f"{prefix}-{index}.png"), words)
+            words = f"{name}: another piece"
+
+    def background(self) -> None:
+        """Which layers carry background, how well it localizes, what removal leaves."""
+        self.page.section(
+            "Background factors",
+            "The background appearance is found without labels: how features near the border differ"
+            " from the mean. Below: where it lives, and for each generator a sample, the map of its"
+            " coordinate, the map's mask, and the sample with all parts of the object replaced by"
+            " background.",
+        )
+        generators = self.comparison.generators
+        for title, values in (("IoU with parsed background", ious), ("contrast, sd", contrasts)):
+            series = {one.name: points for one in generators if (points := list(values(one)))}
+            if series:
+                self.page.svg(chart.lines(series, "side of the layer over the image's", title))
+        for one in generators:
+            for level in one.levels:
+                strips = self.names(one, level.level, "background")
+                rows = [
+                    [Figure(tile) for tile in tiles(self.picture(one, level.level, name), 4)]
+                    for name in strips[:2]
+                ]
+                gone = level.removal.gone
+                words = f"face gone {tables.pair(gone)}, " if gone else ""
+                self.page.card(
+                    rows,
+                    f"{one.name} at 1/{level.level}, {level.layer} · {words}change outside"
+                    f" {level.removal.outside:.1%}, inside {level.removal.inside:.1%}",
+                )
+
+    def figures(self) -> None:
+        """Every table, and the command that makes more."""
+        for table in tables.tables(self.comparison):
+            self.page.section(f"Figures: {table.title}", table.about)
+            self.page.table(table.head, table.rows)
+        self.page.section(
+            "Do it yourself",
+            "Beside this page lie every factorization, the tables (results.md) and every number"
+            " (results.json).",
+        )
+        one = next((g for g in self.comparison.generators if g.levels), None)
+        if one is not None:
+            level = self.store.level(Entry(one.generator, one.label), one.levels[0].level)
+            label = "" if one.label is None else f" --label {one.label}"
+            folder = level.relative_to(self.store.folder) / "factors"
+            self.page.code(f"panda edit {folder} --edit 0:p0:5sd --seeds 0-3{label} --out edited")
+
+
+def facts(comparison: Comparison) -> dict[str, str]:
+    """The answers at a glance."""
+    found = {"generators compared": str(len(comparison.generators))}
+    if comparison.failures:
+        found["failed"] = str(len(comparison.failures))
+    for matching in comparison.matchings:
+        if matching.kind == "parts":
+            verdicts = [m.verdict for row in matching.rows for m in row.matches.values()]
+            same = verdicts.count("same") - len(matching.rows)
+            others = len(verdicts) - len(matching.rows)
+            found[f"parts at 1/{matching.level} that others have too"] = f"{same} of {others}"
+    best = [(one, depth) for one in comparison.generators if (depth := tables.carrier(one))]
+    measured = [depth.iou[0] for _, depth in best if depth.iou is not None]
+    if measured:
+        found["background IoU at each one's best layer"] = (
+            f"{min(measured):.2f} to {max(measured):.2f}"
+        )
+    return found
+
+
+def caption(name: str, match: Match, matching: Matching) -> str:
+    """Whose part it is, and how alike."""
+    if name == matching.reference:
+        return f"{name}: {match.index}"
+    return f"{name}: {tables.cell(match, matching, name)}"
+
+
+def ious(one: Analyzed) -> Iterator[tuple[float, float]]:
+    """Side over the image's, and IoU, of each depth that has one."""
+    for depth in one.depths:
+        if depth.iou is not None:
+            yield depth.size / one.resolution, depth.iou[0]
+
+
+def contrasts(one: Analyzed) -> Iterator[tuple[float, float]]:
+    """Side over the image's, and contrast, of each depth."""
+    for depth in one.depths:
+        yield depth.size / one.resolution, depth.contrast
+
+
+def tiles(strip: Image.Image, count: int, gap: int = 2) -> list[Image.Image]:
+    """The pictures of a strip that `panda.images.sheet` made."""
+    width = (strip.width + gap) // count
+    return [strip.crop((k * width, 0, (k + 1) * width - gap, strip.height)) for k in range(count)]

@@ -1,0 +1,420 @@
+"""`panda compare`: the identical analysis, what matches, and what stops or fails on the way."""
+
+import json
+import re
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from conftest import TinyGenerator
+from golden_files import FOLDER
+from snippets import ROOT, blocks, links
+
+from panda import PandaError
+from panda.cli import main
+from panda.comparison import QUICK, Plan, analysis, compare, plan, run
+from panda.comparison.background import measure_depths, measure_removal
+from panda.comparison.faces import are_faces
+from panda.comparison.matching import assign, correlations, image_maps, match
+from panda.comparison.one_class import OneClass
+from panda.comparison.plan import Entry, depths, find_entries, layer_at
+from panda.comparison.report import tiles, write
+from panda.comparison.results import analyzed_from
+from panda.comparison.store import Store
+from panda.comparison.tables import markdown, tables
+from panda.factorize import fit
+from panda.factors import Factors
+from panda.generator import Layer
+from panda.images import sheet
+from panda.metrics.parsing import CLASSES
+from panda.remove import object_parts
+from panda.scores import Score
+
+SMALL = Plan(
+    levels=(4, 2), samples=12, parts=3, axes=1, images=2, scored=2, selected=1, faces=False
+)
+STYLEGAN2 = str(FOLDER / "stylegan2-ada/network.pkl")
+PROGAN = str(FOLDER / "proggan-genforce/checkpoint.pth")
+
+
+class Other(TinyGenerator):
+    """The same network with other weights, and no layer of 4 x 4."""
+
+    def __init__(self, device=torch.device("cpu"), dtype=torch.float32):  # noqa: B008
+        super().__init__(device, dtype)
+        self.dense.weight.mul_(-1.3)
+        del self.layers["a"]
+
+    def index(self, layer):
+        return super().index(layer) + 1
+
+    def forward(self, latents):
+        return self.tail(self.head(latents, "b"), "b")
+
+
+MAKERS = {"tiny": TinyGenerator, "other": Other}
+
+
+@pytest.fixture
+def toys(monkeypatch):
+    """Generators by name, without a plugin."""
+
+    def create(name, *, device="cpu"):
+        if name == "broken":
+            raise RuntimeError("its weights are gone")
+        generator = MAKERS[name]()
+        generator.name = name
+        return generator
+
+    monkeypatch.setattr(analysis, "create_generator", create)
+    monkeypatch.setattr(plan, "find_card", lambda name: None)
+    monkeypatch.setattr(plan, "is_file", lambda name: False)
+
+
+def test_everything_is_compared_kept_and_shown(toys, tmp_path, capsys):
+    found = compare(["tiny", "other"], tmp_path / "out", SMALL)
+    assert [one.name for one in found.generators] == ["tiny", "other"]
+    tiny, other = found.generators
+    assert [level.layer for level in tiny.levels] == ["a", "b"]
+    assert other.absent == (4,) and [level.layer for level in other.levels] == ["b"]
+    assert [depth.size for depth in tiny.depths] == [4, 8, 16]
+    for level in tiny.levels:
+        assert len(level.parts) == 3 and 0 <= level.loss < 1
+        assert all(a.inside > 0 for a in level.appearances)
+        assert level.removal.gone is None and level.removal.inside > 0
+    assert {(m.level, m.kind) for m in found.matchings} == {(2, "parts"), (2, "appearances")}
+    for matching in found.matchings:
+        for row in matching.rows:
+            assert row.matches[matching.reference].likeness == pytest.approx(1)
+            assert -1 <= row.likeness <= 1
+
+    page = write(found, tmp_path / "out").read_text()
+    assert "Matched parts at 1/2" in page and "Background factors" in page and "<svg" in page
+    assert "http" not in re.sub(r'src="data:[^"]*"', "", page)
+    kept = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert analyzed_from(kept["generators"][0]) == tiny
+    text = (tmp_path / "out" / "results.md").read_text()
+    assert "| other |" in text and "no layer near 1/4" in text
+    assert len({line.count("|") for line in text.splitlines() if line.startswith("| tiny")}) > 1
+    told = capsys.readouterr().err
+    assert "tiny: 1/2 of the image, b (level 2 of 2 to do)" in told
+    assert "other: done (2 of 2" in told
+
+
+def test_factors_lie_beside_the_figures(toys, tmp_path):
+    compare(["tiny"], tmp_path / "out", SMALL)
+    factors = Factors.load(tmp_path / "out/generators/tiny/level-2/factors")
+    assert (factors.generator, factors.layer.name) == ("tiny", "b")
+    alone = fit(TinyGenerator(), "b", parts=3, seeds=range(12))
+    assert torch.allclose(alone.parts, factors.parts)
+    maps = Store(tmp_path / "out", SMALL).maps(Entry("tiny"), 2)
+    assert maps["parts"].shape == (3, 32, 32) and maps["changes"].shape == (3, 3, 16, 16)
+
+
+def test_the_same_call_goes_on_where_it_was_stopped(toys, tmp_path, monkeypatch, capsys):
+    real = analysis.fit
+
+    def stopped(generator, layer, **options):
+        if layer == "b":
+            raise KeyboardInterrupt
+        return real(generator, layer, **options)
+
+    monkeypatch.setattr(analysis, "fit", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        compare(["tiny"], tmp_path / "out", SMALL)
+    first = tmp_path / "out/generators/tiny/level-4/figures.json"
+    written = first.stat().st_mtime_ns
+    assert not (tmp_path / "out/generators/tiny/level-2").exists()
+    monkeypatch.setattr(analysis, "fit", real)
+    half = first.parent.with_name(".level-2.killed")
+    half.mkdir()
+    with (
+        Store(tmp_path / "out", SMALL).alone(),
+        pytest.raises(PandaError, match="another run is at work"),
+    ):
+        half.mkdir(exist_ok=True)
+        compare(["tiny"], tmp_path / "out", SMALL)
+    found = compare(["tiny"], tmp_path / "out", SMALL)
+    assert not half.exists()
+    assert len(found.generators[0].levels) == 2 and first.stat().st_mtime_ns == written
+    capsys.readouterr()
+
+    monkeypatch.setattr(analysis, "create_generator", None)  # nothing is loaded again
+    again = compare(["tiny"], tmp_path / "out", SMALL)
+    assert again == found
+    with pytest.raises(PandaError, match="other settings \\(parts\\)"):
+        compare(["tiny"], tmp_path / "out", replace(SMALL, parts=2))
+
+
+def test_one_that_fails_is_reported_and_the_others_go_on(toys, tmp_path):
+    found = compare(["broken", "tiny"], tmp_path / "out", replace(SMALL, levels=(4,)))
+    assert [one.name for one in found.generators] == ["tiny"]
+    assert found.failures[0].name == "broken"
+    assert found.failures[0].reason == "RuntimeError: its weights are gone"
+    assert "| broken | RuntimeError: its weights are gone |" in markdown(found)
+    with pytest.raises(PandaError, match="no generator could be compared: broken: RuntimeError"):
+        compare(["broken"], tmp_path / "none", SMALL)
+
+
+def test_damaged_results_are_a_failure_that_says_what_to_do(toys, tmp_path):
+    small = replace(SMALL, levels=(4,))
+    compare(["tiny"], tmp_path / "out", small)
+    (tmp_path / "out/generators/tiny/level-4/figures.json").write_text("{}")
+    with pytest.raises(PandaError, match="is damaged .* delete it"):
+        compare(["tiny"], tmp_path / "out", small)
+    with pytest.raises(PandaError, match="holds no comparison"):
+        compare(["tiny"], tmp_path, small)
+
+
+def test_scores_of_plugins_are_figures_and_a_failing_one_is_a_note(toys, tmp_path, monkeypatch):
+    added = {
+        "part sharpness": Score("spread of masks", lambda g, factors, s: factors.masks.std()),
+        "nothing": Score("not a number", lambda g, f, s: float("nan")),
+        "crash": Score("raises", lambda g, f, s: 1 / 0),
+    }
+    monkeypatch.setattr(analysis, "scores", lambda: added)
+    found = compare(["tiny"], tmp_path / "out", replace(SMALL, levels=(4,)))
+    level = found.generators[0].levels[0]
+    factors = Factors.load(tmp_path / "out/generators/tiny/level-4/factors")
+    assert level.scores == {"part sharpness": pytest.approx(float(factors.masks.std()), rel=1e-6)}
+    assert any("score 'nothing' failed: PandaError: it gave nan" in note for note in level.notes)
+    assert any("score 'crash' failed: ZeroDivisionError" in note for note in level.notes)
+    table = next(table for table in tables(found) if table.title == "At 1/4 of the image")
+    assert "part sharpness" in table.head
+
+
+def test_faces_are_parsed_where_there_are_any(toys, tmp_path, monkeypatch):
+    def parse(images, size=512):
+        """A face in the middle of background, whose hair is the upper third."""
+        parsed = torch.zeros(len(images), 64, 64, dtype=torch.uint8)
+        parsed[:, 8:56, 16:48] = CLASSES.index("skin")
+        parsed[:, 8:24, 16:48] = CLASSES.index("hair")
+        parsed[:, 30:36, 30:34] = CLASSES.index("nose")
+        return parsed
+
+    def classify(images):
+        means = images.mean((2, 3))
+        return means.softmax(1), means
+
+    monkeypatch.setattr(analysis, "OnceParser", lambda size, device: parse)
+    monkeypatch.setattr(analysis, "Classifier", lambda device: classify)
+    found = compare(["tiny"], tmp_path / "out", replace(SMALL, levels=(2,), faces=True))
+    one = found.generators[0]
+    assert one.faces and all(0 <= depth.iou[0] <= 1 for depth in one.depths)
+    level = one.levels[0]
+    assert set(level.localization) == {"background", "hair", "skin"}
+    assert set(level.hair) == {"gone", "stays", "class drop"}
+    assert level.removal.gone == (0, 0)  # the stand-in sees the same face in everything
+    assert all("background" in part.name or part.name for part in level.parts)
+    assert "IoU background" in markdown(found)
+    nobody = torch.zeros(2, 8, 8, dtype=torch.uint8)
+    assert are_faces(parse(torch.zeros(2, 3, 4, 4))) and not are_faces(nobody)
+
+
+def test_the_score_in_the_docs_is_measured(toys, tmp_path, monkeypatch):
+    (snippet,) = (b for b in blocks("docs/backends.md", "python") if "panda_scores" in b)
+    namespace = {}
+    exec(compile(snippet, "docs/backends.md", "exec"), namespace)
+    monkeypatch.setattr(analysis, "scores", namespace["panda_scores"])
+    found = compare(["tiny"], tmp_path / "out", replace(SMALL, levels=(4,)))
+    assert 0 < found.generators[0].levels[0].scores["part area"] < 1
+
+
+def test_the_example_runs(toys, tmp_path, capsys, monkeypatch):
+    path = ROOT / "examples" / "compare_generators.py"
+    namespace = {"__name__": "example"}
+    exec(compile(path.read_text(), str(path), "exec"), namespace)
+    namespace["PLAN"] = replace(namespace["PLAN"], levels=(2,), samples=12)
+    namespace["main"](tmp_path / "out", ["tiny", "other"])
+    told = capsys.readouterr().out
+    assert "background is clearest at" in told and "parts " in told
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+@pytest.mark.parametrize("page", ["docs/compare.md", "docs/backends.md"])
+def test_links_lead_somewhere(page):
+    for link in links(page):
+        assert (ROOT / page).parent.joinpath(link).exists() or link.startswith("http"), link
+
+
+def test_no_weights_of_the_parser_is_a_note(toys, tmp_path, monkeypatch):
+    def gone(size, device):
+        raise PandaError("no network")
+
+    monkeypatch.setattr(analysis, "OnceParser", gone)
+    found = compare(["tiny"], tmp_path / "out", replace(SMALL, levels=(4,), faces=True))
+    assert found.generators[0].notes == ("faces were not parsed: no network",)
+
+
+def test_from_the_shell_with_files_and_processes(tmp_path, capsys):
+    out = tmp_path / "out"
+    words = ("compare", STYLEGAN2, PROGAN, "--out", str(out), "--jobs", "2", "--no-faces")
+    small = ("--samples", "8", "--scored", "2", "--parts", "3", "--levels", "2", "--quick")
+    started = time.monotonic()
+    assert main([*words, *small, "--json"]) == 0
+    first = time.monotonic() - started
+    told = capsys.readouterr()
+    facts = json.loads(told.out)
+    names = [one["name"] for one in facts["generators"]]
+    assert names == ["stylegan2-ada/network.pkl", "proggan-genforce/checkpoint.pth"]
+    assert facts["plan"]["samples"] == 8 and "(2 of 2 in" in told.err
+    assert (out / "report.html").exists()
+    started = time.monotonic()
+    assert main([*words, *small]) == 0
+    assert time.monotonic() - started < max(first, 5)
+    assert "| proggan-genforce/checkpoint.pth |" in capsys.readouterr().out
+
+
+def test_a_process_that_is_lost_takes_no_other_with_it():
+    class Pipe:
+        def recv(self):
+            raise EOFError
+
+    failure = run._told_by(Pipe(), Entry("tiny"), -9)
+    assert failure.reason == "its process was lost (exit code -9)"
+
+
+def test_one_class_is_a_generator_without_classes(tmp_path):
+    from panda import create_generator
+
+    whole = create_generator(FOLDER / "biggan-ajbrock/state_dict.safetensors")
+    one = OneClass(whole, 1)
+    latents, same = one.sample([3, 4]), whole.sample([3, 4], label=1)
+    assert all(torch.equal(latents.tensors[k], same.tensors[k]) for k in same.tensors)
+    with pytest.raises(PandaError, match="held to its class"):
+        one.sample([1], label=0)
+    layer = next(iter(one.layers))
+    assert torch.equal(one.tail(one.head(latents, layer), layer), whole.forward(same))
+    with pytest.raises(PandaError):
+        OneClass(whole, 10_000)
+
+
+def test_entries_are_names_patterns_files_and_classes(monkeypatch):
+    found = find_entries(["progan-*", "progan-celeba-128", f"{STYLEGAN2}", f"{STYLEGAN2}@0-1"])
+    assert found[0] == Entry("progan-celeba-128")
+    assert [one.name for one in found[-3:]] == [
+        "stylegan2-ada/network.pkl",
+        "stylegan2-ada/network.pkl@0",
+        "stylegan2-ada/network.pkl@1",
+    ]
+    assert found[-1].folder == "stylegan2-ada_network.pkl@1" and len(found) == len(set(found))
+    with pytest.raises(PandaError, match="no generator matches 'mino-\\*'"):
+        find_entries(["mino-*"])
+    with pytest.raises(PandaError, match="did you mean 'progan-celeba-128'"):
+        find_entries(["progan-celeba-12"])
+    with pytest.raises(PandaError, match="no generators were given"):
+        find_entries([])
+
+
+def test_plans_out_of_range_are_refused():
+    with pytest.raises(PandaError, match="at least one"):
+        Plan(parts=0)
+    with pytest.raises(PandaError, match="more than once"):
+        Plan(levels=(4, 4))
+    assert QUICK.levels == (4,)
+
+
+def test_layers_are_matched_by_their_size_in_the_image(tiny):
+    assert layer_at(tiny, 4).name == "a" and layer_at(tiny, 1).name == "c"
+    assert layer_at(tiny, 16) is None
+    tiny.layers["d"] = Layer("d", 12, 12, 12, margin=2)
+    assert layer_at(tiny, 2).name == "d"  # 8 inside the image, and later than b
+    assert [layer.name for layer in depths(tiny, SMALL)] == ["a", "d", "c"]
+
+
+def test_maps_are_of_the_image_without_margins():
+    mask = torch.zeros(1, 8, 8)
+    mask[0, 2:6, 2:6] = torch.arange(16.0).view(4, 4)
+    maps = image_maps(mask, Layer("l", 1, 8, 8, margin=2))
+    assert maps.shape == (1, 32, 32)
+    assert float(maps[0, 0, 0]) == 0 and float(maps[0, -1, -1]) == 15
+    assert image_maps(torch.rand(2, 64, 64), Layer("l", 1, 64, 64)).shape == (2, 32, 32)
+
+
+def boxes(*places):
+    maps = torch.zeros(len(places), 32, 32)
+    for part, (top, left, height, width) in zip(maps, places, strict=True):
+        part[top : top + height, left : left + width] = 1
+    return maps
+
+
+def test_matching_finds_permuted_parts_splits_and_lacks():
+    hair, face, mouth, corner = (0, 0, 10, 32), (12, 6, 10, 20), (26, 12, 4, 8), (28, 0, 4, 4)
+    halves = (0, 0, 10, 16), (0, 16, 10, 16)
+    maps = {
+        "one": boxes(hair, face, mouth),
+        "same": boxes(mouth, hair, face),
+        "apart": boxes(face, *halves, corner),
+    }
+    names = {"one": ["hair", "face", "mouth"], "same": list("abc"), "apart": list("abcd")}
+    found = match(4, "parts", maps, names)
+    assert found.reference == "one"
+    rows = {row.name: row.matches for row in found.rows}
+    assert [rows[name]["same"].index for name in rows] == [1, 2, 0]
+    assert all(rows[name]["same"].likeness == pytest.approx(1) for name in rows)
+    assert rows["hair"]["apart"].verdict == "splits"
+    assert set(rows["hair"]["apart"].pieces) == {1, 2}
+    assert rows["face"]["apart"].verdict == "same" and rows["face"]["apart"].index == 0
+    assert rows["mouth"]["apart"].verdict == "lacks"
+    assert found.left == {"one": (), "same": (), "apart": (3,)}
+
+
+def test_assignment_is_the_best_of_all_and_not_greedy():
+    likeness = torch.tensor([[0.9, 0.8], [0.85, 0.1]])
+    assert assign(likeness) == {0: 1, 1: 0}
+
+
+def test_changes_match_whichever_way_round_they_go():
+    change = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    found = correlations(change, -change.flip(0), signed=False)
+    assert torch.allclose(found.flip(1).diag(), torch.ones(2).double())
+    flat = correlations(torch.ones(1, 4, 4), torch.rand(1, 4, 4))
+    assert float(flat) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_planted_background_is_found_at_its_depth(tiny, monkeypatch):
+    planted = torch.nn.functional.normalize(torch.randn(12), dim=0)
+    real = tiny.head
+    border = torch.ones(8, 8)
+    border[2:, 2:6] = 0
+
+    def with_background(latents, layer):
+        state = real(latents, layer)
+        if layer != "b":
+            return state
+        return state.with_features(state.x + 30 * planted[:, None, None] * border)
+
+    monkeypatch.setattr(tiny, "head", with_background)
+
+    def parse(images):
+        inside = border.bool().repeat_interleave(8, 0).repeat_interleave(8, 1)
+        return (
+            torch.where(inside, 0, CLASSES.index("skin"))
+            .to(torch.uint8)
+            .expand(len(images), -1, -1)
+        )
+
+    found = {one.layer: one for one in measure_depths(tiny, replace(SMALL, samples=40), parse)}
+    assert found["b"].iou[0] > 0.85 > found["c"].iou[0]
+    assert found["b"].share > 0.5 and found["b"].contrast > 0.9
+
+
+def test_removal_of_the_object_changes_it_more_than_the_rest(tiny):
+    factors = fit(tiny, "b", parts=4, seeds=range(60))
+    cleared = measure_removal(tiny, factors, SMALL, None)
+    assert cleared.parts == tuple(object_parts(factors))
+    assert cleared.inside > cleared.outside > 0
+
+
+def test_strips_come_apart_as_they_were_put_together():
+    from PIL import Image
+
+    colors = ["red", "green", "blue"]
+    strip = sheet([[Image.new("RGB", (8, 8), color) for color in colors]], gap=2)
+    assert [tile.getpixel((0, 0)) for tile in tiles(strip, 3)] == [
+        (255, 0, 0),
+        (0, 128, 0),
+        (0, 0, 255),
+    ]
+    assert {tile.size for tile in tiles(strip, 3)} == {(8, 8)}

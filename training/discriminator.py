@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from .backbone import efficientnet
+from panda.metrics.efficientnet import efficientnet_maps
 
 WIDTH = 24
 """Channels of the finest mixed map; each coarser one has twice as many."""
@@ -23,7 +23,7 @@ class Features(nn.Module):
     def __init__(self, device: torch.device, size: int) -> None:
         super().__init__()
         self.size = size
-        self.backbone = efficientnet(device)
+        self.backbone = efficientnet_maps(device)
         with torch.no_grad():
             maps = self.backbone(torch.zeros(1, 3, size, size, device=device))
         widths = [WIDTH << k for k in range(len(maps))]

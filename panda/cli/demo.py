@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from panda import demo as demonstration
+from panda.errors import PandaError
+from panda.registry import find_card
+
+FACES = "mobilestylegan-ffhq-1024"
+EMBEDDED = "mini-stylegan2-faces-64"
+"""Comes with the package, for machines without a network connection."""
 
 
 def demo(options: argparse.Namespace) -> None:
     """Run the demo and close with what was done and where it is."""
-    result = demonstration.run(
-        options.generator, options.out, quick=options.quick, device=options.device
-    )
+    name = options.generator or _faces()
+    result = demonstration.run(name, options.out, quick=options.quick, device=options.device)
     for factors in result.factors:
         seconds = factors.config["seconds"]
         print(
@@ -19,3 +25,15 @@ def demo(options: argparse.Namespace) -> None:
             f" energy, {seconds['sampling']:.1f} s sampling, {seconds['solving']:.1f} s solving"
         )
     print(f"all in {sum(result.seconds.values()):.0f} s; open {result.report}")
+
+
+def _faces() -> str:
+    """The faces whose weights are cached or can be fetched; else those that come with us."""
+    weights = find_card(FACES).weights
+    try:
+        if weights is not None:
+            weights.fetch()
+        return FACES
+    except PandaError as error:
+        print(f"note: {error}\nnote: the demo uses {EMBEDDED} instead", file=sys.stderr)
+        return EMBEDDED

@@ -27,7 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     demo = verbs.add_parser("demo", help="fit, edit, localize and remove; write one HTML report")
     demo.set_defaults(run=_later("demo", "demo"))
-    demo.add_argument("--generator", default="mobilestylegan-ffhq-1024")
+    demo.add_argument("--generator", help="a name, or a checkpoint file; faces by default")
     demo.add_argument("--quick", action="store_true", help="fewer samples and pictures")
     demo.add_argument("--out", type=Path, default=Path("panda-demo"), metavar="DIR")
     _device(demo)

@@ -7,6 +7,7 @@ from panda.zoo.model_weights import ModelWeights
 from panda.zoo.npm_package import NpmPackage
 from panda.zoo.pip_sdist import PipSdist
 from panda.zoo.pip_wheel import PipWheel
+from panda.zoo.shipped import Shipped
 from panda.zoo.url import Url
 from panda.zoo.weights import Weights
 
@@ -17,6 +18,7 @@ __all__ = [
     "NpmPackage",
     "PipSdist",
     "PipWheel",
+    "Shipped",
     "Url",
     "Weights",
     "home",

@@ -12,6 +12,7 @@ from panda.checkpoints.seal import State, state
 from panda.errors import MachineError, PandaError
 from panda.zoo.architecture import Architecture
 from panda.zoo.cache import home, lock, staging
+from panda.zoo.shipped import Shipped
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +53,9 @@ class Weights:
 
     @property
     def path(self) -> Path:
-        """Where the converted weights lie once they are cached."""
+        """Where the weights lie: in their package, or converted in the cache."""
+        if isinstance(self.source, Shipped):
+            return self.source.file
         return home() / "generators" / f"{self.name}.safetensors"
 
     @property

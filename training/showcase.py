@@ -1,0 +1,55 @@
+"""The mini zoo side by side, for the README: ``python -m training.showcase``.
+
+A row for each generator, and in it for two seeds: the sample, its parts in color, those of the
+object replaced by background, and where the background appearance is.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from PIL import Image
+
+from panda import Generator, create_generator, list_generators
+from panda.factorize import fit
+from panda.images import color_parts, heat_picture, save_picture, sheet, to_picture
+from panda.localize import localize
+from panda.remove import remove
+from panda.report.sections import Study
+
+SIZE, PARTS = 112, 8
+
+
+def row(generator: Generator, seeds: list[int]) -> list[Image.Image]:
+    """Four pictures for each seed, from the last layer of 16 x 16 positions."""
+    layer = [one for one in generator.layers.values() if one.height - 2 * one.margin == 16][-1]
+    factors = fit(generator, layer.name, parts=PARTS, seeds=range(1000, 1500))
+    latents = generator.sample(seeds, truncation=generator.usual_truncation)
+    study = Study.make(generator, factors, latents, generator.forward(latents))
+    pictures = []
+    for k, image in enumerate(study.images):
+        picture, x = to_picture(image, SIZE), study.x(k)
+        removed = study.finish(k, remove(factors, x, study.object_parts()))
+        heat, _ = localize(factors, x, "bg", resolution=SIZE)
+        pictures += [
+            picture,
+            color_parts(picture, factors.masks),
+            to_picture(removed, SIZE),
+            heat_picture(heat[0], SIZE),
+        ]
+    return pictures
+
+
+def main() -> None:
+    """Write the picture."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs=2, default=[0, 3])
+    parser.add_argument("--out", type=Path, default=Path("docs/minis.png"))
+    options = parser.parse_args()
+    names = list_generators("mini-*")
+    save_picture(sheet([row(create_generator(n), options.seeds) for n in names]), options.out)
+
+
+if __name__ == "__main__":
+    main()

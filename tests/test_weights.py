@@ -182,3 +182,12 @@ def test_staging_replaces_no_pipe_or_device(tmp_path):
     with refusal, staging(tmp_path / "pipe"):
         pass
     assert (tmp_path / "pipe").is_fifo()
+
+
+def test_names_that_can_be_no_file_are_one_sentence(tmp_path):
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for target, words in ((loop, "leads in a circle"), (tmp_path / "a\0b", "null character")):
+        with pytest.raises(PandaError, match=words), staging(target):
+            pass
+    assert list(tmp_path.iterdir()) == [loop]

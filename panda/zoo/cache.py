@@ -89,9 +89,14 @@ def staging(target: Path) -> Iterator[Path]:
     The block may make a file or a directory of it. Whatever it raises, nothing half-written stays
     and an earlier target is as it was; a link stays, and what it leads to is replaced. What a
     process that was killed has left of the same target is removed. Raises `PandaError` where the
-    disk is full, the folder cannot be written, or a device is there.
+    disk is full, the folder cannot be written, the name can be none, or a device is there.
     """
-    target = target.resolve() if target.is_symlink() else target
+    if "\0" in str(target):
+        raise PandaError(f"{str(target)!r} holds a null character, which no file name can")
+    try:
+        target = target.resolve() if target.is_symlink() else target
+    except (OSError, RuntimeError) as error:  # which one it is depends on Python's version
+        raise PandaError(f"{target} is a link that leads in a circle; name another file") from error
     if target.exists() and not (target.is_file() or target.is_dir()):
         raise PandaError(f"{target} is no file that could be replaced; name another one")
     folder: Path | None = None

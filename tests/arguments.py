@@ -27,13 +27,19 @@ from conftest import GOLDENS, TinyGenerator
 from panda import PandaError
 from panda.cli import main
 from panda.factorize import fit
+from panda.naming import name_factors
 from panda.zoo import Weights
+from panda.zoo.model_weights import ModelWeights
 
 VERBS = ["list", "info", "fetch", "plugins", "doctor", "check", "fit", "import", "convert", "parts"]
 VERBS += ["edit", "edits", "refine", "localize", "remove", "demo"]
+VERBS += ["compare", "name", "discover", "benchmark"]
+KINDS = ["localization", "removal", "ablations", "locality"]
 OPTIONS = ["--parts", "--appearances", "--seeds", "--truncation", "--label", "--solver", "--steps"]
 OPTIONS += ["--learning-rate", "--out", "--device", "--json", "--file", "--edit", "--refine"]
 OPTIONS += ["--appearance", "--part", "--threshold", "--strength", "--quick", "--generator"]
+OPTIONS += ["--no-faces", "--samples", "--scored", "--levels", "--jobs", "--n", "--edits", "--top"]
+OPTIONS += ["--method", "--published", "--boxes", "--select", "--shortlist", "--part"]
 OPTIONS += ["--help", "--version", "-h", "--", "-", "--nothing", "-x", "--out=", "--seeds=1"]
 VALUES = ["tiny", "a", "b", "c", "mobilestylegan-ffhq-1024", "stylegan*", "*", "[", "0", "1", "-1"]
 VALUES += ["3", "12", "0-3", "5-1", "0,2", "1e3", "nan", "inf", "-0.0", "1e400", "0x10", "", " "]
@@ -66,6 +72,20 @@ REAL = [
     ["list", "mobile*", "--json"],
     ["fetch", "mobilestylegan-ffhq-1024", "--file", "text"],
     ["doctor", "--json"],
+    ["compare", "model", "--quick", "--no-faces", "--samples", "3", "--out", "out"],
+    ["name", "factors", "--no-faces", "--seeds", "0-3"],
+    ["discover", "brighter", "named", "--top", "3"],
+    ["benchmark", "removal", "factors", "--what", "hair", "--n", "1"],
+    ["benchmark", "localization", "factors", "--n", "1"],
+    [
+        *("benchmark", "ablations", "tiny", "b", "--parts", "2", "--samples", "3"),
+        *("--appearances", "3", "--held-out", "1", "--steps", "1", "--out", "out"),
+    ],
+    [
+        *("benchmark", "locality", "tiny", "--no-faces", "--edits", "eyes", "--n", "1"),
+        *("--method", "panda:samples=4", "--select", "1", "--shortlist", "1", "--part", "1/1"),
+        *("--out", "out"),
+    ],
 ]
 """Lists that mean something; most of those that are tried are these, changed."""
 
@@ -89,7 +109,10 @@ def arbitrary(dice: random.Random) -> list[str]:
                 case _:
                     del arguments[place : place + 1]
         return arguments
-    return [dice.choice([*VERBS, _word(dice)]), *(_word(dice) for _ in range(dice.randrange(8)))]
+    verb = [dice.choice([*VERBS, _word(dice)])]
+    if verb == ["benchmark"] and dice.random() < 0.9:
+        verb.append(dice.choice(KINDS))
+    return [*verb, *(_word(dice) for _ in range(dice.randrange(8)))]
 
 
 def _word(dice: random.Random) -> str:
@@ -111,19 +134,23 @@ def playground(folder: Path):
             raise PandaError(f"there is no generator {name!r}")
         return tiny
 
-    def no_network(self, local=None):
+    def no_network(*given):
         raise PandaError("there is no network")
 
     places = ["cli.using", "cli.fitting", "cli.catalog", "demo", "testing.trial"]
+    places += ["comparison.analysis", "cli.naming", "cli.benchmark"]
     with contextlib.ExitStack() as stack:
         for place in places:
             __import__(f"panda.{place}")
             stack.enter_context(mock.patch(f"panda.{place}.create_generator", create))
         stack.enter_context(mock.patch.object(Weights, "fetch", no_network))
+        stack.enter_context(mock.patch.object(ModelWeights, "load", no_network))
         stack.enter_context(mock.patch.dict(os.environ, {"PANDA_HOME": str(folder / "cache")}))
         os.chdir(folder)
         try:
-            fit(tiny, "b", parts=2, seeds=range(8)).save(folder / "factors")
+            factors = fit(tiny, "b", parts=2, seeds=range(8))
+            factors.save(folder / "factors")
+            name_factors(tiny, factors, None, seeds=range(4)).save(folder / "named")
             (folder / "model").write_bytes((GOLDENS / "stylegan2-sg3repo/network.pkl").read_bytes())
             (folder / "text").write_text("text")
             (folder / "zoo.json").write_text(ZOO)
@@ -179,6 +206,8 @@ def _is_long(arguments: list[str]) -> bool:
     """Whether it would work for minutes, which is no mistake: a demo, the default of 1000 seeds."""
     first = arguments[0]
     seeds = next((a for a in arguments if a in ("0-3", "1", "3", "0,2", "12", "0")), None)
+    if first == "compare" or "ablations" in arguments:
+        return "--samples" not in arguments
     return first in ("demo", "check") or (
         first == "fit" and (seeds is None or "paper" in arguments)
     )

@@ -50,6 +50,8 @@ class Recipe:
     """Weight of resembling the examples beside the judges; with little, all faces become one."""
     average_over: int = 10_000
     """Images after which the average of the weights has forgotten half; less at the start."""
+    settle: int = 20_000
+    """Over so many last images the rates of learning fall to a tenth."""
     seed: int = 0
 
 
@@ -151,6 +153,7 @@ class Run:
 
     def _judged(self, real: Tensor, codes: Tensor, label: Tensor | None) -> dict[str, float]:
         """One step of generator and judges; half of the images have a face to resemble."""
+        self._settle()
         half = len(real) // 2
         codes = torch.cat([codes[:half], torch.randn_like(codes[half:])])
         fake, changed = self.student(codes, label), Augmentation(len(real), self.device)
@@ -178,6 +181,15 @@ class Run:
         self.generator_steps.step()
         found = {"judges": judged, "generator": fooled, "outside": outside, "resemblance": off}
         return self._stepped(found)
+
+    def _settle(self) -> None:
+        share = min(1.0, (self.recipe.images - self.seen) / self.recipe.settle)
+        for steps, rate in (
+            (self.generator_steps, self.student.learning_rate),
+            (self.judges_steps, self.recipe.judges_rate),
+        ):
+            for group in steps.param_groups:
+                group["lr"] = rate * max(share, 0.1)
 
     def _stepped(self, found: Mapping[str, Tensor]) -> dict[str, float]:
         self.step += 1

@@ -221,13 +221,14 @@ class Run:
 
     @torch.no_grad()
     def grid(self, rows: int = 6, columns: int = 12) -> None:
-        """Write samples of the average as a picture."""
+        """Write samples of what would be written now as a picture."""
+        student = self.finished()
         generator = torch.Generator().manual_seed(0)
         z = torch.randn(rows * columns, self.student.z_dim, generator=generator).to(self.device)
         label = None
         if self.student.classes:
             label = torch.arange(rows * columns, device=self.device) % self.student.classes
-        pictures = [to_picture(image) for image in self.average(z, label)]
+        pictures = [to_picture(image) for image in student(z, label)]
         lines = [pictures[k * columns : (k + 1) * columns] for k in range(rows)]
         save_picture(sheet(lines, gap=1), self.folder / f"samples-{self.seen:08d}.png")
 

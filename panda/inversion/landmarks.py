@@ -49,10 +49,9 @@ def landmarks(parsed: Tensor) -> np.ndarray | None:
     if turn.imag < 0:
         eyes = eyes[::-1]
     height, width = parsed.shape
-    marks = (*eyes, corners)
-    return np.array(
-        [complex((2 * z.real + 1) / width - 1, (2 * z.imag + 1) / height - 1) for z in marks]
-    )
+    placed: np.ndarray = np.array([*eyes, corners]) + complex(0.5, 0.5)
+    placed.real, placed.imag = 2 * placed.real / width - 1, 2 * placed.imag / height - 1
+    return placed
 
 
 def _eyes(parsed: Tensor, face: np.ndarray) -> np.ndarray | None:
@@ -62,7 +61,7 @@ def _eyes(parsed: Tensor, face: np.ndarray) -> np.ndarray | None:
         points = _points(glasses | found)
         values, axes = np.linalg.eigh(np.cov(points.real, points.imag))
         half = LENS * values[1] ** 0.5 * complex(*axes[:, 1])
-        return points.mean() + np.array([-half, half])
+        return np.array([points.mean() - half, points.mean() + half])
     one = _largest(found)
     other = None if one is None else _largest(found & ~one)
     if one is None or other is None:

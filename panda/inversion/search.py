@@ -161,7 +161,16 @@ def _search(
     steps: int,
     watch: Watch,
 ) -> Found:
+    """Of all points on the way, the start among them, the one with the least error."""
+
+    def found(x: Tensor) -> Found:
+        latents = coordinates.move(start, x.detach())
+        with torch.no_grad():
+            image = generator.forward(latents)
+            return Found(latents, image.float().cpu(), objective(image), trace)
+
     x, trace = coordinates.of(start), []
+    best, least = x, math.inf
     first = round(SHARE * steps) if space == "w+" else steps
     for count, wide in ((first, False), (steps - first, True)):
         if not count:
@@ -175,15 +184,15 @@ def _search(
                 loss = error.total.sum() + PULL * coordinates.pull(x)
                 adam.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
+            if float(error.total.detach()) < least:
+                best, least = x.detach().clone(), float(error.total.detach())
             adam.step()
             if not bool(x.isfinite().all()):
                 raise PandaError(f"the search for latents of {generator.name} came to NaN")
             trace.append(round(float(error.lpips.detach()), 5))
             watch.step(trace[-1])
-    latents = coordinates.move(start, x.detach())
-    with torch.no_grad():
-        image = generator.forward(latents)
-        return Found(latents, image.float().cpu(), objective(image), trace)
+    last = found(x)
+    return last if float(last.error.total) <= least else found(best)
 
 
 def _ramp(step: int, count: int) -> float:

@@ -133,6 +133,15 @@ def test_every_kind_of_generator_with_latents_that_move_is_searched(file, distan
     assert float((images - found.reconstructions).abs().max()) <= 1 / 127
 
 
+@pytest.mark.parametrize("file", ["stylegan2-genforce/checkpoint.pth", "proggan-tf/network.pkl"])
+def test_a_generator_of_another_precision_is_searched(file, distance):
+    generator = create_generator(FOLDER / file, dtype=torch.float64)
+    picture = generator.forward(generator.sample([900])).float()
+    found = invert(generator, picture, steps=4, lpips=distance)
+    assert {tensor.dtype for tensor in found.latents.tensors.values()} == {torch.float64}
+    assert found.lpips[0] < found.config["trace"][0][0]
+
+
 def test_a_class_is_kept_or_found_by_the_start(distance):
     generator = create_generator(FOLDER / "biggan-deep-hf/hf")
     picture = generator.forward(generator.sample([900], label=2))

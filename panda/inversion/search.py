@@ -32,16 +32,16 @@ STEPS = 100
 CANDIDATES = 16
 """Samples of which the one nearest to a picture is the start."""
 
-RATE = 0.1
+RATE = 0.2
 """The longest step of Adam, in standard deviations of the samples."""
 
 RAMP = 0.05
 """The share of a stage in which steps grow to that length, and the share of it they end with."""
 
-SHARE = 0.4
+SHARE = 0.2
 """Of the steps in w+, so many search one w for all slots first."""
 
-PULL = 1e-3
+PULL = 3e-3
 """The weight of the distance from the samples beside the error."""
 
 Progress = Callable[[int, int, float], object]

@@ -20,6 +20,7 @@ from panda.errors import PandaError, nearest
 from panda.generator import Generator
 from panda.inversion.landmarks import landmarks
 from panda.metrics.parsing import FaceParser
+from panda.progress import bar
 from panda.registry import cards
 
 ACROSS, DOWN, BELOW = 2.0, 1.8, 0.1
@@ -116,7 +117,7 @@ def framing(generator: Generator, parser: FaceParser) -> Square:
     The mean over some samples. Raises `PandaError` where less than half of them are faces.
     """
     found = []
-    for seed in range(SAMPLES):
+    for seed in bar(range(SAMPLES), desc="find the generator's faces", unit="img"):
         with torch.no_grad():
             latents = generator.sample([seed], truncation=generator.usual_truncation)
             marks = landmarks(parser(generator.forward(latents), SIZE)[0])

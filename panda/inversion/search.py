@@ -28,7 +28,7 @@ from panda.metrics.checks import check_images
 from panda.metrics.lpips import LPIPS
 from panda.progress import bar
 
-STEPS = 100
+STEPS = 60
 CANDIDATES = 16
 """Samples of which the one nearest to a picture is the start."""
 
@@ -147,8 +147,8 @@ class _Candidates:
 def _candidates(generator: Generator, seeds: Sequence[int], label: int | None) -> _Candidates:
     with torch.no_grad():
         latents = generator.sample(seeds, truncation=generator.usual_truncation, label=label)
-        rows = (latents[row : row + 1] for row in range(len(latents)))
-        images = [comparable(generator.forward(one)) for one in rows]
+        rows = bar(range(len(latents)), desc="start", unit="img")
+        images = [comparable(generator.forward(latents[row : row + 1])) for row in rows]
     return _Candidates(latents, torch.cat(images))
 
 

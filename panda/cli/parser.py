@@ -105,15 +105,15 @@ def _using(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = _verb(verbs, "parts", "show_parts", "show every part over some samples")
     verb.add_argument("--refine", action="store_true", help="fit the parts to each sample")
 
-    verb = _verb(verbs, "edit", "edit", "edit images locally")
+    verb = _verb(verbs, "edit", "edit", "edit images locally", needed=False)
     verb.add_argument(
         "--edit",
         action="append",
         required=True,
         metavar="PARTS:APPEARANCE:STRENGTH",
         help="such as 3:12:30, 3+5:0:-40, 7:p0:5sd (a part's own first appearance, in standard"
-        " deviations) or 0:bg:1; or the name of an edit (panda edits), or FILE.json or"
-        " FILE.json:NAME of an edit zoo; may be given several times",
+        " deviations), 0:bg:1 or 0:remove:1.2; or the name of an edit (panda edits), or FILE.json"
+        " or FILE.json:NAME of an edit zoo; may be given several times",
     )
     verb.add_argument("--refine", action="store_true", help="fit the parts to each sample first")
 
@@ -245,12 +245,22 @@ def _generators(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _verb(
-    verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, function: str, about: str
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    function: str,
+    about: str,
+    needed: bool = True,
 ) -> argparse.ArgumentParser:
-    """A verb that takes fitted factors and draws pictures of some seeds."""
+    """A verb that takes fitted factors, ``needed`` or not, and draws pictures of some seeds."""
     verb = verbs.add_parser(name, help=about)
     verb.set_defaults(run=_later("using", function))
-    verb.add_argument("factors", type=Path, help="a folder written by panda fit")
+    verb.add_argument(
+        "factors",
+        type=Path,
+        nargs=None if needed else "?",
+        help="a folder written by panda fit"
+        + ("" if needed else "; default: those the edit is for"),
+    )
     verb.add_argument("--seeds", default="0-3", help="(%(default)s)")
     verb.add_argument(
         "--truncation", type=_finite, metavar="PSI", help="default: the generator's usual one"

@@ -1,0 +1,114 @@
+"""What all sessions of a studio share: the generators that are loaded, and the face parser."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from panda.comparison.plan import find_entries
+from panda.errors import PandaError
+from panda.factors import Factors
+from panda.generator import Generator, Latents, State
+from panda.metrics.parsing import WEIGHTS, FaceParser
+from panda.registry import cards, create_generator, is_file
+
+
+class Shared(Generator):
+    """A generator that several threads use: each of its calls is alone."""
+
+    def __init__(self, generator: Generator) -> None:
+        self.own, self.lock = generator, threading.Lock()
+        self.name, self.layers = generator.name, generator.layers
+        self.resolution, self.device = generator.resolution, generator.device
+        self.usual_truncation = generator.usual_truncation
+
+    def sample(
+        self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None
+    ) -> Latents:
+        """See `Generator.sample`."""
+        with self._alone():
+            return self.own.sample(seeds, truncation=truncation, label=label)
+
+    def head(self, latents: Latents, layer: str) -> State:
+        """See `Generator.head`."""
+        with self._alone():
+            return self.own.head(latents, layer)
+
+    def tail(self, state: State, layer: str) -> Tensor:
+        """See `Generator.tail`."""
+        with self._alone():
+            return self.own.tail(state, layer)
+
+    def forward(self, latents: Latents) -> Tensor:
+        """See `Generator.forward`."""
+        with self._alone():
+            return self.own.forward(latents)
+
+    def _alone(self) -> AbstractContextManager[bool]:
+        return self.lock
+
+
+class Library:
+    """Generators by name, each loaded once when it is first asked for.
+
+    ``generators`` are names, patterns and files; without any, all whose weights are here. None is
+    ever fetched. ``factors`` are folders of factors to offer beside those that the cache keeps.
+    Raises `PandaError` where one of either is not there.
+    """
+
+    def __init__(
+        self,
+        generators: Sequence[str] = (),
+        factors: Sequence[Path] = (),
+        device: str = "cpu",
+    ) -> None:
+        self.device = device
+        self.given = {str(folder): Factors.load(folder) for folder in factors}
+        wanted = [entry.generator for entry in find_entries(generators)] if generators else []
+        wanted = list(dict.fromkeys([*(one.generator for one in self.given.values()), *wanted]))
+        self.names = sorted(filter(is_here, cards()), key=_size) if not generators else []
+        self.names = list(dict.fromkeys([*wanted, *self.names]))
+        for name in self.names:
+            if not is_here(name):
+                raise PandaError(f"the weights of {name} are not here; run 'panda fetch {name}'")
+        if not self.names:
+            raise PandaError("there is no generator whose weights are here; see 'panda list'")
+        self._loaded: dict[str, Shared] = {}
+        self._locks = {name: threading.Lock() for name in self.names}
+        self._parser: FaceParser | None = None
+        self._parsing = threading.Lock()
+
+    def generator(self, name: str) -> Shared:
+        """The generator of that name; raises `PandaError` where it is not offered or fails."""
+        if name not in self._locks:
+            raise PandaError(f"{name!r:.80} is not among the generators of this studio")
+        with self._locks[name]:
+            if name not in self._loaded:
+                self._loaded[name] = Shared(create_generator(name, device=self.device))
+            return self._loaded[name]
+
+    def parse(self, images: Tensor, size: int) -> Tensor | None:
+        """Class maps of faces, see `FaceParser`; None where the parser's weights are not here."""
+        if not WEIGHTS.cached:
+            return None
+        with self._parsing, torch.inference_mode():
+            if self._parser is None:
+                self._parser = FaceParser(self.device)
+            return self._parser(images, size)
+
+
+def is_here(name: str) -> bool:
+    """Whether a generator loads without fetching anything."""
+    if is_file(name):
+        return True
+    weights = cards()[name].weights
+    return weights is None or weights.cached
+
+
+def _size(name: str) -> tuple[int, str]:
+    return cards()[name].resolution, name

@@ -25,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     _comparing(verbs)
     _generators(verbs)
 
+    _studio(verbs)
     demo = verbs.add_parser("demo", help="fit, edit, localize and remove; write one HTML report")
     demo.set_defaults(run=_later("demo", "demo"))
     demo.add_argument("--generator", help="a name, or a checkpoint file; faces by default")
@@ -242,6 +243,29 @@ def _generators(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verb.add_argument("--no-faces", action="store_true", help="no face parsing")
     _device(verb)
     _json(verb)
+
+
+def _studio(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser("studio", help="the interactive app, in the browser, offline")
+    verb.set_defaults(run=_later("studio", "studio"))
+    verb.add_argument(
+        "generators",
+        nargs="*",
+        metavar="GENERATOR",
+        help="names, patterns, files; default: all whose weights are here",
+    )
+    verb.add_argument(
+        "--factors",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a folder written by panda fit, to offer as well; may be given several times",
+    )
+    verb.add_argument("--host", default="127.0.0.1", help="(%(default)s)")
+    verb.add_argument("--port", type=int, help="default: the first free one from 7860 on")
+    verb.add_argument("--browser", action="store_true", help="open it in the browser")
+    _device(verb)
 
 
 def _verb(

@@ -108,11 +108,14 @@ def _animate(frames: list[Image.Image], suffix: str) -> bytes:
     return buffer.getvalue()
 
 
-def command(session: Session, seed: int, truncation: float, label: int | None) -> str:
+def command(session: Session) -> str:
     """The command line that makes the same picture from the exported edit."""
-    words = ["panda", "edit", "--edit", f"{_stem(session)}.json", "--seeds", str(seed)]
-    words += ["--truncation", f"{truncation:g}"]
-    words += [] if label is None else ["--label", str(label)]
+    origin, factors = session.origin, session.canvas.factors
+    words = ["panda", "edit", *([] if factors.seeds else ["FACTORS"])]
+    words += ["--edit", f"{_stem(session)}.json"]
+    if origin.seed is not None:
+        words += ["--seeds", str(origin.seed), "--truncation", f"{origin.truncation:g}"]
+    words += [] if origin.label is None else ["--label", str(origin.label)]
     words += ["--refine"] if session.refined else []
     return shlex.join([*words, "--out", "edited"])
 

@@ -92,10 +92,13 @@ class Library:
                 self._loaded[name] = Shared(create_generator(name, device=self.device))
             return self._loaded[name]
 
-    def parse(self, images: Tensor, size: int) -> Tensor | None:
-        """Class maps of faces, see `FaceParser`; None where the parser's weights are not here."""
-        if not WEIGHTS.cached:
-            return None
+    @property
+    def parses(self) -> bool:
+        """Whether the face parser's weights are here."""
+        return WEIGHTS.cached
+
+    def parse(self, images: Tensor, size: int) -> Tensor:
+        """Class maps of faces, see `FaceParser`."""
         with self._parsing, torch.inference_mode():
             if self._parser is None:
                 self._parser = FaceParser(self.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -99,13 +100,27 @@ class Canvas:
         return localize(self.factors, self.state().x, appearance, part=part)[0][0]
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where an image comes from: a seed with its truncation and class, or something with a name."""
+
+    seed: int | None = None
+    truncation: float = 1.0
+    label: int | None = None
+    name: str = ""
+
+    def __str__(self) -> str:
+        """A short name, such as ``"seed-3"``."""
+        return self.name or f"seed-{self.seed}"
+
+
 class Session:
     """What one user does; every method holds the session's lock, so that events come in any order.
 
     ``part`` is the part that is chosen, ``refined`` whether parts are fitted to this image.
     """
 
-    def __init__(self, canvas: Canvas, origin: str) -> None:
+    def __init__(self, canvas: Canvas, origin: Origin) -> None:
         self.lock = threading.RLock()
         self.part: int | None = None
         self.refined = False
@@ -113,7 +128,7 @@ class Session:
         self._after: tuple[object, Tensor] | None = None
         self.canvas, self.origin = canvas, origin
 
-    def put(self, canvas: Canvas, origin: str) -> None:
+    def put(self, canvas: Canvas, origin: Origin) -> None:
         """Take another image, which ``origin`` tells; edits stay where the factors do."""
         with self.lock:
             if _other(self.canvas.factors, canvas.factors):
@@ -160,6 +175,11 @@ class Session:
                 raise PandaError(f"there is no part {part}; there are 0 to {count - 1}")
             self.part = part
             return part
+
+    def refine(self, refined: bool) -> None:
+        """Fit the parts to this image, or go back to the global ones."""
+        with self.lock:
+            self.refined = refined
 
     def add(self, appearance: str, name: str) -> None:
         """Put an appearance of the chosen part, or its removal, on the stack."""

@@ -1,0 +1,180 @@
+"""The page: gradio's components, and which event calls what."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+import gradio as gr
+
+from panda.studio import views
+from panda.studio.actions import Studio
+from panda.studio.events import Events
+
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+"""For events that are done in a moment."""
+
+MANY: dict[str, Any] = {**QUIET, "trigger_mode": "multiple"}
+"""For clicks, of which none is lost."""
+
+LAST: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
+"""For what is dragged or typed: the newest value counts."""
+
+
+def build_page(studio: Studio) -> gr.Blocks:
+    """All components and events of the app."""
+    blocks = gr.Blocks(title="PandA studio", analytics_enabled=False, fill_width=True)
+    with blocks:
+        Page(studio, blocks)
+    return blocks
+
+
+def theme() -> gr.themes.Base:
+    """Calm, and with no font from elsewhere."""
+    return gr.themes.Base(
+        primary_hue="indigo",
+        neutral_hue="slate",
+        radius_size="lg",
+        font=["system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
+    )
+
+
+def text_of(name: str) -> str:
+    """A script or style sheet of the page."""
+    return files("panda.studio").joinpath(name).read_text()
+
+
+class Page:
+    """The components of one page; every user has a session of his own in ``session``."""
+
+    def __init__(self, studio: Studio, blocks: gr.Blocks) -> None:
+        self.studio = studio
+        self.session = gr.State(None)
+        with gr.Row(elem_id="bar"):
+            gr.HTML("<h1>PandA studio</h1>")
+            self.status = gr.HTML("", elem_id="status")
+        with gr.Row(elem_id="studio"):
+            with gr.Column(elem_id="settings"):
+                self._settings()
+            with gr.Column(elem_id="stage-column"):
+                self._stage()
+            with gr.Column(elem_id="edit"):
+                self._edit()
+        with gr.Accordion("The same edit in other generators", open=False):
+            self._others()
+        self.choices = [self.name, self.layer, self.factors, self.seed, self.psi, self.label]
+        self.edited = [self.stage, self.gallery, self.stack, self.strength]
+        events = Events(studio)
+        self._connect_choices(events, blocks)
+        self._connect_edits(events)
+
+    def _settings(self) -> None:
+        names = self.studio.library.names
+        self.name = gr.Dropdown(names, value=names[0], label="Generator", filterable=False)
+        self.layer = gr.Dropdown([], label="Layer", filterable=False)
+        self.factors = gr.Dropdown([], label="Factors", filterable=False)
+        self.seed = gr.Number(0, label="Seed", precision=0, minimum=0)
+        self.next = gr.Button("Next sample", size="sm")
+        self.psi = gr.Slider(0, 1, 0.7, step=0.05, label="Truncation")
+        self.label = gr.Number(None, label="Class", precision=0, minimum=0, visible=False)
+        self.refined = gr.Checkbox(False, label="Refine the parts for this image")
+
+    def _stage(self) -> None:
+        self.view = gr.Radio(
+            list(views.VIEWS), value=views.VIEWS[0], show_label=False, elem_id="views"
+        )
+        template = (
+            '<div class="frame" role="img" aria-label="the image"><img alt=""><img alt="" hidden>'
+            '<canvas></canvas></div><input class="seam" type="range" min="0" max="100" value="50"'
+            ' aria-label="Where before meets after" hidden><div class="chips" role="group"'
+            ' aria-label="Parts"></div>'
+        )
+        value = {"before": "", "names": [], "part": -1}
+        self.stage = _drawn("stage", template, value)
+
+    def _edit(self) -> None:
+        template = '<h3></h3><p class="hint"></p><div class="cards" role="group"></div>'
+        self.gallery = _drawn("gallery", template, {"title": "", "cards": [], "busy": False})
+        self.remove = gr.Button("Remove this part", size="sm")
+        self.strength = gr.Slider(-10, 10, 0, step=0.1, label="Strength", interactive=False)
+        template = '<h3>Edits</h3><p class="hint">None yet. Choose an appearance.</p><ol></ol>'
+        self.stack = _drawn("stack", template, {"rows": [], "chosen": None})
+        with gr.Row():
+            self.undo = gr.Button("Undo", size="sm")
+            self.redo = gr.Button("Redo", size="sm")
+        gr.HTML("<h3 class='quiet'>Export</h3>")
+        with gr.Row():
+            names = ("PNG", "WebP sweep", "GIF sweep", "Edit as JSON")
+            self.exports = [gr.Button(name, size="sm") for name in names]
+        self.command = gr.Textbox(
+            label="The same from the shell", buttons=["copy"], elem_id="command", lines=2
+        )
+        self.download = _drawn("download", "<span></span>", {})
+
+    def _others(self) -> None:
+        names = self.studio.library.names
+        self.others = gr.CheckboxGroup(names, value=names[:2], label="Generators")
+        self.compare = gr.Button("Compare", size="sm")
+        self.sides = gr.HTML("")
+
+    def _connect_choices(self, events: Events, blocks: gr.Blocks) -> None:
+        opened = [self.session, *self.choices, *self.edited, self.status, self.command]
+        both = [self.session, self.view]
+        slow: dict[str, Any] = {"show_progress_on": [self.stage], "api_visibility": "private"}
+        first = [*both, self.name, self.seed]
+        chosen = [*both, *self.choices]
+        fields = [self.seed.input, self.psi.input, self.label.input]
+        for event in (
+            gr.on([blocks.load, self.name.input], events.open_generator, first, opened, **slow),
+            gr.on(
+                [self.layer.input, self.factors.input],
+                events.open_factors,
+                chosen[:5],
+                opened,
+                **slow,
+            ),
+            gr.on(fields, events.draw, chosen, opened, **LAST),
+            self.next.click(events.draw_next, chosen, opened, **QUIET),
+            self.refined.input(events.refine, [*both, self.refined], self.edited, **slow),
+            self.stage.pick(events.pick, both, self.edited, **MANY),
+            self.stage.choose(events.choose, both, self.edited, **MANY),
+        ):
+            shown = event.then(events.thumbnails, self.session, self.gallery, **QUIET)
+            shown.then(events.names, both, [self.stage, self.gallery], **QUIET)
+
+    def _connect_edits(self, events: Events) -> None:
+        both = [self.session, self.view]
+        edited = [*self.edited, self.command]
+        self.view.input(events.view, both, self.stage, **LAST)
+        self.gallery.take(events.take, both, edited, **MANY)
+        self.stack.act(events.act, both, edited, **MANY)
+        self.remove.click(events.remove, both, edited, **MANY)
+        self.undo.click(events.undo, both, edited, **MANY)
+        self.redo.click(events.redo, both, edited, **MANY)
+        changed = [self.stage, self.stack]
+        self.strength.input(events.slide, [*both, self.strength], changed, **LAST)
+        for button, export in zip(
+            self.exports,
+            (events.export_picture, events.export_webp, events.export_gif, events.export_edit),
+            strict=True,
+        ):
+            button.click(
+                export,
+                self.session,
+                self.download,
+                show_progress_on=[self.stage],
+                api_visibility="private",
+            )
+        others = [self.session, self.others]
+        self.compare.click(events.compare, others, self.sides, api_visibility="private")
+
+
+def _drawn(name: str, template: str, value: Any) -> Any:
+    """A component that a script of its own draws."""
+    return gr.HTML(
+        value,
+        html_template=f'<div class="{name}">{template}</div>',
+        js_on_load=text_of(f"{name}.js"),
+        elem_id=name,
+    )

@@ -46,6 +46,8 @@ COVERED = 0.5
 SIGNIFICANT = 0.3
 """An effect is worth a name from so many standard deviations on."""
 
+UNSEEN = "no effect that is measured"
+
 Parse = Callable[[Tensor], Tensor]
 """From images ``[N, 3, S, S]`` to class maps ``[N, H, W]``."""
 
@@ -159,7 +161,7 @@ def describe_effects(effects: Mapping[str, float], most: int = 3) -> str:
         for name, value in strong
         if abs(value) >= SIGNIFICANT
     ]
-    return ", ".join(shown) or "no effect that is measured"
+    return ", ".join(shown) or UNSEEN
 
 
 def describe_part(part: Tensor, parsed: Tensor | None) -> str:

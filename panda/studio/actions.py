@@ -158,16 +158,19 @@ class Studio:
         """Thumbnails that were made already."""
         return self._found.get(canvas, {}).get((part, refined))
 
-    def thumbnails(self, canvas: Canvas, part: int, refined: bool) -> list[Thumbnail]:
-        """What the part's own appearances do, the greatest effect first; with names once known."""
-        found = self._found.setdefault(canvas, {})
-        if (part, refined) not in found:
-            found[part, refined] = thumbnails(canvas, part, refined=refined)
-        return found[part, refined]
+    def thumbnails(self, canvas: Canvas, part: int, refined: bool) -> Iterator[list[Thumbnail]]:
+        """What the part's own appearances do, the greatest effect first, more and more of them."""
+        found = self.known(canvas, part, refined)
+        if found is not None:
+            yield found
+            return
+        for found in thumbnails(canvas, part, refined=refined):
+            yield found
+        self._found.setdefault(canvas, {})[part, refined] = found or []
 
     def name(self, canvas: Canvas, part: int, refined: bool) -> list[Thumbnail]:
-        """The same, with names from now on."""
-        found = self.thumbnails(canvas, part, refined)
+        """All of them, with names from now on."""
+        *_, found = [[], *self.thumbnails(canvas, part, refined)]
         if not any(one.name for one in found):
             found = name_thumbnails(canvas, part, found, self.guide(canvas))
             self._found[canvas][part, refined] = found

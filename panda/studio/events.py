@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import gradio as gr
 
 from panda.edit import REMOVE
 from panda.errors import PandaError, told
+from panda.naming import UNSEEN
 from panda.progress import Watch, watched
 from panda.studio import views
 from panda.studio.actions import Choice, Studio
@@ -41,7 +43,7 @@ def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
 def say(error: BaseException) -> None:
     """Show what went wrong, in one sentence."""
     text = str(error) if isinstance(error, PandaError) else told(error)
-    gr.Warning(text[:500], title="That did not work")
+    gr.Warning(escape(text[:500]), title="That did not work")
 
 
 def ready(session: Session | None) -> Session:
@@ -60,14 +62,13 @@ class Events:
     def open_generator(
         self,
         session: Session | None,
-        view: str,
         name: str,
         seed: int | None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 (gradio's way)
     ) -> list[Any]:
         """Open a generator with what is usual for it; the earlier one stays where that fails."""
         try:
-            return self._open(session, view, Choice(name, seed=int(seed or 0)), progress)
+            return self._open(session, Choice(name, seed=int(seed or 0)), progress)
         except Exception as error:
             say(error)
             back = SKIP if session is None else session.canvas.generator.name
@@ -77,7 +78,6 @@ class Events:
     def open_factors(
         self,
         session: Session | None,
-        view: str,
         name: str,
         layer: str,
         factors: str,
@@ -88,13 +88,12 @@ class Events:
         here = self.studio.factors_offered(self.studio.library.generator(name), layer)
         chosen = factors if factors in here else None
         choice = Choice(name, layer, chosen, origin.seed, origin.truncation, origin.label)
-        return self._open(session, view, choice, progress)
+        return self._open(session, choice, progress)
 
     @guarded
     def draw(
         self,
         session: Session | None,
-        view: str,
         name: str,
         layer: str,
         factors: str,
@@ -106,18 +105,16 @@ class Events:
         if seed is None:
             return SKIP  # the field is being typed in
         choice = Choice(name, layer, factors, int(seed), psi, None if label is None else int(label))
-        return self._open(ready(session), view, choice)
+        return self._open(ready(session), choice)
 
     @guarded
-    def draw_next(self, session: Session | None, view: str, *choices: Any) -> Any:
+    def draw_next(self, session: Session | None, *choices: Any) -> Any:
         """Draw the sample of the next seed."""
         name, layer, factors, seed, psi, label = choices
         seed = -1 if seed is None else seed
-        return self.draw(session, view, name, layer, factors, seed + 1, psi, label)
+        return self.draw(session, name, layer, factors, seed + 1, psi, label)
 
-    def _open(
-        self, session: Session | None, view: str, choice: Choice, progress: Any = None
-    ) -> list[Any]:
+    def _open(self, session: Session | None, choice: Choice, progress: Any = None) -> list[Any]:
         with watched(_watch(progress)):
             choice = self.studio.resolve(choice)
             session = self.studio.open(choice, session)
@@ -140,24 +137,24 @@ class Events:
             SKIP if choice.seed is None else choice.seed,
             choice.truncation,
             gr.update(visible=self.studio.has_classes(generator), value=choice.label),
-            *self._edited(session, view),
+            *self._edited(session),
             views.status(session),
             command(session),
         ]
 
-    def _edited(self, session: Session, view: str) -> list[Any]:
+    def _edited(self, session: Session) -> list[Any]:
         """Stage, gallery, stack and strength."""
         slider = views.strength(session)
         on = slider.pop("on")
         return [
-            self._stage(session, view),
+            self._stage(session),
             self._gallery(session),
             views.stack(session),
             gr.update(**slider, interactive=on),
         ]
 
-    def _stage(self, session: Session, view: str) -> dict[str, Any]:
-        return views.stage(session, self.studio.names(session.canvas), view)
+    def _stage(self, session: Session) -> dict[str, Any]:
+        return views.stage(session, self.studio.names(session.canvas))
 
     def _gallery(self, session: Session) -> dict[str, Any]:
         names = self.studio.names(session.canvas)
@@ -166,70 +163,85 @@ class Events:
         found = self.studio.known(session.canvas, session.part, session.refined)
         return views.gallery(session, names, found or [], busy=found is None)
 
-    @guarded
-    def thumbnails(self, session: Session | None) -> Any:
-        """Make the thumbnails of the chosen part."""
-        if session is None or session.part is None:
-            return SKIP
-        self.studio.thumbnails(session.canvas, session.part, session.refined)
-        return self._gallery(session)
+    def thumbnails(self, session: Session | None) -> Iterator[Any]:
+        """Make the thumbnails of the chosen part, and show each as soon as it is there."""
+        try:
+            if session is None or session.part is None:
+                return
+            canvas, part, refined = session.canvas, session.part, session.refined
+            for found in self.studio.thumbnails(canvas, part, refined):
+                if (canvas, part, refined) != (session.canvas, session.part, session.refined):
+                    return  # the user went on
+                names = self.studio.names(canvas)
+                yield views.gallery(session, names, found)
+        except Exception as error:
+            say(error)
 
     @guarded
-    def names(self, session: Session | None, view: str) -> Any:
+    def names(self, session: Session | None) -> Any:
         """Name parts and thumbnails by what is to be seen, which may take a moment."""
         if session is None:
             return SKIP
         self.studio.guide(session.canvas)
         if session.part is not None:
             self.studio.name(session.canvas, session.part, session.refined)
-        return [self._stage(session, view), self._gallery(session)]
+        return [self._stage(session), self._gallery(session)]
 
     @guarded
     def view(self, session: Session | None, view: str) -> Any:
         """Show the stage in another way."""
-        return self._stage(ready(session), view)
+        ready(session).show(view)
+        return self._stage(ready(session))
 
     @guarded
-    def refine(self, session: Session | None, view: str, refined: bool) -> Any:
+    def refine(self, session: Session | None, refined: bool) -> Any:
         """Fit the parts to this image, or take the global ones again."""
         ready(session).refine(refined)
-        return self._edited(ready(session), view)
+        return self._edited(ready(session))
 
     @guarded
-    def pick(self, session: Session | None, view: str, event: gr.EventData) -> Any:
+    def pick(self, session: Session | None, event: gr.EventData) -> Any:
         """Choose the part under the pointer."""
         ready(session).pick(float(event.x), float(event.y))
-        return self._edited(ready(session), view)
+        return self._edited(ready(session))
 
     @guarded
-    def choose(self, session: Session | None, view: str, event: gr.EventData) -> Any:
+    def choose(self, session: Session | None, event: gr.EventData) -> Any:
         """Choose a part by its number."""
         ready(session).choose(int(event.part))
-        return self._edited(ready(session), view)
+        return self._edited(ready(session))
 
-    def _after(self, session: Session, view: str) -> list[Any]:
-        return [*self._edited(session, view), command(session)]
+    def _after(self, session: Session) -> list[Any]:
+        return [*self._edited(session), command(session)]
 
     @guarded
-    def take(self, session: Session | None, view: str, event: gr.EventData) -> Any:
+    def take(self, session: Session | None, event: gr.EventData) -> Any:
         """Put an appearance of the chosen part on the stack."""
         session, appearance = ready(session), str(event.appearance)
-        session.add(appearance, self._name(session, appearance))
-        return self._after(session, view)
+        session.add(appearance, self._name(session, self._effect(session, appearance)))
+        return self._after(session)
 
     @guarded
-    def remove(self, session: Session | None, view: str) -> Any:
+    def remove(self, session: Session | None) -> Any:
         """Put the removal of the chosen part on the stack."""
         session = ready(session)
         session.add(REMOVE, self._name(session, "removed"))
-        return self._after(session, view)
+        return self._after(session)
+
+    def _effect(self, session: Session, appearance: str) -> str:
+        """The strongest effect of an appearance in words, or its number."""
+        if session.part is not None:
+            found = self.studio.known(session.canvas, session.part, session.refined) or []
+            names = {one.appearance: one.name for one in found if one.name not in ("", UNSEEN)}
+            return names.get(appearance, appearance).split(",")[0]
+        return appearance
 
     def _name(self, session: Session, what: str) -> str:
         names = self.studio.names(session.canvas)
         return what if session.part is None else f"{names[session.part]} · {what}"
 
     @guarded
-    def act(self, session: Session | None, view: str, event: gr.EventData) -> Any:
+    def act(self, session: Session | None, event: gr.EventData) -> Any:
         """What is done to a row of the stack."""
         session, index = ready(session), int(event.index)
         stack = session.stack
@@ -243,26 +255,26 @@ class Events:
         if event.name not in changes:
             raise PandaError(f"{event.name!r:.40} is nothing that can be done to an edit")
         session.change(changes[event.name]())
-        return self._after(session, view)
+        return self._after(session)
 
     @guarded
-    def undo(self, session: Session | None, view: str) -> Any:
+    def undo(self, session: Session | None) -> Any:
         """Take the last change back."""
         ready(session).undo()
-        return self._after(ready(session), view)
+        return self._after(ready(session))
 
     @guarded
-    def redo(self, session: Session | None, view: str) -> Any:
+    def redo(self, session: Session | None) -> Any:
         """Make it again."""
         ready(session).redo()
-        return self._after(ready(session), view)
+        return self._after(ready(session))
 
     @guarded
-    def slide(self, session: Session | None, view: str, strength: float) -> Any:
+    def slide(self, session: Session | None, strength: float) -> Any:
         """Give the chosen edit another strength."""
         session = ready(session)
         session.change(session.stack.set_strength(float(strength)))
-        return [self._stage(session, view), views.stack(session)]
+        return [self._stage(session), views.stack(session)]
 
     @guarded
     def export_picture(self, session: Session | None) -> Any:
@@ -299,14 +311,18 @@ class Events:
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Iterator[Any]:
         """The same edits in other generators, one after the other."""
+        found: list[Any] = []
         try:
             if not names:
                 raise PandaError("no generator is chosen to compare with")
-            found = []
-            with watched(_watch(progress)):
-                for side in self.studio.compare(ready(session), names):
-                    found.append(side)
-                    yield views.sides(found)
+            sides = self.studio.compare(ready(session), names)
+            while True:
+                with watched(_watch(progress)):  # not across a yield: others run in between
+                    side = next(sides, None)
+                if side is None:
+                    return
+                found.append(side)
+                yield views.sides(found)
         except Exception as error:
             say(error)
             yield SKIP

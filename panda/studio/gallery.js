@@ -25,7 +25,7 @@ function draw() {
       const words = document.createElement("span");
       words.textContent = name || appearance;
       const share = document.createElement("small");
-      share.textContent = `${appearance} · changes ${effect} %`;
+      share.textContent = `${effect} %`;
       card.title = `${appearance}: ${name || "an appearance of this part"}, changes ${effect} %`;
       card.append(picture, words, share);
       return card;

@@ -7,9 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-from panda.studio import views
 from panda.studio.actions import Studio
 from panda.studio.events import Events
+from panda.studio.session import VIEWS
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 """For events that are done in a moment."""
@@ -71,19 +71,19 @@ class Page:
 
     def _settings(self) -> None:
         names = self.studio.library.names
-        self.name = gr.Dropdown(names, value=names[0], label="Generator", filterable=False)
-        self.layer = gr.Dropdown([], label="Layer", filterable=False)
+        self.name = gr.Dropdown(
+            names, value=names[0], label="Generator", filterable=False, elem_id="name"
+        )
+        self.layer = gr.Dropdown([], label="Layer", filterable=False, elem_id="layer")
         self.factors = gr.Dropdown([], label="Factors", filterable=False)
         self.seed = gr.Number(0, label="Seed", precision=0, minimum=0)
-        self.next = gr.Button("Next sample", size="sm")
+        self.next = gr.Button("Next sample", size="sm", elem_id="next")
         self.psi = gr.Slider(0, 1, 0.7, step=0.05, label="Truncation")
         self.label = gr.Number(None, label="Class", precision=0, minimum=0, visible=False)
-        self.refined = gr.Checkbox(False, label="Refine the parts for this image")
+        self.refined = gr.Checkbox(False, label="Refine for this image", elem_id="refined")
 
     def _stage(self) -> None:
-        self.view = gr.Radio(
-            list(views.VIEWS), value=views.VIEWS[0], show_label=False, elem_id="views"
-        )
+        self.view = gr.Radio(list(VIEWS), value=VIEWS[0], show_label=False, elem_id="views")
         template = (
             '<div class="frame" role="img" aria-label="the image"><img alt=""><img alt="" hidden>'
             '<canvas></canvas></div><input class="seam" type="range" min="0" max="100" value="50"'
@@ -101,14 +101,18 @@ class Page:
         template = '<h3>Edits</h3><p class="hint">None yet. Choose an appearance.</p><ol></ol>'
         self.stack = _drawn("stack", template, {"rows": [], "chosen": None})
         with gr.Row():
-            self.undo = gr.Button("Undo", size="sm")
-            self.redo = gr.Button("Redo", size="sm")
+            self.undo = gr.Button("Undo", size="sm", min_width=60)
+            self.redo = gr.Button("Redo", size="sm", min_width=60)
         gr.HTML("<h3 class='quiet'>Export</h3>")
         with gr.Row():
-            names = ("PNG", "WebP sweep", "GIF sweep", "Edit as JSON")
-            self.exports = [gr.Button(name, size="sm") for name in names]
+            names = ("PNG", "WebP", "GIF", "JSON")
+            self.exports = [gr.Button(name, size="sm", min_width=60) for name in names]
         self.command = gr.Textbox(
-            label="The same from the shell", buttons=["copy"], elem_id="command", lines=2
+            label="The same from the shell",
+            buttons=["copy"],
+            elem_id="command",
+            lines=3,
+            max_lines=3,
         )
         self.download = _drawn("download", "<span></span>", {})
 
@@ -120,40 +124,38 @@ class Page:
 
     def _connect_choices(self, events: Events, blocks: gr.Blocks) -> None:
         opened = [self.session, *self.choices, *self.edited, self.status, self.command]
-        both = [self.session, self.view]
         slow: dict[str, Any] = {"show_progress_on": [self.stage], "api_visibility": "private"}
-        first = [*both, self.name, self.seed]
-        chosen = [*both, *self.choices]
+        first = [self.session, self.name, self.seed]
+        chosen = [self.session, *self.choices]
         fields = [self.seed.input, self.psi.input, self.label.input]
         for event in (
             gr.on([blocks.load, self.name.input], events.open_generator, first, opened, **slow),
             gr.on(
                 [self.layer.input, self.factors.input],
                 events.open_factors,
-                chosen[:5],
+                chosen[:4],
                 opened,
                 **slow,
             ),
             gr.on(fields, events.draw, chosen, opened, **LAST),
             self.next.click(events.draw_next, chosen, opened, **QUIET),
-            self.refined.input(events.refine, [*both, self.refined], self.edited, **slow),
-            self.stage.pick(events.pick, both, self.edited, **MANY),
-            self.stage.choose(events.choose, both, self.edited, **MANY),
+            self.refined.input(events.refine, [self.session, self.refined], self.edited, **slow),
+            self.stage.pick(events.pick, self.session, self.edited, **MANY),
+            self.stage.choose(events.choose, self.session, self.edited, **MANY),
         ):
             shown = event.then(events.thumbnails, self.session, self.gallery, **QUIET)
-            shown.then(events.names, both, [self.stage, self.gallery], **QUIET)
+            shown.then(events.names, self.session, [self.stage, self.gallery], **QUIET)
 
     def _connect_edits(self, events: Events) -> None:
-        both = [self.session, self.view]
         edited = [*self.edited, self.command]
-        self.view.input(events.view, both, self.stage, **LAST)
-        self.gallery.take(events.take, both, edited, **MANY)
-        self.stack.act(events.act, both, edited, **MANY)
-        self.remove.click(events.remove, both, edited, **MANY)
-        self.undo.click(events.undo, both, edited, **MANY)
-        self.redo.click(events.redo, both, edited, **MANY)
+        self.view.input(events.view, [self.session, self.view], self.stage, **LAST)
+        self.gallery.take(events.take, self.session, edited, **MANY)
+        self.stack.act(events.act, self.session, edited, **MANY)
+        self.remove.click(events.remove, self.session, edited, **MANY)
+        self.undo.click(events.undo, self.session, edited, **MANY)
+        self.redo.click(events.redo, self.session, edited, **MANY)
         changed = [self.stage, self.stack]
-        self.strength.input(events.slide, [*both, self.strength], changed, **LAST)
+        self.strength.input(events.slide, [self.session, self.strength], changed, **LAST)
         for button, export in zip(
             self.exports,
             (events.export_picture, events.export_webp, events.export_gif, events.export_edit),

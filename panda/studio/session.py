@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from panda.edit import REMOVE, Edit, apply_edits, refine
-from panda.errors import PandaError
+from panda.errors import PandaError, nearest
 from panda.factors import Factors
 from panda.generator import Generator, Latents, Layer, State
 from panda.localize import localize, on_canvas
@@ -33,6 +34,10 @@ def usual_layer(generator: Generator) -> Layer:
     """The last layer nearest to 16 x 16 positions inside the image."""
     layers = reversed(list(generator.layers.values()))
     return min(layers, key=lambda layer: abs(layer.height - 2 * layer.margin - 16))
+
+
+VIEWS = ("Edited", "Before / after", "Difference", "Heat map", "Parts")
+"""How the stage can be shown."""
 
 
 class Canvas:
@@ -73,24 +78,26 @@ class Canvas:
         return self.factors.as_masks(self.refined)[0] if refined else self.factors.masks
 
     def images(self, stacks: list[list[Edit]], refined: bool = False) -> Tensor:
-        """The image ``[N, 3, R, R]`` after each of some lists of edits, full resolution.
+        """The image ``[N, 3, R, R]`` after each of some lists of edits, full resolution."""
+        return torch.cat(list(self.batches(stacks, refined)))
+
+    def batches(self, stacks: list[list[Edit]], refined: bool = False) -> Iterator[Tensor]:
+        """The same, as many at once as `PIXELS` allows.
 
         Raises `PandaError` where an edit is out of range or an image comes out NaN.
         """
         layer = self.factors.layer.name
         size = max(1, PIXELS // self.generator.resolution**2)
         parts = self.refined if refined else None
-        found = []
         for start in range(0, len(stacks), size):
             some = stacks[start : start + size]
             x = self.state().x
             rows = torch.cat([apply_edits(self.factors, x, edits, parts) for edits in some])
             state = self.state(len(some)).with_features(rows)
-            found.append(self.generator.tail(state, layer))
-        images = torch.cat(found)
-        if not bool(torch.isfinite(images).all()):
-            raise PandaError("the image came out NaN; the strength is too large")
-        return images
+            images = self.generator.tail(state, layer)
+            if not bool(torch.isfinite(images).all()):
+                raise PandaError("the image came out NaN; the strength is too large")
+            yield images
 
     def heat(self, edit: Edit | None) -> Tensor:
         """The concept map ``[H, W]`` of an edit's appearance; that of background without one."""
@@ -117,13 +124,15 @@ class Origin:
 class Session:
     """What one user does; every method holds the session's lock, so that events come in any order.
 
-    ``part`` is the part that is chosen, ``refined`` whether parts are fitted to this image.
+    ``part`` is the part that is chosen, ``refined`` whether parts are fitted to this image, and
+    ``view`` how the stage is shown.
     """
 
     def __init__(self, canvas: Canvas, origin: Origin) -> None:
         self.lock = threading.RLock()
         self.part: int | None = None
         self.refined = False
+        self.view = VIEWS[0]
         self._history = History()
         self._after: tuple[object, Tensor] | None = None
         self.canvas, self.origin = canvas, origin
@@ -175,6 +184,12 @@ class Session:
                 raise PandaError(f"there is no part {part}; there are 0 to {count - 1}")
             self.part = part
             return part
+
+    def show(self, view: str) -> None:
+        """Show the stage in another of the `VIEWS`; raises `PandaError` for one that is none."""
+        if view not in VIEWS:
+            raise PandaError(f"there is no view {view!r:.40}{nearest(view, VIEWS)}")
+        self.view = view
 
     def refine(self, refined: bool) -> None:
         """Fit the parts to this image, or go back to the global ones."""

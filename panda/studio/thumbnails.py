@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -72,7 +72,11 @@ def make_guide(generator: Generator, factors: Factors, parse: Parse | None) -> G
     if looks.parsed is not None and not are_faces(looks.parsed):
         parse, looks = None, look(images, None, masks)
     names = [describe_part(mask, looks.parsed) for mask in masks]
-    spreads = {name: spread(values) for name, values in looks.measures.items()}
+    spreads = {
+        name: spread(values)
+        for name, values in looks.measures.items()
+        if float(values.nanmedian()) != 0  # most samples have no hat: any would be a huge effect
+    }
     return Guide(tuple(_known(factors) or names), spreads, parse)
 
 
@@ -90,23 +94,25 @@ def _known(factors: Factors) -> list[str]:
     return names if len(names) == factors.parts.shape[1] else []
 
 
-def thumbnails(canvas: Canvas, part: int, *, refined: bool = False) -> list[Thumbnail]:
-    """The part with each of its own appearances added, the greatest effect first."""
+def thumbnails(canvas: Canvas, part: int, *, refined: bool = False) -> Iterator[list[Thumbnail]]:
+    """The part with each of its own appearances added, the greatest effect first.
+
+    Yields all that there are so far, again and again until they are complete.
+    """
     axes = [f"p{axis}" for axis in range(min(AXES, canvas.factors.own.shape[1]))]
     axes = [axis for axis in axes if canvas.factors.vector(axis, (part,))[1] > 0]
-    if not axes:
-        return []
     edits = [[Edit((part,), axis, SIGMAS, sigma=True)] for axis in axes]
-    images = canvas.images(edits, refined)
     mask = on_canvas(canvas.masks(refined), canvas.factors.layer)[part]
     box = crop_box(mask) if bool((mask > 0.5).any()) else (0.0, 0.0, 1.0)
-    shown = small(images)
-    effects, _ = change(small(canvas.before), shown, resize_map(mask, SIZE))
-    found = [
-        Thumbnail(axis, float(effect), to_picture(crop(image, box), THUMB), row)
-        for axis, effect, image, row in zip(axes, effects, images, shown, strict=True)
-    ]
-    return sorted(found, key=lambda one: -one.effect)
+    before, where = small(canvas.before), resize_map(mask, SIZE)
+    found: list[Thumbnail] = []
+    for images in canvas.batches(edits, refined):
+        effects, _ = change(before, small(images), where)
+        for effect, image in zip(effects, images, strict=True):
+            picture = to_picture(crop(image, box), THUMB)
+            shown = small(image[None])[0]
+            found.append(Thumbnail(axes[len(found)], float(effect), picture, shown))
+        yield sorted(found, key=lambda one: -one.effect)
 
 
 def name_thumbnails(
@@ -124,7 +130,7 @@ def name_thumbnails(
             name: float(values[row] - values[0]) / guide.spreads[name]
             for name, values in measures.items()
             if concerns(name, part)
-            and guide.spreads[name] > 1e-9
+            and guide.spreads.get(name, 0.0) > 1e-9
             and bool(torch.isfinite(values[[0, row]]).all())
         }
         named.append(replace(one, name=describe_effects(effects, 2)))

@@ -14,22 +14,21 @@ from panda.edit import REMOVE
 from panda.errors import PandaError
 from panda.images import color_parts, difference_picture, heat_picture, to_picture
 from panda.localize import on_canvas
+from panda.naming import UNSEEN
 from panda.remove import STRENGTH
 from panda.studio.across import Side
 from panda.studio.session import SIGMAS, Session
 from panda.studio.stack import Step
 from panda.studio.thumbnails import Thumbnail
 
-VIEWS = ("Edited", "Before / after", "Difference", "Heat map", "Parts")
-
 EXACT = 256
 """Images of up to so many pixels a side are shown as PNG, larger ones as good JPEG."""
 
 
-def stage(session: Session, names: Sequence[str], view: str = VIEWS[0]) -> dict[str, Any]:
+def stage(session: Session, names: Sequence[str]) -> dict[str, Any]:
     """The image, what lies over it, and which part is where."""
     with session.lock:
-        canvas, after = session.canvas, session.after[0]
+        canvas, after, view = session.canvas, session.after[0], session.view
         size = canvas.generator.resolution
         overlay = None
         if view == "Difference":
@@ -62,7 +61,7 @@ def gallery(
     cards = [
         {
             "appearance": one.appearance,
-            "name": one.name,
+            "name": "" if one.name == UNSEEN else one.name,
             "effect": round(100 * one.effect, 1),
             "src": _url(one.picture, "JPEG"),
             "used": one.appearance in used,
@@ -93,11 +92,11 @@ def strength(session: Session) -> dict[str, Any]:
             "value": value,
             "minimum": 0.0,
             "maximum": 2 * STRENGTH,
-            "label": f"How much background: {step.name}",
+            "label": "Strength of the removal",
             "on": True,
         }
     end = max(2.5 * SIGMAS, abs(value))
-    label = f"Strength in standard deviations: {step.name}"
+    label = "Strength in standard deviations"
     return {"value": value, "minimum": -end, "maximum": end, "label": label, "on": True}
 
 

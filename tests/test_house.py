@@ -19,7 +19,7 @@ RANKS = [
     {"solvers"},
     {"edit", "localize", "remove"},
     {"factorize", "metrics", "kept"},
-    {"methods"},
+    {"methods", "inversion"},
     {"report", "testing"},
     {"demo", "benchmark", "naming"},
     {"discover", "comparison"},

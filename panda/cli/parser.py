@@ -21,7 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
     _catalog(verbs)
     _fitting(verbs)
     _using(verbs)
-
+    _inverting(verbs)
     _comparing(verbs)
     _generators(verbs)
 
@@ -133,6 +133,26 @@ def _using(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = _verb(verbs, "remove", "remove", "replace parts by background")
     verb.add_argument("--parts", required=True, help="such as 0 or 0,2,5-7")
     verb.add_argument("--strength", type=_finite, default=1.2, help="(%(default)s)")
+
+
+def _inverting(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser("invert", help="find latents of photographs, to edit them like samples")
+    verb.set_defaults(run=_later("inverting", "run"))
+    verb.add_argument("photographs", type=Path, nargs="+", metavar="PHOTO")
+    verb.add_argument("--generator", required=True, help="a name, or a checkpoint file")
+    verb.add_argument("--out", type=Path, required=True, metavar="DIR")
+    verb.add_argument("--space", help="w, w+ or z; default: w+ where there is one, else z")
+    verb.add_argument("--steps", type=int, default=100, help="for each (%(default)s)")
+    verb.add_argument(
+        "--align",
+        default="auto",
+        help="always: bring the largest face to where the generator's are; never: take the middle"
+        " square; auto (default): always for generators of faces",
+    )
+    verb.add_argument("--label", type=int, help="class, for class-conditional generators")
+    verb.add_argument("--seed", type=int, default=0, help="of the samples to start from")
+    _device(verb)
+    _json(verb)
 
 
 def _comparing(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -285,7 +305,10 @@ def _verb(
         help="a folder written by panda fit"
         + ("" if needed else "; default: those the edit is for"),
     )
-    verb.add_argument("--seeds", default="0-3", help="(%(default)s)")
+    verb.add_argument("--seeds", help="such as 0-3 (default) or 3,5,10-20")
+    verb.add_argument(
+        "--latents", type=Path, metavar="DIR", help="in place of seeds: written by panda invert"
+    )
     verb.add_argument(
         "--truncation", type=_finite, metavar="PSI", help="default: the generator's usual one"
     )

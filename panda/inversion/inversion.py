@@ -1,0 +1,206 @@
+"""What an inversion gives, and its folder: latents, pictures, and all that reproduces them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from panda.checkpoints.tensors import load_tensors, save_tensors
+from panda.errors import PandaError
+from panda.generator import Generator, Latents
+from panda.images import difference_picture, save_picture, sheet, to_picture
+from panda.latent_spaces import WSpace
+from panda.zoo.cache import check_target, no_pipe, staging
+
+FORMAT = 1
+TENSORS = "inversion.safetensors"
+FILES = {"config.json", TENSORS, "sheet.png"}
+THUMB = 256
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """Latents of one generator that make given pictures again.
+
+    latents: N rows, for `Generator.head` and everything else that takes samples. pictures: what was
+    wanted, and reconstructions: what the latents make, ``[N, 3, R, R]`` in [-1, 1], in steps of 8
+    bits. config: LPIPS, error and trace of each, the space, the seed and all other settings.
+    """
+
+    generator: str
+    latents: Latents
+    pictures: Tensor
+    reconstructions: Tensor
+    config: Mapping[str, Any]
+
+    @staticmethod
+    def of(
+        generator: str,
+        latents: Latents,
+        pictures: Tensor,
+        reconstructions: Tensor,
+        config: Mapping[str, Any],
+    ) -> Inversion:
+        """An inversion whose latents lie on the CPU and whose pictures have 8 bits."""
+        tensors = {name: tensor.detach().cpu() for name, tensor in latents.tensors.items()}
+        pictures, reconstructions = (
+            _from_bytes(_to_bytes(rows)) for rows in (pictures, reconstructions)
+        )
+        kept = Latents(latents.seeds, tensors)
+        return Inversion(generator, kept, pictures, reconstructions, config)
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    @property
+    def lpips(self) -> tuple[float, ...]:
+        """LPIPS of each reconstruction, at no more than 256 pixels."""
+        return tuple(self.config["lpips"])
+
+    @property
+    def pixels(self) -> tuple[float, ...]:
+        """The root mean square difference of each, of images in [-1, 1], at the same size."""
+        return tuple(self.config["pixels"])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Where each picture came from; empty where nobody said."""
+        return tuple(self.config["pictures"])
+
+    def latents_for(self, generator: Generator) -> Latents:
+        """The latents on the generator's device; raises `PandaError` where they are not its own."""
+        if self.generator != generator.name:
+            raise PandaError(
+                f"these are latents of {self.generator}, but the generator is {generator.name};"
+                f" invert the picture for it with 'panda invert'"
+            )
+        usual = generator.sample([0]).tensors
+        given = self.latents.tensors
+        wrong = [name for name in usual if name not in given] + [n for n in given if n not in usual]
+        if isinstance(generator, WSpace) and not wrong:
+            usual = {**usual, "w": generator.w_plus(self.latents)}
+        wrong += [n for n in usual if n in given and given[n].shape[1:] != usual[n].shape[1:]]
+        if wrong:
+            raise PandaError(
+                f"these latents do not fit {generator.name} ({', '.join(wrong)}); it has changed"
+                " since, or the folder is of another one: invert the picture again"
+            )
+        moved = {name: given[name].to(like) for name, like in usual.items()}
+        return Latents(self.latents.seeds, moved)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write config.json, the tensors and sheet.png into a new or earlier inversion's folder."""
+        folder = Path(folder)
+        Inversion.check_folder(folder)
+        config = {
+            "format": FORMAT,
+            "generator": self.generator,
+            "seeds": list(self.latents.seeds),
+            **self.config,
+        }
+        tensors = {f"latents.{name}": tensor for name, tensor in self.latents.tensors.items()}
+        images = {"pictures": self.pictures, "reconstructions": self.reconstructions}
+        tensors |= {name: _to_bytes(rows) for name, rows in images.items()}
+        with staging(folder) as work:
+            work.mkdir()
+            save_tensors(work / TENSORS, tensors, {})
+            save_picture(self.sheet(), work / "sheet.png")
+            (work / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+        return folder
+
+    def sheet(self) -> Any:
+        """One row a picture: wanted, made again, and the difference."""
+        return sheet(
+            [to_picture(old, THUMB), to_picture(new, THUMB), difference_picture(old, new, THUMB)]
+            for old, new in zip(self.pictures, self.reconstructions, strict=True)
+        )
+
+    @staticmethod
+    def check_folder(folder: Path) -> None:
+        """Raise `PandaError` where saving would replace anything but an earlier inversion."""
+        check_target(folder)
+        if not folder.exists():
+            return
+        if folder.is_dir():
+            names = {path.name for path in folder.iterdir()}
+            if not names or (names == FILES and (folder / TENSORS).is_file()):
+                return
+        raise PandaError(f"{folder} exists and holds no inversion; choose another folder")
+
+    @staticmethod
+    def load(folder: str | Path) -> Inversion:
+        """Read what `save` wrote; raises `PandaError` where it is something else or damaged."""
+        folder = Path(folder)
+        try:
+            config = json.loads(no_pipe(folder / "config.json").read_text())
+            version, generator = config.pop("format"), config.pop("generator")
+            seeds = config.pop("seeds")
+            _check_config(generator, seeds, config)
+        except (FileNotFoundError, NotADirectoryError):
+            raise PandaError(
+                f"{folder} holds no inversion (no config.json); make one with"
+                f" 'panda invert PHOTO --generator NAME --out {folder}'"
+            ) from None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise PandaError(
+                f"{folder / 'config.json'} is not that of an inversion: {error}"
+            ) from error
+        if type(version) is not int or version != FORMAT:
+            raise PandaError(f"{folder} has an inversion of format {version!r}, expected {FORMAT}")
+        tensors = load_tensors(folder / TENSORS, "invert the picture again")
+        latents = {
+            name.removeprefix("latents."): tensor
+            for name, tensor in tensors.items()
+            if name.startswith("latents.")
+        }
+        _check_tensors(folder, len(seeds), tensors, latents)
+        pictures, reconstructions = (
+            _from_bytes(tensors[name]) for name in ("pictures", "reconstructions")
+        )
+        kept = Latents(tuple(seeds), latents)
+        return Inversion(generator, kept, pictures, reconstructions, config)
+
+
+def _check_config(generator: Any, seeds: Any, config: Mapping[str, Any]) -> None:
+    """Raise TypeError or KeyError unless what is read later has its type."""
+    count = len(seeds)
+    if type(generator) is not str or any(type(seed) is not int for seed in seeds):
+        raise TypeError("expected a generator's name and a list of seeds")
+    for key in ("lpips", "pixels"):
+        numbers = config[key]
+        if len(numbers) != count or any(type(number) is not float for number in numbers):
+            raise TypeError(f"{key} is {numbers!r:.60}, expected {count} numbers")
+    if any(type(name) is not str for name in config["pictures"]):
+        raise TypeError("expected names of pictures")
+
+
+def _check_tensors(
+    folder: Path, count: int, tensors: Mapping[str, Tensor], latents: Mapping[str, Tensor]
+) -> None:
+    images = {name for name in tensors if name not in {f"latents.{key}" for key in latents}}
+    good = images == {"pictures", "reconstructions"} and bool(latents) and count > 0
+    for name in images if good else ():
+        rows = tensors[name]
+        good &= rows.dtype == torch.uint8 and rows.ndim == 4 and rows.shape[:2] == (count, 3)
+    for rows in latents.values():
+        good &= rows.ndim > 0 and len(rows) == count and bool(rows.isfinite().all())
+    if not good:
+        raise PandaError(
+            f"{folder / TENSORS} does not hold the latents and images of {count} pictures; invert"
+            " them again"
+        )
+
+
+def _to_bytes(images: Tensor) -> Tensor:
+    """From [-1, 1] to 0 ... 255."""
+    return images.detach().float().cpu().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
+
+
+def _from_bytes(levels: Tensor) -> Tensor:
+    return levels.float() / 127.5 - 1

@@ -1,0 +1,87 @@
+"""Eyes and mouth of the largest face in a class map (`panda.metrics.parsing`)."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+from torch import Tensor
+
+from panda.metrics.face_shapes import BROWS, EYES, MOUTH
+from panda.metrics.parsing import mask
+
+FACE = ("skin", *BROWS, *EYES, "glasses", "nose", *MOUTH)
+"""Classes that make one face where they touch."""
+
+LEAST = 12
+"""Pixels of an eye or a mouth; fewer are a guess."""
+
+LENS = 0.82
+"""How far from the middle of a pair of glasses the eyes are, in standard deviations along it;
+measured on generated faces."""
+
+SKEW = 0.5
+"""The cosine of the angle between the lines from eye to eye and from eyes to mouth, at most."""
+
+CORNER = 0.05
+"""The share of a mouth's pixels, on either side, that are its corner."""
+
+
+def landmarks(parsed: Tensor) -> np.ndarray | None:
+    """The centers of both eyes and of the corners of the mouth in a class map ``[H, W]``.
+
+    Three complex numbers, ``x + iy``, x to the right and y down, -1 to 1 from side to side of the
+    map: the eye that is left when the face is upright, the other eye, the mouth. None where one is
+    missing, or where they cannot be those of one face.
+    """
+    face = _largest(_where(parsed, *FACE))
+    if face is None:
+        return None
+    mouth, eyes = _largest(_where(parsed, *MOUTH) & face), _eyes(parsed, face)
+    if mouth is None or eyes is None:
+        return None
+    points, across = _points(mouth), eyes[1] - eyes[0]
+    along = (points * across.conjugate()).real
+    least, most = np.quantile(along, (CORNER, 1 - CORNER))
+    corners = (points[along <= least].mean() + points[along >= most].mean()) / 2
+    turn = (corners - eyes.mean()) / across  # a right angle, where a face looks straight ahead
+    if abs(turn.real) > SKEW * abs(turn):
+        return None
+    if turn.imag < 0:
+        eyes = eyes[::-1]
+    height, width = parsed.shape
+    placed: np.ndarray = np.array([*eyes, corners]) + complex(0.5, 0.5)
+    placed.real, placed.imag = 2 * placed.real / width - 1, 2 * placed.imag / height - 1
+    return placed
+
+
+def _eyes(parsed: Tensor, face: np.ndarray) -> np.ndarray | None:
+    """Both eyes, in pixels; behind glasses, where they should be."""
+    found, glasses = _where(parsed, *EYES) & face, _where(parsed, "glasses") & face
+    if glasses.sum() > max(found.sum(), LEAST):
+        points = _points(glasses | found)
+        values, axes = np.linalg.eigh(np.cov(points.real, points.imag))
+        half = LENS * values[1] ** 0.5 * complex(*axes[:, 1])
+        return np.array([points.mean() - half, points.mean() + half])
+    one = _largest(found)
+    other = None if one is None else _largest(found & ~one)
+    if one is None or other is None:
+        return None
+    return np.array([_points(one).mean(), _points(other).mean()])
+
+
+def _where(parsed: Tensor, *names: str) -> np.ndarray:
+    return np.asarray(mask(parsed[None], *names)[0].cpu())
+
+
+def _largest(found: np.ndarray) -> np.ndarray | None:
+    """The largest connected region of ``[H, W]``; None where that is too small."""
+    labels, _ = ndimage.label(found, np.ones((3, 3)))
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return labels == sizes.argmax() if sizes.max() >= LEAST else None
+
+
+def _points(found: np.ndarray) -> np.ndarray:
+    """The pixels of a region, ``x + iy``."""
+    rows, columns = found.nonzero()
+    return columns + 1j * rows

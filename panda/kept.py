@@ -11,7 +11,7 @@ from panda.errors import PandaError
 from panda.factorize import fit
 from panda.factors import Factors
 from panda.generator import Generator
-from panda.registry import is_file
+from panda.registry import create_generator, is_file
 from panda.seeds import parse_numbers
 from panda.zoo.cache import home
 
@@ -63,16 +63,18 @@ def fit_kept(
     return factors
 
 
-def factors_of(generator: Generator, name: str, edit: NamedEdit) -> Factors:
+def factors_of(name: str, edit: NamedEdit, *, device: str = "cpu") -> Factors:
     """The factors that a named edit is for, kept or fitted now.
 
-    Raises `PandaError` where the edit does not say on which seeds they were fitted.
+    Raises `PandaError` where the edit does not say on which seeds they were fitted, and where its
+    generator cannot be had.
     """
     if not edit.seeds:
         raise PandaError(
             f"edit {name!r} does not tell how its factors were made; give the folder of factors of"
             f" {edit.generator} {edit.layer} that it is for"
         )
+    generator = create_generator(edit.generator, device=device)
     ranks = {"parts": edit.parts, "appearances": edit.appearances}
     return fit_kept(generator, edit.layer, **ranks, seeds=edit.seeds)
 

@@ -160,8 +160,7 @@ def _factors_of(options: argparse.Namespace) -> Factors:
             f" FACTORS --edit {options.edit[0]}'"
         )
     name, named = editing.find_named(options.edit[0])
-    generator = create_generator(named.generator, device=options.device)
-    return factors_of(generator, name, named)
+    return factors_of(name, named, device=options.device)
 
 
 def remove(options: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from torch import Tensor
@@ -12,7 +13,11 @@ from torch import Tensor
 from panda.errors import PandaError
 from panda.factors import Factors
 from panda.generator import Generator, Latents
+from panda.inversion import Inversion, invert
+from panda.inversion.alignment import to_pictures
+from panda.inversion.photograph import read_photograph
 from panda.kept import fit_kept
+from panda.metrics.lpips import WEIGHTS as LPIPS_WEIGHTS
 from panda.studio.across import Matcher, Side, compare_edits, layer_like
 from panda.studio.library import Library
 from panda.studio.session import Canvas, Origin, Session, usual_layer
@@ -107,14 +112,26 @@ class Studio:
             raise PandaError(f"a seed is needed to draw an image of {generator.name}")
         return self._place(generator, factors, latents, origin, session)
 
-    def place(self, session: Session, latents: Latents, name: str) -> None:
-        """Edit the image of these latents (one row) from now on, such as a photograph's.
+    def photograph(self, session: Session, path: Path) -> Inversion:
+        """Edit a photograph from now on: the image of the session's generator that is most like it.
 
-        They are of the session's generator; ``name`` says what they are. Raises `PandaError` where
-        they cannot be drawn; the session is then as it was.
+        It is found as `panda invert` does, faces aligned where face parsing's weights are here.
+        Raises `PandaError` where nothing can be found, and where LPIPS would have to be fetched;
+        the session is then as it was.
         """
         canvas = session.canvas
-        self._place(canvas.generator, canvas.factors, latents, Origin(name=name), session)
+        generator = canvas.generator
+        photographs = {path.name: read_photograph(path)}
+        if not LPIPS_WEIGHTS.cached:
+            raise PandaError("LPIPS is not here yet; 'panda invert' fetches it, once")
+        align = "auto" if self.library.parses else "never"
+        pictures = to_pictures(generator, photographs, align=align)
+        inversion = invert(generator, pictures, names=[path.name])
+        told = f"LPIPS {inversion.lpips[0]:.3f}, pixels {inversion.pixels[0]:.3f}"
+        origin = Origin(name=path.name, note=f"found again with {told}")
+        latents = inversion.latents_for(generator)
+        self._place(generator, canvas.factors, latents, origin, session)
+        return inversion
 
     def _place(
         self,

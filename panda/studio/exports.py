@@ -109,15 +109,20 @@ def _animate(frames: list[Image.Image], suffix: str) -> bytes:
 
 
 def command(session: Session) -> str:
-    """The command line that makes the same picture from the exported edit."""
+    """The command lines that make the same picture from the exported edit."""
     origin, factors = session.origin, session.canvas.factors
+    first = ""
     words = ["panda", "edit", *([] if factors.seeds else ["FACTORS"])]
     words += ["--edit", f"{_stem(session)}.json"]
     if origin.seed is not None:
         words += ["--seeds", str(origin.seed), "--truncation", f"{origin.truncation:g}"]
+    else:
+        invert = ["panda", "invert", origin.name, "--generator", factors.generator]
+        first = shlex.join([*invert, "--out", "inverted"]) + "\n"
+        words += ["--latents", "inverted"]
     words += [] if origin.label is None else ["--label", str(origin.label)]
     words += ["--refine"] if session.refined else []
-    return shlex.join([*words, "--out", "edited"])
+    return first + shlex.join([*words, "--out", "edited"])
 
 
 def _stem(session: Session) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
@@ -13,44 +12,9 @@ from torch import Tensor
 from panda.comparison.plan import find_entries
 from panda.errors import PandaError
 from panda.factors import Factors
-from panda.generator import Generator, Latents, State
 from panda.metrics.parsing import WEIGHTS, FaceParser
 from panda.registry import cards, create_generator, is_file
-
-
-class Shared(Generator):
-    """A generator that several threads use: each of its calls is alone."""
-
-    def __init__(self, generator: Generator) -> None:
-        self.own, self.lock = generator, threading.Lock()
-        self.name, self.layers = generator.name, generator.layers
-        self.resolution, self.device = generator.resolution, generator.device
-        self.usual_truncation = generator.usual_truncation
-
-    def sample(
-        self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None
-    ) -> Latents:
-        """See `Generator.sample`."""
-        with self._alone():
-            return self.own.sample(seeds, truncation=truncation, label=label)
-
-    def head(self, latents: Latents, layer: str) -> State:
-        """See `Generator.head`."""
-        with self._alone():
-            return self.own.head(latents, layer)
-
-    def tail(self, state: State, layer: str) -> Tensor:
-        """See `Generator.tail`."""
-        with self._alone():
-            return self.own.tail(state, layer)
-
-    def forward(self, latents: Latents) -> Tensor:
-        """See `Generator.forward`."""
-        with self._alone():
-            return self.own.forward(latents)
-
-    def _alone(self) -> AbstractContextManager[bool]:
-        return self.lock
+from panda.studio.shared import Shared, share
 
 
 class Library:
@@ -89,7 +53,7 @@ class Library:
             raise PandaError(f"{name!r:.80} is not among the generators of this studio")
         with self._locks[name]:
             if name not in self._loaded:
-                self._loaded[name] = Shared(create_generator(name, device=self.device))
+                self._loaded[name] = share(create_generator(name, device=self.device))
             return self._loaded[name]
 
     @property

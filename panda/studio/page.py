@@ -8,7 +8,8 @@ from typing import Any
 import gradio as gr
 
 from panda.studio.actions import Studio
-from panda.studio.events import Events
+from panda.studio.choosing import Choosing
+from panda.studio.editing import Editing
 from panda.studio.session import VIEWS
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -65,9 +66,9 @@ class Page:
             self._others()
         self.choices = [self.name, self.layer, self.factors, self.seed, self.psi, self.label]
         self.edited = [self.stage, self.gallery, self.stack, self.strength]
-        events = Events(studio)
-        self._connect_choices(events, blocks)
-        self._connect_edits(events)
+        editing = Editing(studio)
+        self._connect_choices(Choosing(studio), editing, blocks)
+        self._connect_edits(editing)
 
     def _settings(self) -> None:
         names = self.studio.library.names
@@ -80,6 +81,9 @@ class Page:
         self.next = gr.Button("Next sample", size="sm", elem_id="next")
         self.psi = gr.Slider(0, 1, 0.7, step=0.05, label="Truncation")
         self.label = gr.Number(None, label="Class", precision=0, minimum=0, visible=False)
+        self.photograph = gr.UploadButton(
+            "Your photograph", file_types=["image"], size="sm", elem_id="photograph"
+        )
         self.refined = gr.Checkbox(False, label="Refine for this image", elem_id="refined")
 
     def _stage(self) -> None:
@@ -122,43 +126,46 @@ class Page:
         self.compare = gr.Button("Compare", size="sm")
         self.sides = gr.HTML("")
 
-    def _connect_choices(self, events: Events, blocks: gr.Blocks) -> None:
+    def _connect_choices(self, choosing: Choosing, editing: Editing, blocks: gr.Blocks) -> None:
         opened = [self.session, *self.choices, *self.edited, self.status, self.command]
         slow: dict[str, Any] = {"show_progress_on": [self.stage], "api_visibility": "private"}
         first = [self.session, self.name, self.seed]
         chosen = [self.session, *self.choices]
         fields = [self.seed.input, self.psi.input, self.label.input]
         for event in (
-            gr.on([blocks.load, self.name.input], events.open_generator, first, opened, **slow),
+            gr.on([blocks.load, self.name.input], choosing.open_generator, first, opened, **slow),
             gr.on(
                 [self.layer.input, self.factors.input],
-                events.open_factors,
+                choosing.open_factors,
                 chosen[:4],
                 opened,
                 **slow,
             ),
-            gr.on(fields, events.draw, chosen, opened, **LAST),
-            self.next.click(events.draw_next, chosen, opened, **QUIET),
-            self.refined.input(events.refine, [self.session, self.refined], self.edited, **slow),
-            self.stage.pick(events.pick, self.session, self.edited, **MANY),
-            self.stage.choose(events.choose, self.session, self.edited, **MANY),
+            gr.on(fields, choosing.draw, chosen, opened, **LAST),
+            self.next.click(choosing.draw_next, chosen, opened, **QUIET),
+            self.photograph.upload(
+                choosing.photograph, [self.session, self.photograph], opened[-6:], **slow
+            ),
+            self.refined.input(editing.refine, [self.session, self.refined], self.edited, **slow),
+            self.stage.pick(editing.pick, self.session, self.edited, **MANY),
+            self.stage.choose(editing.choose, self.session, self.edited, **MANY),
         ):
-            shown = event.then(events.thumbnails, self.session, self.gallery, **QUIET)
-            shown.then(events.names, self.session, [self.stage, self.gallery], **QUIET)
+            shown = event.then(editing.thumbnails, self.session, self.gallery, **QUIET)
+            shown.then(editing.names, self.session, [self.stage, self.gallery], **QUIET)
 
-    def _connect_edits(self, events: Events) -> None:
+    def _connect_edits(self, editing: Editing) -> None:
         edited = [*self.edited, self.command]
-        self.view.input(events.view, [self.session, self.view], self.stage, **LAST)
-        self.gallery.take(events.take, self.session, edited, **MANY)
-        self.stack.act(events.act, self.session, edited, **MANY)
-        self.remove.click(events.remove, self.session, edited, **MANY)
-        self.undo.click(events.undo, self.session, edited, **MANY)
-        self.redo.click(events.redo, self.session, edited, **MANY)
+        self.view.input(editing.view, [self.session, self.view], self.stage, **LAST)
+        self.gallery.take(editing.take, self.session, edited, **MANY)
+        self.stack.act(editing.act, self.session, edited, **MANY)
+        self.remove.click(editing.remove, self.session, edited, **MANY)
+        self.undo.click(editing.undo, self.session, edited, **MANY)
+        self.redo.click(editing.redo, self.session, edited, **MANY)
         changed = [self.stage, self.stack]
-        self.strength.input(events.slide, [self.session, self.strength], changed, **LAST)
+        self.strength.input(editing.slide, [self.session, self.strength], changed, **LAST)
         for button, export in zip(
             self.exports,
-            (events.export_picture, events.export_webp, events.export_gif, events.export_edit),
+            (editing.export_picture, editing.export_webp, editing.export_gif, editing.export_edit),
             strict=True,
         ):
             button.click(
@@ -169,7 +176,7 @@ class Page:
                 api_visibility="private",
             )
         others = [self.session, self.others]
-        self.compare.click(events.compare, others, self.sides, api_visibility="private")
+        self.compare.click(editing.compare, others, self.sides, api_visibility="private")
 
 
 def _drawn(name: str, template: str, value: Any) -> Any:

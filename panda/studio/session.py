@@ -115,6 +115,7 @@ class Origin:
     truncation: float = 1.0
     label: int | None = None
     name: str = ""
+    note: str = ""
 
     def __str__(self) -> str:
         """A short name, such as ``"seed-3"``."""

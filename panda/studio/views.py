@@ -129,7 +129,7 @@ def status(session: Session) -> str:
     layer = factors.layer
     return (
         f"{factors.generator} · {layer.name} ({layer.height} x {layer.width}) ·"
-        f" {factors.parts.shape[1]} parts{loss} · {session.origin}"
+        f" {factors.parts.shape[1]} parts{loss} · {session.origin} {session.origin.note}"
     )
 
 

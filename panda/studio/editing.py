@@ -1,170 +1,29 @@
-"""What each event of the page does: gradio's values in, updates of its components out.
-
-Whatever goes wrong is a message in the page, and the session stays as it was.
-"""
+"""Events that edit: parts, appearances, the stack, exports, and other generators beside."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator, Sequence
-from functools import wraps
-from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from panda.edit import REMOVE
-from panda.errors import PandaError, told
+from panda.errors import PandaError
 from panda.naming import UNSEEN
-from panda.progress import Watch, watched
+from panda.progress import watched
 from panda.studio import views
-from panda.studio.actions import Choice, Studio
 from panda.studio.exports import Export, command, export_edit, export_picture, export_sweep
 from panda.studio.session import Session
-
-SKIP: dict[str, Any] = gr.skip()
-
-
-def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """A handler whose errors are messages; nothing is updated then."""
-
-    @wraps(handler)
-    def run(*arguments: Any, **options: Any) -> Any:
-        try:
-            return handler(*arguments, **options)
-        except Exception as error:  # a backend may fail in any way at all
-            say(error)
-            return SKIP
-
-    return run
+from panda.studio.updates import SKIP, Updates, guarded, ready, say, watch_with
 
 
-def say(error: BaseException) -> None:
-    """Show what went wrong, in one sentence."""
-    text = str(error) if isinstance(error, PandaError) else told(error)
-    gr.Warning(escape(text[:500]), title="That did not work")
-
-
-def ready(session: Session | None) -> Session:
-    """The session; raises `PandaError` where the first generator has not been opened yet."""
-    if session is None:
-        raise PandaError("no generator is open yet; wait a moment, or choose another one")
-    return session
-
-
-class Events:
-    """The handlers of one page; a user's own things come in with each call."""
-
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
-
-    def open_generator(
-        self,
-        session: Session | None,
-        name: str,
-        seed: int | None,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008 (gradio's way)
-    ) -> list[Any]:
-        """Open a generator with what is usual for it; the earlier one stays where that fails."""
-        try:
-            return self._open(session, Choice(name, seed=int(seed or 0)), progress)
-        except Exception as error:
-            say(error)
-            back = SKIP if session is None else session.canvas.generator.name
-            return [SKIP, back, *[SKIP] * 11]
-
-    @guarded
-    def open_factors(
-        self,
-        session: Session | None,
-        name: str,
-        layer: str,
-        factors: str,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
-    ) -> list[Any]:
-        """Open another layer, or other factors of it, on the same image."""
-        origin = ready(session).origin
-        here = self.studio.factors_offered(self.studio.library.generator(name), layer)
-        chosen = factors if factors in here else None
-        choice = Choice(name, layer, chosen, origin.seed, origin.truncation, origin.label)
-        return self._open(session, choice, progress)
-
-    @guarded
-    def draw(
-        self,
-        session: Session | None,
-        name: str,
-        layer: str,
-        factors: str,
-        seed: float | None,
-        psi: float,
-        label: float | None,
-    ) -> Any:
-        """Draw another sample."""
-        if seed is None:
-            return SKIP  # the field is being typed in
-        choice = Choice(name, layer, factors, int(seed), psi, None if label is None else int(label))
-        return self._open(ready(session), choice)
-
-    @guarded
-    def draw_next(self, session: Session | None, *choices: Any) -> Any:
-        """Draw the sample of the next seed."""
-        name, layer, factors, seed, psi, label = choices
-        seed = -1 if seed is None else seed
-        return self.draw(session, name, layer, factors, seed + 1, psi, label)
-
-    def _open(self, session: Session | None, choice: Choice, progress: Any = None) -> list[Any]:
-        with watched(_watch(progress)):
-            choice = self.studio.resolve(choice)
-            session = self.studio.open(choice, session)
-        generator, layers = session.canvas.generator, session.canvas.generator.layers
-        assert choice.layer is not None
-        return [
-            session,
-            choice.generator,
-            gr.update(
-                choices=[(f"{n} ({x.height} x {x.width})", n) for n, x in layers.items()],
-                value=choice.layer,
-            ),
-            gr.update(
-                choices=[
-                    (Path(one).name, one)
-                    for one in self.studio.factors_offered(generator, choice.layer)
-                ],
-                value=choice.factors,
-            ),
-            SKIP if choice.seed is None else choice.seed,
-            choice.truncation,
-            gr.update(visible=self.studio.has_classes(generator), value=choice.label),
-            *self._edited(session),
-            views.status(session),
-            command(session),
-        ]
-
-    def _edited(self, session: Session) -> list[Any]:
-        """Stage, gallery, stack and strength."""
-        slider = views.strength(session)
-        on = slider.pop("on")
-        return [
-            self._stage(session),
-            self._gallery(session),
-            views.stack(session),
-            gr.update(**slider, interactive=on),
-        ]
-
-    def _stage(self, session: Session) -> dict[str, Any]:
-        return views.stage(session, self.studio.names(session.canvas))
-
-    def _gallery(self, session: Session) -> dict[str, Any]:
-        names = self.studio.names(session.canvas)
-        if session.part is None:
-            return views.gallery(session, names, [])
-        found = self.studio.known(session.canvas, session.part, session.refined)
-        return views.gallery(session, names, found or [], busy=found is None)
+class Editing(Updates):
+    """The handlers; whatever goes wrong is a message, and the session stays as it was."""
 
     def thumbnails(self, session: Session | None) -> Iterator[Any]:
         """Make the thumbnails of the chosen part, and show each as soon as it is there."""
+        yield SKIP  # gradio takes a generator that yields nothing for one that gives nothing
         try:
             if session is None or session.part is None:
                 return
@@ -185,34 +44,34 @@ class Events:
         self.studio.guide(session.canvas)
         if session.part is not None:
             self.studio.name(session.canvas, session.part, session.refined)
-        return [self._stage(session), self._gallery(session)]
+        return [self.stage(session), self.gallery(session)]
 
     @guarded
     def view(self, session: Session | None, view: str) -> Any:
         """Show the stage in another way."""
         ready(session).show(view)
-        return self._stage(ready(session))
+        return self.stage(ready(session))
 
     @guarded
     def refine(self, session: Session | None, refined: bool) -> Any:
         """Fit the parts to this image, or take the global ones again."""
         ready(session).refine(refined)
-        return self._edited(ready(session))
+        return self.edited(ready(session))
 
     @guarded
     def pick(self, session: Session | None, event: gr.EventData) -> Any:
         """Choose the part under the pointer."""
         ready(session).pick(float(event.x), float(event.y))
-        return self._edited(ready(session))
+        return self.edited(ready(session))
 
     @guarded
     def choose(self, session: Session | None, event: gr.EventData) -> Any:
         """Choose a part by its number."""
         ready(session).choose(int(event.part))
-        return self._edited(ready(session))
+        return self.edited(ready(session))
 
     def _after(self, session: Session) -> list[Any]:
-        return [*self._edited(session), command(session)]
+        return [*self.edited(session), command(session)]
 
     @guarded
     def take(self, session: Session | None, event: gr.EventData) -> Any:
@@ -274,7 +133,7 @@ class Events:
         """Give the chosen edit another strength."""
         session = ready(session)
         session.change(session.stack.set_strength(float(strength)))
-        return [self._stage(session), views.stack(session)]
+        return [self.stage(session), views.stack(session)]
 
     @guarded
     def export_picture(self, session: Session | None) -> Any:
@@ -317,7 +176,7 @@ class Events:
                 raise PandaError("no generator is chosen to compare with")
             sides = self.studio.compare(ready(session), names)
             while True:
-                with watched(_watch(progress)):  # not across a yield: others run in between
+                with watched(watch_with(progress)):  # not across a yield: others run in between
                     side = next(sides, None)
                 if side is None:
                     return
@@ -326,14 +185,6 @@ class Events:
         except Exception as error:
             say(error)
             yield SKIP
-
-
-def _watch(progress: gr.Progress | None) -> Watch:
-    def watch(what: str, done: int, total: int | None) -> None:
-        if progress is not None:
-            progress((done, total), desc=what)
-
-    return watch
 
 
 def _sweep(progress: gr.Progress) -> Callable[[float], None]:

@@ -133,9 +133,9 @@ class Page:
         chosen = [self.session, *self.choices]
         fields = [self.seed.input, self.psi.input, self.label.input]
         for event in (
-            gr.on([blocks.load, self.name.input], choosing.open_generator, first, opened, **slow),
+            gr.on([blocks.load, self.name.select], choosing.open_generator, first, opened, **slow),
             gr.on(
-                [self.layer.input, self.factors.input],
+                [self.layer.select, self.factors.select],
                 choosing.open_factors,
                 chosen[:4],
                 opened,

@@ -23,16 +23,19 @@ from unittest import mock
 
 import torch
 from conftest import GOLDENS, TinyGenerator
+from PIL import Image
 
 from panda import PandaError
 from panda.cli import main
 from panda.factorize import fit
+from panda.inversion import Inversion
 from panda.zoo import Weights
 
 VERBS = ["list", "info", "fetch", "plugins", "doctor", "check", "fit", "import", "convert", "parts"]
-VERBS += ["edit", "edits", "refine", "localize", "remove", "demo"]
+VERBS += ["edit", "edits", "refine", "localize", "remove", "invert", "demo"]
 OPTIONS = ["--parts", "--appearances", "--seeds", "--truncation", "--label", "--solver", "--steps"]
 OPTIONS += ["--learning-rate", "--out", "--device", "--json", "--file", "--edit", "--refine"]
+OPTIONS += ["--latents", "--space", "--align", "--seed"]
 OPTIONS += ["--appearance", "--part", "--threshold", "--strength", "--quick", "--generator"]
 OPTIONS += ["--help", "--version", "-h", "--", "-", "--nothing", "-x", "--out=", "--seeds=1"]
 VALUES = ["tiny", "a", "b", "c", "mobilestylegan-ffhq-1024", "stylegan*", "*", "[", "0", "1", "-1"]
@@ -44,6 +47,10 @@ VALUES += [
     "factors/config.json",
     "zoo.json",
     "zoo.json:smile",
+    "me",
+    "photo.png",
+    "w+",
+    "never",
     "x" * 5000,
     "\0",
     "\udc80",
@@ -59,6 +66,9 @@ REAL = [
     ["refine", "factors", "--seeds", "1", "--out", "out"],
     ["localize", "factors", "--appearance", "bg", "--seeds", "1", "--out", "out"],
     ["remove", "factors", "--parts", "0", "--seeds", "1", "--out", "out"],
+    ["parts", "factors", "--latents", "me", "--out", "out"],
+    ["edit", "factors", "--edit", "0:p0:2sd", "--latents", "me", "--out", "out"],
+    ["invert", "photo.png", "--generator", "tiny", "--align", "never", "--out", "out"],
     ["convert", "model", "--out", "out.safetensors"],
     ["import", "tiny", "a", "--appearances", "text", "--parts", "text", "--out", "out"],
     ["info", "model", "--json"],
@@ -114,7 +124,7 @@ def playground(folder: Path):
     def no_network(self, local=None):
         raise PandaError("there is no network")
 
-    places = ["cli.using", "cli.fitting", "cli.catalog", "demo", "testing.trial"]
+    places = ["cli.using", "cli.fitting", "cli.catalog", "cli.inverting", "demo", "testing.trial"]
     with contextlib.ExitStack() as stack:
         for place in places:
             __import__(f"panda.{place}")
@@ -124,6 +134,11 @@ def playground(folder: Path):
         os.chdir(folder)
         try:
             fit(tiny, "b", parts=2, seeds=range(8)).save(folder / "factors")
+            latents = tiny.sample([1])
+            made = tiny.forward(latents)
+            config = {"pictures": ["photo.png"], "lpips": [0.0], "pixels": [0.0]}
+            Inversion.of("tiny", latents, made, made, config).save(folder / "me")
+            Image.new("RGB", (40, 40)).save(folder / "photo.png")
             (folder / "model").write_bytes((GOLDENS / "stylegan2-sg3repo/network.pkl").read_bytes())
             (folder / "text").write_text("text")
             (folder / "zoo.json").write_text(ZOO)

@@ -145,7 +145,7 @@ def test_a_photograph_is_aligned_to_the_generators_own_faces(monkeypatch):
     own = Square.of(MARKS)
     near(framing(generator, Reader()), Square(-0.1j + 1.2 * own.center, 1.2 * own.right), 0.01)
     photograph = drawing(700, 0.3 + 0.2j, 0.4 * np.exp(0.3j))
-    (picture,) = to_pictures(generator, {"me": photograph})
+    (picture,) = to_pictures(generator, [("me", photograph)])
     expected = generator.forward(generator.sample([0]))[0]
     assert float(((picture - expected).abs() < 0.05).float().mean()) > 0.95
 
@@ -155,18 +155,18 @@ def test_what_cannot_be_aligned_is_a_sentence(monkeypatch):
     generator = DrawnFaces()
     nothing = torch.full((3, 90, 120), -1.0)
     with pytest.raises(PandaError, match=r"me\.jpg: no face with two eyes and a mouth was found"):
-        to_pictures(generator, {"me.jpg": nothing})
+        to_pictures(generator, [("me.jpg", nothing)])
     with pytest.raises(PandaError, match="no alignment 'sometimes'; valid: auto, always, never"):
-        to_pictures(generator, {"me.jpg": nothing}, align="sometimes")
+        to_pictures(generator, [("me.jpg", nothing)], align="sometimes")
     generator.face = False
     with pytest.raises(PandaError, match="no faces are seen in the samples of faces.pt"):
-        to_pictures(generator, {"me.jpg": drawing()})
+        to_pictures(generator, [("me.jpg", drawing())])
 
 
 def test_generators_of_other_things_need_no_parser(tiny, monkeypatch):
     monkeypatch.setattr(alignment, "FaceParser", None)
     picture = torch.rand(3, 16, 24) * 2 - 1
-    (middle,) = to_pictures(tiny, {"cat": picture})
+    (middle,) = to_pictures(tiny, [("cat", picture)])
     assert torch.allclose(middle, picture[:, :, 4:20], atol=1e-5)
     assert makes_faces("mobilestylegan-ffhq-1024") and makes_faces("my/ffhq.pkl")
     assert not makes_faces("tiny")

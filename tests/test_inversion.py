@@ -1,12 +1,17 @@
 """Latents from pictures, on a generator of the mini zoo."""
 
+import json
+
 import pytest
 import torch
+from golden_files import FILES, FOLDER
 
 from panda import PandaError, create_generator
+from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.edit import Edit, edit_images
 from panda.factorize import fit
 from panda.inversion import Inversion, invert
+from panda.latent_spaces import WSpace
 from panda.metrics import lpips
 
 
@@ -88,3 +93,123 @@ def test_progress_counts_the_steps_of_all_pictures_and_can_end_the_search(mini, 
 def test_a_generator_without_latents_that_move_is_refused(tiny):
     with pytest.raises(PandaError, match="latents that can be moved .* which tiny has not"):
         invert(tiny, torch.zeros(1, 3, 16, 16))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"space": "z"}, "mini-stylegan2-faces-64 has no space 'z'; valid: w[+], w"),
+        ({"steps": 0}, "0 steps, expected at least one"),
+        ({"label": 3}, "has no classes, but label 3 was given"),
+        ({"seed": -1}, "seed -1 is not a whole number"),
+        ({"names": ["a"]}, "1 names for 2 pictures"),
+    ],
+)
+def test_wrong_settings_are_refused(mini, pictures, distance, arguments, said):
+    with pytest.raises(PandaError, match=said):
+        invert(mini, pictures, lpips=distance, **arguments)
+
+
+def test_wrong_pictures_are_refused(mini, distance):
+    for pictures, said in (
+        (torch.zeros(0, 3, 64, 64), r"shape \[0, 3, 64, 64\], expected \[N, 3, S, S\]"),
+        (torch.zeros(1, 3, 64, 48), r"shape \[1, 3, 64, 48\], expected \[N, 3, S, S\]"),
+        (torch.full((1, 3, 64, 64), torch.nan), "NaN or infinity"),
+    ):
+        with pytest.raises(PandaError, match=said):
+            invert(mini, pictures, lpips=distance)
+
+
+@pytest.mark.parametrize("file", sorted(FILES))
+def test_every_kind_of_generator_with_latents_that_move_is_searched(file, distance):
+    generator = create_generator(FOLDER / file)
+    picture = generator.forward(generator.sample([900]))
+    found = invert(generator, picture, steps=8, lpips=distance)
+    trace = found.config["trace"][0]
+    assert found.lpips[0] <= trace[0]
+    assert found.lpips[0] < trace[0] or trace[0] < 1e-3  # images that are all the same
+    assert found.config["space"] == ("w+" if isinstance(generator, WSpace) else "z")
+    images = generator.forward(found.latents_for(generator)).float().clamp(-1, 1)
+    assert float((images - found.reconstructions).abs().max()) <= 1 / 127
+
+
+@pytest.mark.parametrize("file", ["stylegan2-genforce/checkpoint.pth", "proggan-tf/network.pkl"])
+def test_a_generator_of_another_precision_is_searched(file, distance):
+    generator = create_generator(FOLDER / file, dtype=torch.float64)
+    picture = generator.forward(generator.sample([900])).float()
+    found = invert(generator, picture, steps=4, lpips=distance)
+    assert {tensor.dtype for tensor in found.latents.tensors.values()} == {torch.float64}
+    assert found.lpips[0] < found.config["trace"][0][0]
+
+
+def test_a_class_is_kept_or_found_by_the_start(distance):
+    generator = create_generator(FOLDER / "biggan-deep-hf/hf")
+    picture = generator.forward(generator.sample([900], label=2))
+    given = invert(generator, picture, steps=1, lpips=distance, label=2)
+    assert int(given.latents.tensors["label"].argmax()) == 2
+    free = invert(generator, picture, steps=1, lpips=distance)
+    assert free.latents.tensors["label"].sum() == 1
+
+
+def test_latents_of_another_generator_are_refused(inverted, tiny):
+    with pytest.raises(PandaError, match="latents of mini-stylegan2-faces-64, but the generator"):
+        inverted.latents_for(tiny)
+    tiny.name = inverted.generator
+    with pytest.raises(PandaError, match="these latents do not fit mini-stylegan2-faces-64"):
+        inverted.latents_for(tiny)
+
+
+@pytest.fixture
+def saved(inverted, tmp_path):
+    return inverted.save(tmp_path / "me")
+
+
+def change(folder, **changes):
+    config = json.loads((folder / "config.json").read_text())
+    config.update(changes)
+    kept = {key: value for key, value in config.items() if value is not None}
+    (folder / "config.json").write_text(json.dumps(kept))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"format": 2}, "format 2, expected 1"),
+        ({"format": None}, "is not that of an inversion"),
+        ({"generator": 7}, "expected a generator's name"),
+        ({"seeds": [0]}, "is not that of an inversion"),
+        ({"seeds": ["a", "b"]}, "is not that of an inversion"),
+        ({"lpips": ["a", "b"]}, "is not that of an inversion"),
+        ({"pictures": [1]}, "is not that of an inversion"),
+    ],
+)
+def test_a_changed_config_is_refused(saved, changes, said):
+    change(saved, **changes)
+    with pytest.raises(PandaError, match=said):
+        Inversion.load(saved)
+
+
+def test_damaged_or_other_tensors_are_refused(saved):
+    file = saved / "inversion.safetensors"
+    tensors = load_tensors(file)
+    for name, other in (
+        ("latents.w", torch.full_like(tensors["latents.w"], torch.nan)),
+        ("latents.w", tensors["latents.w"][:1]),
+        ("pictures", tensors["pictures"].float()),
+        ("more", torch.zeros(2)),
+    ):
+        save_tensors(file, {**tensors, name: other}, {})
+        with pytest.raises(PandaError, match="does not hold the latents and images of 2 pictures"):
+            Inversion.load(saved)
+    file.write_bytes(b"nothing")
+    with pytest.raises(PandaError, match="not a whole safetensors file"):
+        Inversion.load(saved)
+
+
+def test_nothing_but_an_inversion_is_replaced(inverted, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "photo.jpg").touch()
+    with pytest.raises(PandaError, match="holds no inversion; choose another folder"):
+        inverted.save(tmp_path / "mine")
+    with pytest.raises(PandaError, match="holds no inversion .no config.json.; make one with"):
+        Inversion.load(tmp_path / "mine")

@@ -15,7 +15,7 @@ from panda.registry import create_generator
 def run(options: argparse.Namespace) -> None:
     """Read and align the photographs, search their latents, and save them."""
     Inversion.check_folder(options.out)
-    photographs = {str(path): read_photograph(path) for path in options.photographs}
+    photographs = [(str(path), read_photograph(path)) for path in options.photographs]
     generator = create_generator(options.generator, device=options.device)
     check_space(generator, options.space)
     pictures = to_pictures(generator, photographs, align=options.align)
@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> None:
         steps=options.steps,
         label=options.label,
         seed=options.seed,
-        names=list(photographs),
+        names=[name for name, _ in photographs],
     )
     found.save(options.out)
     for name, lpips, pixels in zip(found.names, found.lpips, found.pixels, strict=True):

@@ -142,7 +142,7 @@ def _inverting(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     verb.add_argument("--generator", required=True, help="a name, or a checkpoint file")
     verb.add_argument("--out", type=Path, required=True, metavar="DIR")
     verb.add_argument("--space", help="w, w+ or z; default: w+ where there is one, else z")
-    verb.add_argument("--steps", type=int, default=100, help="for each (%(default)s)")
+    verb.add_argument("--steps", type=int, default=60, help="for each (%(default)s)")
     verb.add_argument(
         "--align",
         default="auto",

@@ -8,7 +8,7 @@ from face parsing here. Where faces are in a generator's images, its own samples
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from panda.errors import PandaError, nearest
 from panda.generator import Generator
 from panda.inversion.landmarks import landmarks
 from panda.metrics.parsing import FaceParser
+from panda.progress import bar
 from panda.registry import cards
 
 ACROSS, DOWN, BELOW = 2.0, 1.8, 0.1
@@ -77,9 +78,9 @@ def makes_faces(name: str) -> bool:
 
 
 def to_pictures(
-    generator: Generator, photographs: Mapping[str, Tensor], *, align: str = "auto"
+    generator: Generator, photographs: Sequence[tuple[str, Tensor]], *, align: str = "auto"
 ) -> Tensor:
-    """Photographs ``[3, H, W]`` in [-1, 1] by name as pictures ``[N, 3, R, R]`` of a generator.
+    """Photographs, names and ``[3, H, W]`` in [-1, 1], as pictures ``[N, 3, R, R]`` of a generator.
 
     ``align`` is ``"always"``: the largest face of each comes to where the generator's own faces
     are; ``"never"``: the middle square is taken; ``"auto"``: always for generators of faces. Raises
@@ -91,10 +92,10 @@ def to_pictures(
         raise PandaError(f"there is no alignment {align!r}{nearest(align, words)}")
     size = generator.resolution
     if align == "never" or (align == "auto" and not makes_faces(generator.name)):
-        return torch.stack([cut(one, _middle(one), size) for one in photographs.values()])
+        return torch.stack([cut(one, _middle(one), size) for _, one in photographs])
     parser = FaceParser(generator.device)
     own, images = framing(generator, parser), []
-    for name, photograph in photographs.items():
+    for name, photograph in photographs:
         square = find_face(parser, photograph)
         if square is None:
             raise PandaError(
@@ -116,7 +117,7 @@ def framing(generator: Generator, parser: FaceParser) -> Square:
     The mean over some samples. Raises `PandaError` where less than half of them are faces.
     """
     found = []
-    for seed in range(SAMPLES):
+    for seed in bar(range(SAMPLES), desc="find the generator's faces", unit="img"):
         with torch.no_grad():
             latents = generator.sample([seed], truncation=generator.usual_truncation)
             marks = landmarks(parser(generator.forward(latents), SIZE)[0])

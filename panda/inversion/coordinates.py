@@ -45,8 +45,9 @@ class MappedCoordinates:
     """w along its principal axes, in standard deviations: ``[1, D]``, or ``[1, slots, D]``."""
 
     space: WSpace
+    mean: Tensor
     axes: Tensor
-    """``[D, D]``, rows."""
+    """``[D, D]``, rows; all three are float32, whatever the generator is."""
 
     deviations: Tensor
 
@@ -55,16 +56,18 @@ class MappedCoordinates:
         """Sample w and find its axes."""
         axes, deviations = principal_axes(space, SAMPLES)
         deviations = deviations.clamp_min(FLAT * float(deviations[0]))
-        return MappedCoordinates(space, axes.to(space.w_mean), deviations.to(space.w_mean))
+        mean = space.w_mean.detach().float()
+        return MappedCoordinates(space, mean, axes.to(mean), deviations.to(mean))
 
     def of(self, latents: Latents) -> Tensor:
         """See `Coordinates.of`; the mean over the slots."""
-        w = self.space.w_plus(latents).mean(1)
-        return (w - self.space.w_mean) @ self.axes.T / self.deviations
+        w = self.space.w_plus(latents).float().mean(1)
+        return (w - self.mean) @ self.axes.T / self.deviations
 
     def move(self, latents: Latents, x: Tensor) -> Latents:
         """See `Coordinates.move`."""
-        return self.space.with_w(latents, self.space.w_mean + (x * self.deviations) @ self.axes)
+        w = self.mean + (x * self.deviations) @ self.axes
+        return self.space.with_w(latents, w.to(self.space.w_mean.dtype))
 
     def widen(self, x: Tensor) -> Tensor:
         """See `Coordinates.widen`."""
@@ -90,11 +93,11 @@ class StraightCoordinates:
 
     def of(self, latents: Latents) -> Tensor:
         """See `Coordinates.of`."""
-        return latents.tensors["z"] / self.scale
+        return latents.tensors["z"].float() / self.scale
 
     def move(self, latents: Latents, x: Tensor) -> Latents:
         """See `Coordinates.move`."""
-        return self.space.with_z(latents, x * self.scale)
+        return self.space.with_z(latents, (x * self.scale).to(latents.tensors["z"].dtype))
 
     def widen(self, x: Tensor) -> Tensor:
         """See `Coordinates.widen`: z has no slots."""

@@ -28,20 +28,20 @@ from panda.metrics.checks import check_images
 from panda.metrics.lpips import LPIPS
 from panda.progress import bar
 
-STEPS = 100
+STEPS = 60
 CANDIDATES = 16
 """Samples of which the one nearest to a picture is the start."""
 
-RATE = 0.1
+RATE = 0.2
 """The longest step of Adam, in standard deviations of the samples."""
 
 RAMP = 0.05
 """The share of a stage in which steps grow to that length, and the share of it they end with."""
 
-SHARE = 0.4
+SHARE = 0.2
 """Of the steps in w+, so many search one w for all slots first."""
 
-PULL = 1e-3
+PULL = 3e-3
 """The weight of the distance from the samples beside the error."""
 
 Progress = Callable[[int, int, float], object]
@@ -147,8 +147,8 @@ class _Candidates:
 def _candidates(generator: Generator, seeds: Sequence[int], label: int | None) -> _Candidates:
     with torch.no_grad():
         latents = generator.sample(seeds, truncation=generator.usual_truncation, label=label)
-        rows = (latents[row : row + 1] for row in range(len(latents)))
-        images = [comparable(generator.forward(one)) for one in rows]
+        rows = bar(range(len(latents)), desc="start", unit="img")
+        images = [comparable(generator.forward(latents[row : row + 1])) for row in rows]
     return _Candidates(latents, torch.cat(images))
 
 
@@ -161,7 +161,16 @@ def _search(
     steps: int,
     watch: Watch,
 ) -> Found:
+    """Of all points on the way, the start among them, the one with the least error."""
+
+    def found(x: Tensor) -> Found:
+        latents = coordinates.move(start, x.detach())
+        with torch.no_grad():
+            image = generator.forward(latents)
+            return Found(latents, image.float().cpu(), objective(image), trace)
+
     x, trace = coordinates.of(start), []
+    best, least = x, math.inf
     first = round(SHARE * steps) if space == "w+" else steps
     for count, wide in ((first, False), (steps - first, True)):
         if not count:
@@ -175,15 +184,15 @@ def _search(
                 loss = error.total.sum() + PULL * coordinates.pull(x)
                 adam.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
+            if float(error.total.detach()) < least:
+                best, least = x.detach().clone(), float(error.total.detach())
             adam.step()
             if not bool(x.isfinite().all()):
                 raise PandaError(f"the search for latents of {generator.name} came to NaN")
             trace.append(round(float(error.lpips.detach()), 5))
             watch.step(trace[-1])
-    latents = coordinates.move(start, x.detach())
-    with torch.no_grad():
-        image = generator.forward(latents)
-        return Found(latents, image.float().cpu(), objective(image), trace)
+    last = found(x)
+    return last if float(last.error.total) <= least else found(best)
 
 
 def _ramp(step: int, count: int) -> float:

@@ -1,0 +1,147 @@
+"""How near inversion comes to generated faces and to photographs, and what it costs.
+
+    python benchmarks/inversion.py --generator mini-stylegan2-faces-64 --out inverted
+
+Generated faces are of seeds that no search starts from. The photographs lie in packages, which pip
+brings by name and sha256 (`PHOTOGRAPHS` says where each is from, and under which licence). Errors
+are told of the start, of the best single w, and of w+; seconds are of the CPU, without reading and
+aligning. Every inversion stays in the folder, for ``panda edit --latents``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from panda import create_generator
+from panda.inversion import invert
+from panda.inversion.alignment import find_face, framing, to_pictures
+from panda.inversion.photograph import read_photograph
+from panda.inversion.search import SHARE, STEPS
+from panda.metrics.lpips import LPIPS
+from panda.metrics.parsing import FaceParser
+from panda.zoo.pip_client import pip_download
+from panda.zoo.pip_wheel import PipWheel
+
+HELD_OUT = 9000
+"""The first seed of the generated faces."""
+
+
+@dataclass(frozen=True)
+class PinnedWheel(PipWheel):
+    """The wheel of one platform and Python, wherever this runs: it is only read."""
+
+    @property
+    def missing(self):
+        return f"the photograph ({self.description}, {self.size / 1e6:.0f} MB) is not here and"
+
+    def _download(self, folder):
+        platform = ["--platform=manylinux2014_x86_64", "--python-version=3.11"]
+        arguments = ["--only-binary=:all:", "--ignore-requires-python", *platform]
+        return pip_download(self, folder, [*arguments, self.description], ".whl")
+
+
+SCIKIT_IMAGE = (
+    "scikit-image",
+    "0.25.2",
+    "24cc986e1f4187a12aa319f777b36008764e856e5013666a4a83f8df083c2641",
+    14_785_376,
+)
+MATPLOTLIB = (
+    "matplotlib",
+    "3.10.3",
+    "fdfa07c0ec58035242bc8b2c8aae37037c9a886370eef6850703d7583e19964b",
+    8_606_464,
+)
+PSYCHOPY = (
+    "psychopy",
+    "2024.1.4",
+    "98c85e4ba159f8a837eaff46c9de8a5c36bdf70f2f5b682e16e9e10571bddd7c",
+    39_337_346,
+)
+STIMULI = "psychopy/demos/builder/Design Templates/randomisedBlocks/stims"
+PHOTOGRAPHS = {
+    # Eileen Collins, by NASA; public domain, as scikit-image's `data.astronaut` says.
+    "collins": (SCIKIT_IMAGE, "skimage/data/astronaut.png"),
+    # Grace Hopper, by the U.S. Navy; public domain, on the page that a comment in the file names.
+    "hopper": (MATPLOTLIB, "matplotlib/mpl-data/sample_data/grace_hopper.jpg"),
+    # Sample photographs of PsychoPy's own, which are part of it; GPL-3.0.
+    "psychopy-1": (PSYCHOPY, f"{STIMULI}/face01.jpg"),
+    "psychopy-2": (PSYCHOPY, f"{STIMULI}/face02.jpg"),
+}
+
+
+def photograph(name):
+    """One of the photographs, as `read_photograph` gives it."""
+    (project, version, sha256, size), member = PHOTOGRAPHS[name]
+    wheel = PinnedWheel(project, version, sha256=sha256, size=size, members=(member,))
+    with wheel.fetch() as folder:
+        return read_photograph(folder / Path(member).name)
+
+
+def measure_alignment(generator):
+    """How far the alignment would move the generator's own faces, in shares of the image."""
+    parser = FaceParser()
+    own = framing(generator, parser)
+    shifts, scales = [], []
+    for seed in range(HELD_OUT, HELD_OUT + 8):
+        image = generator.forward(generator.sample([seed], truncation=generator.usual_truncation))
+        square = find_face(parser, image[0])
+        if square is None:
+            continue
+        half = generator.resolution / 2
+        moved = square.around(own)
+        shifts.append(abs(moved.center - complex(half, half)) / (2 * half))
+        scales.append(abs(moved.right / half - 1))
+    print(
+        f"alignment of {len(shifts)} of 8 generated faces moves them by"
+        f" {sum(shifts) / len(shifts):.1%} of the image (at most {max(shifts):.1%}) and turns or"
+        f" scales them by {sum(scales) / len(scales):.1%} (at most {max(scales):.1%})"
+    )
+
+
+def rows(generator, options):
+    """Names and pictures ``[1, 3, R, R]``."""
+    for seed in range(HELD_OUT, HELD_OUT + options.faces):
+        with torch.no_grad():
+            yield f"seed {seed}", generator.forward(generator.sample([seed])).clamp(-1, 1)
+    for name in options.photographs.split(",") if options.photographs else ():
+        yield name, to_pictures(generator, [(name, photograph(name))])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--generator", default="mini-stylegan2-faces-64")
+    parser.add_argument("--faces", type=int, default=4, help="generated ones")
+    parser.add_argument("--photographs", default=",".join(PHOTOGRAPHS))
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--alignment", action="store_true", help="measure the alignment too")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    generator, lpips = create_generator(options.generator), LPIPS()
+    print(f"{options.generator}, {options.steps} steps, {torch.get_num_threads()} threads")
+    if options.alignment:
+        with torch.no_grad():
+            measure_alignment(generator)
+    print("\n| picture | LPIPS: start | w | w+ | pixels | CPU s |\n|---|---:|---:|---:|---:|---:|")
+    for name, picture in rows(generator, options):
+        started = time.process_time()
+        found = invert(generator, picture, steps=options.steps, lpips=lpips, names=[name])
+        seconds = time.process_time() - started
+        found.save(options.out / name.replace(" ", "-"))
+        trace, first = found.config["trace"][0], round(SHARE * options.steps)
+        print(
+            f"| {name} | {trace[0]:.3f} | {min(trace[: first + 1]):.3f} | {found.lpips[0]:.3f} |"
+            f" {found.pixels[0]:.3f} | {seconds:.0f} |",
+            flush=True,
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""docs/inversion.md, with a photograph in the public domain (tests/photographs/README.md)."""
+
+import shutil
+
+import pytest
+from snippets import ROOT, blocks, links
+
+from panda.inversion import Inversion
+from panda.inversion.alignment import find_face
+from panda.inversion.photograph import read_photograph
+from panda.metrics import lpips, parsing
+
+PAGE = "docs/inversion.md"
+PHOTOGRAPH = ROOT / "tests" / "photographs" / "collins.jpg"
+
+pytestmark = pytest.mark.skipif(
+    not (lpips.WEIGHTS.cached and parsing.WEIGHTS.cached),
+    reason="the weights of LPIPS and face parsing are not cached; 'panda invert' fetches them",
+)
+
+
+def test_a_face_is_found_in_a_photograph():
+    square = find_face(parsing.FaceParser(), read_photograph(PHOTOGRAPH))
+    assert abs(square.center - (129 + 107j)) < 4
+    assert abs(square.right - 87) < 6
+
+
+def test_the_python_snippet_inverts_a_photograph(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(PHOTOGRAPH, "photo.jpg")
+    (snippet,) = blocks(PAGE, "python")
+    exec(compile(snippet, PAGE, "exec"), {})
+    found = Inversion.load("me")
+    assert found.lpips[0] < 0.5 * found.config["trace"][0][0]
+
+
+@pytest.mark.parametrize("link", links(PAGE))
+def test_links_to_files_lead_somewhere(link):
+    assert link.startswith("https://") or (ROOT / "docs" / link).is_file()

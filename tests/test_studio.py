@@ -16,6 +16,7 @@ from panda.cli import main
 from panda.edit import REMOVE, Edit, apply_edits, direction, edit_images
 from panda.edit_zoo import read_zoo
 from panda.factorize import fit
+from panda.inversion import Inversion
 from panda.latent_spaces import WSpace
 from panda.progress import bar, watched
 from panda.registry import create_generator, list_generators
@@ -28,6 +29,7 @@ from panda.studio.session import VIEWS, Canvas, Origin, Session, usual_layer
 from panda.studio.shared import Shared, share
 from panda.studio.stack import History, Stack, Step
 from panda.studio.thumbnails import make_guide, name_thumbnails, thumbnails
+from panda.zoo import ModelWeights
 
 MINI = "mini-stylegan2-faces-64"
 
@@ -432,3 +434,36 @@ def test_json_that_is_exported_is_an_edit_zoo_for_people_too(session):
     session.add("p2", "x")
     content = json.loads(exports.export_edit(session).data)
     assert content["format"] == 1 and content["edits"]["edit"]["edits"] == ["1:p2:4sd"]
+
+
+def test_a_photograph_is_edited_like_a_sample(studio, session, tmp_path, monkeypatch):
+    file = tmp_path / "me.png"
+    Image.new("RGB", (80, 80), "gray").save(file)
+    with pytest.raises(PandaError, match="LPIPS is not here yet; 'panda invert' fetches it"):
+        studio.photograph(session, file)
+    generator = session.canvas.generator
+    like = generator.sample([9], truncation=0.5)
+
+    def found(given, pictures, names):
+        assert given is generator and pictures.shape == (1, 3, 64, 64) and names == ["me.png"]
+        config = {"lpips": [0.25], "pixels": [0.125], "pictures": names}
+        return Inversion.of(given.name, like, pictures, given.forward(like), config)
+
+    monkeypatch.setattr("panda.studio.actions.invert", found)
+    monkeypatch.setattr(ModelWeights, "cached", True)
+    monkeypatch.setattr(type(studio.library), "parses", False)
+    session.choose(1)
+    session.add("p0", "x")
+    studio.photograph(session, file)
+    torch.testing.assert_close(session.canvas.before, generator.forward(like))
+    assert not torch.equal(session.after, session.canvas.before)
+    assert "me.png found again with LPIPS 0.250, pixels 0.125" in views.status(session)
+    first, second = exports.command(session).splitlines()
+    assert first == f"panda invert me.png --generator {MINI} --out inverted"
+    assert "--latents inverted" in second and "--seeds" not in second
+    studio.open(Choice(MINI, layer="8.conv1", seed=None), session)
+    torch.testing.assert_close(session.canvas.before, generator.forward(like))
+    (tmp_path / "words.png").write_text("no picture")
+    with pytest.raises(PandaError, match="no picture of a known kind"):
+        studio.photograph(session, tmp_path / "words.png")
+    assert session.origin.name == "me.png"

@@ -121,7 +121,7 @@ class Studio:
         """
         canvas = session.canvas
         generator = canvas.generator
-        photographs = {path.name: read_photograph(path)}
+        photographs = [(path.name, read_photograph(path))]
         if not LPIPS_WEIGHTS.cached:
             raise PandaError("LPIPS is not here yet; 'panda invert' fetches it, once")
         align = "auto" if self.library.parses else "never"

@@ -1,6 +1,7 @@
 """Latents from pictures, on a generator of the mini zoo."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from panda import PandaError, create_generator
 from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.edit import Edit, edit_images
 from panda.factorize import fit
+from panda.generator import Latents
 from panda.inversion import Inversion, invert
 from panda.latent_spaces import WSpace
 from panda.metrics import lpips
@@ -157,6 +159,15 @@ def test_latents_of_another_generator_are_refused(inverted, tiny):
     tiny.name = inverted.generator
     with pytest.raises(PandaError, match="these latents do not fit mini-stylegan2-faces-64"):
         inverted.latents_for(tiny)
+
+
+def test_latents_of_another_shape_are_refused(inverted, mini):
+    for name, other in (("w", slice(0, 3)), ("z", slice(0, 5))):
+        tensors = dict(inverted.latents.tensors)
+        tensors[name] = tensors[name][:, other]
+        changed = replace(inverted, latents=Latents(inverted.latents.seeds, tensors))
+        with pytest.raises(PandaError, match=rf"do not fit mini-stylegan2-faces-64 .{name}."):
+            changed.latents_for(mini)
 
 
 @pytest.fixture

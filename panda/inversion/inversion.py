@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from panda.checkpoints.tensors import load_tensors, save_tensors
@@ -83,8 +84,9 @@ class Inversion:
         usual = generator.sample([0]).tensors
         given = self.latents.tensors
         wrong = [name for name in usual if name not in given] + [n for n in given if n not in usual]
-        if isinstance(generator, WSpace) and not wrong:
-            usual = {**usual, "w": generator.w_plus(self.latents)}
+        if isinstance(generator, WSpace):
+            rows = generator.w_mean.expand(1, len(generator.slots), -1)
+            usual = {**usual, "w": rows}
         wrong += [n for n in usual if n in given and given[n].shape[1:] != usual[n].shape[1:]]
         if wrong:
             raise PandaError(
@@ -114,7 +116,7 @@ class Inversion:
             (work / "config.json").write_text(json.dumps(config, indent=1) + "\n")
         return folder
 
-    def sheet(self) -> Any:
+    def sheet(self) -> Image.Image:
         """One row a picture: wanted, made again, and the difference."""
         return sheet(
             [to_picture(old, THUMB), to_picture(new, THUMB), difference_picture(old, new, THUMB)]

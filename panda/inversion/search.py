@@ -97,7 +97,7 @@ def invert(
         "seconds": round(time.perf_counter() - started, 3),
         "versions": {"panda": panda.__version__, "torch": torch.__version__},
     }
-    latents = join([one.latents for one in found])
+    latents = _join([one.latents for one in found])
     images = torch.cat([one.image for one in found])
     return Inversion.of(generator.name, latents, resized, images, config)
 
@@ -131,7 +131,7 @@ class Watch:
 
 
 @dataclass(frozen=True, eq=False)
-class _Candidates:
+class Candidates:
     """Samples, and their images at the size that is compared."""
 
     latents: Latents
@@ -144,12 +144,12 @@ class _Candidates:
         return self.latents[row : row + 1]
 
 
-def _candidates(generator: Generator, seeds: Sequence[int], label: int | None) -> _Candidates:
+def _candidates(generator: Generator, seeds: Sequence[int], label: int | None) -> Candidates:
     with torch.no_grad():
         latents = generator.sample(seeds, truncation=generator.usual_truncation, label=label)
         rows = bar(range(len(latents)), desc="start", unit="img")
         images = [comparable(generator.forward(latents[row : row + 1])) for row in rows]
-    return _Candidates(latents, torch.cat(images))
+    return Candidates(latents, torch.cat(images))
 
 
 def _search(
@@ -208,8 +208,7 @@ def _resize(pictures: Tensor, size: int) -> Tensor:
     return F.interpolate(pictures, (size, size), mode=mode).clamp(-1, 1)
 
 
-def join(found: Sequence[Latents]) -> Latents:
-    """The samples of all of them, in one."""
+def _join(found: Sequence[Latents]) -> Latents:
     tensors = {
         name: torch.cat([latents.tensors[name] for latents in found]) for name in found[0].tensors
     }

@@ -56,7 +56,7 @@ class Editing(Updates):
     def refine(self, session: Session | None, refined: bool) -> Any:
         """Fit the parts to this image, or take the global ones again."""
         ready(session).refine(refined)
-        return self.edited(ready(session))
+        return self._after(ready(session))
 
     @guarded
     def pick(self, session: Session | None, event: gr.EventData) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from panda.comparison.plan import Entry
 from panda.studio.actions import Studio
 from panda.studio.choosing import Choosing
 from panda.studio.editing import Editing
@@ -73,7 +74,11 @@ class Page:
     def _settings(self) -> None:
         names = self.studio.library.names
         self.name = gr.Dropdown(
-            names, value=names[0], label="Generator", filterable=False, elem_id="name"
+            [(Entry(name).name, name) for name in names],
+            value=names[0],
+            label="Generator",
+            filterable=False,
+            elem_id="name",
         )
         self.layer = gr.Dropdown([], label="Layer", filterable=False, elem_id="layer")
         self.factors = gr.Dropdown([], label="Factors", filterable=False)
@@ -122,7 +127,8 @@ class Page:
 
     def _others(self) -> None:
         names = self.studio.library.names
-        self.others = gr.CheckboxGroup(names, value=names[:2], label="Generators")
+        shown = [(Entry(name).name, name) for name in names]
+        self.others = gr.CheckboxGroup(shown, value=names[:2], label="Generators")
         self.compare = gr.Button("Compare", size="sm")
         self.sides = gr.HTML("")
 
@@ -146,7 +152,9 @@ class Page:
             self.photograph.upload(
                 choosing.photograph, [self.session, self.photograph], opened[-6:], **slow
             ),
-            self.refined.input(editing.refine, [self.session, self.refined], self.edited, **slow),
+            self.refined.input(
+                editing.refine, [self.session, self.refined], [*self.edited, self.command], **slow
+            ),
             self.stage.pick(editing.pick, self.session, self.edited, **MANY),
             self.stage.choose(editing.choose, self.session, self.edited, **MANY),
         ):

@@ -77,7 +77,7 @@ class Updates:
 
     def told(self, session: Session) -> list[Any]:
         """Status line and command line."""
-        return [views.status(session), command(session)]
+        return [escape(views.status(session)), command(session)]
 
 
 def watch_with(progress: gr.Progress | None) -> Watch:

@@ -65,6 +65,7 @@ class Studio:
         self._guides: dict[Key, Guide] = {}
         self._found: WeakKeyDictionary[Canvas, dict[tuple[int, bool], list[Thumbnail]]]
         self._found = WeakKeyDictionary()
+        self._complete: WeakKeyDictionary[Canvas, set[tuple[int, bool]]] = WeakKeyDictionary()
         self._naming = threading.Lock()
 
     def factors_offered(self, generator: Generator, layer: str) -> list[str]:
@@ -172,22 +173,30 @@ class Studio:
             return self._guides[key]
 
     def known(self, canvas: Canvas, part: int, refined: bool) -> list[Thumbnail] | None:
-        """Thumbnails that were made already."""
+        """Thumbnails that were made already, which need not be all."""
         return self._found.get(canvas, {}).get((part, refined))
+
+    def complete(self, canvas: Canvas, part: int, refined: bool) -> bool:
+        """Whether these are all."""
+        return (part, refined) in self._complete.get(canvas, ())
 
     def thumbnails(self, canvas: Canvas, part: int, refined: bool) -> Iterator[list[Thumbnail]]:
         """What the part's own appearances do, the greatest effect first, more and more of them."""
-        found = self.known(canvas, part, refined)
-        if found is not None:
-            yield found
+        kept = self._found.setdefault(canvas, {})
+        if self.complete(canvas, part, refined):
+            yield kept[part, refined]
             return
+        kept.setdefault((part, refined), [])
         for found in thumbnails(canvas, part, refined=refined):
+            kept[part, refined] = found
             yield found
-        self._found.setdefault(canvas, {})[part, refined] = found or []
+        self._complete.setdefault(canvas, set()).add((part, refined))
 
     def name(self, canvas: Canvas, part: int, refined: bool) -> list[Thumbnail]:
         """All of them, with names from now on."""
-        *_, found = [[], *self.thumbnails(canvas, part, refined)]
+        for _ in self.thumbnails(canvas, part, refined):
+            pass
+        found = self._found[canvas][part, refined]
         if not any(one.name for one in found):
             found = name_thumbnails(canvas, part, found, self.guide(canvas))
             self._found[canvas][part, refined] = found

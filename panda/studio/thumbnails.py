@@ -106,6 +106,8 @@ def thumbnails(canvas: Canvas, part: int, *, refined: bool = False) -> Iterator[
     box = crop_box(mask) if bool((mask > 0.5).any()) else (0.0, 0.0, 1.0)
     before, where = small(canvas.before), resize_map(mask, SIZE)
     found: list[Thumbnail] = []
+    if not edits:
+        yield found  # nothing of this part varies
     for images in canvas.batches(edits, refined):
         effects, _ = change(before, small(images), where)
         for effect, image in zip(effects, images, strict=True):

@@ -72,8 +72,9 @@ class Updates:
         names = self.studio.names(session.canvas)
         if session.part is None:
             return views.gallery(session, names, [])
-        found = self.studio.known(session.canvas, session.part, session.refined)
-        return views.gallery(session, names, found or [], busy=found is None)
+        which = session.canvas, session.part, session.refined
+        found = self.studio.known(*which) or []
+        return views.gallery(session, names, found, busy=not self.studio.complete(*which))
 
     def told(self, session: Session) -> list[Any]:
         """Status line and command line."""

@@ -55,7 +55,7 @@ def stage(session: Session, names: Sequence[str]) -> dict[str, Any]:
 def gallery(
     session: Session, names: Sequence[str], found: Sequence[Thumbnail], *, busy: bool = False
 ) -> dict[str, Any]:
-    """The chosen part's appearances; ``busy`` while they are being made."""
+    """The chosen part's appearances; ``busy`` where more of them are to come."""
     part = session.part
     used = {step.edit.appearance for step in session.stack.steps if step.edit.parts == (part,)}
     cards = [

@@ -61,7 +61,7 @@ class Inversion:
 
     @property
     def lpips(self) -> tuple[float, ...]:
-        """LPIPS of each reconstruction, at no more than 256 pixels."""
+        """LPIPS of each reconstruction, compared at 128 to 256 pixels."""
         return tuple(self.config["lpips"])
 
     @property

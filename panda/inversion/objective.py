@@ -1,4 +1,4 @@
-"""How far images are from one picture: LPIPS and pixels, both at no more than 256 pixels."""
+"""How far images are from one picture: LPIPS and pixels, both at 128 to 256 pixels."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from panda.metrics.lpips import LPIPS
 
 SIZE = 256
-SMALLEST = 64
-"""Pixels that images are compared at, at most and at least, which are LPIPS's own limits."""
+SMALLEST = 128
+"""Pixels that images are compared at, at most and at least: LPIPS is blind to much in fewer."""
 
 
 def comparable(images: Tensor) -> Tensor:
@@ -20,7 +20,7 @@ def comparable(images: Tensor) -> Tensor:
     if images.shape[-1] > SIZE:
         return F.interpolate(images, (SIZE, SIZE), mode="area")
     if images.shape[-1] < SMALLEST:
-        return F.interpolate(images, (SMALLEST, SMALLEST), mode="bilinear", antialias=True)
+        return F.interpolate(images, (SMALLEST, SMALLEST), mode="bilinear")
     return images
 
 

@@ -1,0 +1,47 @@
+"""The picture of docs/inversion.md, from what benchmarks/inversion.py has left in a folder:
+
+    python benchmarks/inversion_picture.py inverted faces --out docs/inversion.png
+
+Columns: photograph, what was found, and one local edit after the other, each alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from panda import create_generator
+from panda.edit import Edit, edit_images
+from panda.factors import Factors
+from panda.images import save_picture, sheet, to_picture
+from panda.inversion import Inversion
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("inverted", type=Path)
+    parser.add_argument("factors", type=Path)
+    parser.add_argument("--pictures", default="collins,hopper")
+    parser.add_argument("--edits", default="0:p0:-5sd,7:p0:-4sd")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    factors = Factors.load(options.factors)
+    generator = create_generator(factors.generator)
+    edits = [Edit.parse(text) for text in options.edits.split(",")]
+    rows = []
+    with torch.no_grad():
+        for name in options.pictures.split(","):
+            found = Inversion.load(options.inverted / name)
+            latents = found.latents_for(generator)
+            edited = [edit_images(generator, factors, latents, [edit])[0] for edit in edits]
+            images = [found.pictures[0], found.reconstructions[0], *edited]
+            rows.append([to_picture(image, 256) for image in images])
+    save_picture(sheet(rows), options.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

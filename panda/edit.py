@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,16 +15,23 @@ from panda.errors import PandaError, nearest
 from panda.factors import Factors, scale_parts
 from panda.generator import Generator, Latents
 from panda.registry import edit_zoo, is_file
+from panda.remove import remove
 from panda.solvers.refine import refine_parts
+
+_FILE = re.compile(r"(.+\.json)(?::(.+))?")
+
+REMOVE = "remove"
+"""The appearance of an edit that replaces what is there by background, see `panda.remove`."""
 
 
 @dataclass(frozen=True)
 class Edit:
     """Add ``strength`` times an appearance in the union of some parts.
 
-    ``appearance`` is what `Factors.vector` takes: a number, ``"p0"``, or ``"bg"``. ``strength`` is
-    alpha of the paper, or a number of standard deviations where ``sigma`` is true: one of them
-    moves the coordinate by as much as it varies, averaged over the part, from sample to sample.
+    ``appearance`` is what `Factors.vector` takes: a number, ``"p0"``, or ``"bg"``; or it is
+    `REMOVE`. ``strength`` is alpha of the paper, or a number of standard deviations where ``sigma``
+    is true: one of them moves the coordinate by as much as it varies, averaged over the part, from
+    sample to sample. That of a removal is the one of `panda.remove.remove`.
     """
 
     parts: tuple[int, ...]
@@ -49,6 +56,23 @@ class Edit:
             unit == "sd",
         )
 
+    def __str__(self) -> str:
+        """The text that `parse` reads."""
+        strength = f"{self.strength:.6f}".rstrip("0").rstrip(".")
+        parts = "+".join(map(str, self.parts))
+        return f"{parts}:{self.appearance}:{strength}{'sd' if self.sigma else ''}"
+
+    def check(self, factors: Factors) -> None:
+        """Raise `PandaError` where these factors have no such edit."""
+        if self.appearance != REMOVE:
+            self.change(factors)
+        elif self.sigma:
+            raise PandaError(
+                f"{self}: a removal has no standard deviations; 1.2 is its usual strength"
+            )
+        else:
+            replace(self, appearance="bg").change(factors)
+
     def change(self, factors: Factors) -> Tensor:
         """The vector ``[C]`` to add where the mask is one; raises `PandaError` out of range."""
         if not self.parts:
@@ -72,9 +96,19 @@ def find_edits(text: str, factors: Factors) -> list[Edit]:
     Names are those that come with generators; a file is an edit zoo (`panda.edit_zoo`). Raises
     `PandaError` where there is no such edit, or it is for other factors.
     """
-    file = re.fullmatch(r"(.+\.json)(?::(.+))?", text)
-    if not file and ":" in text:
+    if not _FILE.fullmatch(text) and ":" in text:
         return [Edit.parse(text)]
+    name, named = find_named(text)
+    _check(name, named, factors)
+    return [Edit.parse(edit) for edit in named.edits]
+
+
+def find_named(text: str) -> tuple[str, NamedEdit]:
+    """The edit of a name, or of ``FILE.json`` or ``FILE.json:NAME``, and its name.
+
+    Raises `PandaError` where there is none.
+    """
+    file = _FILE.fullmatch(text)
     zoo = read_zoo(file[1]) if file else edit_zoo()
     name = (file[2] or (next(iter(zoo)) if len(zoo) == 1 else "")) if file else text
     if name not in zoo:
@@ -82,8 +116,7 @@ def find_edits(text: str, factors: Factors) -> list[Edit]:
             f"{text!r:.200} is no edit{nearest(name, zoo)}; expected PARTS:APPEARANCE:STRENGTH such"
             " as 3:12:30, a name that 'panda edits' lists, or FILE.json:NAME"
         )
-    _check(name, zoo[name], factors)
-    return [Edit.parse(edit) for edit in zoo[name].edits]
+    return name, zoo[name]
 
 
 def _check(name: str, edit: NamedEdit, factors: Factors) -> None:
@@ -99,6 +132,11 @@ def _check(name: str, edit: NamedEdit, factors: Factors) -> None:
             f"edit {name!r} is for {edit.appearances} appearances and {edit.parts} parts of"
             f" {edit.generator} {edit.layer}, but these are {channels} and {count} of"
             f" {factors.generator} {factors.layer.name}"
+        )
+    if edit.seeds and edit.seeds != factors.seeds:
+        found = f"of seeds {factors.seeds}" if factors.seeds else "others"
+        raise PandaError(
+            f"edit {name!r} is for factors fitted on seeds {edit.seeds}, but these are {found:.60}"
         )
 
 
@@ -124,6 +162,24 @@ def direction(
     return total.view(-1, layer.channels, layer.height, layer.width)
 
 
+def apply_edits(
+    factors: Factors, features: Tensor, edits: Sequence[Edit], parts: Tensor | None = None
+) -> Tensor:
+    """Features ``[N, C, H, W]`` after all edits, one after the other.
+
+    What is added is added in any order; a removal also takes what edits before it have added.
+    ``parts`` are as `direction` takes them. Raises `PandaError` for an edit out of range.
+    """
+    x = features
+    for edit in edits:
+        if edit.appearance == REMOVE:
+            edit.check(factors)
+            x = remove(factors, x, edit.parts, strength=edit.strength, refined=parts)
+        else:
+            x = x + direction(factors, [edit], parts).to(x)
+    return x
+
+
 def edit_images(
     generator: Generator,
     factors: Factors,
@@ -140,8 +196,8 @@ def edit_images(
     factors.check(generator)
     state = generator.head(latents, factors.layer.name)
     parts = refine(factors, state.x) if refined else None
-    change = direction(factors, edits, parts).to(state.x)
-    return generator.tail(state.with_features(state.x + change), factors.layer.name)
+    x = apply_edits(factors, state.x, edits, parts)
+    return generator.tail(state.with_features(x), factors.layer.name)
 
 
 def refine(factors: Factors, features: Tensor) -> Tensor:

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from panda.errors import PandaError
+from panda.seeds import parse_numbers
 
 FORMAT = 1
 PATTERN = re.compile(
-    r"([0-9]{1,6}(?:\+[0-9]{1,6})*):(p?[0-9]{1,6}|bg)"
+    r"([0-9]{1,6}(?:\+[0-9]{1,6})*):(p?[0-9]{1,6}|bg|remove)"
     r":([+-]?(?:[0-9]{1,9}\.?[0-9]{0,9}|\.[0-9]{1,9}))(sd)?"
 )
 """How an edit is written; see `panda.edit.Edit.parse`."""
@@ -28,7 +29,8 @@ class NamedEdit:
     """Edits under one name, and the factors whose parts and appearances they count.
 
     ``appearances`` and ``parts`` are R_C and R_S of those factors. ``edits`` are such as
-    ``"7:6:30"``: part 7, appearance 6, strength 30.
+    ``"7:6:30"``: part 7, appearance 6, strength 30. ``seeds`` are those of the fit, such as
+    ``"0-999"``, where nothing else is needed to make the same factors again (`panda.kept`).
     """
 
     generator: str
@@ -36,6 +38,7 @@ class NamedEdit:
     appearances: int
     parts: int
     edits: tuple[str, ...]
+    seeds: str = ""
 
 
 def read_zoo(path: str | Path) -> dict[str, NamedEdit]:
@@ -63,16 +66,28 @@ def write_zoo(path: str | Path, zoo: Mapping[str, NamedEdit]) -> None:
     from panda.zoo.cache import staging
 
     path = Path(path)
-    edits = {name: asdict(_edit(path, name, asdict(edit))) for name, edit in zoo.items()}
+    text = zoo_text(zoo, path)
     with staging(path) as work:
-        work.write_text(json.dumps({"format": FORMAT, "edits": edits}, indent=1) + "\n")
+        work.write_text(text)
+
+
+def zoo_text(zoo: Mapping[str, NamedEdit], path: Path = Path("zoo")) -> str:
+    """What the file of a zoo says; raises `PandaError`, naming ``path``, as writing does."""
+    edits = {name: asdict(_edit(path, name, asdict(edit))) for name, edit in zoo.items()}
+    for facts in edits.values():
+        if not facts["seeds"]:
+            del facts["seeds"]
+    return json.dumps({"format": FORMAT, "edits": edits}, indent=1) + "\n"
 
 
 def _edit(path: Path, name: str, facts: object) -> NamedEdit:
     """The edit that ``facts`` tell; others than those of `NamedEdit` are for people."""
     if not _is_name(name) or not isinstance(facts, dict):
         raise PandaError(f"{path}: {name!r:.60} is no short name of an edit with its fields")
-    found: dict[str, Any] = {field.name: facts.get(field.name) for field in fields(NamedEdit)}
+    found: dict[str, Any] = {
+        field.name: facts.get(field.name, "" if field.name == "seeds" else None)
+        for field in fields(NamedEdit)
+    }
     for field, value in found.items():
         fits, expected = KINDS[field]
         if not fits(value):
@@ -97,10 +112,18 @@ def _are_edits(value: object) -> bool:
     )
 
 
+def _are_seeds(value: object) -> bool:
+    try:
+        return value == "" or (isinstance(value, str) and bool(parse_numbers(value)))
+    except PandaError:
+        return False
+
+
 KINDS = {
     "generator": (_is_name, "a short name"),
     "layer": (_is_name, "a short name"),
     "appearances": (_is_rank, "a whole number above zero"),
     "parts": (_is_rank, "a whole number above zero"),
     "edits": (_are_edits, "a list such as ['7:6:30', '3+5:p0:2.5sd']"),
+    "seeds": (_are_seeds, "seeds such as '0-999'"),
 }

@@ -79,6 +79,18 @@ class Factors:
         """The fraction of the features' energy that the factors leave."""
         return float(self.config["trace"][-1]) if self.config.get("trace") else float("nan")
 
+    @property
+    def seeds(self) -> str:
+        """The seeds of a fit with nothing else out of the ordinary, such as ``"0-999"``, or none.
+
+        Together with the generator, the layer and the ranks they make the same factors again.
+        """
+        plain = {"truncation": 1.0, "label": None, "solver": {"name": "joint"}}
+        if any(self.config.get(name, "missing") != value for name, value in plain.items()):
+            return ""
+        seeds = self.config.get("seeds", "")
+        return ",".join(map(str, seeds)) if isinstance(seeds, list) else str(seeds)
+
     def transform(self, features: Tensor) -> Tensor:
         """Coordinates A^T Z P, ``[N, R_C, R_S]``, of features ``[N, C, H, W]``."""
         return self.appearances.T @ features.flatten(2) @ self.parts

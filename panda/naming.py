@@ -46,6 +46,8 @@ COVERED = 0.5
 SIGNIFICANT = 0.3
 """An effect is worth a name from so many standard deviations on."""
 
+UNSEEN = "no effect that is measured"
+
 Parse = Callable[[Tensor], Tensor]
 """From images ``[N, 3, S, S]`` to class maps ``[N, H, W]``."""
 
@@ -96,7 +98,7 @@ def name_factors(
     latents = generator.sample(seeds, truncation=generator.usual_truncation)
     state = generator.head(latents, layer)
     before = look(small(generator.tail(state, layer)), parse, factors.masks)
-    spreads = {name: _spread(values) for name, values in before.measures.items()}
+    spreads = {name: spread(values) for name, values in before.measures.items()}
     parts = []
     count = min(appearances, factors.own.shape[1])
     with bar(total=len(factors.masks) * count, desc="name", unit="edit") as progress:
@@ -113,9 +115,9 @@ def name_factors(
                     measured.append(look(small(image), parse, factors.masks).measures)
                 if measured:
                     effects = {
-                        name: _effect(measured[0][name] - measured[1][name], spread)
-                        for name, spread in spreads.items()
-                        if _concerns(name, part)
+                        name: _effect(measured[0][name] - measured[1][name], unit)
+                        for name, unit in spreads.items()
+                        if concerns(name, part)
                     }
                     listed.append(
                         {
@@ -134,20 +136,21 @@ def name_factors(
     return replace(factors, config={**factors.config, "names": names})
 
 
-def _concerns(measure: str, part: int) -> bool:
+def concerns(measure: str, part: int) -> bool:
     """Shapes concern every part; brightness and warmth are those of the part that is edited."""
     return " of " not in measure or measure.endswith(f" of {part}")
 
 
-def _spread(values: Tensor) -> float:
+def spread(values: Tensor) -> float:
+    """The standard deviation of a measure ``[N]`` over the images that have it."""
     found = values[values.isfinite()]
     return float(found.std()) if len(found) > 1 else 0.0
 
 
-def _effect(difference: Tensor, spread: float) -> float:
+def _effect(difference: Tensor, unit: float) -> float:
     """Half of a difference in standard deviations, over samples that have the measure."""
     found = difference[difference.isfinite()]
-    return float(found.mean()) / (2 * spread) if len(found) and spread > 1e-9 else 0.0
+    return float(found.mean()) / (2 * unit) if len(found) and unit > 1e-9 else 0.0
 
 
 def describe_effects(effects: Mapping[str, float], most: int = 3) -> str:
@@ -158,7 +161,7 @@ def describe_effects(effects: Mapping[str, float], most: int = 3) -> str:
         for name, value in strong
         if abs(value) >= SIGNIFICANT
     ]
-    return ", ".join(shown) or "no effect that is measured"
+    return ", ".join(shown) or UNSEEN
 
 
 def describe_part(part: Tensor, parsed: Tensor | None) -> str:

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,6 +100,18 @@ def test_an_edit_for_other_factors_is_refused(factors, zoo, other):
         find_edits(str(zoo), factors)
 
 
+def test_an_edit_that_tells_its_seeds_is_for_factors_of_a_plain_fit_on_them(factors, zoo):
+    edit = NamedEdit("released", "8.conv2", 16, 4, ("0:remove:1.2",), seeds="0-9")
+    write_zoo(zoo, {"edit": edit})
+    assert read_zoo(zoo) == {"edit": edit}
+    with pytest.raises(PandaError, match="fitted on seeds 0-9, but these are others"):
+        find_edits(str(zoo), factors)
+    plain = {"truncation": 1.0, "label": None, "solver": {"name": "joint"}, "seeds": "0-9"}
+    assert find_edits(str(zoo), replace(factors, config=plain)) == [Edit((0,), "remove", 1.2)]
+    with pytest.raises(PandaError, match="these are of seeds 1,5"):
+        find_edits(str(zoo), replace(factors, config=plain | {"seeds": [1, 5]}))
+
+
 def test_the_eighteen_released_edits_come_with_their_generator():
     zoo = edit_zoo()
     card = cards()["stylegan2-ffhq-1024"]
@@ -153,6 +166,8 @@ def test_a_damaged_zoo_is_one_sentence(tmp_path, content, said):
         {"edits": {"0:0:1": 5}},
         {"edits": ["zzz"]},
         {"layer": "l" * 100_000},
+        {"seeds": 3},
+        {"seeds": "3-1"},
     ],
 )
 def test_facts_of_the_wrong_kind_are_one_sentence_to_readers_and_writers(tmp_path, fact):

@@ -18,11 +18,12 @@ RANKS = [
     | {"hookspecs", "scores"},
     {"solvers"},
     {"edit", "localize", "remove"},
-    {"factorize", "metrics"},
+    {"factorize", "metrics", "kept"},
     {"methods", "inversion"},
     {"report", "testing"},
     {"demo", "benchmark", "naming"},
     {"discover", "comparison"},
+    {"studio"},
     {"cli", "__main__"},
 ]
 

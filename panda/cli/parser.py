@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
 from panda import __version__
+from panda.cli.measuring import add_comparison, add_naming
+from panda.cli.options import add_device, add_json, finite, later
 
 DESCRIPTION = "Unsupervised parts and appearances of pretrained image generators."
 EPILOG = "Start with: panda demo"
@@ -22,81 +22,81 @@ def build_parser() -> argparse.ArgumentParser:
     _fitting(verbs)
     _using(verbs)
     _inverting(verbs)
-    _comparing(verbs)
-    _generators(verbs)
-
+    add_naming(verbs)
+    add_comparison(verbs)
+    _studio(verbs)
     demo = verbs.add_parser("demo", help="fit, edit, localize and remove; write one HTML report")
-    demo.set_defaults(run=_later("demo", "demo"))
+    demo.set_defaults(run=later("demo", "demo"))
     demo.add_argument("--generator", help="a name, or a checkpoint file; faces by default")
     demo.add_argument("--quick", action="store_true", help="fewer samples and pictures")
     demo.add_argument("--out", type=Path, default=Path("panda-demo"), metavar="DIR")
-    _device(demo)
+    add_device(demo)
     return parser
 
 
 def _catalog(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = verbs.add_parser("list", help="list generators")
-    verb.set_defaults(run=_later("catalog", "show_list"))
+    verb.set_defaults(run=later("catalog", "show_list"))
     verb.add_argument("pattern", nargs="?", default="*", help="such as 'stylegan*'")
-    _json(verb)
+    add_json(verb)
 
     verb = verbs.add_parser("info", help="what is known of one generator, and its layers")
-    verb.set_defaults(run=_later("catalog", "show_info"))
+    verb.set_defaults(run=later("catalog", "show_info"))
     verb.add_argument("generator", help="a name, or a checkpoint file")
-    _json(verb)
+    add_json(verb)
 
     verb = verbs.add_parser("fetch", help="bring weights into the cache")
-    verb.set_defaults(run=_later("catalog", "fetch"))
+    verb.set_defaults(run=later("catalog", "fetch"))
     verb.add_argument("generators", nargs="+", metavar="NAME", help="also such as 'stylegan3-t-*'")
     verb.add_argument(
         "--file", type=Path, metavar="COPY", help="take this copy instead of a download"
     )
 
     verb = verbs.add_parser("plugins", help="list plugins, where they come from, their health")
-    verb.set_defaults(run=_later("catalog", "show_plugins"))
-    _json(verb)
+    verb.set_defaults(run=later("catalog", "show_plugins"))
+    add_json(verb)
 
     verb = verbs.add_parser(
         "doctor", help="versions, devices, cache and plugins on one page; 1 if something is ill"
     )
-    verb.set_defaults(run=_later("doctor", "doctor"))
-    _json(verb)
+    verb.set_defaults(run=later("doctor", "doctor"))
+    add_json(verb)
 
     verb = verbs.add_parser("check", help="test a generator against the contract; 1 if it fails")
-    verb.set_defaults(run=_later("checking", "check"))
+    verb.set_defaults(run=later("checking", "check"))
     verb.add_argument("generator", help="a name, or a checkpoint file")
-    _device(verb)
-    _json(verb)
+    add_device(verb)
+    add_json(verb)
 
 
 def _fitting(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = verbs.add_parser("fit", help="factorize a layer's features into parts and appearances")
-    verb.set_defaults(run=_later("fitting", "fit"))
+    verb.set_defaults(run=later("fitting", "fit"))
     verb.add_argument("generator")
     verb.add_argument("layer")
     verb.add_argument("--parts", type=int, default=8, metavar="R_S")
     verb.add_argument("--appearances", type=int, metavar="R_C", help="default: all channels")
     verb.add_argument("--seeds", default="0-999", help="such as 0-999 or 3,5,10-20 (%(default)s)")
-    verb.add_argument("--truncation", type=_finite, default=1.0, metavar="PSI")
+    verb.add_argument("--truncation", type=finite, default=1.0, metavar="PSI")
     verb.add_argument("--label", type=int, help="class, for class-conditional generators")
     verb.add_argument("--solver", default="joint", help="joint (default) or paper")
-    verb.add_argument("--learning-rate", type=_finite, default=1e-6, help="of the solver paper")
+    verb.add_argument("--learning-rate", type=finite, default=1e-6, help="of the solver paper")
     verb.add_argument("--steps", type=int, default=10_000, help="of the solver paper")
     verb.add_argument("--out", type=Path, required=True, metavar="DIR")
-    _device(verb)
-    _json(verb)
+    add_device(verb)
+    add_json(verb)
 
     verb = verbs.add_parser("import", help="read factors (.npy) of the released PandA code")
-    verb.set_defaults(run=_later("fitting", "import_released"))
+    verb.set_defaults(run=later("fitting", "import_released"))
     verb.add_argument("generator")
     verb.add_argument("layer")
     verb.add_argument("--appearances", type=Path, required=True, metavar="Uc.npy")
     verb.add_argument("--parts", type=Path, required=True, metavar="Us.npy")
     verb.add_argument("--out", type=Path, required=True, metavar="DIR")
-    _device(verb)
+    add_device(verb)
 
     verb = verbs.add_parser("convert", help="read any checkpoint file and write it as safetensors")
-    verb.set_defaults(run=_later("convert", "convert"))
+    verb.set_defaults(run=later("convert", "convert"))
     verb.add_argument("checkpoint", type=Path, help="a file or folder of any known container")
     verb.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors")
 
@@ -105,22 +105,22 @@ def _using(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = _verb(verbs, "parts", "show_parts", "show every part over some samples")
     verb.add_argument("--refine", action="store_true", help="fit the parts to each sample")
 
-    verb = _verb(verbs, "edit", "edit", "edit images locally")
+    verb = _verb(verbs, "edit", "edit", "edit images locally", needed=False)
     verb.add_argument(
         "--edit",
         action="append",
         required=True,
         metavar="PARTS:APPEARANCE:STRENGTH",
         help="such as 3:12:30, 3+5:0:-40, 7:p0:5sd (a part's own first appearance, in standard"
-        " deviations) or 0:bg:1; or the name of an edit (panda edits), or FILE.json or"
-        " FILE.json:NAME of an edit zoo; may be given several times",
+        " deviations), 0:bg:1 or 0:remove:1.2; or the name of an edit (panda edits), or FILE.json"
+        " or FILE.json:NAME of an edit zoo; may be given several times",
     )
     verb.add_argument("--refine", action="store_true", help="fit the parts to each sample first")
 
     verb = verbs.add_parser("edits", help="list the named edits of an edit zoo")
-    verb.set_defaults(run=_later("catalog", "show_edits"))
+    verb.set_defaults(run=later("catalog", "show_edits"))
     verb.add_argument("zoo", nargs="?", type=Path, help="a file; default: those of all generators")
-    _json(verb)
+    add_json(verb)
 
     _verb(verbs, "refine", "refine", "fit the parts to single samples")
 
@@ -131,12 +131,12 @@ def _using(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
     verb = _verb(verbs, "remove", "remove", "replace parts by background")
     verb.add_argument("--parts", required=True, help="such as 0 or 0,2,5-7")
-    verb.add_argument("--strength", type=_finite, default=1.2, help="(%(default)s)")
+    verb.add_argument("--strength", type=finite, default=1.2, help="(%(default)s)")
 
 
 def _inverting(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = verbs.add_parser("invert", help="find latents of photographs, to edit them like samples")
-    verb.set_defaults(run=_later("inverting", "run"))
+    verb.set_defaults(run=later("inverting", "run"))
     verb.add_argument("photographs", type=Path, nargs="+", metavar="PHOTO")
     verb.add_argument("--generator", required=True, help="a name, or a checkpoint file")
     verb.add_argument("--out", type=Path, required=True, metavar="DIR")
@@ -150,160 +150,58 @@ def _inverting(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     verb.add_argument("--label", type=int, help="class, for class-conditional generators")
     verb.add_argument("--seed", type=int, default=0, help="of the samples to start from")
-    _device(verb)
-    _json(verb)
+    add_device(verb)
+    add_json(verb)
 
 
-def _comparing(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = verbs.add_parser("name", help="name parts and appearances by what they cover and change")
-    verb.set_defaults(run=_later("naming", "name"))
-    verb.add_argument("factors", type=Path, help="a folder written by panda fit")
-    verb.add_argument("--seeds", default="0-3", help="samples to look at (%(default)s)")
-    verb.add_argument("--appearances", type=int, default=4, help="of each part's own (%(default)s)")
-    verb.add_argument("--strength", type=_finite, default=4.0, help="in sd (%(default)s)")
-    verb.add_argument("--no-faces", action="store_true", help="no face parsing: place and color")
-    _device(verb)
-    _json(verb)
-
-    verb = verbs.add_parser("discover", help="edits of named factors that do what is wanted")
-    verb.set_defaults(run=_later("naming", "discover"))
-    verb.add_argument("wanted", help="such as 'open mouth', 'big eyes', 'smile', 'darker'")
-    verb.add_argument("factors", type=Path, nargs="+", help="folders named by panda name")
-    verb.add_argument("--top", type=int, default=10, help="(%(default)s)")
-    _json(verb)
-
-    benchmark = verbs.add_parser("benchmark", help="locality, localization and removal in figures")
-    kinds = benchmark.add_subparsers(dest="kind", metavar="KIND", required=True)
-    for kind, about in (
-        ("localization", "IoU of concept maps with parsed faces"),
-        ("removal", "how much of an object goes, and whether the rest stays"),
-    ):
-        verb = kinds.add_parser(kind, help=about)
-        verb.set_defaults(run=_later("benchmark", f"run_{kind}"))
-        verb.add_argument("factors", type=Path, help="a folder written by panda fit")
-        verb.add_argument("--n", type=int, default=1000, help="images (%(default)s)")
-        if kind == "removal":
-            verb.add_argument("--what", default="hair", help="a face class (%(default)s)")
-        _device(verb)
-    verb = kinds.add_parser("ablations", help="what each choice of a factorization does")
-    verb.set_defaults(run=_later("benchmark", "run_ablations"))
-    verb.add_argument("generator", help="a name, or a checkpoint file")
-    verb.add_argument("layer")
-    verb.add_argument("--layers", default="", help="others to compare with, by commas")
-    verb.add_argument("--parts", default="4,8,16", help="(%(default)s)")
-    verb.add_argument("--appearances", default="", help="default: 1/8, 1/2 and all channels")
-    verb.add_argument("--samples", default="50,200,1000", help="(%(default)s)")
-    verb.add_argument("--held-out", type=int, default=100, help="samples (%(default)s)")
-    verb.add_argument("--steps", type=int, default=2000, help="of the paper's rule (%(default)s)")
-    verb.add_argument("--out", type=Path, required=True, metavar="DIR")
-    _device(verb)
-
-    verb = kinds.add_parser("locality", help="how much edits change beside their region")
-    verb.set_defaults(run=_later("benchmark", "run_locality"))
-    verb.add_argument("generator", help="a name, or a checkpoint file")
-    verb.add_argument("--edits", default="eyes,nose,open_mouth,smile", help="(%(default)s)")
-    verb.add_argument("--n", type=int, default=1000, help="images (%(default)s)")
-    verb.add_argument(
-        "--method",
-        action="append",
-        metavar="[LABEL=]NAME[:SETTING=VALUE...]",
-        help="such as resefa, or fine=panda:layers=32.conv2@16; default: all six",
-    )
-    verb.add_argument(
-        "--published",
-        action="append",
-        default=[],
-        metavar="LABEL=FILE.npy",
-        help="a direction (1 x D) that the method's authors published; may be given several times",
-    )
-    verb.add_argument(
-        "--strength",
-        type=_finite,
-        default=0.2,
-        help="root mean square change inside the region of images in [-1, 1] (%(default)s)",
-    )
-    verb.add_argument("--boxes", action="store_true", help="LowRankGAN's boxes for regions")
-    verb.add_argument(
-        "--no-faces", action="store_true", help="no face parsing: boxes, and any edit will do"
-    )
-    verb.add_argument(
-        "--select", type=int, default=4, help="faces to choose edits on (%(default)s)"
-    )
-    verb.add_argument("--shortlist", type=int, default=6, help="edits tried for each (%(default)s)")
-    verb.add_argument("--parse-size", type=int, default=512, help="(%(default)s)")
-    verb.add_argument("--effects", action="store_true", help="parse edited images too")
-    verb.add_argument("--pictures", type=int, default=4, help="faces on the page (%(default)s)")
-    verb.add_argument(
-        "--part", default="1/1", help="K/N: the share of this process, of N with the same --out"
-    )
-    verb.add_argument("--out", type=Path, required=True, metavar="DIR")
-    _device(verb)
-    _json(verb)
-
-
-def _generators(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = verbs.add_parser("compare", help="the identical analysis of many generators, one page")
-    verb.set_defaults(run=_later("comparing", "run"))
+def _studio(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser("studio", help="the interactive app, in the browser, offline")
+    verb.set_defaults(run=later("studio", "studio"))
     verb.add_argument(
         "generators",
-        nargs="+",
+        nargs="*",
         metavar="GENERATOR",
-        help="names, patterns such as 'mini-*', files; NAME@207 or NAME@0-9 for single classes",
+        help="names, patterns, files; default: all whose weights are here",
     )
-    verb.add_argument("--out", type=Path, required=True, metavar="DIR")
-    verb.add_argument("--quick", action="store_true", help="one level, fewer samples")
-    verb.add_argument("--jobs", type=int, default=1, help="processes (%(default)s)")
     verb.add_argument(
-        "--levels", help="sides of the image over the layer's, such as 16,8,4 (16 x 16 of 64: 4)"
+        "--factors",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a folder written by panda fit, to offer as well; may be given several times",
     )
-    verb.add_argument("--samples", type=int, help="of each fit")
-    verb.add_argument("--parts", type=int, metavar="R_S")
-    verb.add_argument("--scored", type=int, help="samples that figures are measured on")
-    verb.add_argument("--no-faces", action="store_true", help="no face parsing")
-    _device(verb)
-    _json(verb)
+    verb.add_argument("--host", default="127.0.0.1", help="(%(default)s)")
+    verb.add_argument("--port", type=int, help="default: the first free one from 7860 on")
+    verb.add_argument("--browser", action="store_true", help="open it in the browser")
+    add_device(verb)
 
 
 def _verb(
-    verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, function: str, about: str
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    function: str,
+    about: str,
+    needed: bool = True,
 ) -> argparse.ArgumentParser:
-    """A verb that takes fitted factors and draws pictures of some seeds."""
+    """A verb that takes fitted factors, ``needed`` or not, and draws pictures of some seeds."""
     verb = verbs.add_parser(name, help=about)
-    verb.set_defaults(run=_later("using", function))
-    verb.add_argument("factors", type=Path, help="a folder written by panda fit")
+    verb.set_defaults(run=later("using", function))
+    verb.add_argument(
+        "factors",
+        type=Path,
+        nargs=None if needed else "?",
+        help="a folder written by panda fit"
+        + ("" if needed else "; default: those the edit is for"),
+    )
     verb.add_argument("--seeds", help="such as 0-3 (default) or 3,5,10-20")
     verb.add_argument(
         "--latents", type=Path, metavar="DIR", help="in place of seeds: written by panda invert"
     )
     verb.add_argument(
-        "--truncation", type=_finite, metavar="PSI", help="default: the generator's usual one"
+        "--truncation", type=finite, metavar="PSI", help="default: the generator's usual one"
     )
     verb.add_argument("--label", type=int, help="class, for class-conditional generators")
     verb.add_argument("--out", type=Path, required=True, metavar="DIR")
-    _device(verb)
+    add_device(verb)
     return verb
-
-
-def _finite(text: str) -> float:
-    """A number that is neither NaN nor infinite nor absurd."""
-    value = float(text)
-    if not abs(value) < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number below 1e9")
-    return value
-
-
-def _device(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, ...")
-
-
-def _json(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--json", action="store_true", help="print JSON to stdout")
-
-
-def _later(module: str, function: str) -> Callable[[argparse.Namespace], int]:
-    """Import a verb's module only when the verb runs."""
-
-    def run(options: argparse.Namespace) -> int:
-        return getattr(import_module(f"panda.cli.{module}"), function)(options) or 0
-
-    return run

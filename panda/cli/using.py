@@ -20,6 +20,7 @@ from torch import Tensor
 
 from panda import edit as editing
 from panda.checkpoints.tensors import save_tensors
+from panda.edit_zoo import PATTERN
 from panda.errors import PandaError
 from panda.factors import Factors
 from panda.generator import Generator, Latents, State
@@ -33,6 +34,7 @@ from panda.images import (
     to_picture,
 )
 from panda.inversion import Inversion
+from panda.kept import factors_of
 from panda.localize import localize as find_concept
 from panda.progress import bar
 from panda.registry import create_generator
@@ -71,7 +73,7 @@ class Chunk:
 class Session:
     """What every verb here starts from: factors, their generator, samples, a place for results."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace, factors: Factors | None = None) -> None:
         inversion = _inversion(options)
         self.numbers: Sequence[int]
         if inversion is None:
@@ -79,7 +81,7 @@ class Session:
             self.numbers = parse_numbers(options.seeds)
         else:
             self.numbers = range(len(inversion))
-        self.factors = Factors.load(options.factors)
+        self.factors = Factors.load(options.factors) if factors is None else factors
         self.generator: Generator = create_generator(self.factors.generator, device=options.device)
         self.factors.check(self.generator)
         self.latents = inversion.latents_for(self.generator) if inversion is not None else None
@@ -136,18 +138,29 @@ def show_parts(options: argparse.Namespace) -> None:
 
 
 def edit(options: argparse.Namespace) -> None:
-    """Apply all edits at once."""
-    factors = Factors.load(options.factors)
+    """Apply all edits, one after the other."""
+    factors = Factors.load(options.factors) if options.factors else _factors_of(options)
     edits = [edit for text in options.edit for edit in editing.find_edits(text, factors)]
-    session = Session(options)
+    session = Session(options, factors)
     for wanted in edits:
-        wanted.change(session.factors)  # out of range: say so before anything is rendered
+        wanted.check(session.factors)  # out of range: say so before anything is rendered
     with session.results("before, after, difference") as results:
         for chunk in session.chunks():
             x = chunk.state.x
             parts = editing.refine(session.factors, x) if options.refine else None
-            change = editing.direction(session.factors, edits, parts).to(x)
-            _compare(results, chunk, session.finish(chunk.state, x + change))
+            x = editing.apply_edits(session.factors, x, edits, parts)
+            _compare(results, chunk, session.finish(chunk.state, x))
+
+
+def _factors_of(options: argparse.Namespace) -> Factors:
+    """The factors that the first edit is for, fitted now where the cache does not keep them."""
+    if PATTERN.fullmatch(options.edit[0].strip()):
+        raise PandaError(
+            f"{options.edit[0]} does not say of which factors; give their folder, as in 'panda edit"
+            f" FACTORS --edit {options.edit[0]}'"
+        )
+    name, named = editing.find_named(options.edit[0])
+    return factors_of(name, named, device=options.device)
 
 
 def remove(options: argparse.Namespace) -> None:

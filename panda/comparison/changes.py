@@ -48,18 +48,31 @@ def measure_changes(generator: Generator, factors: Factors, state: State, axes: 
     for part, mask in enumerate(on_canvas(factors.masks, factors.layer)):
         where = resize_map(mask, SIZE)
         for axis in range(min(axes, factors.own.shape[1])):
-            images = [before, before]
-            if factors.vector(f"p{axis}", (part,))[1] > 0:
-                images = []
-                for sign in (-1, 1):
-                    edit = Edit((part,), f"p{axis}", sign * SIGMAS, sigma=True)
-                    x = state.x + direction(factors, [edit]).to(state.x)
-                    images.append(small(generator.tail(state.with_features(x), layer)))
+            images = both_ways(generator, factors, state, part, axis) or [before, before]
             sides = [change(before, image, where) for image in images]
             inside, outside = (torch.stack(values).mean() for values in zip(*sides, strict=True))
             found.append(Appearance(part, axis, float(inside), float(outside)))
-            half = (images[1] - images[0]).mean(0) / 2
-            marks.append(F.adaptive_avg_pool2d(half, MARK).float().cpu())
+            marks.append(mark(images))
             row = [images[0][0], images[1][0]]
             pictures.append(sheet([[to_picture(image, THUMB) for image in row]], gap=2))
     return Changes(tuple(found), torch.stack(marks), tuple(pictures))
+
+
+def both_ways(
+    generator: Generator, factors: Factors, state: State, part: int, axis: int
+) -> list[Tensor]:
+    """Small images of a state's samples down and up a part's own axis; none where it is still."""
+    if factors.vector(f"p{axis}", (part,))[1] == 0:
+        return []
+    layer, images = factors.layer.name, []
+    for sign in (-1, 1):
+        edit = Edit((part,), f"p{axis}", sign * SIGMAS, sigma=True)
+        x = state.x + direction(factors, [edit]).to(state.x)
+        images.append(small(generator.tail(state.with_features(x), layer)))
+    return images
+
+
+def mark(images: list[Tensor]) -> Tensor:
+    """The mark ``[3, MARK, MARK]`` of an appearance by the images of `both_ways`."""
+    half = (images[1] - images[0]).mean(0) / 2
+    return F.adaptive_avg_pool2d(half, MARK).float().cpu()

@@ -1,0 +1,34 @@
+"""How long the studio needs from a new strength to the picture that the page gets.
+
+    OMP_NUM_THREADS=1 python benchmarks/studio.py mini-stylegan2-faces-64 mobilestylegan-ffhq-1024
+
+CPU and wall seconds of each of some moves of the slider, the least and the median.
+"""
+
+import argparse
+import statistics
+import time
+
+from panda.studio import views
+from panda.studio.actions import Choice, Studio
+from panda.studio.library import Library
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+parser.add_argument("generators", nargs="+")
+parser.add_argument("--moves", type=int, default=5)
+options = parser.parse_args()
+
+studio = Studio(Library(options.generators))
+for name in options.generators:
+    session = studio.open(Choice(name))
+    session.pick(0.5, 0.7)
+    session.add("p0", "edit")
+    names = studio.names(session.canvas)
+    spent = []
+    for move in range(options.moves):
+        wall, cpu = time.perf_counter(), time.process_time()
+        session.change(session.stack.set_strength(move + 0.5))
+        views.stage(session, names)
+        spent.append((time.process_time() - cpu, time.perf_counter() - wall))
+    for what, seconds in zip(("CPU", "wall"), zip(*spent, strict=True), strict=True):
+        print(f"{name}: {what} {min(seconds):.3f} s, median {statistics.median(seconds):.3f} s")

@@ -1,0 +1,43 @@
+// The appearances of the selected part: a card each, the strongest first.
+const title = element.querySelector("h3");
+const hint = element.querySelector("p");
+const cards = element.querySelector(".cards");
+
+function draw() {
+  const { title: text, cards: found, busy } = props.value;
+  title.textContent = text || "Appearances";
+  hint.hidden = found.length > 0;
+  hint.textContent = busy
+    ? "Trying what this part can look like..."
+    : text
+      ? "Nothing of this part varies over the samples."
+      : "Click the image where you want to change it.";
+  const focused = element.contains(document.activeElement) && document.activeElement.dataset.appearance;
+  cards.replaceChildren(
+    ...found.map(({ appearance, name, effect, src, used }) => {
+      const card = document.createElement("button");
+      card.type = "button";
+      card.dataset.appearance = appearance;
+      card.setAttribute("aria-pressed", String(used));
+      const picture = document.createElement("img");
+      picture.src = src;
+      picture.alt = "";
+      const words = document.createElement("span");
+      words.textContent = name || appearance;
+      const share = document.createElement("small");
+      share.textContent = `${effect} %`;
+      card.title = `${appearance}: ${name || "an appearance of this part"}, changes ${effect} %`;
+      card.append(picture, words, share);
+      return card;
+    }),
+  );
+  if (focused) cards.querySelector(`[data-appearance="${focused}"]`)?.focus();
+}
+
+cards.addEventListener("click", (event) => {
+  const card = event.target.closest("button");
+  if (card) trigger("take", { appearance: card.dataset.appearance });
+});
+
+draw();
+watch("value", draw);

@@ -1,0 +1,151 @@
+// The image: hover shows the part under the pointer, a click selects it, two pictures meet at a line.
+const frame = element.querySelector(".frame");
+const [under, over] = frame.querySelectorAll("img");
+const canvas = frame.querySelector("canvas");
+const seam = element.querySelector(".seam");
+const chips = element.querySelector(".chips");
+let labels = null;
+let source = "";
+let hovered = -1;
+let shown = 0;
+
+const hue = (part, count) => `hsl(${(360 * part) / count} 75% 50%)`;
+
+function draw() {
+  const { view, before, after, overlay, part, names, about } = props.value;
+  if (!before) return;
+  const split = view === "Before / after";
+  under.src = split ? before : overlay || after;
+  over.src = split ? after : "";
+  over.hidden = seam.hidden = !split;
+  frame.classList.toggle("split", split);
+  frame.classList.add("ready");
+  under.alt = `${view}: ${about}`;
+  frame.setAttribute("aria-label", `${view}: ${about}. Click a place to select the part there.`);
+  part_buttons(names, part);
+  read_labels();
+}
+
+function part_buttons(names, part) {
+  const wanted = names.map((name, k) => `${k} ${name}`).join("\n");
+  if (chips.dataset.names !== wanted) {
+    chips.dataset.names = wanted;
+    chips.replaceChildren(
+      ...names.map((name, k) => {
+        const chip = document.createElement("button");
+        chip.type = "button";
+        chip.dataset.part = k;
+        chip.style.setProperty("--hue", hue(k, names.length));
+        chip.textContent = name;
+        chip.title = `Part ${k}: ${name}`;
+        return chip;
+      }),
+    );
+  }
+  for (const chip of chips.children) {
+    chip.setAttribute("aria-pressed", String(Number(chip.dataset.part) === part));
+  }
+}
+
+function read_labels() {
+  if (props.value.labels === source) return tint();
+  source = props.value.labels;
+  const picture = new Image();
+  picture.onload = () => {
+    const size = picture.width;
+    const reader = new OffscreenCanvas(size, size).getContext("2d");
+    reader.drawImage(picture, 0, 0);
+    const bytes = reader.getImageData(0, 0, size, size).data;
+    labels = { size, part: (x, y) => bytes[4 * (y * size + x)] };
+    tint();
+  };
+  picture.src = source;
+}
+
+// The selected part gets an outline, the one under the pointer a tint.
+function tint() {
+  if (!labels) return;
+  const { size, part } = labels;
+  canvas.width = canvas.height = size;
+  const pen = canvas.getContext("2d");
+  const pixels = pen.createImageData(size, size);
+  const chosen = props.value.part;
+  for (let y = 0; y < size; y++) {
+    for (let x = 0; x < size; x++) {
+      const here = part(x, y);
+      if (here !== chosen && here !== hovered) continue;
+      const rim =
+        x > 0 && y > 0 && x < size - 1 && y < size - 1 &&
+        (part(x - 1, y) !== here || part(x + 1, y) !== here ||
+          part(x, y - 1) !== here || part(x, y + 1) !== here);
+      const strength = rim ? 255 : here === hovered && hovered !== chosen ? 70 : 0;
+      pixels.data.set([255, 255, 255, strength], 4 * (y * size + x));
+    }
+  }
+  pen.putImageData(pixels, 0, 0);
+}
+
+function reveal() {
+  frame.classList.add("marked");
+  clearTimeout(shown);
+  shown = setTimeout(() => frame.classList.remove("marked"), 1800);
+}
+
+function place(event) {
+  const box = frame.getBoundingClientRect();
+  const share = (value) => Math.min(Math.max(value, 0), 1);
+  return {
+    x: share((event.clientX - box.left) / box.width),
+    y: share((event.clientY - box.top) / box.height),
+  };
+}
+
+function hover(part) {
+  if (part !== hovered) {
+    hovered = part;
+    tint();
+  }
+}
+
+frame.addEventListener("pointermove", (event) => {
+  const { x, y } = place(event);
+  if (frame.classList.contains("split")) {
+    if (event.buttons) move_seam(100 * x);
+  } else if (labels) {
+    const at = (value) => Math.min(Math.floor(value * labels.size), labels.size - 1);
+    hover(labels.part(at(x), at(y)));
+  }
+});
+frame.addEventListener("pointerleave", () => hover(-1));
+frame.addEventListener("click", (event) => {
+  if (!frame.classList.contains("ready")) return;
+  if (frame.classList.contains("split")) return move_seam(100 * place(event).x);
+  reveal();
+  trigger("pick", place(event));
+});
+chips.addEventListener("click", (event) => {
+  const chip = event.target.closest("button");
+  if (!chip) return;
+  reveal();
+  trigger("choose", { part: Number(chip.dataset.part) });
+});
+for (const kind of ["pointerover", "focusin"]) {
+  chips.addEventListener(kind, (event) => {
+    const chip = event.target.closest("button");
+    if (!chip) return;
+    reveal();
+    hover(Number(chip.dataset.part));
+  });
+}
+for (const kind of ["pointerleave", "focusout"]) {
+  chips.addEventListener(kind, () => hover(-1));
+}
+
+function move_seam(percent) {
+  seam.value = percent;
+  frame.style.setProperty("--seam", `${percent}%`);
+}
+seam.addEventListener("input", () => move_seam(seam.value));
+
+draw();
+watch("value", draw);

@@ -1,0 +1,289 @@
+"""The studio's page in a real browser: every click, no request elsewhere, no error."""
+
+import json
+import shutil
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from PIL import Image
+
+from panda import kept
+
+MINI = "mini-stylegan2-faces-64"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine"),
+    pytest.mark.filterwarnings("default"),  # those of gradio's own code
+]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    """A studio of the small generator and of a file that is none, its factors of few samples."""
+    folder = tmp_path_factory.mktemp("studio")
+    (folder / "broken.pkl").write_bytes(b"nothing")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PANDA_HOME", str(folder / "cache"))
+        usual = {**kept.fit_kept.__kwdefaults__, "seeds": "0-63"}
+        patch.setattr(kept.fit_kept, "__kwdefaults__", usual)
+        from panda.studio.actions import Studio
+        from panda.studio.library import Library
+        from panda.studio.server import served
+
+        with served(Studio(Library([MINI, str(folder / "broken.pkl")]))) as page:
+            yield page.local_url.rstrip("/")
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as play:
+        options = ["--no-sandbox", "--disable-gpu"]
+        browser = play.chromium.launch(executable_path=BROWSER, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium, url):
+    """Opens the page as another user; afterwards, nothing may have gone wrong anywhere."""
+    contexts, wrong = [], []
+
+    def visit(width=1440, height=900):
+        context = chromium.new_context(viewport={"width": width, "height": height})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(120_000)  # other processes may be busy
+        page.on("request", lambda request: _check(request.url, url, wrong))
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto(url)
+        page.wait_for_selector(".frame.ready")
+        page.wait_for_selector(".chips button")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert not wrong
+
+
+def _check(asked, url, wrong):
+    if not asked.startswith((url, "data:", "blob:")):
+        wrong.append(asked)
+
+
+def click(page, across, down):
+    """Click the image at a place in shares of its size, and wait for the appearances."""
+    box = page.locator(".frame").bounding_box()
+    page.mouse.click(box["x"] + across * box["width"], box["y"] + down * box["height"])
+    page.wait_for_selector(".chips button[aria-pressed=true]")
+    page.wait_for_selector(".cards button")
+
+
+def add(page, index):
+    count = page.locator(".stack li").count()
+    page.locator(".cards button").nth(index).click()
+    rows(page, count + 1)
+
+
+def rows(page, count):
+    page.wait_for_function(f"document.querySelectorAll('.stack li').length == {count}")
+
+
+def image(page):
+    return page.evaluate("document.querySelector('.frame img').src")
+
+
+def changed(page, act):
+    """Do something and wait for another image; gives that image, and how long it took."""
+    page.evaluate("window.earlier = document.querySelector('.frame img').src")
+    started = time.perf_counter()
+    act()
+    page.wait_for_function("document.querySelector('.frame img').src != window.earlier")
+    return image(page), time.perf_counter() - started
+
+
+def slide(page, key, times=1):
+    slider = page.get_by_label("range slider for Strength")
+    slider.focus()
+    for _ in range(times):
+        page.keyboard.press(key)
+
+
+def said(page, text):
+    page.get_by_text(text).first.wait_for()
+
+
+def test_a_part_is_clicked_edited_stacked_and_undone(visit):
+    page = visit()
+    plain = image(page)
+    click(page, 0.5, 0.7)
+    mouth = page.locator(".chips button[aria-pressed=true]").inner_text()
+    edited, _ = changed(page, lambda: add(page, 0))
+    assert edited != plain
+    stronger, _ = changed(page, lambda: slide(page, "ArrowRight"))
+    click(page, 0.5, 0.05)
+    assert page.locator(".chips button[aria-pressed=true]").inner_text() or mouth
+    both, _ = changed(page, lambda: page.get_by_role("button", name="Remove this part").click())
+    rows(page, 2)
+    off, _ = changed(page, lambda: page.locator(".stack input").nth(1).click())
+    assert off == stronger
+    page.locator(".stack input").nth(1).click()
+    page.wait_for_function("document.querySelectorAll('.stack li.off').length == 0")
+    first = page.locator(".stack .name").nth(0).inner_text()
+    page.get_by_label("Later: edit 1").click()
+    page.wait_for_function(
+        "name => document.querySelectorAll('.stack .name')[1].innerText == name", arg=first
+    )
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_function(
+        "name => document.querySelectorAll('.stack .name')[0].innerText == name", arg=first
+    )
+    page.get_by_label("Take out: edit 2").click()
+    rows(page, 1)
+    for _ in range(5):
+        page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Redo").click()
+    changed(page, lambda: [page.get_by_role("button", name="Undo").click() for _ in range(3)])
+    said(page, "there is nothing to undo")
+    assert both != off
+
+
+def test_the_slider_brings_a_new_image_soon(visit):
+    page = visit()
+    click(page, 0.5, 0.7)
+    add(page, 0)
+    times = sorted(changed(page, lambda: slide(page, "ArrowRight"))[1] for _ in range(7))
+    assert times[0] < 0.3  # the others may have met another process
+
+
+def test_views_show_before_difference_heat_and_parts(visit):
+    page = visit()
+    click(page, 0.5, 0.7)
+    add(page, 0)
+    seen = {image(page)}
+    for view in ("Difference", "Heat map", "Parts"):
+        seen.add(changed(page, lambda view=view: page.get_by_text(view, exact=True).click())[0])
+    assert len(seen) == 4
+    page.get_by_text("Before / after").click()
+    page.wait_for_selector(".frame.split")
+    seam = page.get_by_label("Where before meets after")
+    seam.focus()
+    page.keyboard.press("ArrowRight")
+    assert (
+        page.evaluate("document.querySelector('.frame').style.getPropertyValue('--seam')") == "51%"
+    )
+
+
+def test_exports_are_files_that_the_browser_saves(visit, tmp_path):
+    page = visit()
+    click(page, 0.5, 0.7)
+    add(page, 0)
+    for name in ("PNG", "WebP", "GIF", "JSON"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=name, exact=True).click()
+        file = tmp_path / download.value.suggested_filename
+        download.value.save_as(file)
+        assert file.name.startswith(f"{MINI}-seed-0")
+        if name == "JSON":
+            assert json.loads(file.read_text())["edits"]["edit"]["generator"] == MINI
+        else:
+            with Image.open(file) as picture:
+                assert picture.format == name.upper() and picture.size == (64, 64)
+    assert "panda edit --edit mini" in page.locator("#command textarea").input_value()
+
+
+def test_other_samples_layers_and_generators(visit):
+    page = visit()
+    changed(page, lambda: page.get_by_role("button", name="Next sample").click())
+    said(page, "seed-1")
+    page.get_by_label("Layer", exact=True).click()
+    page.get_by_role("option", name="8.conv1").click()
+    said(page, "8.conv1 (8 x 8)")
+    page.get_by_label("Generator", exact=True).click()
+    page.get_by_role("option", name="broken.pkl").click()
+    said(page, "broken.pkl: bytes that begin with b'nothing'; expected")
+    page.wait_for_function("name => document.querySelector('#name input').value == name", arg=MINI)
+    click(page, 0.5, 0.7)  # the app lives on
+
+
+def test_the_same_edit_beside_others(visit):
+    page = visit()
+    click(page, 0.5, 0.7)
+    add(page, 0)
+    page.get_by_text("The same edit in other generators").click()
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.wait_for_function("document.querySelectorAll('.sides figure').length == 2")
+    assert "part alike 1.00" in page.locator(".sides").inner_text()
+
+
+def test_two_users_do_not_see_each_other(visit):
+    one, other = visit(), visit()
+    click(one, 0.5, 0.7)
+    add(one, 0)
+    assert other.locator(".stack li").count() == 0
+    click(other, 0.1, 0.9)
+    changed(other, lambda: other.get_by_role("button", name="Remove this part").click())
+    rows(other, 1)
+    rows(one, 1)
+    assert image(one) != image(other)
+
+
+def test_files_that_are_no_photograph_are_told(visit, tmp_path):
+    page = visit()
+    (tmp_path / "words.png").write_text("no picture")
+    page.locator("#photograph input[type=file], input[type=file]").first.set_input_files(
+        tmp_path / "words.png"
+    )
+    said(page, "words.png is no picture of a known kind")
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "huge.png")
+    page.locator("input[type=file]").first.set_input_files(tmp_path / "huge.png")
+    said(page, "huge.png has")
+    click(page, 0.5, 0.7)
+
+
+def test_the_keyboard_is_enough(visit):
+    page = visit()
+    page.locator(".chips button").nth(2).focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".cards button")
+    page.locator(".cards button").first.focus()
+    changed(page, lambda: page.keyboard.press("Space"))
+    rows(page, 1)
+    page.locator(".cards button").nth(1).focus()
+    page.keyboard.press("Enter")
+    rows(page, 2)
+    second = page.locator(".stack .name").nth(1).inner_text()
+    page.locator(".stack .name").nth(1).focus()
+    page.keyboard.press("Alt+ArrowUp")
+    page.wait_for_function(
+        "name => document.querySelectorAll('.stack .name')[0].innerText == name", arg=second
+    )
+    page.keyboard.press("Delete")
+    rows(page, 1)
+
+
+@pytest.mark.parametrize("width", [1440, 800])
+def test_the_page_fits_its_window(visit, width):
+    page = visit(width, 900)
+    click(page, 0.5, 0.7)
+    add(page, 0)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    box = page.locator(".frame").bounding_box()
+    assert box["width"] == pytest.approx(box["height"], abs=1) and box["width"] > width / 3
+
+
+def test_no_file_of_this_machine_is_served(url, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret.txt").write_text("secret")
+    for path in ("/etc/passwd", tmp_path / "secret.txt", __file__):
+        for route in ("gradio_api/file=", "file=", "gradio_api/file/"):
+            with pytest.raises(urllib.error.HTTPError) as error:
+                urllib.request.urlopen(f"{url}/{route}{path}", timeout=10)
+            assert error.value.code in (403, 404)

@@ -1,10 +1,11 @@
 """The studio's page in a real browser: every click, no request elsewhere, no error."""
 
+import gc
 import json
 import shutil
-import time
 import urllib.error
 import urllib.request
+import warnings
 
 import pytest
 from PIL import Image
@@ -37,6 +38,10 @@ def url(tmp_path_factory):
 
         with served(Studio(Library([MINI, str(folder / "broken.pkl")]))) as page:
             yield page.local_url.rstrip("/")
+            del page
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()  # sockets that gradio leaves open
 
 
 @pytest.fixture(scope="module")
@@ -101,12 +106,11 @@ def image(page):
 
 
 def changed(page, act):
-    """Do something and wait for another image; gives that image, and how long it took."""
+    """Do something and wait for another image, which it gives."""
     page.evaluate("window.earlier = document.querySelector('.frame img').src")
-    started = time.perf_counter()
     act()
     page.wait_for_function("document.querySelector('.frame img').src != window.earlier")
-    return image(page), time.perf_counter() - started
+    return image(page)
 
 
 def slide(page, key, times=1):
@@ -125,14 +129,14 @@ def test_a_part_is_clicked_edited_stacked_and_undone(visit):
     plain = image(page)
     click(page, 0.5, 0.7)
     mouth = page.locator(".chips button[aria-pressed=true]").inner_text()
-    edited, _ = changed(page, lambda: add(page, 0))
+    edited = changed(page, lambda: add(page, 0))
     assert edited != plain
-    stronger, _ = changed(page, lambda: slide(page, "ArrowRight"))
+    stronger = changed(page, lambda: slide(page, "ArrowRight"))
     click(page, 0.5, 0.05)
     assert page.locator(".chips button[aria-pressed=true]").inner_text() or mouth
-    both, _ = changed(page, lambda: page.get_by_role("button", name="Remove this part").click())
+    both = changed(page, lambda: page.get_by_role("button", name="Remove this part").click())
     rows(page, 2)
-    off, _ = changed(page, lambda: page.locator(".stack input").nth(1).click())
+    off = changed(page, lambda: page.locator(".stack input").nth(1).click())
     assert off == stronger
     page.locator(".stack input").nth(1).click()
     page.wait_for_function("document.querySelectorAll('.stack li.off').length == 0")
@@ -155,12 +159,12 @@ def test_a_part_is_clicked_edited_stacked_and_undone(visit):
     assert both != off
 
 
-def test_the_slider_brings_a_new_image_soon(visit):
+def test_every_step_of_the_slider_brings_a_new_image(visit):
     page = visit()
     click(page, 0.5, 0.7)
     add(page, 0)
-    times = sorted(changed(page, lambda: slide(page, "ArrowRight"))[1] for _ in range(7))
-    assert times[0] < 0.3  # the others may have met another process
+    images = {changed(page, lambda: slide(page, "ArrowRight")) for _ in range(4)}
+    assert len(images) == 4
 
 
 def test_views_show_before_difference_heat_and_parts(visit):
@@ -169,7 +173,7 @@ def test_views_show_before_difference_heat_and_parts(visit):
     add(page, 0)
     seen = {image(page)}
     for view in ("Difference", "Heat map", "Parts"):
-        seen.add(changed(page, lambda view=view: page.get_by_text(view, exact=True).click())[0])
+        seen.add(changed(page, lambda view=view: page.get_by_text(view, exact=True).click()))
     assert len(seen) == 4
     page.get_by_text("Before / after").click()
     page.wait_for_selector(".frame.split")

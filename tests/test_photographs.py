@@ -73,6 +73,57 @@ def test_other_modes_become_rgb(tmp_path, mode):
         assert found.std() > 10
 
 
+def test_whole_numbers_of_eight_bits_are_grey_as_they_are(tmp_path):
+    grey = Image.fromarray(gradient()).convert("L")
+    grey.convert("I").save(tmp_path / "a.tif")
+    assert np.abs(shown(tmp_path / "a.tif") - np.asarray(grey)[..., None]).max() <= 0.01
+
+
+def exif(*entries):
+    """EXIF of tags with a type and up to four bytes, as the format lays them out."""
+    lines = [
+        struct.pack("<HHI", tag, kind, count) + value.ljust(4, b"\0")
+        for tag, kind, count, value in entries
+    ]
+    head = b"Exif\0\0II*\0" + struct.pack("<IH", 8, len(lines))
+    return head + b"".join(lines) + struct.pack("<I", 0)
+
+
+ORIENTATION, WIDTH, SHORT, ASCII = 0x112, 0x11A, 3, 2
+
+
+@pytest.mark.parametrize(
+    ("orientation", "turned"),
+    [
+        (1, lambda x: x),
+        (2, lambda x: x[:, ::-1]),
+        (3, lambda x: x[::-1, ::-1]),
+        (4, lambda x: x[::-1]),
+        (5, lambda x: x.transpose(1, 0, 2)),
+        (6, lambda x: np.rot90(x, -1)),
+        (7, lambda x: x[::-1, ::-1].transpose(1, 0, 2)),
+        (8, lambda x: np.rot90(x)),
+        (9, lambda x: x),
+    ],
+)
+def test_pictures_are_turned_as_exif_says_whatever_else_it_says(tmp_path, orientation, turned):
+    tags = exif((ORIENTATION, SHORT, 1, bytes([orientation])), (WIDTH, ASCII, 3, b"no\0"))
+    Image.fromarray(gradient()).save(tmp_path / "a.png", exif=tags)
+    assert np.abs(shown(tmp_path / "a.png") - turned(gradient())).max() <= 0.01
+
+
+def test_an_orientation_that_is_none_is_left_alone(tmp_path):
+    tags = exif((ORIENTATION, ASCII, 3, b"up\0"))
+    Image.fromarray(gradient()).save(tmp_path / "a.png", exif=tags)
+    assert np.abs(shown(tmp_path / "a.png") - gradient()).max() <= 0.01
+
+
+def test_a_strip_is_refused(tmp_path):
+    Image.new("RGB", (50_000, 40), "red").save(tmp_path / "a.png")
+    with pytest.raises(PandaError, match="expected at least 32 each way"):
+        read_photograph(tmp_path / "a.png")
+
+
 def test_large_pictures_are_made_smaller(tmp_path):
     Image.new("RGB", (5000, 2500), "red").save(tmp_path / "a.png")
     assert read_photograph(tmp_path / "a.png").shape == (3, 2048, 4096)

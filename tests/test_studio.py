@@ -320,11 +320,23 @@ def test_a_matcher_finds_an_edit_again_in_its_own_generator(canvas):
     turned = replace(canvas.factors, own=-canvas.factors.own)
     assert matcher.match(edit, canvas.generator, turned).edit.strength == -3.0
     side = compare_edits(
-        matcher, [edit, Edit((0,), REMOVE, 1.2)], canvas.generator, canvas.factors, 1, 1.0
+        matcher, [edit, Edit((0,), REMOVE, 1.2)], canvas.generator, canvas.factors, 1
     )
     assert side.before.size == side.after.size == (320, 320) and len(side.matches) == 2
     with pytest.raises(PandaError, match="no part's own appearance"):
         matcher.match(Edit((2,), 5, 3.0), canvas.generator, canvas.factors)
+
+
+def test_comparing_shows_ones_own_generator_as_it_is_on_the_stage(studio, session):
+    session.pick(0.5, 0.7)
+    session.add("p0", "mouth")
+    session.refine(True)
+    (side,) = studio.compare(session, [MINI])
+    wanted = np.asarray(
+        Image.open(io.BytesIO(exports.export_picture(session).data)).resize((320, 320))
+    )
+    assert np.abs(np.asarray(side.after, dtype=float) - wanted).mean() < 2
+    assert side.sample == str(session.origin) and side.matches[0].part == 1
 
 
 def test_comparing_tells_what_fails_and_goes_on(studio, session):
@@ -444,7 +456,7 @@ def test_a_photograph_is_edited_like_a_sample(studio, session, tmp_path, monkeyp
     generator = session.canvas.generator
     like = generator.sample([9], truncation=0.5)
 
-    def found(given, pictures, names):
+    def found(given, pictures, names, progress):
         assert given is generator and pictures.shape == (1, 3, 64, 64) and names == ["me.png"]
         config = {"lpips": [0.25], "pixels": [0.125], "pictures": names}
         return Inversion.of(given.name, like, pictures, given.forward(like), config)
@@ -463,6 +475,17 @@ def test_a_photograph_is_edited_like_a_sample(studio, session, tmp_path, monkeyp
     assert "--latents inverted" in second and "--seeds" not in second
     studio.open(Choice(MINI, layer="8.conv1", seed=None), session)
     torch.testing.assert_close(session.canvas.before, generator.forward(like))
+
+    def interrupted(*given, progress, **options):
+        studio.open(Choice(MINI, seed=3), session)
+        progress(1, 60, 0.5)
+
+    monkeypatch.setattr("panda.studio.actions.invert", interrupted)
+    with pytest.raises(PandaError, match=r"me.png was given up, since another image was chosen"):
+        studio.photograph(session, file)
+    assert session.origin.seed == 3
+    monkeypatch.setattr("panda.studio.actions.invert", found)
+    studio.photograph(session, file)
     (tmp_path / "words.png").write_text("no picture")
     with pytest.raises(PandaError, match="no picture of a known kind"):
         studio.photograph(session, tmp_path / "words.png")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
 from panda.errors import PandaError, told
@@ -21,6 +21,17 @@ MOST = 80_000_000
 
 LEAST = 32
 """Height and width that a picture needs."""
+
+TURNED = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What EXIF's orientations ask for."""
 
 SIDE = 4096
 """Longer pictures are made smaller: no generator shows more of a face."""
@@ -38,7 +49,7 @@ def read_photograph(path: Path | str) -> Tensor:
             warnings.simplefilter("ignore")  # of damaged metadata, and of sizes: checked below
             with Image.open(no_pipe(path), formats=FORMATS) as opened:
                 _check_size(path, opened.size)
-                picture = ImageOps.exif_transpose(_to_rgb(opened))
+                picture = _to_rgb(path, opened)
     except PandaError:
         raise
     except UnidentifiedImageError:
@@ -52,6 +63,7 @@ def read_photograph(path: Path | str) -> Tensor:
     except Exception as error:  # Pillow's readers raise what they happen to on damaged files
         raise PandaError(f"{path} is a damaged picture ({told(error)})") from error
     picture.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
+    _check_size(path, picture.size)
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 127.5 - 1
 
 
@@ -65,26 +77,23 @@ def _check_size(path: Path, size: tuple[int, int]) -> None:
         )
 
 
-def _to_rgb(opened: Image.Image) -> Image.Image:
-    """8-bit RGB with the EXIF of the file, from any mode."""
-    exif = opened.getexif()
+def _to_rgb(path: Path, opened: Image.Image) -> Image.Image:
+    """8-bit RGB from any mode, turned as the file's EXIF says."""
+    orientation = opened.getexif().get(ExifTags.Base.Orientation)
     if opened.mode.startswith(("I", "F")):
-        picture = Image.fromarray(_to_bytes(np.asarray(opened))).convert("RGB")
+        picture = Image.fromarray(_to_bytes(path, np.asarray(opened))).convert("RGB")
     elif opened.has_transparency_data:
         picture = opened.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture).convert("RGB")
     else:
         picture = opened.convert("RGB")
-    picture.info["exif"] = exif.tobytes()
-    return picture
+    way = TURNED.get(orientation) if isinstance(orientation, int) else None
+    return picture if way is None else picture.transpose(way)
 
 
-def _to_bytes(levels: np.ndarray) -> np.ndarray:
-    """16-bit grey levels as 8-bit ones; raises `PandaError` where the range is another."""
+def _to_bytes(path: Path, levels: np.ndarray) -> np.ndarray:
+    """Grey levels of 8 or 16 bits as 8-bit ones; raises `PandaError` where they are others."""
     if levels.dtype.kind not in "iu" or levels.min() < 0 or levels.max() > 65535:
-        raise PandaError(
-            "the picture's grey levels are no whole numbers from 0 to 65535; save it with 8 or 16"
-            " bits"
-        )
-    return np.asarray(levels // 257, dtype=np.uint8)
+        raise PandaError(f"{path}: grey levels are no whole numbers from 0 to 65535")
+    return np.asarray(levels // (257 if levels.max() > 255 else 1), dtype=np.uint8)

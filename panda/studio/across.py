@@ -16,6 +16,7 @@ from panda.errors import PandaError
 from panda.factors import Factors
 from panda.generator import Generator, Layer
 from panda.images import to_picture
+from panda.studio.session import Canvas
 
 AXES = 6
 """Own appearances of a part among which a match is looked for."""
@@ -40,6 +41,7 @@ class Side:
     """One generator of the comparison."""
 
     generator: str
+    sample: str
     before: Image.Image
     after: Image.Image
     matches: tuple[Match, ...]
@@ -98,14 +100,30 @@ def compare_edits(
     generator: Generator,
     factors: Factors,
     seed: int,
-    truncation: float,
+    *,
+    refined: bool = False,
 ) -> Side:
-    """The matched edits on a sample of another generator."""
+    """The matched edits on a sample of another generator, of its usual truncation."""
     matches = tuple(matcher.match(edit, generator, factors) for edit in edits)
-    latents = generator.sample([seed], truncation=truncation)
-    before = generator.forward(latents)[0]
-    after = edit_images(generator, factors, latents, [match.edit for match in matches])[0]
-    return Side(generator.name, to_picture(before, PICTURE), to_picture(after, PICTURE), matches)
+    latents = generator.sample([seed], truncation=generator.usual_truncation)
+    before = generator.forward(latents)
+    wanted = [match.edit for match in matches]
+    after = edit_images(generator, factors, latents, wanted, refined=refined)
+    return _side(generator, f"seed-{seed}", before, after, matches)
+
+
+def own_side(canvas: Canvas, edits: list[Edit], refined: bool, sample: str) -> Side:
+    """What is on the stage, beside the others."""
+    matches = tuple(Match(edit, 1.0, 1.0) for edit in edits)
+    after = canvas.images([edits], refined)
+    return _side(canvas.generator, sample, canvas.before, after, matches)
+
+
+def _side(
+    generator: Generator, sample: str, before: Tensor, after: Tensor, matches: tuple[Match, ...]
+) -> Side:
+    old, new = (to_picture(images[0], PICTURE) for images in (before, after))
+    return Side(generator.name, sample, old, new, matches)
 
 
 def _axis(edit: Edit) -> int | None:

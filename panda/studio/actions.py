@@ -18,7 +18,7 @@ from panda.inversion.alignment import to_pictures
 from panda.inversion.photograph import read_photograph
 from panda.kept import fit_kept
 from panda.metrics.lpips import WEIGHTS as LPIPS_WEIGHTS
-from panda.studio.across import Matcher, Side, compare_edits, layer_like
+from panda.studio.across import Matcher, Side, compare_edits, layer_like, own_side
 from panda.studio.library import Library
 from panda.studio.session import Canvas, Origin, Session, usual_layer
 from panda.studio.thumbnails import (
@@ -117,20 +117,26 @@ class Studio:
         """Edit a photograph from now on: the image of the session's generator that is most like it.
 
         It is found as `panda invert` does, faces aligned where face parsing's weights are here.
-        Raises `PandaError` where nothing can be found, and where LPIPS would have to be fetched;
-        the session is then as it was.
+        Raises `PandaError` where nothing can be found, where LPIPS would have to be fetched, and
+        as soon as the session has another image; it is then as it was.
         """
         canvas = session.canvas
         generator = canvas.generator
+
+        def check(*_: object) -> None:
+            if session.canvas is not canvas:
+                raise PandaError(f"{path.name} was given up, since another image was chosen")
+
         photographs = [(path.name, read_photograph(path))]
         if not LPIPS_WEIGHTS.cached:
             raise PandaError("LPIPS is not here yet; 'panda invert' fetches it, once")
         align = "auto" if self.library.parses else "never"
         pictures = to_pictures(generator, photographs, align=align)
-        inversion = invert(generator, pictures, names=[path.name])
+        inversion = invert(generator, pictures, names=[path.name], progress=check)
         told = f"LPIPS {inversion.lpips[0]:.3f}, pixels {inversion.pixels[0]:.3f}"
         origin = Origin(name=path.name, note=f"found again with {told}")
         latents = inversion.latents_for(generator)
+        check()
         self._place(generator, canvas.factors, latents, origin, session)
         return inversion
 
@@ -205,23 +211,27 @@ class Studio:
     def compare(self, session: Session, names: Sequence[str]) -> Iterator[Side | PandaError]:
         """The session's edits in other generators, on the sample of the same seed, one by one.
 
-        What fails is told in its place. Raises `PandaError` where there is no edit.
+        The session's own generator shows what is on the stage; a photograph has no seed, so the
+        others show that of seed 0. What fails is told in its place. Raises `PandaError` where there
+        is no edit.
         """
         with session.lock:
             canvas, edits, origin = session.canvas, session.stack.edits, session.origin
+            refined = session.refined
         if not edits:
             raise PandaError("there is no edit to compare; add one, or switch one on")
         matcher = Matcher(canvas.generator, canvas.factors)
         count = canvas.factors.parts.shape[1]
         for name in names:
             try:
+                if name == canvas.generator.name:
+                    yield own_side(canvas, edits, refined, str(origin))
+                    continue
                 generator = self.library.generator(name)
                 layer = layer_like(generator, canvas.factors.layer)
                 factors = fit_kept(generator, layer.name, parts=min(count, layer.positions))
-                truncation = generator.usual_truncation
-                yield compare_edits(
-                    matcher, edits, generator, factors, origin.seed or 0, truncation
-                )
+                seed = origin.seed or 0
+                yield compare_edits(matcher, edits, generator, factors, seed, refined=refined)
             except PandaError as error:
                 yield PandaError(f"{name}: {error}")
 

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from panda.errors import PandaError
+from panda.generator import Generator
 from panda.progress import watched
 from panda.studio.actions import Choice
 from panda.studio.session import Session
@@ -91,6 +92,12 @@ class Choosing(Updates):
             file.unlink(missing_ok=True)
         return [*self.edited(session), *self.told(session)]
 
+    def _class(self, generator: Generator, choice: Choice) -> Any:
+        shown = self.studio.has_classes(generator)
+        if choice.seed is None:  # a photograph's
+            return gr.update(visible=shown)
+        return gr.update(visible=shown, value=choice.label)
+
     def _open(self, session: Session | None, choice: Choice, progress: Any = None) -> list[Any]:
         with watched(watch_with(progress)):
             choice = self.studio.resolve(choice)
@@ -112,8 +119,8 @@ class Choosing(Updates):
                 value=choice.factors,
             ),
             SKIP if choice.seed is None else choice.seed,
-            choice.truncation,
-            gr.update(visible=self.studio.has_classes(generator), value=choice.label),
+            SKIP if choice.seed is None else choice.truncation,
+            self._class(generator, choice),
             *self.edited(session),
             *self.told(session),
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -193,4 +194,5 @@ def _sweep(progress: gr.Progress) -> Callable[[float], None]:
 
 def _handed(export: Export) -> dict[str, str]:
     data = base64.b64encode(export.data).decode()
-    return {"name": export.name, "kind": export.kind, "data": data}
+    # The same file once more is another value, or the browser would not be told.
+    return {"name": export.name, "kind": export.kind, "data": data, "key": str(time.monotonic_ns())}

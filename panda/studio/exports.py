@@ -117,7 +117,8 @@ def command(session: Session) -> str:
     if origin.seed is not None:
         words += ["--seeds", str(origin.seed), "--truncation", f"{origin.truncation:g}"]
     else:
-        invert = ["panda", "invert", origin.name, "--generator", factors.generator]
+        path = f"./{origin.name}" if origin.name.startswith("-") else origin.name
+        invert = ["panda", "invert", path, "--generator", factors.generator]
         first = shlex.join([*invert, "--out", "inverted"]) + "\n"
         words += ["--latents", "inverted"]
     words += [] if origin.label is None else ["--label", str(origin.label)]

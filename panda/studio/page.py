@@ -82,10 +82,10 @@ class Page:
         )
         self.layer = gr.Dropdown([], label="Layer", filterable=False, elem_id="layer")
         self.factors = gr.Dropdown([], label="Factors", filterable=False)
-        self.seed = gr.Number(0, label="Seed", precision=0, minimum=0)
+        self.seed = gr.Number(0, label="Seed", precision=0)
         self.next = gr.Button("Next sample", size="sm", elem_id="next")
         self.psi = gr.Slider(0, 1, 0.7, step=0.05, label="Truncation")
-        self.label = gr.Number(None, label="Class", precision=0, minimum=0, visible=False)
+        self.label = gr.Number(None, label="Class", precision=0, visible=False)
         self.photograph = gr.UploadButton(
             "Your photograph", file_types=["image"], size="sm", elem_id="photograph"
         )
@@ -121,7 +121,7 @@ class Page:
             buttons=["copy"],
             elem_id="command",
             lines=3,
-            max_lines=3,
+            max_lines=6,
         )
         self.download = _drawn("download", "<span></span>", {})
 
@@ -150,7 +150,11 @@ class Page:
             gr.on(fields, choosing.draw, chosen, opened, **LAST),
             self.next.click(choosing.draw_next, chosen, opened, **QUIET),
             self.photograph.upload(
-                choosing.photograph, [self.session, self.photograph], opened[-6:], **slow
+                choosing.photograph,
+                [self.session, self.photograph],
+                opened[-6:],
+                trigger_mode="always_last",
+                **slow,
             ),
             self.refined.input(
                 editing.refine, [self.session, self.refined], [*self.edited, self.command], **slow
@@ -158,8 +162,8 @@ class Page:
             self.stage.pick(editing.pick, self.session, self.edited, **MANY),
             self.stage.choose(editing.choose, self.session, self.edited, **MANY),
         ):
-            shown = event.then(editing.thumbnails, self.session, self.gallery, **QUIET)
-            shown.then(editing.names, self.session, [self.stage, self.gallery], **QUIET)
+            shown = event.then(editing.thumbnails, self.session, self.gallery, **LAST)
+            shown.then(editing.names, self.session, [self.stage, self.gallery], **LAST)
 
     def _connect_edits(self, editing: Editing) -> None:
         edited = [*self.edited, self.command]

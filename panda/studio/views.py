@@ -118,7 +118,7 @@ def _side(side: Side | PandaError) -> str:
     )
     return (
         f'<figure><div class="pair">{pictures}</div><figcaption><b>{escape(side.generator)}</b>'
-        f"<br>{escape(matched)}</figcaption></figure>"
+        f" · {escape(side.sample)}<br>{escape(matched)}</figcaption></figure>"
     )
 
 

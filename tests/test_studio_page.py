@@ -6,11 +6,18 @@ import shutil
 import urllib.error
 import urllib.request
 import warnings
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from panda import kept
+from panda.metrics.lpips import WEIGHTS as LPIPS_WEIGHTS
+
+LPIPS = LPIPS_WEIGHTS.path
+"""Where the weights lie that inversion needs, if they are here."""
+
+PHOTOGRAPH = Path(__file__).parent / "photographs" / "collins.jpg"
 
 MINI = "mini-stylegan2-faces-64"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -28,6 +35,9 @@ def url(tmp_path_factory):
     """A studio of the small generator and of a file that is none, its factors of few samples."""
     folder = tmp_path_factory.mktemp("studio")
     (folder / "broken.pkl").write_bytes(b"nothing")
+    if LPIPS.exists():
+        (folder / "cache" / "models").mkdir(parents=True)
+        (folder / "cache" / "models" / LPIPS.name).symlink_to(LPIPS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PANDA_HOME", str(folder / "cache"))
         usual = {**kept.fit_kept.__kwdefaults__, "seeds": "0-63"}
@@ -250,6 +260,17 @@ def test_files_that_are_no_photograph_are_told(visit, tmp_path):
     page.locator("input[type=file]").first.set_input_files(tmp_path / "huge.png")
     said(page, "huge.png has")
     click(page, 0.5, 0.7)
+
+
+@pytest.mark.skipif(not LPIPS.exists(), reason="weights of LPIPS are not cached")
+def test_a_photograph_is_found_and_edited(visit):
+    page = visit()
+    upload = page.locator("input[type=file]").first
+    found = changed(page, lambda: upload.set_input_files(PHOTOGRAPH))
+    page.get_by_text("collins.jpg found again with LPIPS").wait_for()
+    click(page, 0.5, 0.7)
+    assert changed(page, lambda: add(page, 0)) != found
+    assert "panda invert collins.jpg" in page.locator("#command textarea").input_value()
 
 
 def test_the_keyboard_is_enough(visit):

@@ -52,7 +52,10 @@ def fork(count, arguments):
         process.start()
     status = 0
     while running := [process for process in started if process.is_alive()]:
-        connection.wait([process.sentinel for process in running])
+        ended = connection.wait([process.sentinel for process in running])
+        for process in running:
+            if process.sentinel in ended:
+                process.join()  # the sentinel goes a moment before there is an exit status
         if status := max(abs(process.exitcode or 0) for process in started):
             for process in running:  # as torchrun does when one fails
                 process.kill()

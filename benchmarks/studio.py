@@ -2,12 +2,18 @@
 
     OMP_NUM_THREADS=1 python benchmarks/studio.py mini-stylegan2-faces-64 mobilestylegan-ffhq-1024
 
-CPU and wall seconds of each of some moves of the slider, the least and the median.
+How long the command needs until its page answers, then CPU and wall seconds of each of some moves
+of the slider, the least and the median.
 """
 
 import argparse
+import socket
 import statistics
+import subprocess
+import sys
 import time
+import urllib.error
+import urllib.request
 
 from panda.studio import views
 from panda.studio.actions import Choice, Studio
@@ -17,6 +23,28 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("generators", nargs="+")
 parser.add_argument("--moves", type=int, default=5)
 options = parser.parse_args()
+
+
+def start(generator: str) -> float:
+    """Seconds from the command to the page's first answer."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "panda", "studio", generator, "--port", str(port)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/").close()
+            except urllib.error.URLError:
+                time.sleep(0.05)
+                continue
+            process.terminate()
+            return time.perf_counter() - began
+    raise SystemExit("panda studio ended before its page answered")
+
+
+print(f"the page answers {start(options.generators[0]):.1f} s after panda studio")
 
 studio = Studio(Library(options.generators))
 for name in options.generators:

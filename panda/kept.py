@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from pathlib import Path
 
 from panda.edit_zoo import NamedEdit
@@ -59,6 +60,7 @@ def fit_kept(
             pass
     numbers = parse_numbers(seeds)
     factors = fit(generator, layer, parts=parts, appearances=channels, seeds=numbers)
+    shutil.rmtree(folder, ignore_errors=True)  # damaged ones, which `save` would not replace
     factors.save(folder)
     return factors
 

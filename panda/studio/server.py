@@ -51,7 +51,10 @@ def served(
                 **_looks(),
             )
         except OSError as error:
-            raise PandaError(f"no page at {host}:{port or '7860 and on'}: {error}") from error
+            raise PandaError(
+                f"no page at {host}:{port or '7860 and on'}: the port is taken, or the address is"
+                " not this machine's; choose another with --port or --host"
+            ) from error
         try:
             yield page
         finally:

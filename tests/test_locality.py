@@ -10,7 +10,9 @@ from panda import PandaError, create_generator
 from panda.benchmark import locality, results
 from panda.benchmark.choose import Choice, _worth
 from panda.benchmark.edits import EDITS, find_edits
+from panda.benchmark.store import Store
 from panda.cli import main
+from panda.methods.changes import WChange
 from panda.metrics.face_shapes import shapes
 from panda.metrics.parsing import CLASSES
 
@@ -35,6 +37,14 @@ def arguments(out, *more):
         *("--n", "5", "--strength", "0.05", "--select", "1", "--shortlist", "1"),
         *("--pictures", "2", "--out", str(out), *options, *more),
     ]
+
+
+def test_one_direction_may_serve_two_purposes(tmp_path):
+    choice = Choice("sefa 1", WChange(torch.ones(4), 0, 2), 1.0, 0.5, 1.0)
+    store = Store(tmp_path, {})
+    store.keep_choices("sefa", {"open_mouth": choice, "smile": choice}, {})
+    found = store.choices("sefa")[0]
+    assert torch.equal(found["smile"].change.direction, found["open_mouth"].change.direction)
 
 
 def test_figures_tables_pictures_and_resuming(tmp_path, capsys):

@@ -17,10 +17,11 @@ SHIFT = 1 / 8
 class Augmentation:
     """The changes of one batch, drawn once: several batches of images can go through the same."""
 
-    def __init__(self, count: int, device: torch.device) -> None:
-        self.colors = torch.rand(3, count, 1, 1, 1, device=device)
-        self.moves = torch.rand(2, count, 1, device=device)
-        self.mirrored = torch.rand(count, 1, 1, 1, device=device) < 0.5
+    def __init__(
+        self, count: int, device: torch.device, random: torch.Generator | None = None
+    ) -> None:
+        drawn = torch.rand(6, count, 1, 1, 1, device=device, generator=random)
+        self.colors, self.moves, self.mirrored = drawn[:3], drawn[3:5], drawn[5] < 0.5
 
     def __call__(self, x: Tensor) -> Tensor:
         """Images ``[N, 3, R, R]`` in [-1, 1], each changed in its own way; differentiable."""
@@ -34,8 +35,8 @@ class Augmentation:
     def _shift(self, x: Tensor) -> Tensor:
         size, reach = x.shape[-1], round(x.shape[-1] * SHIFT)
         padded = F.pad(x, (reach,) * 4)
-        moves = (self.moves * (2 * reach + 1)).long()
-        rows, columns = torch.arange(size, device=x.device) + moves
-        images = torch.arange(len(x), device=x.device)[:, None, None]
-        picked = padded.permute(0, 2, 3, 1)[images, rows[:, :, None], columns[:, None]]
-        return picked.permute(0, 3, 1, 2)
+        down, across = (self.moves * (2 * reach + 1)).long()  # [N, 1, 1, 1]
+        places = torch.arange(size, device=x.device)
+        rows = (places[:, None] + down).expand(-1, x.shape[1], -1, padded.shape[3])
+        columns = (places + across).expand(-1, x.shape[1], size, -1)
+        return padded.gather(2, rows).gather(3, columns)

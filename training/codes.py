@@ -11,11 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from panda import create_generator
 from panda.progress import bar
 from panda.zoo.cache import staging
 
-from .data import FIRST_SEED, SHARD, SOURCE, draw, shards
+from .data import FIRST_SEED, SHARD, draw, shards, source
 
 
 def load_codes(split: str, count: int) -> Tensor:
@@ -33,9 +32,9 @@ def _build(split: str) -> None:
     missing = [path for path in shards(split) if not path.with_suffix(".w").exists()]
     if not missing:
         return
-    generator = create_generator(SOURCE)
+    generator = source()
     for path in bar(missing, desc=f"{split} codes", unit="shard"):
         first = FIRST_SEED[split] + int(path.stem[-4:]) * SHARD
-        w = torch.cat([draw(generator, seed).tensors["w"] for seed in range(first, first + SHARD)])
+        w = draw(generator, range(first, first + SHARD)).tensors["w"]
         with staging(path.with_suffix(".w")) as work, work.open("wb") as file:
             np.save(file, w.numpy())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ import torch
 from torch.nn import functional as F
 
 from panda import create_generator
-from panda.generator import Generator, Latents
+from panda.generator import Latents
+from panda.latent_spaces import WSpace, w_space
 from panda.progress import bar
 from panda.zoo.cache import home, staging
 
@@ -41,17 +43,22 @@ def build(split: str, count: int, *, batch: int = 4, device: str = "cpu") -> Non
     missing = [k for k in range(-(-count // SHARD)) if not _shard(split, k).exists()]
     if not missing:
         return
-    generator = create_generator(SOURCE, device=device)
+    generator = source(device)
     with bar(total=len(missing) * SHARD, desc=f"{split} faces", unit="face") as progress:
         for k in missing:
             first = FIRST_SEED[split] + k * SHARD
             parts = []
             for start in range(first, first + SHARD, batch):
                 seeds = range(start, min(start + batch, first + SHARD))
-                parts.append(_faces(generator, list(seeds)))
+                parts.append(_faces(generator, seeds))
                 progress.update(len(seeds))
             with staging(_shard(split, k)) as path, path.open("wb") as file:
                 np.save(file, np.concatenate(parts))
+
+
+def source(device: str = "cpu") -> WSpace:
+    """The generator of the faces."""
+    return w_space(create_generator(SOURCE, device=device), "the training set")
 
 
 def shards(split: str) -> list[Path]:
@@ -74,20 +81,19 @@ def _shard(split: str, k: int) -> Path:
     return folder() / f"{split}-{k:04d}.npy"
 
 
-def draw(generator: Generator, seed: int) -> Latents:
-    """The latents of a face, with its psi."""
-    psi = np.random.RandomState(seed).uniform(*TRUNCATION)
-    return generator.sample([seed], truncation=psi)
+def draw(generator: WSpace, seeds: Sequence[int]) -> Latents:
+    """The latents of faces, each with its own psi."""
+    psi = [np.random.RandomState(seed).uniform(*TRUNCATION) for seed in seeds]
+    latents = generator.sample(seeds)
+    w = latents.tensors["w"]
+    w = generator.w_mean.lerp(w, torch.tensor(psi).to(w)[:, None])
+    return Latents(latents.seeds, {**latents.tensors, "w": w})
 
 
-def _faces(generator: Generator, seeds: list[int]) -> np.ndarray:
+def _faces(generator: WSpace, seeds: Sequence[int]) -> np.ndarray:
     """uint8 ``[N, 3, 64, 64]``, each the mean over squares of the full image's pixels."""
-    drawn = [draw(generator, seed) for seed in seeds]
-    names = drawn[0].tensors
-    latents = Latents(
-        tuple(seeds), {name: torch.cat([one.tensors[name] for one in drawn]) for name in names}
-    )
-    images = F.avg_pool2d(generator.forward(latents), generator.resolution // RESOLUTION)
+    images = generator.forward(draw(generator, seeds))
+    images = F.avg_pool2d(images, generator.resolution // RESOLUTION)
     faces: np.ndarray = images.add(1).mul(127.5).round().clamp(0, 255).byte().cpu().numpy()
     return faces
 

@@ -23,6 +23,7 @@ class Features(nn.Module):
     def __init__(self, device: torch.device, size: int) -> None:
         super().__init__()
         self.size = size
+        self.dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
         self.backbone = efficientnet_maps(device)
         with torch.no_grad():
             maps = self.backbone(torch.zeros(1, 3, size, size, device=device))
@@ -36,16 +37,19 @@ class Features(nn.Module):
         for conv in [*self.mix, *self.fuse]:
             nn.init.kaiming_normal_(conv.weight)
             nn.init.zeros_(conv.bias)
-        self.requires_grad_(False).to(device, memory_format=torch.channels_last)
+        self.requires_grad_(False).to(device, self.dtype, memory_format=torch.channels_last)
         self.channels = [3, *(widths[max(k - 1, 0)] for k in range(len(widths)))]
         self.pixels = [size, *(found.shape[-1] * (2 if k else 1) for k, found in enumerate(maps))]
 
     def look(self, images: Tensor) -> list[Tensor]:
-        """Images ``[N, 3, R, R]`` in [-1, 1] to themselves and the maps, fine to coarse."""
+        """Images ``[N, 3, R, R]`` in [-1, 1] to themselves and the maps, fine to coarse.
+
+        Maps are in half precision on a GPU, where they cannot keep it busy in full.
+        """
         x = images.contiguous(memory_format=torch.channels_last)
         if x.shape[-1] != self.size:
             x = F.interpolate(x, (self.size, self.size), mode="bilinear", align_corners=False)
-        return [x, *self.backbone(x)]
+        return [x, *self.backbone(x.to(self.dtype))]
 
     def mixed(self, seen: list[Tensor]) -> list[Tensor]:
         """What `look` saw, as the judges see it."""
@@ -59,7 +63,7 @@ class Features(nn.Module):
                 x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
             coarser = self.fuse[k](x)
             fused.insert(0, coarser)
-        return [image, *fused]
+        return [image, *(found.float() for found in fused)]
 
 
 class Judge(nn.Module):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -27,7 +29,7 @@ def classify(parsed: Tensor) -> Tensor:
     return torch.where(share(parsed, "glasses") > GLASSES, 0, label)
 
 
-def build(split: str, device: str = "cpu") -> None:
+def build(split: str, device: str = "cpu", batch: int = 16) -> None:
     """Label every shard of a split that has no labels yet."""
     missing = [path for path in shards(split) if not path.with_suffix(".labels").exists()]
     if not missing:
@@ -35,7 +37,7 @@ def build(split: str, device: str = "cpu") -> None:
     parser = FaceParser(device)
     for path in bar(missing, desc=f"{split} labels", unit="shard"):
         images = torch.from_numpy(np.load(path, allow_pickle=False)).float() / 127.5 - 1
-        labels = torch.cat([classify(parser(part, PIXELS)) for part in images.split(16)])
+        labels = torch.cat([classify(parser(part, PIXELS)) for part in images.split(batch)])
         with staging(path.with_suffix(".labels")) as work, work.open("wb") as file:
             np.save(file, labels.to(torch.uint8).cpu().numpy())
 
@@ -50,6 +52,10 @@ def load_labels(split: str, count: int) -> Tensor:
 
 
 if __name__ == "__main__":
-    build("train")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--batch", type=int, default=16, help="faces parsed at a time")
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    build("train", options.device, options.batch)
     counts = load_labels("train", len(load("train"))).bincount(minlength=len(CLASSES))
     print(dict(zip(CLASSES, counts.tolist(), strict=True)))

@@ -11,13 +11,12 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
-
 from panda import create_generator
 from panda.checkpoints.read import read_checkpoint
 from panda.checkpoints.tensors import save_checkpoint
 from panda.zoo.cache import home, staging
 
+from .mini import FACTS
 from .students import STUDENTS
 
 WORST_FID, FEWEST_WHOLE = 60.0, 0.8
@@ -36,11 +35,8 @@ def main() -> None:
         raise SystemExit(f"not good enough to be shipped: {figures}")
     weights = run / "generator.safetensors"
     figures.pop("generator")  # a path of the machine that measured it
-    state = torch.load(run / "state.pt", map_location="cpu", weights_only=True)
     facts = {
-        "images": state["step"] * state["recipe"]["batch"],
-        "faces": state["faces"],
-        "recipe": state["recipe"],
+        **json.loads((run / FACTS).read_text()),
         "figures": figures,
         "layers": [asdict(layer) for layer in create_generator(weights).layers.values()],
     }

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ from panda_plugins.stylegan3 import network as stylegan3
 
 from . import biggan
 
-CHANNELS = (128, 128, 64, 32, 16)
+CHANNELS = (128, 128, 128, 64, 32)
 """At 4, 8, 16, 32, 64 pixels."""
 
 LATENT = 64
@@ -40,12 +41,17 @@ class Student(nn.Module, ABC):
     classes = 0
     learning_rate = 1e-3
     """Of networks with equalized learning rates, as their authors chose it."""
-    examples = 32_000
-    """How many first images it learns from examples alone."""
+    examples = 2_000
+    """In how many first steps it learns from examples alone."""
 
     @abstractmethod
-    def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
-        """Images ``[N, 3, 64, 64]`` from z ``[N, z_dim]`` and classes ``[N]``, with gradients."""
+    def forward(
+        self, z: Tensor, label: Tensor | None, random: torch.Generator | None = None
+    ) -> Tensor:
+        """Images ``[N, 3, 64, 64]`` from z ``[N, z_dim]`` and classes ``[N]``, with gradients.
+
+        ``random`` is where noise comes from.
+        """
 
     def finish(self) -> None:
         """Measure what the finished network keeps beside its weights (means, statistics)."""
@@ -61,12 +67,12 @@ class StyleGAN3(Student):
     Each layer's input variance is tracked as it learns.
     """
 
-    sampling = stylegan3.Sampling(num_layers=6, margin_size=3)
+    sampling = stylegan3.Sampling(num_layers=6, margin_size=3, num_fp16_res=0)
 
     def __init__(self) -> None:
         super().__init__()
         rates = self.sampling.rates(64)
-        channels = [min(128, round(512 / rate.cutoff)) for rate in rates]
+        channels = [min(128, round(1024 / rate.cutoff)) for rate in rates]
         config = stylegan3.Config(
             resolution=64,
             channels_in=channels[0],
@@ -97,7 +103,15 @@ class StyleGAN3(Student):
             layer.register_forward_pre_hook(_track)
         self.network.prepare()
 
-    def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """What is prepared lies where the weights lie."""
+        super()._apply(fn, recurse)
+        self.network.prepare()
+        return self
+
+    def forward(
+        self, z: Tensor, label: Tensor | None, random: torch.Generator | None = None
+    ) -> Tensor:
         """See `Student.forward`."""
         for layer in self.network.synthesis.layers:
             layer.weigh()
@@ -132,7 +146,9 @@ class BigGAN(Student):
         self.network = biggan.Network(CHANNELS, chunk=16, classes=self.classes, shared=64)
         self.z_dim = self.network.z_dim
 
-    def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
+    def forward(
+        self, z: Tensor, label: Tensor | None, random: torch.Generator | None = None
+    ) -> Tensor:
         """See `Student.forward`."""
         assert label is not None
         return self.network(z, label)
@@ -142,15 +158,16 @@ class BigGAN(Student):
         self.network.collect()
 
 
+@dataclass(frozen=True)
 class FreshNoise(Noise):
     """Other noise for every image and step."""
 
-    def __init__(self, count: int) -> None:
-        super().__init__("random", range(count))
+    random: torch.Generator | None = None
 
     def draw(self, layer: int, stored: Tensor) -> Tensor:
         """See `Noise.draw`."""
-        return torch.randn(len(self.seeds), 1, *stored.shape[-2:], device=stored.device)
+        shape = len(self.seeds), 1, *stored.shape[-2:]
+        return torch.randn(shape, device=stored.device, generator=self.random)
 
 
 class ProGAN(Student):
@@ -164,25 +181,33 @@ class ProGAN(Student):
             if isinstance(module, proggan.Conv):
                 nn.init.normal_(module.weight, std=0.0 if name in unused else 1.0)
                 nn.init.zeros_(module.bias)
-
-    def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
-        """See `Student.forward`."""
         self.network.prepare()
+
+    def forward(
+        self, z: Tensor, label: Tensor | None, random: torch.Generator | None = None
+    ) -> Tensor:
+        """See `Student.forward`."""
+        for module in self.network.modules():
+            if isinstance(module, proggan.Conv):
+                module.prepare()
         return self.network(z)
 
 
 class Noisy(Student):
     """z to w, the same w for every layer, fresh noise."""
 
-    examples = 64_000
+    examples = 4_000
     network: stylegan.Network | stylegan2.Network
 
-    def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
+    def forward(
+        self, z: Tensor, label: Tensor | None, random: torch.Generator | None = None
+    ) -> Tensor:
         """See `Student.forward`."""
         self.network.prepare()
         w = self.network.mapping(z, None)
         layers = self.network.config.num_ws
-        return self.network.synthesis(w[:, None].expand(-1, layers, -1), FreshNoise(len(z)))
+        noise = FreshNoise("random", range(len(z)), random)
+        return self.network.synthesis(w[:, None].expand(-1, layers, -1), noise)
 
 
 class StyleGAN(Noisy):

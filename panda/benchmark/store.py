@@ -89,7 +89,8 @@ class Store:
                     written[id(change.factors)] = f"factors-{change.factors.layer.name}"
                     change.factors.save(work / written[id(change.factors)])
                 if isinstance(change, WChange | ZChange):
-                    tensors[purpose] = change.direction.float().cpu().contiguous()
+                    # A copy: two purposes may share one, which the file format does not take.
+                    tensors[purpose] = change.direction.detach().float().cpu().clone()
                 content["choices"][purpose] = {
                     "name": choice.name,
                     "change": _facts(change, written),

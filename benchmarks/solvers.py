@@ -31,7 +31,6 @@ from panda.solvers import paper
 from panda.solvers.joint import joint
 from panda.statistics import gather
 
-
 Clock = Callable[[], float]
 
 

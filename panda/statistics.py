@@ -153,13 +153,14 @@ def gather(batches: Batches, count: int, parts: int, journal: Journal | None = N
     room = DISK // (4 * count * channels)
     components = min(positions, max(4 * parts, min(COMPONENTS, room)))
     share = _Share.of(batches, count, first)
-    sums = _earlier(journal, (positions, components), _energy(first))
+    probe = float(_energy(first))
+    sums = _earlier(journal, (positions, components), probe)
     if sums is None:
         heads = min(count, BASIS_SAMPLES, max(1, BASIS_BYTES // first[0].nbytes))
         sums = {
             "basis": find_basis(share.begin(heads), heads, first, components),
             "mean": torch.zeros(channels, positions, dtype=torch.float64),
-            "totals": torch.tensor([0, 0, _energy(first)], dtype=torch.float64),
+            "totals": torch.tensor([0, 0, probe], dtype=torch.float64),
             "lengths": torch.zeros(0, dtype=torch.int64),
         }
     basis, mean, totals = (sums[name].to(device) for name in ("basis", "mean", "totals"))
@@ -182,7 +183,8 @@ def gather(batches: Batches, count: int, parts: int, journal: Journal | None = N
                 pieces.append(batch @ basis)
                 for sample in batch:
                     total += sample
-                totals[:2] += torch.tensor([_energy(batch), _energy(pieces[-1])], device=device)
+                totals[0] += _energy(batch)
+                totals[1] += _energy(pieces[-1])
                 progress.update(len(batch))
             mean += total
             samples.append(pieces[0] if len(pieces) == 1 else torch.cat(pieces))
@@ -222,10 +224,12 @@ def _earlier(
     return None
 
 
-def _energy(features: Tensor) -> float:
-    """The sum of all squares ``[B, C, S]``, exact to float64 where rows or columns are to float32.
+def _energy(features: Tensor) -> Tensor:
+    """The sum of all squares ``[B, C, S]``, of float64 sums over rows or columns, as float32.
 
-    It goes along the numbers that are neighbors in memory.
+    It goes along the numbers that are neighbors in memory. Being float32, such sums add up to the
+    same float64 in any order; being where the features are, a GPU need not finish for them.
     """
     dim = 2 if features.stride(2) == 1 else 1
-    return float(torch.linalg.vector_norm(features, dim=dim).double().square().sum())
+    energy: Tensor = torch.linalg.vector_norm(features, dim=dim).double().square().sum().float()
+    return energy

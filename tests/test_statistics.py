@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from panda import PandaError, basis, samples, statistics
 from panda.factorize import _facts, reconstruction_loss
@@ -155,3 +156,22 @@ def test_two_runs_at_once_are_refused(journaled, tiny):
     with pytest.raises(PandaError, match="another run is at work in"):
         journaled.gather()
     assert held.read() is None
+
+
+class Waits(TorchDispatchMode):
+    """Counts how often a number is fetched from a tensor, for which a GPU has to finish."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+def test_no_batch_is_waited_for(tiny):
+    batches = list(features(tiny))
+    with Waits() as few:
+        gather(batches[:2], 64, 4)
+    with Waits() as many:
+        gather(batches[:6], 192, 4)
+    assert many.count == few.count

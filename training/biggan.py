@@ -165,7 +165,7 @@ class Network(nn.Module):
         return self.output_layer["2"](self.output_layer["0"](x)).tanh()
 
     @torch.no_grad()
-    def collect(self, batches: int = 64, size: int = 64) -> None:
+    def collect(self, batches: int = 16, size: int = 128) -> None:
         """Replace the stored statistics by means over fresh batches of all classes."""
         norms = [module for module in self.modules() if isinstance(module, Statistics)]
         for norm in norms:

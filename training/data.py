@@ -105,5 +105,7 @@ if __name__ == "__main__":
     parser.add_argument("--batch", type=int, default=4, help="faces made at a time")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
+    if options.device != "cpu":
+        torch.set_float32_matmul_precision("high")
     build("held-out", options.held_out, batch=options.batch, device=options.device)
     build("train", options.train, batch=options.batch, device=options.device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,7 +35,7 @@ OUTSIDE = 20.0
 LEFT = 0.1
 """Rates of learning and the pull of the examples fall to this share."""
 
-LOGS = 20
+LOGS = 10
 """Log lines, grids and checkpoints of a run."""
 
 
@@ -48,11 +48,11 @@ class Recipe:
     """How many images it makes in all, those of the examples among them."""
     batch: int = 16
     rate: float = 1e-3
-    """Of the generator's learning."""
+    """Of the generator's learning, once there are judges."""
     judges_rate: float = 2e-4
     size: int = 64
     """Pixels at which the frozen network looks at images."""
-    examples: int = 2_000
+    examples: int = 1_000
     """In so many first steps it learns from examples alone; the judges come then."""
     heard: int = 500
     """The judges learn for so many steps before they are fully heard: new ones only do harm."""
@@ -94,6 +94,7 @@ class Run:
         self.codes = codes[:, : self.student.z_dim].to(device)
         self.labels = None if labels is None else labels.to(device)
         self.average = self._copy(self.student)
+        self.means, self.weights = list(self.average.parameters()), list(self.student.parameters())
         self.features = Features(device, recipe.size)
         self.resemblance = Resemblance(self.features, _images(self.faces[:256]))
         self.judges = Judges(self.features, self.student.classes).to(
@@ -115,6 +116,11 @@ class Run:
             self._resume()
         if self.stream is not None:
             torch.cuda.synchronize()
+
+    def begin(self, tensors: Mapping[str, Tensor]) -> None:
+        """Begin from a finished generator's weights and buffers."""
+        for student in (self.student, self.average):
+            student.network.load_state_dict(tensors)
 
     @property
     def steps(self) -> int:
@@ -150,8 +156,9 @@ class Run:
         if self.step < recipe.examples:
             falling = min(1, 3 * (1 - self.step / recipe.examples))
             usual, mapping = self.example_steps.param_groups
-            _set_rate(usual, FASTER * rate * falling)
-            _set_rate(mapping, FASTER * MAPPING * rate * falling)
+            rate = FASTER * self.student.learning_rate * falling
+            _set_rate(usual, rate)
+            _set_rate(mapping, MAPPING * rate)
             return
         share = min(1.0, (1 - self.step / self.steps) / recipe.settle)
         _set_rate(self.generator_steps.param_groups[0], rate * max(share, LEFT))
@@ -203,13 +210,13 @@ class Run:
         judged.backward()
         self.judges_steps.step()
 
-        self.judges.requires_grad_(False)
+        self.judges.requires_grad_(False).eval()
         fooled = generator_loss(self.judges(fake_maps, label))
         off = self.resemblance([m[:half] for m in made], [m[:half] for m in wanted])
         outside = _outside(fake)
         self.generator_steps.zero_grad(set_to_none=True)
         (self.heard * fooled + OUTSIDE * outside + self.pull * off).backward()
-        self.judges.requires_grad_(True)
+        self.judges.requires_grad_(True).train()
         self.generator_steps.step()
         return {"judges": judged, "generator": fooled, "outside": outside, "resemblance": off}
 
@@ -219,20 +226,13 @@ class Run:
     @torch.no_grad()
     def _average(self) -> None:
         half_life = min(self.recipe.average_over, max(self.step * 0.05, 1.0))
-        learned = dict(self.student.named_parameters())
-        now = self.student.state_dict()
-        means = self.average.state_dict()
-        torch._foreach_lerp_(
-            [means[name] for name in learned],
-            [now[name] for name in learned],
-            1 - 0.5 ** (1 / half_life),
-        )
-        for name in means.keys() - learned.keys():
-            means[name].copy_(now[name])
+        torch._foreach_lerp_(self.means, self.weights, 1 - 0.5 ** (1 / half_life))
 
+    @torch.no_grad()
     def finished(self) -> Student:
-        """The averaged generator, ready to be written."""
-        student = self._copy(self.average)
+        """The averaged generator, ready to be written; what is measured is that of now."""
+        student = self._copy(self.student)
+        torch._foreach_copy_(list(student.parameters()), self.means)
         student.finish()
         return student
 
@@ -249,7 +249,7 @@ class Run:
         label = None
         if student.classes:
             label = torch.arange(rows * columns, device=self.device) % student.classes
-        pictures = [to_picture(image) for image in student(z.to(self.device), label)]
+        pictures = [to_picture(image) for image in student(z.to(self.device), label, self.random)]
         lines = [pictures[k * columns : (k + 1) * columns] for k in range(rows)]
         save_picture(sheet(lines, gap=1), self.folder / f"samples-{self.seen:08d}.png")
 

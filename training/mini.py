@@ -7,10 +7,12 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from panda.checkpoints.checkpoint import Checkpoint
+from panda.checkpoints.read import read_checkpoint
 from panda.checkpoints.tensors import save_checkpoint
 from panda.zoo.cache import home, staging
 
@@ -20,7 +22,7 @@ from .labels import load_labels
 from .loop import Recipe, Run, train
 from .students import STUDENTS, Student
 
-FACTS = "run.json"
+WEIGHTS, FACTS = "generator.safetensors", "run.json"
 
 
 def main() -> None:
@@ -32,9 +34,12 @@ def main() -> None:
     parser.add_argument("--faces", type=int, help="train on the first so many faces only")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--folder", type=Path, default=home() / "training")
+    parser.add_argument("--start", type=Path, help="folder of earlier runs to begin from")
     options = parser.parse_args()
-    torch.set_float32_matmul_precision("high")
     device = torch.device(options.device)
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
     faces = load("train", options.faces).to(device)
     codes = load_codes("train", len(faces)).to(device)
     runs = []
@@ -42,13 +47,26 @@ def main() -> None:
         student = STUDENTS[name]
         # A larger batch has less noise: its rate grows with the root of its size.
         rate = student.learning_rate * (options.batch / 16) ** 0.5
-        recipe = Recipe(name, options.images, options.batch, rate, examples=student.examples)
+        before = options.start / name if options.start else None
+        examples = student.examples if before is None else 0
+        recipe = Recipe(name, options.images, options.batch, rate, examples=examples)
         labels = load_labels("train", len(faces)) if student.classes else None
-        runs.append(Run(recipe, options.folder / name, device, faces, codes, labels))
+        run = Run(recipe, options.folder / name, device, faces, codes, labels)
+        if before and not run.step:
+            run.begin(read_checkpoint(before / WEIGHTS).tensors)
+        runs.append(run)
     train(runs)
     for run in runs:
-        export(run.finished(), run.folder / "generator.safetensors")
-        facts = {"images": run.seen, "faces": len(faces), "recipe": asdict(run.recipe)}
+        export(run.finished(), run.folder / WEIGHTS)
+        facts: dict[str, Any] = {
+            "images": run.seen,
+            "faces": len(faces),
+            "recipe": asdict(run.recipe),
+        }
+        if options.start:
+            facts["before"] = json.loads(
+                (options.start / run.recipe.architecture / FACTS).read_text()
+            )
         with staging(run.folder / FACTS) as path:
             path.write_text(json.dumps(facts, indent=1) + "\n")
 

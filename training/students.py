@@ -41,7 +41,7 @@ class Student(nn.Module, ABC):
     classes = 0
     learning_rate = 1e-3
     """Of networks with equalized learning rates, as their authors chose it."""
-    examples = 2_000
+    examples = 1_000
     """In how many first steps it learns from examples alone."""
 
     @abstractmethod
@@ -101,12 +101,14 @@ class StyleGAN3(Student):
                 if taps is not None:
                     layer.get_buffer(name).copy_(torch.from_numpy(taps))
             layer.register_forward_pre_hook(_track)
-        self.network.prepare()
+        with torch.no_grad():
+            self.network.prepare()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """What is prepared lies where the weights lie."""
         super()._apply(fn, recurse)
-        self.network.prepare()
+        with torch.no_grad():
+            self.network.prepare()
         return self
 
     def forward(
@@ -181,7 +183,8 @@ class ProGAN(Student):
             if isinstance(module, proggan.Conv):
                 nn.init.normal_(module.weight, std=0.0 if name in unused else 1.0)
                 nn.init.zeros_(module.bias)
-        self.network.prepare()
+        with torch.no_grad():
+            self.network.prepare()
 
     def forward(
         self, z: Tensor, label: Tensor | None, random: torch.Generator | None = None
@@ -196,7 +199,7 @@ class ProGAN(Student):
 class Noisy(Student):
     """z to w, the same w for every layer, fresh noise."""
 
-    examples = 4_000
+    examples = 2_000
     network: stylegan.Network | stylegan2.Network
 
     def forward(

@@ -45,9 +45,6 @@ RUNS, ENOUGH = 5, 1.0
 TOGETHER = 20
 """Released steps between two looks at the clock: a GPU is not made to wait after each."""
 
-BATCH = 128
-"""Samples of a batch on a GPU, beside what a fit takes where nothing is asked for."""
-
 
 def cuda_clock() -> float:
     """Wall seconds, once the GPU has done all that it was given."""
@@ -112,8 +109,8 @@ class Case:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Samples of a batch: what a fit takes of itself, and what was asked for."""
-        found = (self.features(None).size, self.features(self.batch).size)
+        """Samples of a batch: what was asked for, and what a fit takes of itself."""
+        found = (self.features(self.batch).size, self.features(None).size)
         return tuple(dict.fromkeys(min(size, self.count) for size in found))
 
     @cached_property
@@ -157,6 +154,8 @@ class Case:
             for index in range(len(features)):
                 features[index]
 
+        for size in self.sizes:  # the first passes load and choose kernels
+            run(self.features(size))
         return {
             size: typical(lambda size=size: run(self.features(size)), self.clock)
             for size in self.sizes
@@ -453,7 +452,7 @@ def main() -> int:
     )
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--steps", type=int, default=10_000)
-    parser.add_argument("--batch", type=int, help=f"on a GPU {BATCH}; more costs memory alone")
+    parser.add_argument("--batch", type=int, help="samples, beside what a fit takes of itself")
     parser.add_argument("--matrix", type=int, default=8192, help="rows of the machine's products")
     parser.add_argument("--seconds", type=float, default=60, help="nothing begins after so many")
     parser.add_argument("--json", type=Path, help="write all tables here as well")
@@ -464,7 +463,6 @@ def main() -> int:
     device = torch.device(options.device)
     on_gpu = device.type == "cuda"
     clock = cuda_clock if on_gpu else time.process_time
-    options.batch = options.batch or (BATCH if on_gpu else None)
     generator = create_generator(options.generator, device=device)
     machine = torch.cuda.get_device_name(device) if on_gpu else "CPU"
     print(

@@ -7,34 +7,35 @@ they say which face is wanted, and every other normal z is another person.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from panda.progress import bar
-from panda.zoo.cache import staging
 
-from .data import FIRST_SEED, SHARD, draw, shards, source
+from .data import FIRST_SEED, SHARD, draw, source
+
+DRAWN = 40_000
+"""The axes are those of so many w, however many faces there are: a face keeps its code."""
 
 
 def load_codes(split: str, count: int) -> Tensor:
     """Codes ``[count, 512]`` of the first faces of a split, the leading ones first."""
-    _build(split)
-    paths = [path.with_suffix(".w") for path in shards(split)]
-    w = torch.from_numpy(np.concatenate([np.load(path, allow_pickle=False) for path in paths]))
+    generator = source()
+    first = FIRST_SEED[split]
+    starts = range(first, first + max(count, DRAWN), SHARD)
+    w = torch.cat(
+        [
+            draw(generator, range(start, start + SHARD)).tensors["w"]
+            for start in bar(starts, desc=f"{split} codes", unit="shard")
+        ]
+    )
+    return principal(w)[:count]
+
+
+def principal(w: Tensor) -> Tensor:
+    """Principal coordinates ``[N, D]`` of rows ``[N, D]``, each of variance one, leading first."""
     centered = (w - w.mean(0)).double()
     values, axes = torch.linalg.eigh(centered.T @ centered / len(w))
-    return (centered @ axes / values.sqrt()).flip(1)[:count].float()
-
-
-def _build(split: str) -> None:
-    """Write the w of every shard of a split that has none yet."""
-    missing = [path for path in shards(split) if not path.with_suffix(".w").exists()]
-    if not missing:
-        return
-    generator = source()
-    for path in bar(missing, desc=f"{split} codes", unit="shard"):
-        first = FIRST_SEED[split] + int(path.stem[-4:]) * SHARD
-        w = draw(generator, range(first, first + SHARD)).tensors["w"]
-        with staging(path.with_suffix(".w")) as work, work.open("wb") as file:
-            np.save(file, w.numpy())
+    largest = axes.abs().argmax(0, keepdim=True)
+    axes = axes * axes.gather(0, largest).sign()  # libraries differ in the signs of axes
+    return (centered @ axes / values.sqrt()).flip(1).float()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-
 LONGEST = 600
 """Characters of a sentence: what a file calls its tensors and layers may be of any length."""
 

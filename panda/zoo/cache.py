@@ -158,6 +158,13 @@ def sweep(target: Path) -> None:
             _sweep(target)
 
 
+def is_empty(folder: Path) -> bool:
+    """Whether nothing is in a folder but what stagings there need, or killed ones have left."""
+    return not any(
+        path for path in folder.iterdir() if not re.fullmatch(rf"\..+\.{MARK}\w+", path.name)
+    )
+
+
 def _sweep(target: Path) -> None:
     """Remove what nobody holds of earlier stagings of the same target: their process is gone."""
     pattern = re.compile(rf"\.{re.escape(target.name)}\.{MARK}[a-z0-9_]{{8}}")

@@ -25,6 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from conftest import GOLDENS, TinyGenerator
 from web_server import WebServer
@@ -33,6 +34,7 @@ from panda import registry, resume
 from panda.cli import benchmark, catalog, comparing, convert, fitting, main
 from panda.registry import create_generator
 from panda.zoo import Card, Url, Weights, download
+from panda.zoo.cache import home
 from panda_plugins.stylegan2 import ARCHITECTURE
 
 FILE = GOLDENS / "stylegan2-sg3repo" / "network.pkl"
@@ -165,10 +167,14 @@ def _names(contents: Contents) -> str:
 
 def fit(folder: Path) -> Command:
     """Fit factors, with a journal that is written after every block."""
-    resume.SECONDS = -1.0
-    fitting.create_generator = lambda name, device: TinyGenerator()
     arguments = ["fit", "tiny", "b", "--parts", "2", "--seeds", "0-95", "--out", str(folder / "f")]
-    return Command(lambda: main(arguments), folder, "f")
+
+    def run() -> int:
+        resume.SECONDS = -1.0
+        fitting.create_generator = lambda name, device: TinyGenerator()
+        return main(arguments)
+
+    return Command(run, folder, "f")
 
 
 def conversion(folder: Path) -> Command:
@@ -185,22 +191,28 @@ def fetching(folder: Path) -> Command:
     size = create_generator(str(FILE)).resolution
     mine = Weights("toy", source, ARCHITECTURE, size)
     card = Card("StyleGAN2", "random", size, "MIT", "here", mine.load, mine)
-    registry.cards = catalog.cards = lambda: {"toy": card}
-    download.CHUNK, download.PAUSE = 1 << 14, 0.0
-    os.environ["no_proxy"] = "127.0.0.1"
-    os.environ["PANDA_HOME"] = str(folder)
+
+    def run() -> int:
+        registry.cards = catalog.cards = lambda: {"toy": card}
+        download.CHUNK, download.PAUSE = 1 << 14, 0.0
+        os.environ |= {"no_proxy": "127.0.0.1", "PANDA_HOME": str(folder)}
+        return main(["fetch", "toy"])
+
     left = (".lock", "downloads", "downloads/????????", "downloads/????????/net.pkl.json")
-    result = str(mine.path.relative_to(folder))
-    return Command(lambda: main(["fetch", "toy"]), folder, result, left)
+    return Command(run, folder, str(mine.path.relative_to(home())), left)
 
 
 def comparison(folder: Path) -> Command:
     """Compare two of the mini generators at two levels."""
-    resume.SECONDS = -1.0
     names = ["mini-stylegan2-faces-64", "mini-proggan-faces-64"]
     arguments = ["compare", *names, "--quick", "--no-faces", "--levels", "8,4", "--samples", "8"]
     arguments += ["--parts", "2", "--scored", "1", "--out", str(folder / "out")]
-    return Command(lambda: main(arguments), folder, "out", ("out/.lock",), grows=True)
+
+    def run() -> int:
+        resume.SECONDS = -1.0
+        return main(arguments)
+
+    return Command(run, folder, "out", ("out/.lock",), grows=True)
 
 
 def locality(folder: Path) -> Command:
@@ -214,12 +226,39 @@ def locality(folder: Path) -> Command:
     return Command(lambda: main(arguments), folder, "out", ("out/.*.lock",), grows=True)
 
 
+def training(folder: Path) -> Command:
+    """Train a mini generator for a few steps, on noise; needs the weights of its frozen network."""
+    from training import mini
+
+    cache, dice = folder.with_name("cache"), np.random.default_rng(0)
+    faces = cache / "training" / "faces-64"
+    faces.mkdir(parents=True)
+    (cache / "models").symlink_to(home() / "models")
+    np.save(faces / "train-0000.npy", dice.integers(0, 256, (500, 3, 64, 64), dtype=np.uint8))
+    with (faces / "train-0000.w").open("wb") as file:
+        np.save(file, dice.standard_normal((500, 512), dtype=np.float32))
+    arguments = ["stylegan2", "--faces", "40", "--images", "16", "--batch", "4"]
+    arguments += ["--device", "cpu", "--folder", str(folder / "out")]
+
+    def run() -> int:
+        os.environ["PANDA_HOME"] = str(cache)
+        sys.argv[1:] = arguments
+        mini.main()
+        return 0
+
+    # What it goes on from holds the same numbers, pickled in one way or another; what it draws for
+    # people on the way has noise of its own.
+    left = ("out/*state.pt", "out/*samples-*.png")
+    return Command(run, folder, "out", left, grows=True)
+
+
 COMMANDS = {
     "convert": conversion,
     "fetch": fetching,
     "fit": fit,
     "compare": comparison,
     "benchmark": locality,
+    "training": training,
 }
 
 
@@ -233,7 +272,7 @@ def torment_all() -> int:
     torch.set_num_threads(1)
     for verb in options.verbs or COMMANDS:
         with tempfile.TemporaryDirectory() as scratch:
-            counts = torment(COMMANDS[verb](Path(scratch)), options.times, options.seed)
+            counts = torment(COMMANDS[verb](Path(scratch) / "folder"), options.times, options.seed)
         print(f"{verb}: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
     return 0
 

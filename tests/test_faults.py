@@ -245,7 +245,9 @@ def test_what_a_killed_process_left_goes_with_the_next_one(tmp_path):
     (left,) = tmp_path.iterdir()
     assert left.name.startswith(".out.txt.panda-")
     (tmp_path / ".out.txt.settings").mkdir()
+    (tmp_path / ".done.txt.panda-abcdefgh").mkdir()  # killed after the rename
     (tmp_path / ".other.txt.panda-abcdefgh").mkdir()
+    (tmp_path / ".other.txt.panda-abcdefgh" / "other.txt").touch()
     with staging(target) as first:
         first.write_text("first")
         with staging(target) as second:  # as of another process: it is at work

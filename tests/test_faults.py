@@ -107,6 +107,8 @@ OUTPUTS = [
     ["fit", str(GOLDENS / "stylegan3-t/network.pkl"), "L0_36_8", "--out", "/proc/panda"],
     ["demo", "--quick", "--generator", "tiny", "--out", "/proc/panda"],
     ["parts", "FACTORS", "--out", "/proc/panda"],
+    ["compare", "mini-proggan-faces-64", "--out", "/proc/panda"],
+    ["benchmark", "locality", "mini-proggan-faces-64", "--no-faces", "--out", "/proc/panda"],
 ]
 
 

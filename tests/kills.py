@@ -228,6 +228,7 @@ def locality(folder: Path) -> Command:
 
 def training(folder: Path) -> Command:
     """Train a mini generator for a few steps, on noise; needs the weights of its frozen network."""
+    sys.path.append(str(Path(__file__).parents[1]))  # the folder is not installed
     from training import mini
 
     cache, dice = folder.with_name("cache"), np.random.default_rng(0)

@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from conftest import GOLDENS, TinyGenerator
+from safetensors.torch import load
 from web_server import WebServer
 
 from panda import registry, resume
@@ -155,10 +156,21 @@ def torment(command: Command, times: int, seed: int) -> dict[str, int]:
         code, *_ = run(command)
         assert code == 0, f"run again, it ended with {code}"
         found = command.contents()
-        assert found <= expected, f"other than undisturbed, or left: {_names(found - expected)}"
+        assert found <= expected, f"other than undisturbed, or left: {_told(found, expected)}"
         assert found == expected, f"lacking: {_names(expected - found)}"
         print(".", end="", file=sys.stderr, flush=True)
     return counts
+
+
+def _told(found: Contents, expected: Contents) -> str:
+    """The names of what differs, and by how much where it is tensors."""
+    other, words = dict(expected), [_names(found - expected)]
+    for name, content in found - expected:
+        if name.endswith(".safetensors") and name in other:
+            tensors = load(other[name])
+            off = {k: float((t - tensors[k]).abs().max()) for k, t in load(content).items()}
+            words.append(f"{name} is off by {off}")
+    return "; ".join(words)
 
 
 def _names(contents: Contents) -> str:

@@ -5,9 +5,20 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 600
+"""Characters of a sentence: what a file calls its tensors and layers may be of any length."""
+
 
 class PandaError(Exception):
-    """What was given, what was expected, and the nearest valid choice or the command that helps."""
+    """What was given, what was expected, and the nearest valid choice or the command that helps.
+
+    A sentence that is longer than anyone reads loses its middle.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        if len(sentence) > LONGEST:
+            sentence = f"{sentence[: LONGEST * 2 // 3]} ... {sentence[-LONGEST // 4 :]}"
+        super().__init__(sentence)
 
 
 class MachineError(PandaError):

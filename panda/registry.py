@@ -72,7 +72,7 @@ def plugins() -> tuple[Plugin, ...]:
                 architectures=_new(opened, architectures, "architecture", point.name),
                 scores=_new(measured, measures, "score", point.name),
             )
-        except Exception as problem:  # a plugin may fail in any way at all
+        except (Exception, SystemExit) as problem:  # a plugin may fail in any way at all
             plugin = replace(plugin, error=f"{type(problem).__name__}: {problem}")
             warnings.warn(
                 f"plugin {point.name!r} is left out: {plugin.error}", PandaWarning, stacklevel=2
@@ -126,7 +126,7 @@ def _collect(
         scores = _ask(manager, "panda_scores", others, Score)
         if cards is None and architectures is None and scores is None:
             raise PandaError("it has no hook panda_generators, panda_architectures or panda_scores")
-    except Exception:
+    except BaseException:
         manager.unregister(module)
         raise
     return cards or {}, architectures or {}, scores or {}

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -129,6 +131,8 @@ def test_the_same_call_goes_on_where_it_was_stopped(toys, tmp_path, monkeypatch,
     monkeypatch.setattr(analysis, "fit", real)
     half = first.parent.with_name(".level-2.killed")
     half.mkdir()
+    journal = first.parent.with_name(".fit-4")  # killed when the level was written
+    journal.mkdir()
     with (
         Store(tmp_path / "out", SMALL).alone(),
         pytest.raises(PandaError, match="another run is at work"),
@@ -136,7 +140,7 @@ def test_the_same_call_goes_on_where_it_was_stopped(toys, tmp_path, monkeypatch,
         half.mkdir(exist_ok=True)
         compare(["tiny"], tmp_path / "out", SMALL)
     found = compare(["tiny"], tmp_path / "out", SMALL)
-    assert not half.exists()
+    assert not half.exists() and not journal.exists()
     assert len(found.generators[0].levels) == 2 and first.stat().st_mtime_ns == written
     capsys.readouterr()
 
@@ -145,6 +149,13 @@ def test_the_same_call_goes_on_where_it_was_stopped(toys, tmp_path, monkeypatch,
     assert again == found
     with pytest.raises(PandaError, match="other settings \\(parts\\)"):
         compare(["tiny"], tmp_path / "out", replace(SMALL, parts=2))
+
+
+def test_what_a_kill_left_of_the_plan_is_no_other_folder(toys, tmp_path):
+    left = tmp_path / "out" / ".plan.json.panda-abcdefgh"
+    left.mkdir(parents=True)
+    compare(["tiny"], tmp_path / "out", replace(SMALL, levels=(4,)))
+    assert not left.exists()
 
 
 def test_one_that_fails_is_reported_and_the_others_go_on(toys, tmp_path):
@@ -273,6 +284,19 @@ def test_a_process_that_is_lost_takes_no_other_with_it():
 
     failure = run._told_by(Pipe(), Entry("tiny"), -9)
     assert failure.reason == "its process was lost (exit code -9)"
+
+
+def test_processes_end_with_one_that_is_killed(tmp_path):
+    """Or they would hold the journals of the fits against the same command, run again."""
+    words = ("compare", STYLEGAN2, PROGAN, "--out", str(tmp_path / "out"), "--jobs", "2")
+    long = ("--no-faces", "--quick", "--samples", "100000")
+    command = [sys.executable, "-m", "panda", *words, *long]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        for name in ("stylegan2-ada", "proggan-genforce"):
+            while name not in (line := process.stderr.readline()):
+                assert line, "it ended by itself"
+        process.kill()
+        process.communicate(timeout=30)  # which waits for all that write to the pipe
 
 
 def test_one_class_is_a_generator_without_classes(tmp_path):

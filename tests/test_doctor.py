@@ -19,6 +19,9 @@ def cache(tmp_path, monkeypatch):
 
 def test_a_machine_in_good_health_is_one_page(cache, capsys):
     save_tensors(cache / "generators" / "toy.safetensors", {"w": torch.ones(3)}, {})
+    save_tensors(
+        cache / "factors" / "toy" / "a-8" / "factors.safetensors", {"p": torch.ones(3)}, {}
+    )
     (cache / "downloads" / "1").mkdir(parents=True)
     (cache / "downloads" / "1" / "net.pkl").write_bytes(b"half")
     assert main(["doctor"]) == 0
@@ -28,13 +31,14 @@ def test_a_machine_in_good_health_is_one_page(cache, capsys):
         "cpu: ",
         f"folder: {home()}",
         "generators/toy.safetensors: as it was written, 0.0 MB",
+        "factors/toy/a-8/factors.safetensors: as it was written, 0.0 MB",
         "downloads/1/net.pkl: 4 bytes",
         "stylegan2: well, panda-parts",
         "ills: none",
     ):
         assert words in page
     assert page.count("\n") < 60
-    assert sorted(path.name for path in cache.iterdir()) == ["downloads", "generators"]
+    assert sorted(path.name for path in cache.iterdir()) == ["downloads", "factors", "generators"]
 
 
 def test_a_flipped_bit_and_a_broken_plugin_are_told(cache, capsys, install):  # noqa: F811

@@ -107,6 +107,8 @@ OUTPUTS = [
     ["fit", str(GOLDENS / "stylegan3-t/network.pkl"), "L0_36_8", "--out", "/proc/panda"],
     ["demo", "--quick", "--generator", "tiny", "--out", "/proc/panda"],
     ["parts", "FACTORS", "--out", "/proc/panda"],
+    ["compare", "mini-proggan-faces-64", "--out", "/proc/panda"],
+    ["benchmark", "locality", "mini-proggan-faces-64", "--no-faces", "--out", "/proc/panda"],
 ]
 
 
@@ -245,7 +247,9 @@ def test_what_a_killed_process_left_goes_with_the_next_one(tmp_path):
     (left,) = tmp_path.iterdir()
     assert left.name.startswith(".out.txt.panda-")
     (tmp_path / ".out.txt.settings").mkdir()
+    (tmp_path / ".done.txt.panda-abcdefgh").mkdir()  # killed after the rename
     (tmp_path / ".other.txt.panda-abcdefgh").mkdir()
+    (tmp_path / ".other.txt.panda-abcdefgh" / "other.txt").touch()
     with staging(target) as first:
         first.write_text("first")
         with staging(target) as second:  # as of another process: it is at work

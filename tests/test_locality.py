@@ -72,9 +72,10 @@ def test_figures_tables_pictures_and_resuming(tmp_path, capsys):
     assert (out / "results.md").read_text() == text
     assert rows == {file: file.read_text() for file in out.rglob("*.jsonl")}
 
-    lost = next(file for file in rows if file.parent.name == "sefa")
-    lost.write_text(lost.read_text()[:-20])  # killed in the middle of a line
-    assert main(arguments(out)) == 0
+    for lost in (file for file in rows if file.parent.name == "sefa"):
+        lost.write_text(lost.read_text()[:-20])  # killed in the middle of a line
+    for part in ("1/2", "2/2"):
+        assert main(arguments(out, "--part", part)) == 0
     again = json.loads((out / "results.json").read_text())["methods"]["sefa"]["edits"]
     before = summary["methods"]["sefa"]["edits"]
     assert {e: f["roir"] for e, f in again.items()} == {e: f["roir"] for e, f in before.items()}
@@ -90,6 +91,16 @@ def test_figures_tables_pictures_and_resuming(tmp_path, capsys):
     other = [text.replace("appearances=2", "appearances=3") for text in arguments(out)]
     assert main(other) == 2
     assert "has 'panda' with other settings; rename one" in capsys.readouterr().err
+
+
+def test_what_a_kill_left_of_the_plan_is_no_other_folder(tmp_path):
+    left = tmp_path / "out" / ".plan.json.panda-abcdefgh"
+    left.mkdir(parents=True)
+    Store(tmp_path / "out", {})
+    assert not left.exists()
+    (tmp_path / "other" / ".hidden").mkdir(parents=True)
+    with pytest.raises(PandaError, match="holds no benchmark"):
+        Store(tmp_path / "other", {})
 
 
 def test_a_method_that_cannot_run_says_why(tmp_path):

@@ -65,6 +65,24 @@ class WrongArguments:
         return {}
 
 
+class Yields:
+    @hookimpl
+    def panda_generators(self):
+        yield {}
+
+
+class WrongArchitecture:
+    @hookimpl
+    def panda_architectures(self):
+        return {"Toy": "not an architecture"}
+
+
+class Exits:
+    @hookimpl
+    def panda_generators(self):
+        sys.exit("it wants another Python")
+
+
 class Scoring:
     @hookimpl
     def panda_scores(self):
@@ -120,6 +138,9 @@ def test_generators_of_a_plugin_are_listed_by_pattern(install):
         ("Misspelt", "unknown hook 'panda_generator'"),
         ("NoHook", "has no hook panda_generators, panda_architectures or panda_scores"),
         ("WrongArguments", "names"),
+        ("Yields", "gave generator, expected {name: Card}"),
+        ("WrongArchitecture", "gave 'Toy': str, expected a name and Architecture"),
+        ("Exits", "SystemExit: it wants another Python"),
         ("WrongScore", "panda_scores gave 'area': function, expected a name and Score"),
     ],
 )

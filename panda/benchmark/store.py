@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from panda.edit import Edit
 from panda.errors import PandaError
 from panda.factors import Factors
 from panda.methods.changes import Change, PartChange, StyleChange, WChange, ZChange
-from panda.zoo.cache import staging
+from panda.zoo.cache import is_empty, staging, sweep
 
 CHOICES = "choices.json"
 DIRECTIONS = "directions.safetensors"
@@ -36,11 +37,12 @@ class Store:
                     f"{folder} holds a benchmark of other settings ({', '.join(changed)}); choose"
                     " another folder"
                 )
-        elif folder.exists() and any(folder.iterdir()):
+        elif folder.exists() and not is_empty(folder):
             raise PandaError(f"{folder} exists and holds no benchmark; choose another folder")
         else:
             with staging(file) as work:
                 work.write_text(json.dumps(plan, indent=1) + "\n")
+        sweep(file)
 
     @contextmanager
     def alone(self, method: str) -> Iterator[None]:
@@ -52,6 +54,7 @@ class Store:
             return
         with (self.folder / f".{method}.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
+            sweep(self.folder / "methods" / method)
             yield
 
     def choices(self, method: str) -> tuple[dict[str, Choice], dict[str, Any]] | None:
@@ -103,11 +106,14 @@ class Store:
             (work / CHOICES).write_text(json.dumps(content, indent=1) + "\n")
 
     def add(self, method: str, edit: str, part: str, rows: list[dict[str, Any]]) -> None:
-        """Append rows; one write a batch, so that what a killed process leaves is whole lines."""
+        """Append rows, on lines of their own even where a killed process left half of one."""
         file = self.folder / "rows" / method / f"{edit}.{part}.jsonl"
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("a") as lines:
-            lines.write("".join(json.dumps(row) + "\n" for row in rows))
+        with file.open("a+b") as lines:
+            if lines.tell():
+                lines.seek(-1, os.SEEK_END)
+                lines.write(b"" if lines.read() == b"\n" else b"\n")
+            lines.write("".join(json.dumps(row) + "\n" for row in rows).encode())
 
     def rows(self, method: str, edit: str) -> dict[int, dict[str, Any]]:
         """All rows so far by seed, of all processes."""

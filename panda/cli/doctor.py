@@ -87,7 +87,8 @@ def _cache() -> dict[str, Any]:
     except (MachineError, OSError) as error:
         writable = str(error)
     there = next(path for path in (folder, *folder.parents) if path.exists())
-    files = sorted([*folder.glob("generators/*"), *folder.glob("models/*")])
+    kinds = ("generators/*", "models/*", "factors/*/*/*.safetensors")
+    files = sorted(path for kind in kinds for path in folder.glob(kind))
     parts = sorted(path for path in folder.glob("downloads/*/*") if path.suffix != ".json")
     return {
         "folder": str(folder),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 import time
 from collections.abc import Sequence
-from multiprocessing import connection, get_context
+from multiprocessing import connection, get_context, parent_process
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
@@ -93,8 +95,17 @@ def _try(
 
 def _work(pipe: Any, entry: Entry, plan: Plan, out: Path, device: str, threads: int) -> None:
     """What a process does: one entry, and its failure or None through the pipe."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     pipe.send(_try(entry, plan, Store(out, plan), device, None))
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone, killed, and the same call may be made again."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _in_processes(

@@ -17,7 +17,7 @@ from panda.comparison.plan import Entry, Plan
 from panda.comparison.results import Analyzed, Level, analyzed_from, level_from
 from panda.errors import PandaError
 from panda.resume import hold
-from panda.zoo.cache import staging
+from panda.zoo.cache import is_empty, staging, sweep
 
 MAPS = "maps.safetensors"
 FIGURES = "figures.json"
@@ -38,7 +38,7 @@ class Store:
                     f"{folder} holds a comparison of other settings ({', '.join(changed)}); choose"
                     " another folder"
                 )
-        elif folder.is_file() or (folder.exists() and any(folder.iterdir())):
+        elif folder.is_file() or (folder.exists() and not is_empty(folder)):
             raise PandaError(f"{folder} exists and holds no comparison; choose another folder")
         else:
             write_json(file, facts)
@@ -51,9 +51,13 @@ class Store:
         """
         with (self.folder / ".lock").open("w") as lock:
             hold(lock.fileno(), self.folder)
+            sweep(self.folder / "plan.json")
             for name in (".level-*.*", ".overview.*"):
                 for leftover in self.folder.glob(f"generators/*/{name}"):
                     shutil.rmtree(leftover, ignore_errors=True)
+            for journal in self.folder.glob("generators/*/.fit-*"):
+                if self.has(journal.with_name(journal.name.replace(".fit", "level"))):
+                    shutil.rmtree(journal, ignore_errors=True)
             yield
 
     def overview(self, entry: Entry) -> Path:

@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from panda.errors import MachineError, PandaError
@@ -77,6 +77,8 @@ def lock() -> Iterator[None]:
 
 MARK = "panda-"
 """In the names of temporary folders, which nobody else gives to a folder of his own."""
+
+_STAGING = re.compile(rf"\.(.+)\.{MARK}[a-z0-9_]{{8}}", re.DOTALL)
 
 _OURS: set[Path] = set()
 """Temporary folders of this process, which holds them; nobody else looks into those."""
@@ -158,13 +160,25 @@ def sweep(target: Path) -> None:
             _sweep(target)
 
 
+def is_empty(folder: Path) -> bool:
+    """Whether nothing is in a folder but what stagings there need, or killed ones have left."""
+    return all(_STAGING.fullmatch(path.name) for path in folder.iterdir())
+
+
 def _sweep(target: Path) -> None:
-    """Remove what nobody holds of earlier stagings of the same target: their process is gone."""
-    pattern = re.compile(rf"\.{re.escape(target.name)}\.{MARK}[a-z0-9_]{{8}}")
+    """Remove what nobody holds of earlier stagings of the same target: their process is gone.
+
+    Of other targets, which may never be written again, only empty folders: their work was done.
+    """
     for entry in os.scandir(target.parent):
-        if pattern.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+        found = _STAGING.fullmatch(entry.name)
+        if found and entry.is_dir(follow_symlinks=False):
             for descriptor in _hold(Path(entry.path)):
-                shutil.rmtree(entry.path, ignore_errors=True)
+                if found[1] == target.name:
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                else:
+                    with suppress(OSError):
+                        Path(entry.path).rmdir()
                 os.close(descriptor)
 
 

@@ -51,6 +51,26 @@ print(json.dumps(found))
         assert facts["mebibytes"] < 1024
 
 
+def test_names_of_any_length_do_not_make_long_sentences(tmp_path):
+    """Found by mutants of the two containers."""
+    long = "9" * 5000
+    write, _, read = CONTAINERS["openvino"]
+    write(tmp_path)
+    file = tmp_path / "net.xml"
+    file.write_text(file.read_text().replace('from-layer="0"', f'from-layer="{long}"', 1))
+    with pytest.raises(PandaError, match="an edge joins unknown layers 9+ [.]{3} 9+") as refused:
+        read(tmp_path)
+    assert len(str(refused.value)) < 650
+    write, _, read = CONTAINERS["factors"]
+    (tmp_path / "factors").mkdir()
+    write(tmp_path / "factors")
+    file = tmp_path / "factors" / "config.json"
+    file.write_text(file.read_text().replace('"height"', f'"{long}"'))
+    with pytest.raises(PandaError, match="config.json is not that of factors") as refused:
+        read(tmp_path / "factors")
+    assert len(str(refused.value)) < 650
+
+
 def test_the_corpus_is_large():
     assert len(REFUSED) > 180
 

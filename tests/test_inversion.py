@@ -43,7 +43,7 @@ def test_a_generated_face_comes_near_its_image_and_steps_bring_it_nearer(
     mini, pictures, distance, inverted
 ):
     few = invert(mini, pictures, steps=4, lpips=distance)
-    assert max(inverted.lpips) < 0.02 < 0.04 < min(few.lpips)
+    assert max(inverted.lpips) < 0.03 < 0.04 < min(few.lpips)
     assert max(inverted.pixels) < 0.1
     assert all(a < b for a, b in zip(inverted.pixels, few.pixels, strict=True))
     images = mini.forward(inverted.latents_for(mini)).clamp(-1, 1)

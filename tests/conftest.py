@@ -1,17 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import torch
+from fetching import FILE
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
+from web_server import WebServer
 
 from panda import Generator, Latents, Layer, PandaError, State, create_generator
 from panda.generator import seeded_normal
 from panda.registry import cards
+from panda.zoo import download
 
 CPU = torch.device("cpu")
 GOLDENS = Path(__file__).parent / "goldens"
@@ -83,3 +86,22 @@ def faces() -> Generator:
     if weights is None or not weights.cached:
         pytest.skip("the weights are not cached; run 'panda demo --quick' once")
     return create_generator(name)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own, empty."""
+    monkeypatch.setenv("PANDA_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
+    """A web server with the file of `fetching`, of which downloads expect quick answers."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(download, "TIMEOUT", 0.9)
+    monkeypatch.setattr(download, "PAUSE", 0.0)
+    server = WebServer()
+    server.files["/net.pkl"] = FILE
+    yield server
+    server.close()

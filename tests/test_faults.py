@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_fetch import CPU, FILE, cache, kept, web, weights  # noqa: F401
+from fetching import CPU, FILE, kept, weights
 
 from panda import Layer, PandaError
 from panda.checkpoints import read as reading
@@ -54,7 +54,7 @@ def flip(path, place=-100):
     path.write_bytes(data)
 
 
-def test_a_full_disk_while_converting_keeps_the_download(cache, web, full):  # noqa: F811
+def test_a_full_disk_while_converting_keeps_the_download(cache, web, full):
     mine = weights(web)
     refusal = pytest.raises(MachineError, match="cannot write .*toy.safetensors: No space left")
     with full(".safetensors"), refusal:
@@ -65,7 +65,7 @@ def test_a_full_disk_while_converting_keeps_the_download(cache, web, full):  # n
     assert web.sent == len(FILE)
 
 
-def test_too_little_memory_while_converting_keeps_the_download(cache, web, monkeypatch):  # noqa: F811
+def test_too_little_memory_while_converting_keeps_the_download(cache, web, monkeypatch):
     def fail(path):
         raise MemoryError
 
@@ -78,7 +78,7 @@ def test_too_little_memory_while_converting_keeps_the_download(cache, web, monke
     assert web.sent == len(FILE)
 
 
-def test_a_flipped_bit_in_the_cache_is_noticed_and_fetched_again(cache, web):  # noqa: F811
+def test_a_flipped_bit_in_the_cache_is_noticed_and_fetched_again(cache, web):
     mine = weights(web)
     mine.fetch()
     good = mine.path.read_bytes()
@@ -213,7 +213,7 @@ def at_once(count, call):
     return [process.exitcode for process in started]
 
 
-def test_three_processes_fetch_at_once_and_one_downloads(cache, web):  # noqa: F811
+def test_three_processes_fetch_at_once_and_one_downloads(cache, web):
     mine = weights(web)
     assert at_once(3, mine.fetch) == [0, 0, 0]
     assert web.sent == len(FILE)
@@ -260,7 +260,7 @@ def test_what_a_killed_process_left_goes_with_the_next_one(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == names
 
 
-def test_a_kill_just_before_the_end_leaves_no_download_for_ever(cache, web, monkeypatch):  # noqa: F811
+def test_a_kill_just_before_the_end_leaves_no_download_for_ever(cache, web, monkeypatch):
     mine = weights(web)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Download, "note", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))

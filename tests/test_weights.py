@@ -26,12 +26,6 @@ class Folder(PipWheel):
         return path
 
 
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("PANDA_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
 def wheel(tmp_path, sha256=None):
     made = Folder("toy", "1.0", sha256="", size=100, members=("toy/weights.bin",))
     digest = hashlib.sha256(made._download(tmp_path).read_bytes()).hexdigest()

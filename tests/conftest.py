@@ -11,13 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from web_server import WebServer
 
-from panda import Generator, Latents, Layer, PandaError, State, create_generator
+from panda import Generator, Latents, Layer, PandaError, State, create_generator, kept
+from panda.factorize import fit
 from panda.generator import seeded_normal
 from panda.registry import cards
 from panda.zoo import download
 
 CPU = torch.device("cpu")
 GOLDENS = Path(__file__).parent / "goldens"
+MINI = "mini-stylegan2-faces-64"
 
 
 def golden(name: str) -> dict[str, Tensor]:
@@ -105,3 +107,54 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
     server.files["/net.pkl"] = FILE
     yield server
     server.close()
+
+
+@pytest.fixture(scope="module")
+def small_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache of a module's own, whose factors are fitted to few samples."""
+    usual = {**kept.fit_kept.__kwdefaults__, "seeds": "0-63"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PANDA_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(kept, "SEEDS", "0-63")
+        patch.setattr(kept.fit_kept, "__kwdefaults__", usual)
+        yield
+
+
+@pytest.fixture(scope="module")
+def studio(small_cache):
+    """A studio of one small generator."""
+    from panda.studio.actions import Studio
+    from panda.studio.library import Library
+
+    return Studio(Library([MINI]))
+
+
+@pytest.fixture
+def session(studio):
+    """A session of that studio, on its usual sample."""
+    from panda.studio.actions import Choice
+
+    return studio.open(Choice(MINI))
+
+
+class Counting(TinyGenerator):
+    heads = tails = 0
+
+    def head(self, latents: Latents, layer: str) -> State:
+        self.heads += 1
+        return super().head(latents, layer)
+
+    def tail(self, state: State, layer: str) -> Tensor:
+        self.tails += 1
+        return super().tail(state, layer)
+
+
+@pytest.fixture
+def canvas():
+    """A sample of a generator that counts its passes, and factors of a layer."""
+    from panda.studio.session import Canvas
+
+    generator = Counting()
+    factors = fit(generator, "b", parts=4, seeds=range(60))
+    generator.heads = generator.tails = 0
+    return Canvas(generator, factors, generator.sample([3]))

@@ -1,0 +1,158 @@
+"""A session of the studio: its part, sample, views, thumbnails and photograph."""
+
+import pytest
+import torch
+from conftest import MINI
+from PIL import Image
+
+from panda import PandaError
+from panda.edit import REMOVE
+from panda.inversion import Inversion
+from panda.studio import exports, views
+from panda.studio.actions import Choice
+from panda.studio.session import VIEWS, Origin, Session
+from panda.studio.thumbnails import make_guide, name_thumbnails, thumbnails
+from panda.zoo import ModelWeights
+
+
+def test_a_click_chooses_the_part_that_weighs_most_there(session):
+    masks = session.canvas.factors.masks
+    side = masks.shape[-1]
+    for row, column in ((2, 8), (8, 8), (12, 8), (14, 1)):
+        part = session.pick((column + 0.5) / side, (row + 0.5) / side)
+        here = masks[:, row, column]
+        assert here[part] >= here.max() - 0.1  # maps are enlarged smoothly
+        assert session.part == part == int(session.labels[row * 16 + 8, column * 16 + 8])
+    assert session.pick(1.0, 1.0) == int(session.labels[-1, -1])
+    with pytest.raises(PandaError, match="there is no part 8; there are 0 to 7"):
+        session.choose(8)
+
+
+def test_another_sample_keeps_the_edits_and_other_factors_do_not(studio, session):
+    session.pick(0.5, 0.7)
+    session.add("p0", "mouth")
+    after = session.after
+    studio.open(Choice(MINI, seed=4), session)
+    assert len(session.stack.steps) == 1 and str(session.origin) == "seed-4"
+    assert not torch.equal(session.after, after)
+    studio.open(Choice(MINI, factors="4 parts", seed=None), session)
+    assert str(session.origin) == "seed-4" and session.part is None
+    assert not session.stack.steps and torch.equal(session.after, session.canvas.before)
+
+
+def test_what_fails_leaves_the_session_as_it_was(studio, session):
+    session.pick(0.5, 0.7)
+    session.add("p0", "mouth")
+    canvas, steps = session.canvas, session.stack.steps
+    for choice, said in (
+        (Choice("nothing"), "'nothing' is not among the generators"),
+        (Choice(MINI, layer="99.conv"), "has no layer '99.conv'"),
+        (Choice(MINI, factors="5 parts"), "factors '5 parts': expected one of 4 parts, 8 parts"),
+        (Choice(MINI, seed=-1), "seed -1 is not a whole number"),
+        (Choice(MINI, label=3), "has no classes"),
+    ):
+        with pytest.raises(PandaError, match=said):
+            studio.open(choice, session)
+    with pytest.raises(PandaError, match="there is no view 'Upside down'"):
+        session.show("Upside down")
+    assert session.canvas is canvas and session.stack.steps == steps
+
+
+def test_an_image_that_comes_out_nan_is_refused(canvas):
+    session = Session(canvas, Origin(3))
+    session.choose(0)
+    session.add("p0", "x")
+    canvas.generator.tail = lambda state, layer: state.x[:, :3] * float("nan")
+    with pytest.raises(PandaError, match="came out NaN; the strength is too large"):
+        _ = session.after
+
+
+def test_refining_changes_where_parts_are_and_back(session):
+    before = session.labels
+    session.refine(True)
+    assert not torch.equal(session.labels, before)
+    session.pick(0.5, 0.7)
+    session.add("p0", "mouth")
+    refined = session.after
+    session.refine(False)
+    assert torch.equal(session.labels, before) and not torch.equal(session.after, refined)
+
+
+def test_thumbnails_come_strongest_first_and_are_named_by_what_changes(canvas):
+    steps = list(thumbnails(canvas, 1))
+    effects = [one.effect for one in steps[-1]]
+    assert effects == sorted(effects, reverse=True) and effects[0] > 0
+    assert len(effects) == 8 and steps[-1][0].picture.size == (144, 144)
+    guide = make_guide(canvas.generator, canvas.factors, None)
+    named = name_thumbnails(canvas, 1, steps[-1], guide)
+    assert any("brightness" in one.name or "warmth" in one.name for one in named)
+    assert {one.appearance for one in named} == {f"p{k}" for k in range(8)}
+
+
+def test_thumbnails_of_a_session_are_made_once(studio, session):
+    (first,) = studio.thumbnails(session.canvas, 2, False)
+    (again,) = studio.thumbnails(session.canvas, 2, False)
+    assert first is again
+    assert studio.names(session.canvas) == [str(name) for name in studio.names(session.canvas)]
+    named = studio.name(session.canvas, 2, False)
+    assert all(one.name for one in named) and studio.name(session.canvas, 2, False) is named
+
+
+def test_views_are_pictures_of_the_right_size(session):
+    session.pick(0.5, 0.7)
+    session.add("p0", "mouth")
+    names = [f"part {k}" for k in range(8)]
+    for view in VIEWS:
+        session.show(view)
+        shown = views.stage(session, names)
+        assert shown["before"] != shown["after"]
+        assert bool(shown["overlay"]) == (view in ("Difference", "Heat map", "Parts"))
+    assert views.strength(session)["value"] == 4.0
+    assert views.stack(session)["rows"][0]["text"] == str(session.stack.step.edit)
+    session.add(REMOVE, "gone")
+    slider = views.strength(session)
+    assert (slider["minimum"], slider["value"], slider["maximum"]) == (0.0, 1.2, 2.4)
+
+
+def test_a_photograph_is_edited_like_a_sample(studio, session, tmp_path, monkeypatch):
+    file = tmp_path / "me.png"
+    Image.new("RGB", (80, 80), "gray").save(file)
+    with pytest.raises(PandaError, match="LPIPS is not here yet; 'panda invert' fetches it"):
+        studio.photograph(session, file)
+    generator = session.canvas.generator
+    like = generator.sample([9], truncation=0.5)
+
+    def found(given, pictures, names, progress):
+        assert given is generator and pictures.shape == (1, 3, 64, 64) and names == ["me.png"]
+        config = {"lpips": [0.25], "pixels": [0.125], "pictures": names}
+        return Inversion.of(given.name, like, pictures, given.forward(like), config)
+
+    monkeypatch.setattr("panda.studio.actions.invert", found)
+    monkeypatch.setattr(ModelWeights, "cached", True)
+    monkeypatch.setattr(type(studio.library), "parses", False)
+    session.choose(1)
+    session.add("p0", "x")
+    studio.photograph(session, file)
+    torch.testing.assert_close(session.canvas.before, generator.forward(like))
+    assert not torch.equal(session.after, session.canvas.before)
+    assert "me.png found again with LPIPS 0.250, pixels 0.125" in views.status(session)
+    first, second = exports.command(session).splitlines()
+    assert first == f"panda invert me.png --generator {MINI} --out inverted"
+    assert "--latents inverted" in second and "--seeds" not in second
+    studio.open(Choice(MINI, layer="8.conv1", seed=None), session)
+    torch.testing.assert_close(session.canvas.before, generator.forward(like))
+
+    def interrupted(*given, progress, **options):
+        studio.open(Choice(MINI, seed=3), session)
+        progress(1, 60, 0.5)
+
+    monkeypatch.setattr("panda.studio.actions.invert", interrupted)
+    with pytest.raises(PandaError, match=r"me.png was given up, since another image was chosen"):
+        studio.photograph(session, file)
+    assert session.origin.seed == 3
+    monkeypatch.setattr("panda.studio.actions.invert", found)
+    studio.photograph(session, file)
+    (tmp_path / "words.png").write_text("no picture")
+    with pytest.raises(PandaError, match="no picture of a known kind"):
+        studio.photograph(session, tmp_path / "words.png")
+    assert session.origin.name == "me.png"

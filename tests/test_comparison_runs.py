@@ -1,4 +1,4 @@
-"""`panda compare`: the identical analysis, what matches, and what stops or fails on the way."""
+"""`panda compare`: the identical analysis, and what stops or fails on the way."""
 
 import json
 import re
@@ -9,35 +9,23 @@ from dataclasses import replace
 
 import pytest
 import torch
+from comparing import PROGAN, SMALL, STYLEGAN2
 from conftest import TinyGenerator
-from golden_files import FOLDER
 from snippets import ROOT, blocks, links
 
 from panda import PandaError
 from panda.cli import main
-from panda.comparison import QUICK, Plan, analysis, compare, plan, run
-from panda.comparison.background import measure_depths, measure_removal
+from panda.comparison import analysis, compare, plan, run
 from panda.comparison.faces import are_faces
-from panda.comparison.matching import assign, correlations, image_maps, match
-from panda.comparison.one_class import OneClass
-from panda.comparison.plan import Entry, depths, find_entries, layer_at
-from panda.comparison.report import tiles, write
+from panda.comparison.plan import Entry
+from panda.comparison.report import write
 from panda.comparison.results import analyzed_from
 from panda.comparison.store import Store
 from panda.comparison.tables import markdown, tables
 from panda.factorize import fit
 from panda.factors import Factors
-from panda.generator import Layer
-from panda.images import sheet
 from panda.metrics.parsing import CLASSES
-from panda.remove import object_parts
 from panda.scores import Score
-
-SMALL = Plan(
-    levels=(4, 2), samples=12, parts=3, axes=1, images=2, scored=2, selected=1, faces=False
-)
-STYLEGAN2 = str(FOLDER / "stylegan2-ada/network.pkl")
-PROGAN = str(FOLDER / "proggan-genforce/checkpoint.pth")
 
 
 class Other(TinyGenerator):
@@ -223,6 +211,15 @@ def test_faces_are_parsed_where_there_are_any(toys, tmp_path, monkeypatch):
     assert are_faces(parse(torch.zeros(2, 3, 4, 4))) and not are_faces(nobody)
 
 
+def test_no_weights_of_the_parser_is_a_note(toys, tmp_path, monkeypatch):
+    def gone(size, device):
+        raise PandaError("no network")
+
+    monkeypatch.setattr(analysis, "OnceParser", gone)
+    found = compare(["tiny"], tmp_path / "out", replace(SMALL, levels=(4,), faces=True))
+    assert found.generators[0].notes == ("faces were not parsed: no network",)
+
+
 def test_the_score_in_the_docs_is_measured(toys, tmp_path, monkeypatch):
     (snippet,) = (b for b in blocks("docs/backends.md", "python") if "panda_scores" in b)
     namespace = {}
@@ -247,15 +244,6 @@ def test_the_example_runs(toys, tmp_path, capsys, monkeypatch):
 def test_links_lead_somewhere(page):
     for link in links(page):
         assert (ROOT / page).parent.joinpath(link).exists() or link.startswith("http"), link
-
-
-def test_no_weights_of_the_parser_is_a_note(toys, tmp_path, monkeypatch):
-    def gone(size, device):
-        raise PandaError("no network")
-
-    monkeypatch.setattr(analysis, "OnceParser", gone)
-    found = compare(["tiny"], tmp_path / "out", replace(SMALL, levels=(4,), faces=True))
-    assert found.generators[0].notes == ("faces were not parsed: no network",)
 
 
 def test_from_the_shell_with_files_and_processes(tmp_path, capsys):
@@ -297,148 +285,3 @@ def test_processes_end_with_one_that_is_killed(tmp_path):
                 assert line, "it ended by itself"
         process.kill()
         process.communicate(timeout=30)  # which waits for all that write to the pipe
-
-
-def test_one_class_is_a_generator_without_classes(tmp_path):
-    from panda import create_generator
-
-    whole = create_generator(FOLDER / "biggan-ajbrock/state_dict.safetensors")
-    one = OneClass(whole, 1)
-    latents, same = one.sample([3, 4]), whole.sample([3, 4], label=1)
-    assert all(torch.equal(latents.tensors[k], same.tensors[k]) for k in same.tensors)
-    with pytest.raises(PandaError, match="held to its class"):
-        one.sample([1], label=0)
-    layer = next(iter(one.layers))
-    assert torch.equal(one.tail(one.head(latents, layer), layer), whole.forward(same))
-    with pytest.raises(PandaError):
-        OneClass(whole, 10_000)
-
-
-def test_entries_are_names_patterns_files_and_classes(monkeypatch):
-    found = find_entries(["progan-*", "progan-celeba-128", f"{STYLEGAN2}", f"{STYLEGAN2}@0-1"])
-    assert found[0] == Entry("progan-celeba-128")
-    assert [one.name for one in found[-3:]] == [
-        "stylegan2-ada/network.pkl",
-        "stylegan2-ada/network.pkl@0",
-        "stylegan2-ada/network.pkl@1",
-    ]
-    assert found[-1].folder == "stylegan2-ada_network.pkl@1" and len(found) == len(set(found))
-    with pytest.raises(PandaError, match="no generator matches 'mino-\\*'"):
-        find_entries(["mino-*"])
-    with pytest.raises(PandaError, match="did you mean 'progan-celeba-128'"):
-        find_entries(["progan-celeba-12"])
-    with pytest.raises(PandaError, match="no generators were given"):
-        find_entries([])
-
-
-def test_plans_out_of_range_are_refused():
-    with pytest.raises(PandaError, match="at least one"):
-        Plan(parts=0)
-    with pytest.raises(PandaError, match="more than once"):
-        Plan(levels=(4, 4))
-    assert QUICK.levels == (4,)
-
-
-def test_layers_are_matched_by_their_size_in_the_image(tiny):
-    assert layer_at(tiny, 4).name == "a" and layer_at(tiny, 1).name == "c"
-    assert layer_at(tiny, 16) is None
-    tiny.layers["d"] = Layer("d", 12, 12, 12, margin=2)
-    assert layer_at(tiny, 2).name == "d"  # 8 inside the image, and later than b
-    assert [layer.name for layer in depths(tiny, SMALL)] == ["a", "d", "c"]
-
-
-def test_maps_are_of_the_image_without_margins():
-    mask = torch.zeros(1, 8, 8)
-    mask[0, 2:6, 2:6] = torch.arange(16.0).view(4, 4)
-    maps = image_maps(mask, Layer("l", 1, 8, 8, margin=2))
-    assert maps.shape == (1, 32, 32)
-    assert float(maps[0, 0, 0]) == 0 and float(maps[0, -1, -1]) == 15
-    assert image_maps(torch.rand(2, 64, 64), Layer("l", 1, 64, 64)).shape == (2, 32, 32)
-
-
-def boxes(*places):
-    maps = torch.zeros(len(places), 32, 32)
-    for part, (top, left, height, width) in zip(maps, places, strict=True):
-        part[top : top + height, left : left + width] = 1
-    return maps
-
-
-def test_matching_finds_permuted_parts_splits_and_lacks():
-    hair, face, mouth, corner = (0, 0, 10, 32), (12, 6, 10, 20), (26, 12, 4, 8), (28, 0, 4, 4)
-    halves = (0, 0, 10, 16), (0, 16, 10, 16)
-    maps = {
-        "one": boxes(hair, face, mouth),
-        "same": boxes(mouth, hair, face),
-        "apart": boxes(face, *halves, corner),
-    }
-    names = {"one": ["hair", "face", "mouth"], "same": list("abc"), "apart": list("abcd")}
-    found = match(4, "parts", maps, names)
-    assert found.reference == "one"
-    rows = {row.name: row.matches for row in found.rows}
-    assert [rows[name]["same"].index for name in rows] == [1, 2, 0]
-    assert all(rows[name]["same"].likeness == pytest.approx(1) for name in rows)
-    assert rows["hair"]["apart"].verdict == "splits"
-    assert set(rows["hair"]["apart"].pieces) == {1, 2}
-    assert rows["face"]["apart"].verdict == "same" and rows["face"]["apart"].index == 0
-    assert rows["mouth"]["apart"].verdict == "lacks"
-    assert found.left == {"one": (), "same": (), "apart": (3,)}
-
-
-def test_assignment_is_the_best_of_all_and_not_greedy():
-    likeness = torch.tensor([[0.9, 0.8], [0.85, 0.1]])
-    assert assign(likeness) == {0: 1, 1: 0}
-
-
-def test_changes_match_whichever_way_round_they_go():
-    change = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    found = correlations(change, -change.flip(0), signed=False)
-    assert torch.allclose(found.flip(1).diag(), torch.ones(2).double())
-    flat = correlations(torch.ones(1, 4, 4), torch.rand(1, 4, 4))
-    assert float(flat) == pytest.approx(0, abs=1e-6)
-
-
-def test_a_planted_background_is_found_at_its_depth(tiny, monkeypatch):
-    planted = torch.nn.functional.normalize(torch.randn(12), dim=0)
-    real = tiny.head
-    border = torch.ones(8, 8)
-    border[2:, 2:6] = 0
-
-    def with_background(latents, layer):
-        state = real(latents, layer)
-        if layer != "b":
-            return state
-        return state.with_features(state.x + 30 * planted[:, None, None] * border)
-
-    monkeypatch.setattr(tiny, "head", with_background)
-
-    def parse(images):
-        inside = border.bool().repeat_interleave(8, 0).repeat_interleave(8, 1)
-        return (
-            torch.where(inside, 0, CLASSES.index("skin"))
-            .to(torch.uint8)
-            .expand(len(images), -1, -1)
-        )
-
-    found = {one.layer: one for one in measure_depths(tiny, replace(SMALL, samples=40), parse)}
-    assert found["b"].iou[0] > 0.85 > found["c"].iou[0]
-    assert found["b"].share > 0.5 and found["b"].contrast > 0.9
-
-
-def test_removal_of_the_object_changes_it_more_than_the_rest(tiny):
-    factors = fit(tiny, "b", parts=4, seeds=range(60))
-    cleared = measure_removal(tiny, factors, SMALL, None)
-    assert cleared.parts == tuple(object_parts(factors))
-    assert cleared.inside > cleared.outside > 0
-
-
-def test_strips_come_apart_as_they_were_put_together():
-    from PIL import Image
-
-    colors = ["red", "green", "blue"]
-    strip = sheet([[Image.new("RGB", (8, 8), color) for color in colors]], gap=2)
-    assert [tile.getpixel((0, 0)) for tile in tiles(strip, 3)] == [
-        (255, 0, 0),
-        (0, 128, 0),
-        (0, 0, 255),
-    ]
-    assert {tile.size for tile in tiles(strip, 3)} == {(8, 8)}

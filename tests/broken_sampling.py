@@ -1,0 +1,170 @@
+"""Generators that are wrong in what they declare, sample and show, each in one way."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from conftest import TinyGenerator
+
+from panda import Latents, PandaError
+
+
+class LayersUnderOtherNames(TinyGenerator):
+    def __init__(self, *place):
+        super().__init__(*place)
+        self.layers = {f"conv.{name}": layer for name, layer in self.layers.items()}
+
+
+class LayersBackwards(TinyGenerator):
+    def __init__(self, *place):
+        super().__init__(*place)
+        self.layers = dict(reversed(self.layers.items()))
+
+
+class KeyErrorForAnUnknownLayer(TinyGenerator):
+    def layer(self, name):
+        return self.layers[name]
+
+
+class OneStreamForTheBatch(TinyGenerator):
+    def sample(self, seeds, *, truncation=1.0, label=None):
+        latents = super().sample(seeds, label=label)
+        stream = torch.Generator().manual_seed(seeds[0])
+        z = torch.randn(latents.tensors["z"].shape, generator=stream, dtype=self.dtype)
+        return Latents(latents.seeds, {"z": truncation * z})
+
+
+class TwentySeeds(TinyGenerator):
+    def sample(self, seeds, *, truncation=1.0, label=None):
+        few = [seed % 20 for seed in seeds]
+        drawn = super().sample(few, truncation=truncation, label=label)
+        return Latents(tuple(seeds), drawn.tensors)
+
+
+class EverybodysNumPy(TinyGenerator):
+    def sample(self, seeds, *, truncation=1.0, label=None):
+        np.random.seed(seeds[0])
+        return super().sample(seeds, truncation=truncation, label=label)
+
+
+class FreshNoise(TinyGenerator):
+    def forward(self, latents):
+        image = super().forward(latents)
+        return image + 0.1 * torch.randn_like(image)
+
+
+class WrongResolution(TinyGenerator):
+    def __init__(self, *place):
+        super().__init__(*place)
+        self.resolution = 32
+
+
+class WeightsNeverLoaded(TinyGenerator):
+    def __init__(self, *place):
+        super().__init__(*place)
+        self.rgb.weight.zero_()
+
+
+class ZeroToOne(TinyGenerator):
+    def tail(self, state, layer):
+        return super().tail(state, layer) / 2 + 0.5
+
+
+class ZeroTo255(TinyGenerator):
+    def tail(self, state, layer):
+        return super().tail(state, layer) * 127.5
+
+
+class LabelsIgnored(TinyGenerator):
+    def sample(self, seeds, *, truncation=1.0, label=None):
+        return super().sample(seeds, truncation=truncation)
+
+
+class LabelsWithoutEffect(TinyGenerator):
+    def sample(self, seeds, *, truncation=1.0, label=None):
+        if label not in (None, 0, 1):
+            raise PandaError("labels are 0 and 1")
+        return super().sample(seeds, truncation=truncation)
+
+
+class TruncationIgnored(TinyGenerator):
+    def sample(self, seeds, *, truncation=1.0, label=None):
+        return super().sample(seeds, label=label)
+
+
+class TruncatedByDefault(TinyGenerator):
+    def sample(self, seeds, *, truncation=0.7, label=None):
+        return super().sample(seeds, truncation=truncation, label=label)
+
+
+class TruncatedOrNot(TinyGenerator):
+    def sample(self, seeds, *, truncation=1.0, label=None):
+        return super().sample(seeds, truncation=float(truncation > 0), label=label)
+
+
+class AlwaysSingle(TinyGenerator):
+    def __init__(self, device, dtype):
+        super().__init__(device, torch.float32)
+
+
+class ExcusedByAList(TinyGenerator):
+    excused = ["gradient"]  # noqa: RUF012
+
+
+class ExcusedByNobody(TinyGenerator):
+    excused = None
+
+
+class ExcusedByNumber(TinyGenerator):
+    excused = {1: "odd"}  # noqa: RUF012
+
+
+class ExcusedWithANumber(TinyGenerator):
+    excused = {"gradient": 3}  # noqa: RUF012
+
+
+class ExitsTheProcess(TinyGenerator):
+    def sample(self, seeds, *, truncation=1.0, label=None):
+        if truncation == 0.5:
+            raise SystemExit(3)
+        return super().sample(seeds, truncation=truncation, label=label)
+
+
+class SilentError(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+class RaisesWithoutWords(TinyGenerator):
+    def sample(self, seeds, *, truncation=1.0, label=None):
+        if truncation == 0.5:
+            raise SilentError
+        return super().sample(seeds, truncation=truncation, label=label)
+
+
+SAMPLING = {
+    LayersUnderOtherNames: ("layers", "at layer 'conv.a': its Layer is named 'a'"),
+    LayersBackwards: ("layers", "list layers as the network runs"),
+    KeyErrorForAnUnknownLayer: ("unknown_layer", "head raises KeyError; look it up by self.layer"),
+    OneStreamForTheBatch: ("seeds", "draw each by its own seed"),
+    TwentySeeds: ("seeds", "seeds 3 and 1000003 have the same latents"),
+    EverybodysNumPy: ("in_place", "(torch's, NumPy's or Python's)"),
+    FreshNoise: ("repeatable", "fix the noise"),
+    WrongResolution: ("images", "forward gives [2, 3, 16, 16], expected [2, 3, 32, 32]"),
+    WeightsNeverLoaded: ("images", "were the weights loaded?"),
+    ZeroToOne: ("image_range", "return 2 x - 1"),
+    ZeroTo255: ("image_range", "half of the values lie beyond"),
+    LabelsIgnored: ("labels", "label -1 is taken; raise PandaError"),
+    LabelsWithoutEffect: ("labels", "pass the label on to the network"),
+    TruncationIgnored: ("truncation", "move latents to their mean"),
+    TruncatedByDefault: ("truncation", "let 1 be the default"),
+    TruncatedOrNot: ("truncation", "images are the same at truncations 1 and 0.5"),
+    AlwaysSingle: ("precision", "are torch.float32 when loaded in float64; pass dtype on"),
+    ExcusedByAList: ("excuses", "excused is ['gradient']; expected {check: reason}"),
+    ExcusedByNobody: ("excuses", "excused is None"),
+    ExcusedByNumber: ("excuses", "excused[1] = 'odd'; expected a check"),
+    ExcusedWithANumber: ("excuses", "excused['gradient'] = 3; expected a check"),
+    ExitsTheProcess: ("truncation", "it raised SystemExit: 3 (broken_sampling.py"),
+    RaisesWithoutWords: ("truncation", "it raised SilentError:  (broken_sampling.py"),
+}
+"""The one check that each fails, and what of its sentence."""

@@ -67,6 +67,8 @@ def main() -> None:
             facts["before"] = json.loads(
                 (options.start / run.recipe.architecture / FACTS).read_text()
             )
+            facts["images"] += facts["before"]["images"]
+            facts["faces"] = max(facts["faces"], facts["before"]["faces"])
         with staging(run.folder / FACTS) as path:
             path.write_text(json.dumps(facts, indent=1) + "\n")
 

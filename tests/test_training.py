@@ -8,7 +8,7 @@ import torch
 from panda import Latents, create_generator
 from training.augment import Augmentation
 from training.codes import principal
-from training.mini import export
+from training.mini import export, main
 from training.students import STUDENTS
 
 
@@ -46,6 +46,14 @@ def test_what_learns_is_what_opens(name, tmp_path):
     scale = float(expected.abs().max())
     # Half precision on disk; spectral norms take one more step when they open.
     assert float((image - expected).abs().max()) < 0.05 * scale
+
+
+@pytest.mark.parametrize("wrong", [("--batch", "1"), ("--images", "0")])
+def test_batches_of_one_and_no_images_are_refused(wrong, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["mini", "stylegan2", *wrong])
+    with pytest.raises(SystemExit):
+        main()
+    assert "at least one image, and batches of at least two" in capsys.readouterr().err
 
 
 @pytest.mark.download

@@ -36,6 +36,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=home() / "training")
     parser.add_argument("--start", type=Path, help="folder of earlier runs to begin from")
     options = parser.parse_args()
+    if options.images < 1 or options.batch < 2:
+        parser.error("expected at least one image, and batches of at least two")
     device = torch.device(options.device)
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")

@@ -108,12 +108,15 @@ def describe(
     """Turn a solution into factors: add what its coordinates are like over the samples."""
     A, P = solution.appearances.to(statistics.basis), solution.parts.to(statistics.basis)
     weights = scale_parts(P)
-    span = torch.linalg.qr(A)[0]
-    scatter = _pooled_scatter(statistics, weights / weights.sum(0), span)
-    own, own_spread = _own_axes(span, scatter)
-    inside = (span.T @ A).double()
-    variances = ((scatter @ inside) * inside).sum(1).T.clamp_min(0)
-    around = span @ (span.T @ surroundings(statistics.mean, layer))
+    around = surroundings(statistics.mean, layer)
+    scatter = _pooled_scatter(statistics, weights / weights.sum(0))
+    variances = ((scatter @ A.double()) * A.double()).sum(1).T.clamp_min(0)
+    if A.shape[1] == A.shape[0]:
+        own, own_spread = _principal(scatter)
+    else:
+        span = torch.linalg.qr(A)[0]
+        own, own_spread = _principal(span.T.double() @ scatter @ span.double())
+        own, around = own @ span.T, span @ (span.T @ around)
     scale = (statistics.energy / statistics.count / layer.positions) ** 0.5
     tensors = {
         "appearances": A,
@@ -128,30 +131,30 @@ def describe(
     return Factors(generator=generator, layer=layer, config=config, **cpu)
 
 
-def _pooled_scatter(statistics: Statistics, weights: Tensor, span: Tensor) -> Tensor:
-    """The covariance over samples, ``[R_S, L, L]`` float64, of features averaged over each part.
+def _pooled_scatter(statistics: Statistics, weights: Tensor) -> Tensor:
+    """The covariance over samples, ``[R_S, C, C]`` float64, of features averaged over each part.
 
-    ``weights`` are ``[S, R_S]``; the covariance is that of the coordinates in span ``[C, L]``.
+    ``weights`` are ``[S, R_S]``.
     """
     pooling = statistics.basis.T @ weights
-    center = span.T @ ((statistics.mean @ statistics.basis) @ pooling)
+    center = (statistics.mean @ statistics.basis) @ pooling
+    total = torch.zeros(len(center.T), len(center), len(center), dtype=torch.float64)
+    total = total.to(center.device)
+    # Nothing is iterated on this sum, and it is large: a plain one is exact enough.
+    for z in statistics.samples:
+        rows = (z @ pooling - center).permute(2, 1, 0)
+        total += rows @ rows.mT
+    return processes.add([total])[0] / statistics.count
 
-    def terms(z: Tensor, pooling: Tensor, center: Tensor, span: Tensor) -> tuple[Tensor]:
-        rows = (span.T @ (z @ pooling) - center).permute(2, 0, 1)
-        return (rows.mT @ rows,)
 
-    total = statistics.sum(terms, pooling, center, span)[0]
-    return total.to(span.device) / statistics.count
-
-
-def _own_axes(span: Tensor, scatter: Tensor) -> tuple[Tensor, Tensor]:
-    """Principal axes ``[R_S, L, C]`` of the scatter in the span, and their spreads."""
+def _principal(scatter: Tensor) -> tuple[Tensor, Tensor]:
+    """The leading axes ``[R_S, K, L]`` of covariances ``[R_S, L, L]``, and spreads along them."""
     values, axes = torch.linalg.eigh(scatter)
-    count = min(OWN_APPEARANCES, span.shape[1])
+    count = min(OWN_APPEARANCES, scatter.shape[1])
     axes = axes[:, :, -count:].flip(2).mT
     axes = axes * axes.gather(2, axes.abs().argmax(2, keepdim=True)).sign()
     spreads = values[:, -count:].flip(1).clamp_min(0).sqrt()
-    return axes.to(span) @ span.T, spreads.to(span)
+    return axes.float(), spreads.float()
 
 
 def import_released(

@@ -11,7 +11,7 @@ from conftest import GOLDENS, golden
 
 from panda import PandaError
 from panda.checkpoints.strict import load_strictly
-from panda.metrics.fid import InceptionFeatures, Moments, frechet_distance
+from panda.metrics.fid import InceptionFeatures, Moments, frechet_distance, set_distance
 from panda.metrics.folding import fold
 from panda.metrics.inception import RESOLUTION, InceptionV3, from_torchscript, normalize, pooled
 
@@ -54,6 +54,15 @@ def test_a_set_has_no_distance_to_itself_even_where_its_covariance_is_singular()
     assert 0 <= frechet_distance(full, full) < 1e-9
     with pytest.warns(UserWarning, match="10 images give a singular covariance of 20 features"):
         assert 0 <= frechet_distance(singular, singular) < 1e-5
+
+
+@pytest.mark.parametrize("counts", [(5, 5), (5, 50), (40, 50)])
+def test_two_sets_have_the_distance_of_their_moments_however_few_they_are(counts):
+    sets = [correlated(count, 20, seed) for seed, count in enumerate(counts)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = frechet_distance(*(Moments.of(one) for one in sets))
+    assert set_distance(*sets) == pytest.approx(expected, rel=1e-5)
 
 
 def test_enough_images_do_not_warn():

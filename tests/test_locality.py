@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from golden_files import FOLDER
+from torch.nn.functional import adaptive_avg_pool2d
 
 from panda import PandaError, create_generator
 from panda.benchmark import locality, results
@@ -14,6 +15,7 @@ from panda.benchmark.store import Store
 from panda.cli import main
 from panda.methods.changes import WChange
 from panda.metrics.face_shapes import shapes
+from panda.metrics.fid import set_distance
 from panda.metrics.parsing import CLASSES
 
 FILE = str(FOLDER / "stylegan2-genforce/checkpoint.pth")
@@ -25,7 +27,11 @@ def no_weights(monkeypatch):
     def distance(device):
         return lambda before, after: (after - before).abs().mean(1)
 
+    def features(device):
+        return lambda images: adaptive_avg_pool2d(images, 27).flatten(1)[:, :2048]
+
     monkeypatch.setattr(locality, "LPIPS", distance)
+    monkeypatch.setattr(locality, "InceptionFeatures", features)
 
 
 def arguments(out, *more):
@@ -35,7 +41,7 @@ def arguments(out, *more):
     return [
         *("benchmark", "locality", FILE, "--edits", "eyes,open_mouth", "--no-faces"),
         *("--n", "5", "--strength", "0.05", "--select", "1", "--shortlist", "1"),
-        *("--pictures", "2", "--out", str(out), *options, *more),
+        *("--effects", "--pictures", "2", "--out", str(out), *options, *more),
     ]
 
 
@@ -62,6 +68,10 @@ def test_figures_tables_pictures_and_resuming(tmp_path, capsys):
     bright = summary["methods"]["brightness"]["edits"]["eyes"]
     assert bright["strength"][0] == pytest.approx(0.05, rel=0.04)
     assert bright["reached"][0] == 1
+    kept = Store(out, {}).features("before"), Store(out, {}).features("brightness/eyes")
+    assert list(kept[0]) == list(kept[1]) == [*range(1_000_000, 1_000_005)]
+    sets = [torch.stack([*rows.values()]) for rows in kept]
+    assert bright["fid"][0] == pytest.approx(set_distance(*sets)) and bright["fid"][0] > 0
     assert len(list((out / "pictures" / "eyes" / "panda").glob("*.png"))) >= 2
     page = (out / "report.html").read_text()
     assert "open_mouth: the same faces" in page and "ROIR" in page
@@ -74,11 +84,14 @@ def test_figures_tables_pictures_and_resuming(tmp_path, capsys):
 
     for lost in (file for file in rows if file.parent.name == "sefa"):
         lost.write_text(lost.read_text()[:-20])  # killed in the middle of a line
+        records = lost.with_suffix(".features")
+        records.write_bytes(records.read_bytes()[:-20])
     for part in ("1/2", "2/2"):
         assert main(arguments(out, "--part", part)) == 0
     again = json.loads((out / "results.json").read_text())["methods"]["sefa"]["edits"]
     before = summary["methods"]["sefa"]["edits"]
-    assert {e: f["roir"] for e, f in again.items()} == {e: f["roir"] for e, f in before.items()}
+    for figure in ("roir", "fid"):
+        assert {e: f[figure] for e, f in again.items()} == {e: f[figure] for e, f in before.items()}
 
     more = ["--n", "6", "--method", "random-w=sefa:components=1"]
     assert main([*arguments(out), *more, "--json"]) == 0

@@ -30,6 +30,7 @@ from panda.latent_spaces import WSpace, ZSpace
 from panda.methods.catalog import METHODS, find_method
 from panda.methods.changes import Change, Render, WChange, ZChange
 from panda.methods.published import read_directions
+from panda.metrics.fid import InceptionFeatures
 from panda.metrics.lpips import LPIPS, localization, outside
 from panda.metrics.matching import match
 from panda.metrics.parsing import FaceParser
@@ -60,7 +61,7 @@ class Plan:
     shortlist: int = 6
     parse: int = 512
     effects: bool = False
-    """Whether edited images are parsed too, to measure what the edits do."""
+    """Whether edited images are looked at too: parsed, for what edits do, and for their FID."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,14 @@ class Bench:
     studio: Studio
     store: Store
     distance: LPIPS | None
+    features: InceptionFeatures | None
     pictures: int = 4
-    batch: int = 4
     wanted: Mapping[str, Wanted] = field(default_factory=dict)
+
+    @property
+    def batch(self) -> int:
+        """Faces at a time: a CPU gains nothing by more, and each then stops at its own strength."""
+        return 1 if self.studio.generator.device.type == "cpu" else 16
 
     @property
     def labels(self) -> list[str]:
@@ -122,7 +128,8 @@ def prepare(
     parser = FaceParser(device) if plan.parse else None
     studio = Studio(generator, parser, plan.boxes or not plan.parse, parse_size=plan.parse)
     distance = LPIPS(device) if generator.resolution >= 64 else None
-    return Bench(plan, studio, store, distance, pictures, wanted=wanted)
+    features = InceptionFeatures(device) if plan.effects else None
+    return Bench(plan, studio, store, distance, features, pictures, wanted=wanted)
 
 
 def run(bench: Bench, part: tuple[int, int] = (1, 1)) -> bool:
@@ -197,12 +204,14 @@ def _evaluate(
     bench: Bench, chosen: Mapping[str, Mapping[str, Choice]], part: tuple[int, int]
 ) -> None:
     index, count = part
+    run = f"{index}-of-{count}"
     regions = list(dict.fromkeys(want.region for want in bench.wanted.values()))
     done = {
         (label, edit): set(bench.store.rows(label, edit))
         for label in (*chosen, *CONTROLS)
         for edit in bench.wanted
     }
+    unedited = bench.store.features("before") if bench.features else {}
     with bar(total=bench.plan.n, desc="measure", unit="img") as progress:
         for number, faces in enumerate(
             bench.studio.whole(EVALUATED, bench.plan.n, regions, bench.batch)
@@ -210,6 +219,10 @@ def _evaluate(
             progress.update(len(faces))
             if number % count != index - 1:
                 continue
+            if bench.features and not set(faces.latents.seeds) <= set(unedited):
+                bench.store.add_features(
+                    "before", run, faces.latents.seeds, bench.features(faces.before)
+                )
             pictures = number * bench.batch < bench.pictures
             for edit, want in bench.wanted.items():
                 todo = {
@@ -218,8 +231,14 @@ def _evaluate(
                     if not done[label, edit] >= set(faces.latents.seeds)
                 }
                 for label, (render, start) in todo.items():
-                    rows = _measure(bench, faces, want, edit, label, render, start, pictures)
-                    bench.store.add(label, edit, f"{index}-of-{count}", rows)
+                    rows, images = _measure(bench, faces, want, label, render, start)
+                    if bench.features:
+                        bench.store.add_features(
+                            f"{label}/{edit}", run, faces.latents.seeds, bench.features(images)
+                        )
+                    if pictures:
+                        _keep_pictures(bench, faces, edit, label, images)
+                    bench.store.add(label, edit, run, rows)
 
 
 def _renders(
@@ -257,12 +276,11 @@ def _measure(
     bench: Bench,
     faces: Faces,
     want: Wanted,
-    edit: str,
     label: str,
     render: Render,
     start: float,
-    pictures: bool,
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], Tensor]:
+    """The figures of one edit of these faces, and the edited images."""
     region = faces.regions[want.region]
     cpu = time.process_time()
     calls = 0
@@ -291,19 +309,22 @@ def _measure(
     if bench.plan.effects and faces.shapes:
         after = bench.studio.shapes(images)[want.shape]
         figures["effect"] = want.effect(faces.shapes[want.shape], after)
-    if pictures:
-        folder = bench.store.folder / "pictures" / edit
-        for seed, before, image in zip(faces.latents.seeds, faces.before, images, strict=True):
-            save_picture(to_picture(before), folder / "before" / f"{seed}.png")
-            save_picture(to_picture(image), folder / label / f"{seed}.png")
     columns = {
         name: [value if math.isfinite(value) else None for value in values.double().tolist()]
         for name, values in figures.items()
     }
-    return [
+    rows = [
         {"seed": seed, "seconds": seconds, **{name: row[i] for name, row in columns.items()}}
         for i, seed in enumerate(faces.latents.seeds)
     ]
+    return rows, images
+
+
+def _keep_pictures(bench: Bench, faces: Faces, edit: str, label: str, images: Tensor) -> None:
+    folder = bench.store.folder / "pictures" / edit
+    for seed, before, image in zip(faces.latents.seeds, faces.before, images, strict=True):
+        save_picture(to_picture(before), folder / "before" / f"{seed}.png")
+        save_picture(to_picture(image), folder / label / f"{seed}.png")
 
 
 def missing(bench: Bench) -> int:

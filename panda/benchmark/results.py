@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from panda.benchmark.locality import CONTROLS, Bench
+from panda.metrics.fid import set_distance
 from panda.report.page import Figure, Page
 from panda.zoo.cache import staging
 
@@ -33,6 +34,7 @@ MEASURES = {
     "lpips_outside": "LPIPS outside the region",
     "localization": "LELSD localization score",
     "effect": "effect (1: as much as is asked for)",
+    "fid": "FID of edited images to the same ones unedited (far too high below 2048 images)",
     "strength": "strength reached inside the region",
 }
 """What is measured of every edit, and its title."""
@@ -41,6 +43,7 @@ MEASURES = {
 def summarize(bench: Bench) -> dict[str, Any]:
     """All means and standard deviations, with what was chosen and what fits cost."""
     methods: dict[str, Any] = {}
+    unedited = bench.store.features("before")
     for label in (*bench.labels, *CONTROLS):
         found = bench.store.choices(label)
         facts: dict[str, Any] = {"fit": found[1] if found else {}, "edits": {}}
@@ -49,6 +52,10 @@ def summarize(bench: Bench) -> dict[str, Any]:
             if not rows:
                 continue
             facts["edits"][edit] = {"n": len(rows), **_moments(rows)}
+            edited = bench.store.features(f"{label}/{edit}")
+            if len(shared := sorted(set(edited) & set(unedited))) > 1:
+                sets = (torch.stack([of[seed] for seed in shared]) for of in (edited, unedited))
+                facts["edits"][edit]["fid"] = [set_distance(*sets), None]
             if found and edit in found[0]:
                 choice = found[0][edit]
                 facts["edits"][edit]["chosen"] = choice.name

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from panda.benchmark.choose import Choice
@@ -126,6 +128,33 @@ class Store:
                     continue
                 found[row["seed"]] = row
         return dict(sorted(found.items()))
+
+    def add_features(self, of: str, part: str, seeds: Sequence[int], features: Tensor) -> None:
+        """Append Inception's features ``[N, D]`` of images, in half precision.
+
+        Each record is a seed and its D features; a file that ends in part of one is cut first.
+        """
+        file = self.folder / "rows" / f"{of}.{part}.features"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        records = np.zeros(len(seeds), _record(features.shape[1]))
+        records["seed"], records["features"] = seeds, features.cpu().half().numpy()
+        with file.open("ab") as lines:
+            lines.truncate(lines.tell() // records.itemsize * records.itemsize)
+            lines.write(records.tobytes())
+
+    def features(self, of: str, size: int = 2048) -> dict[int, Tensor]:
+        """All such features so far by seed, ``[D]`` float32, of all processes."""
+        record, found = _record(size), {}
+        for file in sorted((self.folder / "rows").glob(f"{of}.*.features")):
+            content = file.read_bytes()
+            whole = len(content) // record.itemsize
+            for seed, row in np.frombuffer(content, record, whole).tolist():
+                found[seed] = torch.tensor(row)
+        return dict(sorted(found.items()))
+
+
+def _record(size: int) -> np.dtype[Any]:
+    return np.dtype([("seed", "<i8"), ("features", "<f2", (size,))])
 
 
 def _facts(change: Change, written: Mapping[int, str]) -> dict[str, Any]:

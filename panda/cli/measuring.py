@@ -86,7 +86,9 @@ def add_naming(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     verb.add_argument("--shortlist", type=int, default=6, help="edits tried for each (%(default)s)")
     verb.add_argument("--parse-size", type=int, default=512, help="(%(default)s)")
-    verb.add_argument("--effects", action="store_true", help="parse edited images too")
+    verb.add_argument(
+        "--effects", action="store_true", help="look at edited images too: what they do, FID"
+    )
     verb.add_argument("--pictures", type=int, default=4, help="faces on the page (%(default)s)")
     verb.add_argument(
         "--part", default="1/1", help="K/N: the share of this process, of N with the same --out"

@@ -6,6 +6,7 @@ resizing are those of the authors' code and of NVIDIA's generators, so that numb
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -128,3 +129,21 @@ def frechet_distance(a: Moments, b: Moments) -> float:
     traces = covariances[0].trace() + covariances[1].trace()
     distance = (a.mean - b.mean).square().sum() + traces - 2 * common
     return max(0.0, float(distance))
+
+
+def set_distance(a: Tensor, b: Tensor) -> float:
+    """The Frechet distance of two sets of features ``[N, D]`` and ``[M, D]``, N and M at least 2.
+
+    The trace of the root of C_a C_b is the nuclear norm of the product of the centered sets: for
+    fewer images than dimensions a smaller problem than that of `frechet_distance`, and without its
+    warning. The bias is there all the same: such distances only compare for equal N and M.
+    """
+    if min(len(a), len(b)) > a.shape[1]:
+        return frechet_distance(Moments.of(a), Moments.of(b))
+    means = a.double().mean(0), b.double().mean(0)
+    centered = [
+        (x.double() - mean) / math.sqrt(len(x) - 1) for x, mean in zip((a, b), means, strict=True)
+    ]
+    common = torch.linalg.svdvals(centered[0] @ centered[1].T).sum()
+    traces = sum(x.square().sum() for x in centered)
+    return max(0.0, float((means[0] - means[1]).square().sum() + traces - 2 * common))

@@ -14,11 +14,11 @@ from torch import Tensor
 
 import panda
 from panda import processes
+from panda.background import SAMPLES, Background, find_background, pooled
 from panda.errors import PandaError, nearest
 from panda.factors import Factors, read_npy, scale_parts
 from panda.features import Features
 from panda.generator import Generator, Layer
-from panda.remove import surroundings
 from panda.resume import Journal
 from panda.solvers import paper
 from panda.solvers.joint import Solution, joint
@@ -108,7 +108,8 @@ def describe(
     """Turn a solution into factors: add what its coordinates are like over the samples."""
     A, P = solution.appearances.to(statistics.basis), solution.parts.to(statistics.basis)
     weights = scale_parts(P)
-    around = surroundings(statistics.mean, layer)
+    background = _background(statistics, layer)
+    around = background.appearance
     scatter = _pooled_scatter(statistics, weights / weights.sum(0))
     variances = ((scatter @ A.double()) * A.double()).sum(1).T.clamp_min(0)
     if A.shape[1] == A.shape[0]:
@@ -125,10 +126,23 @@ def describe(
         "own": own,
         "own_spread": own_spread,
         "background": around * scale / around.norm().clamp_min(1e-30),
+        "background_detector": background.detector,
         "mean": statistics.mean.mean(1),
     }
     cpu = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     return Factors(generator=generator, layer=layer, config=config, **cpu)
+
+
+def _background(statistics: Statistics, layer: Layer) -> Background:
+    """The background, of the first samples; they are the first process's."""
+    none = torch.zeros_like(statistics.mean[:, 0])
+    found = Background(none, none)
+    if processes.rank() == 0:
+        block = next(iter(statistics.samples))[:SAMPLES]
+        basis = pooled(statistics.basis.T.reshape(-1, layer.height, layer.width), layer)
+        features = (block @ basis.flatten(1)).view(*block.shape[:2], *basis.shape[1:])
+        found = find_background(features)
+    return Background(*map(processes.from_first, (found.appearance, found.detector)))
 
 
 def _pooled_scatter(statistics: Statistics, weights: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ TENSORS = {
     "own": 3,
     "own_spread": 2,
     "background": 1,
+    "background_detector": 1,
     "mean": 1,
 }
 """The tensors of factors, and how many dimensions each has."""
@@ -49,7 +50,8 @@ class Factors:
     own: ``[R_S, L, C]``, for each part the unit axes inside span(A) along which it varies most from
     sample to sample, strongest first, and own_spread ``[R_S, L]`` its standard deviation there.
     (A A^T is what a fit finds; it leaves the rotation of A free, so every part may have its own.)
-    background: ``[C]``, the appearance of what surrounds the object, see `panda.remove`.
+    background: ``[C]``, the appearance of what surrounds the object, and background_detector
+    ``[C]``, whose coordinate tells where that is; see `panda.background`.
     mean: ``[C]``, the mean feature. config: the seeds, ranks, solver, versions and loss trace.
     """
 
@@ -61,6 +63,7 @@ class Factors:
     own: Tensor
     own_spread: Tensor
     background: Tensor
+    background_detector: Tensor
     mean: Tensor
     config: Mapping[str, Any]
 
@@ -221,6 +224,7 @@ class Factors:
             "own": (rank_s, self.own_spread.shape[-1], channels),
             "own_spread": (rank_s, self.own_spread.shape[-1]),
             "background": (channels,),
+            "background_detector": (channels,),
             "mean": (channels,),
         }
         for name, tensor in self._tensors().items():

@@ -39,6 +39,12 @@ class Layer:
         return self.height * self.width
 
 
+def on_canvas(maps: torch.Tensor, layer: Layer) -> torch.Tensor:
+    """Cut maps ``[N, H, W]`` of a layer's positions to those inside the image."""
+    margin = layer.margin
+    return maps[:, margin : maps.shape[1] - margin, margin : maps.shape[2] - margin]
+
+
 @dataclass(frozen=True)
 class Latents:
     """What a generator draws from seeds: tensors that all have one row per seed.

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from panda.errors import PandaError, nearest
 from panda.factors import Factors
-from panda.generator import Layer
+from panda.generator import on_canvas
 
 
 def localize(
@@ -22,15 +22,18 @@ def localize(
 ) -> tuple[Tensor, Tensor]:
     """Return the concept map ``[N, R, R]`` of an appearance and its mask (bool, same shape).
 
-    The map is the coordinate a^T Z at every position, resized to ``resolution`` (bicubic) and cut
-    to the canvas. The mask is where it is above its mean over the samples of the fit (``"mean"``,
-    the released code), or above the threshold that splits each image best (``"otsu"``).
+    The map is the coordinate a^T Z at every position, for ``"bg"`` that of its detector, resized to
+    ``resolution`` (bicubic) and cut to the canvas. The mask is where it is above its mean over the
+    samples of the fit (``"mean"``, the released code), or above the threshold that splits each
+    image best (``"otsu"``).
     ``part`` is needed for a part's own appearances (``"p0"``).
     """
     thresholds = ("otsu", "mean")
     if threshold not in thresholds:
         raise PandaError(f"there is no threshold {threshold!r}{nearest(threshold, thresholds)}")
     vector, _ = factors.vector(appearance, () if part is None else (part,))
+    if appearance == "bg":
+        vector = factors.background_detector
     maps = on_canvas(torch.einsum("c,nchw->nhw", vector.to(features), features), factors.layer)
     if resolution is not None:
         maps = enlarge(maps, resolution)
@@ -39,12 +42,6 @@ def localize(
     else:
         level = torch.stack([otsu(row) for row in maps])
     return maps, maps >= level[:, None, None]
-
-
-def on_canvas(maps: Tensor, layer: Layer) -> Tensor:
-    """Cut maps ``[N, H, W]`` of a layer's positions to those inside the image."""
-    margin = layer.margin
-    return maps[:, margin : maps.shape[1] - margin, margin : maps.shape[2] - margin]
 
 
 def enlarge(maps: Tensor, size: int) -> Tensor:

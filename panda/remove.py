@@ -1,10 +1,7 @@
 """Object removal: give a part the appearance of what surrounds the object (paper, section 4.2).
 
-Objects stand in the middle of the images that these generators learn, and their surroundings reach
-the border at the top and at the upper sides. The difference between the mean feature there and the
-mean feature everywhere is one direction in the span of A, found without labels: the background
-appearance. It is what every sample's own background has in common, so what it paints has the color
-and texture of that very image.
+The background appearance (`panda.background`) is what every sample's own background has in common,
+so what it paints has the color and texture of that very image.
 """
 
 from __future__ import annotations
@@ -14,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from panda.background import border_mask
 from panda.factors import Factors, scale_parts
 from panda.generator import Generator, Latents, Layer
 
@@ -22,23 +20,6 @@ STRENGTH = 1.2
 
 REACH = 1.5
 """Soft masks are multiplied by this and clipped to one, so that the rim of a part goes with it."""
-
-
-def border_mask(layer: Layer) -> Tensor:
-    """The image's top row and the upper half of its sides, ``[H, W]`` of zeros and ones."""
-    mask = torch.zeros(layer.height, layer.width)
-    inside = mask[
-        layer.margin : layer.height - layer.margin, layer.margin : layer.width - layer.margin
-    ]
-    inside[0] = 1
-    inside[: (len(inside) + 1) // 2, [0, -1]] = 1
-    return mask
-
-
-def surroundings(mean: Tensor, layer: Layer) -> Tensor:
-    """How mean features ``[C, S]`` near the image's border differ from their mean, ``[C]``."""
-    border = border_mask(layer).flatten().to(mean)
-    return mean @ (border / border.sum()) - mean.mean(1)
 
 
 def object_parts(factors: Factors) -> list[int]:

@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from panda import PandaError
+from panda.background import border_mask
 from panda.edit import Edit, direction, edit_images, refine
 from panda.factorize import fit
 from panda.generator import Layer
 from panda.localize import localize, otsu
-from panda.remove import border_mask, remove, remove_images
+from panda.remove import remove, remove_images
 
 
 @pytest.fixture

@@ -9,22 +9,26 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from panda.background import (
+    SAMPLES,
+    Background,
+    border_mask,
+    find_background,
+    pooled,
+)
 from panda.benchmark.segments import EVALUATED, moments
 from panda.comparison.plan import Plan, depths, side
 from panda.comparison.results import Depth, Moments, Removal
 from panda.errors import PandaError
 from panda.factors import Factors
 from panda.features import Features
-from panda.generator import Generator, Latents, Layer
+from panda.generator import Generator, Latents, Layer, on_canvas
 from panda.images import resize_map
-from panda.localize import enlarge, on_canvas, otsu
+from panda.localize import enlarge, otsu
 from panda.metrics.parsing import CLASSES, FaceParser, mask
 from panda.metrics.removal import area_gone, iou
 from panda.metrics.roir import SIZE, small
-from panda.remove import border_mask, object_parts, remove, surroundings
-
-MEAN_OF = 64
-"""Samples of a fit from which a layer's background appearance is taken here: a mean needs few."""
+from panda.remove import object_parts, remove
 
 BATCH = 8
 
@@ -34,7 +38,7 @@ class _Sums:
     """Sums over features of scored samples: a layer's share, contrast and IoU come from them."""
 
     layer: Layer
-    vector: Tensor
+    background: Background
     count: int = 0
     first: Tensor | float = 0.0
     square: float = 0.0
@@ -48,8 +52,11 @@ class _Sums:
         self.count += len(x) * inside.shape[2]
         self.first = self.first + inside.double().sum((0, 2))
         self.square += float(inside.double().square().sum())
-        maps = on_canvas(torch.einsum("c,nchw->nhw", self.vector.to(x), x), self.layer)
-        self.along.append(maps.flatten().double())
+        appearance = self.background.appearance
+        along = appearance.to(x) / appearance.norm().clamp_min(1e-30) @ inside
+        self.along.append(along.flatten().double())
+        maps = torch.einsum("c,nchw->nhw", self.background.detector.to(x), x)
+        maps = on_canvas(maps, self.layer)
         border = on_canvas(border_mask(self.layer)[None], self.layer)[0].bool().to(x.device)
         apart = maps[:, border].mean(1) - maps[:, ~border].mean(1)
         self.contrast.append(apart / maps.flatten(1).std(1).clamp_min(1e-12))
@@ -76,12 +83,10 @@ def measure_depths(
     """Background at one layer of each size, found on samples of the fit and measured on others."""
     sums = []
     for layer in depths(generator, plan):
-        drawn = range(min(MEAN_OF, plan.samples))
-        mean = sum(batch.double().sum(0) for batch in Features(generator, layer, drawn)) / len(
-            drawn
-        )
-        vector = surroundings(torch.as_tensor(mean), layer).float()
-        sums.append(_Sums(layer, vector / vector.norm().clamp_min(1e-30)))
+        drawn = Features(generator, layer, range(min(SAMPLES, plan.samples)))
+        size = layer.height, layer.width
+        maps = [pooled(sample.view(-1, *size), layer) for batch in drawn for sample in batch]
+        sums.append(_Sums(layer, find_background(torch.stack(maps))))
     for latents in scored(generator, plan):
         truth = None
         if parser is not None:

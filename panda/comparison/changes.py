@@ -13,9 +13,8 @@ from panda.comparison.background import change
 from panda.comparison.results import Appearance
 from panda.edit import Edit, direction
 from panda.factors import Factors
-from panda.generator import Generator, State
+from panda.generator import Generator, State, on_canvas
 from panda.images import resize_map, sheet, to_picture
-from panda.localize import on_canvas
 from panda.metrics.roir import SIZE, small
 
 SIGMAS = 4.0

@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from panda.comparison.results import Match, Matching, Row
-from panda.generator import Layer
-from panda.localize import on_canvas
+from panda.generator import Layer, on_canvas
 
 MAP = 32
 """Positions from side to side of the maps that are compared, whatever the layer's."""

@@ -99,10 +99,9 @@ class View:
         """Which layers carry background, how well it localizes, what removal leaves."""
         self.page.section(
             "Background factors",
-            "The background appearance is found without labels: how features near the border differ"
-            " from the mean. Below: where it lives, and for each generator a sample, the map of its"
-            " coordinate, the map's mask, and the sample with all parts of the object replaced by"
-            " background.",
+            "Background is found without labels: clusters of features that fill the upper corners."
+            " Below: where it lives, and for each generator a sample, the map of its detector, the"
+            " map's mask, and the sample with all parts of the object replaced by background.",
         )
         generators = self.comparison.generators
         for title, values in (("IoU with parsed background", ious), ("contrast, sd", contrasts)):

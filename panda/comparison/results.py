@@ -76,8 +76,8 @@ class Depth:
     """How much of background one layer has.
 
     share: of the variance of features over positions and samples, what lies along the background
-    appearance. contrast: by how many standard deviations its coordinate is higher on the border
-    than elsewhere. iou: of its thresholded map with parsed background.
+    appearance. contrast: by how many standard deviations the detector's coordinate is higher on the
+    border than elsewhere. iou: of its thresholded map with parsed background.
     """
 
     layer: str

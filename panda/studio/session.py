@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from panda.edit import REMOVE, Edit, apply_edits, refine
 from panda.errors import PandaError, nearest
 from panda.factors import Factors
-from panda.generator import Generator, Latents, Layer, State
-from panda.localize import localize, on_canvas
+from panda.generator import Generator, Latents, Layer, State, on_canvas
+from panda.localize import localize
 from panda.remove import STRENGTH
 from panda.studio.stack import History, Stack, Step
 

@@ -14,9 +14,8 @@ from panda.comparison.faces import are_faces
 from panda.edit import Edit
 from panda.errors import PandaError
 from panda.factors import Factors
-from panda.generator import Generator
+from panda.generator import Generator, on_canvas
 from panda.images import crop, crop_box, resize_map, to_picture
-from panda.localize import on_canvas
 from panda.metrics.roir import SIZE, small
 from panda.naming import (
     Parse,

@@ -12,8 +12,8 @@ from PIL import Image
 
 from panda.edit import REMOVE
 from panda.errors import PandaError
+from panda.generator import on_canvas
 from panda.images import color_parts, difference_picture, heat_picture, to_picture
-from panda.localize import on_canvas
 from panda.naming import UNSEEN
 from panda.remove import STRENGTH
 from panda.studio.across import Side

@@ -86,7 +86,7 @@ def _factors(folder: Path) -> None:
     layer = {"name": "a", "channels": 2, "height": 1, "width": 3, "margin": 0}
     facts = {"format": FORMAT, "generator": "toy", "layer": layer, "seeds": "0-9"}
     shapes = {"appearances": (2, 2), "parts": (3, 2), "spread": (2, 2), "own": (2, 1, 2)}
-    shapes |= {"own_spread": (2, 1), "background": (2,), "mean": (2,)}
+    shapes |= {"own_spread": (2, 1), "background": (2,), "background_detector": (2,), "mean": (2,)}
     (folder / "config.json").write_text(json.dumps(facts))
     save_file({name: torch.ones(s) for name, s in shapes.items()}, folder / "factors.safetensors")
 

@@ -132,8 +132,8 @@ def depths(comparison: Comparison) -> Table:
     about = (
         "share: of the variance of features, what lies along the background appearance. contrast:"
         " standard deviations by which its detector's coordinate is higher on the border than"
-        " elsewhere. IoU: of that map, thresholded, with parsed background. *: the layer that carries it best"
-        " (by IoU, or by contrast without faces)."
+        " elsewhere. IoU: of that map, thresholded, with parsed background. *: the layer that"
+        " carries it best (by IoU, or by contrast without faces)."
     )
     return Table("Background at every depth", about, head, tuple(rows))
 

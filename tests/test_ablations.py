@@ -16,7 +16,7 @@ def test_every_choice_is_measured_on_samples_kept_out(tiny, tmp_path, monkeypatc
     assert "refinement" in capsys.readouterr().out
     rows = json.loads((tmp_path / "ablations.json").read_text())
     assert {row["choice"] for row in rows} == {
-        *("layer", "parts", "appearances", "samples", "solver", "A", "refinement"),
+        *("layer", "parts", "appearances", "samples", "solver", "start", "A", "refinement"),
     }
     loss = {(row["choice"], row["value"]): row["loss"] for row in rows}
     assert all(0 <= value <= 1 for value in loss.values())

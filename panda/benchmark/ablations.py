@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ from panda.factors import Factors, scale_parts
 from panda.features import Features
 from panda.generator import Generator
 from panda.report.page import Page
+from panda.solvers.joint import joint
 from panda.solvers.quartic import Quartic, descend_parts
 from panda.solvers.refine import refine_parts
 from panda.statistics import gather
@@ -99,6 +101,7 @@ def ablate(
         yield row("solver", "joint", fitted())
         rule = fitted(solver="paper", steps=steps, learning_rate=_rate(held(layer)))
         yield row("solver", f"paper's rule, {steps} steps from a random start", rule)
+        yield from _started(generator, layer, count, most, held(layer))
         yield from _free(generator, layer, count, most, held(layer))
         yield _refined(fitted()(), held(layer))
 
@@ -109,6 +112,24 @@ def _rate(features: list[Tensor]) -> float:
     """A learning rate that the paper's rule survives: its steps grow with the features' energy."""
     energy = float(features[0].square().sum((1, 2)).mean())
     return 0.04 / energy
+
+
+def _started(
+    generator: Generator, layer: str, parts: int, samples: int, held: list[Tensor]
+) -> Iterator[Row]:
+    """The joint solver from random parts, as the paper's rule begins."""
+    place = generator.layer(layer)
+    started = time.process_time()
+    statistics = gather(Features(generator, place, range(samples)), samples, parts)
+    gathered = time.process_time() - started
+    for seed in range(3):
+        draw = torch.Generator().manual_seed(seed)
+        start = torch.rand(place.positions, parts, generator=draw)
+        started = time.process_time()
+        found = joint(statistics, place.channels, parts, start)
+        seconds = gathered + time.process_time() - started
+        loss = reconstruction_loss(found.appearances, found.parts, held)
+        yield Row("start", f"random, seed {seed}", loss, area(found.parts), seconds)
 
 
 def _free(
@@ -171,7 +192,8 @@ def choose(rows: Sequence[Row]) -> str:
             )
     joint = by.get(("solver", "joint"))
     if joint is not None:
-        for row in (*groups.get("solver", [])[1:], *groups.get("A", []), *groups["refinement"]):
+        kinds = groups.get("solver", [])[1:], *(groups[c] for c in ("start", "A", "refinement"))
+        for row in chain.from_iterable(kinds):
             word = "less" if row.loss < joint.loss else "more"
             gap = abs(row.loss - joint.loss)
             said.append(f"{row.choice} {row.value}: {gap:.4f} {word} loss than the joint solver's")

@@ -52,14 +52,19 @@ class Solution:
     trace: tuple[float, ...]
 
 
-def joint(statistics: Statistics, appearances: int, parts: int) -> Solution:
-    """Minimize the loss over both factors; the same statistics give the same factors."""
+def joint(
+    statistics: Statistics, appearances: int, parts: int, start: Tensor | None = None
+) -> Solution:
+    """Minimize the loss over both factors; the same statistics give the same factors.
+
+    ``start`` are parts ``[S, R_S]`` to begin from; by default the leading components, localized.
+    """
     energy = statistics.energy
     values, components = torch.linalg.eigh(_spatial_scatter(statistics))
     components = components[:, -max(CORE_COMPONENTS, 3 * parts) :]
     scatter = values[-components.shape[1] :].diag() / energy
     basis = statistics.basis.double().cpu() @ components
-    P = _initial_parts(basis, scatter, parts)
+    P = _initial_parts(basis, scatter, parts) if start is None else start.double().cpu()
     P = descend_parts(Quartic(scatter, scatter, basis), P, *STEPS)
     core, axes = _core(statistics, scatter * energy, components, P, appearances)
     A, P, trace = _alternate(core, min(appearances, core.samples.row[0]), P)

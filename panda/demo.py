@@ -141,7 +141,7 @@ def _closing(page: Page, name: str, result: Result, out: Path) -> None:
     layer = result.factors[0].layer.name
     page.code(
         f"panda edit {out / layer} --edit 0:p0:5sd --seeds 0-3 --out edited\n"
-        f"panda remove {out / layer} --parts 0 --seeds 0-3 --out removed\n"
+        f"panda remove {out / layer} --seeds 0-3 --out removed\n"
         f"panda localize {out / layer} --appearance bg --seeds 0-3 --out background\n"
         f"panda fit {name} {layer} --parts 12 --out factors"
     )

@@ -1,4 +1,4 @@
-"""Object removal: give a part the appearance of what surrounds the object (paper, section 4.2).
+"""Object removal: give it the appearance of what surrounds it (paper, section 4.2).
 
 The background appearance (`panda.background`) is what every sample's own background has in common,
 so what it paints has the color and texture of that very image.
@@ -13,13 +13,17 @@ from torch import Tensor
 
 from panda.background import border_mask
 from panda.factors import Factors, scale_parts
-from panda.generator import Generator, Latents, Layer
+from panda.generator import Generator, Latents, Layer, on_canvas
+from panda.localize import otsu
 
 STRENGTH = 1.2
 """In units of the typical (root mean square) norm of a feature vector."""
 
 REACH = 1.5
-"""Soft masks are multiplied by this and clipped to one, so that the rim of a part goes with it."""
+"""Soft masks are multiplied by this and clipped to one, so that a rim goes with what it is of."""
+
+SOFT = 0.5
+"""Over so much of the detector's coordinate the object fades into background, which is 1 away."""
 
 
 def object_parts(factors: Factors) -> list[int]:
@@ -34,27 +38,40 @@ def object_parts(factors: Factors) -> list[int]:
     return inner or list(range(len(masks)))
 
 
+def object_map(factors: Factors, features: Tensor) -> Tensor:
+    """How far each position of features ``[N, C, H, W]`` is of the object, ``[N, H, W]`` in [0, 1].
+
+    By the background's detector, around the value that splits each sample's positions best.
+    """
+    maps = torch.einsum("c,nchw->nhw", factors.background_detector.to(features), features)
+    level = torch.stack([otsu(row) for row in on_canvas(maps, factors.layer)])
+    return ((level[:, None, None] - maps) / SOFT + 0.5).clamp(0, 1)
+
+
 def remove(
     factors: Factors,
     features: Tensor,
-    parts: Sequence[int],
+    parts: Sequence[int] | None = None,
     *,
     strength: float = STRENGTH,
     refined: Tensor | None = None,
 ) -> Tensor:
-    """Return features ``[N, C, H, W]`` in which the parts have become background.
+    """Return features ``[N, C, H, W]`` in which parts, or the whole object, are background.
 
-    Inside the parts, each sample's features give way to those of its own border, moved along the
-    background appearance. ``refined`` parts ``[N, S, R_S]`` replace the global ones. Raises
-    `PandaError` for parts out of range.
+    There, each sample's features give way to those of its own border, moved along the background
+    appearance. ``refined`` parts ``[N, S, R_S]`` replace the global ones; without ``parts`` the
+    object is what each sample's `object_map` says. Raises `PandaError` for parts out of range.
     """
-    background, _ = factors.vector("bg", parts)
+    background, _ = factors.vector("bg", parts or ())
     background = background.to(features)
-    chosen = (factors.parts[None] if refined is None else refined).to(features)
-    where = scale_parts(chosen[:, :, list(parts)].sum(2, keepdim=True)).mul(REACH).clamp_max(1)
-    where = where.mT.view(-1, 1, factors.layer.height, factors.layer.width)
+    if parts is None:
+        where = object_map(factors, features)[:, None]
+    else:
+        chosen = (factors.parts[None] if refined is None else refined).to(features)
+        where = scale_parts(chosen[:, :, list(parts)].sum(2, keepdim=True)).mT
+        where = where.view(-1, 1, factors.layer.height, factors.layer.width)
     paint = _own_background(factors.layer, features, background) + strength * background
-    return torch.lerp(features, paint[:, :, None, None], where)
+    return torch.lerp(features, paint[:, :, None, None], where.mul(REACH).clamp_max(1))
 
 
 def _own_background(layer: Layer, features: Tensor, background: Tensor) -> Tensor:
@@ -69,11 +86,11 @@ def remove_images(
     generator: Generator,
     factors: Factors,
     latents: Latents,
-    parts: Sequence[int],
+    parts: Sequence[int] | None = None,
     *,
     strength: float = STRENGTH,
 ) -> Tensor:
-    """Return images ``[N, 3, R, R]`` without the parts, full resolution."""
+    """Return images ``[N, 3, R, R]`` without the parts, or the whole object, full resolution."""
     factors.check(generator)
     state = generator.head(latents, factors.layer.name)
     x = remove(factors, state.x, parts, strength=strength)

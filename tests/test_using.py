@@ -9,7 +9,7 @@ from panda.edit import Edit, direction, edit_images, refine
 from panda.factorize import fit
 from panda.generator import Layer
 from panda.localize import localize, otsu
-from panda.remove import remove, remove_images
+from panda.remove import object_map, remove, remove_images
 
 
 @pytest.fixture
@@ -152,6 +152,17 @@ def test_removal_paints_the_background_of_the_sample_inside_the_part_alone(facto
     assert remove_images(tiny, factors, tiny.sample([4]), [0, 1]).shape == (1, 3, 16, 16)
     with pytest.raises(PandaError, match="parts 0 to 3"):
         remove(factors, x, [9])
+
+
+def test_without_parts_the_whole_object_goes_and_the_background_stays(factors, tiny):
+    x = tiny.head(tiny.sample([1, 2, 3]), "b").x
+    removed, where = remove(factors, x), object_map(factors, x)
+    assert 0 <= where.min() < 0.1 and 0.9 < where.max() <= 1
+    stays = (where == 0)[:, None].expand_as(x)
+    assert stays.any() and torch.equal(removed[stays], x[stays])
+    assert not torch.allclose(removed, x)
+    for one in range(3):  # whatever else is in the batch
+        assert torch.allclose(remove(factors, x[one : one + 1])[0], removed[one], atol=1e-5)
 
 
 def test_the_background_appearance_finds_a_planted_background(tiny, monkeypatch):

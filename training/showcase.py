@@ -1,7 +1,7 @@
 """The mini zoo side by side, for the README: ``python -m training.showcase``.
 
-A row for each generator, and in it for two seeds: the sample, its parts in color, those of the
-object replaced by background, and where the background appearance is.
+A row for each generator, and in it for two seeds: the sample, its parts in color, the object
+replaced by background, and where the background is.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def row(generator: Generator, seeds: list[int]) -> list[Image.Image]:
     pictures = []
     for k, image in enumerate(study.images):
         picture, x = to_picture(image, SIZE), study.x(k)
-        removed = study.finish(k, remove(factors, x, study.object_parts()))
+        removed = study.finish(k, remove(factors, x))
         heat, _ = localize(factors, x, "bg", resolution=SIZE)
         pictures += [
             picture,

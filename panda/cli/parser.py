@@ -129,8 +129,8 @@ def _using(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb.add_argument("--part", type=int, help="the part whose own appearance is meant")
     verb.add_argument("--threshold", default="otsu", help="otsu (default) or mean")
 
-    verb = _verb(verbs, "remove", "remove", "replace parts by background")
-    verb.add_argument("--parts", required=True, help="such as 0 or 0,2,5-7")
+    verb = _verb(verbs, "remove", "remove", "replace the object by background")
+    verb.add_argument("--parts", help="only these, such as 0 or 0,2,5-7; default: all of it")
     verb.add_argument("--strength", type=finite, default=1.2, help="(%(default)s)")
 
 

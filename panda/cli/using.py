@@ -164,10 +164,10 @@ def _factors_of(options: argparse.Namespace) -> Factors:
 
 
 def remove(options: argparse.Namespace) -> None:
-    """Replace parts by background."""
-    parts = parse_numbers(options.parts, "parts")
+    """Replace parts, or the whole object, by background."""
+    parts = None if options.parts is None else parse_numbers(options.parts, "parts")
     session = Session(options)
-    session.factors.vector("bg", parts)  # out of range: say so before anything is rendered
+    session.factors.vector("bg", parts or ())  # out of range: say so before anything is rendered
     with session.results("before, after, difference") as results:
         for chunk in session.chunks():
             x = remove_parts(session.factors, chunk.state.x, parts, strength=options.strength)

@@ -205,18 +205,18 @@ def concepts(page: Page, study: Study, faces: int) -> None:
 
 def removal(page: Page, study: Study, faces: int) -> None:
     """The strongest part and then the whole object give way to background."""
-    objects = study.object_parts()
+    part = study.object_parts()[0]
     page.section(
         f"Object removal at {study.factors.layer.name}",
-        "Parts give way to the background appearance. Its direction is one for all samples; the"
-        " color and the texture are those of each image's own surroundings.",
+        "A part, and then all that is no background, gives way to the background appearance. Its"
+        " direction is one for all samples; the color and the texture are those of each image's own"
+        " surroundings.",
     )
     rows = [[Figure(to_picture(image, SIZE), "before") for image in study.images[:faces]]]
-    for chosen in (objects[:1], objects):
+    for chosen, words in (([part], f"without part {part}"), (None, "without the object")):
         line = []
         for row in range(faces):
             after = study.finish(row, remove(study.factors, study.x(row), chosen))
-            words = f"without part{'s' * (len(chosen) > 1)} {', '.join(map(str, chosen))}"
             line.append(Figure(to_picture(after, SIZE), words))
         rows.append(line)
     page.card(rows)
@@ -265,7 +265,7 @@ def overview(study: Study, faces: int = 3) -> Image.Image:
         picture = to_picture(study.images[row], SIZE)
         x = study.x(row)
         changed = [x + editing.direction(study.factors, [wanted]).to(x) for wanted in chosen]
-        changed.append(remove(study.factors, x, objects[:1]))
+        changed.append(remove(study.factors, x))
         heat, _ = localize(study.factors, x, "bg", resolution=SIZE)
         rows.append(
             [

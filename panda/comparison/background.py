@@ -18,7 +18,7 @@ from panda.features import Features
 from panda.generator import Generator, Latents, Layer
 from panda.images import resize_map
 from panda.localize import enlarge, on_canvas, otsu
-from panda.metrics.parsing import CLASSES, FaceParser, mask
+from panda.metrics.parsing import CLASSES, FaceParser, mask, share
 from panda.metrics.removal import area_gone, iou
 from panda.metrics.roir import SIZE, small
 from panda.remove import border_mask, object_parts, remove, surroundings
@@ -98,7 +98,7 @@ def measure_removal(
     """Give all parts of the object the background appearance, in samples that no fit saw."""
     parts = object_parts(factors)
     where = resize_map(object_mask(factors, parts), SIZE)
-    inside, outside, gone = [], [], []
+    inside, outside, areas = [], [], []
     for latents in scored(generator, plan):
         state = generator.head(latents, factors.layer.name)
         before = small(generator.tail(state, factors.layer.name))
@@ -108,10 +108,10 @@ def measure_removal(
         inside.append(changed[0])
         outside.append(changed[1])
         if parser is not None:
-            old, new = at_size(parser(before)), at_size(parser(after))
-            gone.append(area_gone(old, new, *CLASSES[1:]))
+            areas.append(torch.stack([share(parser(x), *CLASSES[1:]) for x in (before, after)]))
     changed_inside, changed_outside = (float(torch.cat(x).mean()) for x in (inside, outside))
-    return Removal(tuple(parts), changed_inside, changed_outside, over(gone))
+    gone = over([area_gone(*torch.cat(areas, 1))]) if areas else None
+    return Removal(tuple(parts), changed_inside, changed_outside, gone)
 
 
 def over(values: Sequence[Tensor]) -> Moments | None:

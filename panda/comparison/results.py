@@ -37,7 +37,8 @@ class Appearance:
 class Removal:
     """What replacing all parts of the object by background does.
 
-    inside and outside: as of `Appearance`. gone: the share of the parsed face that disappears.
+    inside and outside: as of `Appearance`. gone: the share of the parsed face that disappears
+    (`panda.metrics.removal.area_gone`).
     """
 
     parts: tuple[int, ...]

@@ -106,7 +106,8 @@ def at_level(comparison: Comparison, level: int) -> Table:
     about = (
         "loss: share of the features' energy that the factors leave. Edits: mean change of pixels"
         " inside the part over that outside. Removed: all parts of the object give way to"
-        " background; changes are shares of the range. IoU and gone: mean ± sd over samples."
+        " background; changes are shares of the range. IoU: mean ± sd over samples. Gone: the"
+        " share of the parsed area of all samples together, ± the sd of what single ones differ by."
     )
     return Table(
         f"At 1/{level} of the image", about, ("generator", *(k for k, _ in kept)), tuple(rows)

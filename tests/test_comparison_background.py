@@ -1,14 +1,20 @@
 """Where `panda compare` finds the background, and what a removal of the object changes."""
 
+import json
+import re
 from dataclasses import replace
 
+import pytest
 import torch
-from comparing import SMALL
+from comparing import BIGGAN, PROGAN, SMALL
+from torch.nn import functional as F
 
+from panda.comparison import compare
 from panda.comparison.background import measure_depths, measure_removal
+from panda.comparison.report import write
 from panda.factorize import fit
+from panda.factors import Factors
 from panda.metrics.parsing import CLASSES
-from panda.remove import object_parts
 
 
 def test_a_planted_background_is_found_at_its_depth(tiny, monkeypatch):
@@ -41,5 +47,42 @@ def test_a_planted_background_is_found_at_its_depth(tiny, monkeypatch):
 def test_removal_of_the_object_changes_it_more_than_the_rest(tiny):
     factors = fit(tiny, "b", parts=4, seeds=range(60))
     cleared = measure_removal(tiny, factors, SMALL, None)
-    assert cleared.parts == tuple(object_parts(factors))
     assert cleared.inside > cleared.outside > 0
+
+
+def test_classes_of_one_generator_are_compared_on_a_page_of_background(tmp_path):
+    name, small = "biggan-ajbrock/state_dict.safetensors", replace(SMALL, levels=(2,))
+    given = [f"{BIGGAN}@0-2", BIGGAN, PROGAN, f"{BIGGAN}@10000", f"{PROGAN}@0"]
+    found = compare(given, tmp_path / "out", small)
+    names = [f"{name}@0", f"{name}@1", f"{name}@2", name, "proggan-genforce/checkpoint.pth"]
+    assert [one.name for one in found.generators] == names
+    assert [one.label for one in found.generators] == [0, 1, 2, None, None]
+    reasons = {failure.name: failure.reason for failure in found.failures}
+    assert "but 10000 was given" in reasons[f"{name}@10000"]
+    assert "has no classes, but label 0" in reasons["proggan-genforce/checkpoint.pth@0"]
+
+    (kinship,) = found.kinships
+    assert (kinship.generator, kinship.labels) == (BIGGAN, (0, 1, 2, None))
+    places = [tmp_path / "out/generators" / one.entry.folder for one in found.generators]
+    factors = [Factors.load(place / "level-2/factors") for place in places]
+    assert [one.config["label"] for one in factors] == [0, 1, 2, None, None]
+    likeness = F.cosine_similarity(factors[0].background, factors[1].background, dim=0)
+    assert kinship.likeness[0][1] == pytest.approx(float(likeness), abs=1e-5)
+    assert all(row[k] == pytest.approx(1) for k, row in enumerate(kinship.likeness))
+
+    report = write(found, tmp_path / "out").read_text()
+    page = (tmp_path / "out/background.html").read_text()
+    title = f"Background of the classes of {name} at 1/2"
+    for text in (report, page, (tmp_path / "out/results.md").read_text()):
+        assert title in text and "Background at a glance" in text and f"{name}@2" in text
+    assert "<th>all classes</th>" in page and "<svg" in page and "Matched" not in page
+    assert "http" not in re.sub(r'src="data:[^"]*"', "", page)
+    kept = json.loads((tmp_path / "out/results.json").read_text())
+    assert kept["kinships"][0]["labels"] == [0, 1, 2, None]
+    assert compare(given, tmp_path / "out", small) == found  # nothing is measured again
+
+
+def test_generators_with_one_class_have_no_kin(tmp_path):
+    found = compare([f"{BIGGAN}@1"], tmp_path / "out", replace(SMALL, levels=(2,)))
+    assert found.kinships == ()
+    assert "Background of the classes" not in write(found, tmp_path / "out").read_text()

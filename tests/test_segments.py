@@ -38,10 +38,6 @@ def test_masks_areas_classes_and_features():
     assert found[0] == pytest.approx(1 / 3) and math.isnan(found[1])
     with pytest.raises(PandaError, match="have no overlap"):
         iou(one, other[:, :2])
-    before, after = parser(torch.zeros(1, 3, 4, 4)), parser(torch.zeros(1, 3, 4, 4))
-    after[:, 16:24] = 0
-    assert float(area_gone(before, after, "hair")) == pytest.approx(0.5)
-    assert area_gone(before, after, "hat").isnan().all()
     assert class_drop(torch.tensor([[0.7, 0.3]]), torch.tensor([[0.2, 0.8]])).item() == (
         pytest.approx(0.5)
     )
@@ -49,6 +45,20 @@ def test_masks_areas_classes_and_features():
     assert float(feature_distance(features, features)) == pytest.approx(0, abs=1e-6)
     assert float(feature_distance(features, features.flip(1))) == pytest.approx(1)
     assert (without(torch.ones(2, 3, 4, 4), one)[0, :, :2] == 0).all()
+
+
+def test_the_area_that_is_gone_is_that_of_all_images_together():
+    """An image with a few pixels of an object says little, whatever is there afterwards."""
+    before = torch.tensor([0.3, 0.2, 0.4, 0.1])
+    even = area_gone(before, before / 4)
+    assert torch.allclose(even, torch.tensor(0.75).double())  # and so no spread
+    found = area_gone(before, torch.tensor([0.0, 0.2, 0.1, 0.2]))
+    assert float(found.mean()) == pytest.approx(0.5)
+    left_over = torch.tensor([-0.15, 0.1, -0.1, 0.15]) / 0.25  # after, less half of before
+    assert torch.allclose(found, (0.5 - left_over).double())
+    tiny = area_gone(torch.cat([before, torch.tensor([1e-4])]), torch.tensor([0, 0, 0, 0, 0.1]))
+    assert float(tiny.mean()) == pytest.approx(1 - 0.1 / 1.0001) and float(tiny.std()) < 0.3
+    assert area_gone(torch.zeros(2), torch.tensor([0, 0.1])).isnan().all()
 
 
 def test_localization_and_removal_are_measured(tiny, factors):
@@ -59,6 +69,8 @@ def test_localization_and_removal_are_measured(tiny, factors):
     gone = segments.removal(tiny, factors, parser, classifier, "hair", n=10)
     assert gone["gone"] == [0, 0]  # the stand-in sees the same face whatever happens
     assert gone["stays"][0] > 0 and gone["parts"]
+    whole = segments.removal(tiny, factors, parser, classifier, "object", n=10)
+    assert whole["gone"] == [0, 0] and whole["parts"] is None and whole["class drop"][0] != 0
     with pytest.raises(PandaError, match="no face class 'hairs'"):
         segments.removal(tiny, factors, parser, None, "hairs", 1)
     with pytest.raises(PandaError, match="has any hat"):

@@ -15,7 +15,7 @@ from panda.factors import Factors
 from panda.generator import Generator, State
 from panda.localize import localize, otsu
 from panda.metrics.efficientnet import Classifier
-from panda.metrics.parsing import CLASSES, FaceParser, mask
+from panda.metrics.parsing import CLASSES, FaceParser, mask, share
 from panda.metrics.removal import area_gone, class_drop, feature_distance, iou, without
 from panda.metrics.roir import SIZE, small
 from panda.progress import bar
@@ -115,33 +115,41 @@ def removal(
     what: str,
     n: int,
 ) -> dict[str, Any]:
-    """What removing the parts that cover a class does, over ``n`` images that have it.
+    """What removing the parts that cover a class, or ``"object"``, does, over ``n`` images.
 
-    ``gone`` is the share of its parsed area that disappears; ``stays`` is the distance of the
-    classifier's features where the object was not; ``class drop`` is the fall of the probability
-    of the class that the whole image was. Raises `PandaError` for a class that there is not, and
-    where no part covers it.
+    The object is all that face parsing does not call background; without naming parts, it is
+    removed where the background's detector sees it. ``gone`` is the share of its parsed area that disappears (`area_gone`); ``stays`` is the
+    distance of the classifier's features where the object was not; ``class drop`` is the fall of
+    the probability of the class that the whole image was. Raises `PandaError` for a class that
+    there is not, and where none of the images that were looked at has it.
     """
-    if what not in CLASSES:
-        raise PandaError(f"there is no face class {what!r}; valid: {', '.join(CLASSES)}")
+    if what not in ("object", *CLASSES):
+        raise PandaError(f"there is no face class {what!r}; valid: object, {', '.join(CLASSES)}")
     factors.check(generator)
-    learn = batches(generator, factors, parser, range(SELECTED, SELECTED + 8))
-    parts = covering(factors, torch.cat([one.parsed for one in learn]), what)
-    rows: dict[str, list[Tensor]] = {"gone": [], "stays": [], "class drop": []}
+    classes, parts = CLASSES[1:], None
+    if what != "object":
+        learn = batches(generator, factors, parser, range(SELECTED, SELECTED + 8))
+        classes = (what,)
+        parts = covering(factors, torch.cat([one.parsed for one in learn]), what)
+    areas: list[Tensor] = []
+    rows: dict[str, list[Tensor]] = {"stays": [], "class drop": []}
     seeds = range(EVALUATED, EVALUATED + n)
     for start in range(0, n, 64):
         for one in batches(generator, factors, parser, seeds[start : start + 64]):
             x = remove(factors, one.state.x, parts)
             after = small(generator.tail(one.state.with_features(x), factors.layer.name))
-            rows["gone"].append(area_gone(one.parsed, parser(after), what))
+            areas.append(
+                torch.stack([share(parsed, *classes) for parsed in (one.parsed, parser(after))])
+            )
             if classifier is not None:
-                inside = mask(one.parsed, what)
+                inside = mask(one.parsed, *classes)
                 kept = [classifier(without(image, inside))[1] for image in (one.before, after)]
                 rows["stays"].append(feature_distance(*kept))
                 seen = [classifier(image)[0] for image in (one.before, after)]
                 rows["class drop"].append(class_drop(*seen))
+    gone = moments(area_gone(*torch.cat(areas, 1)))
     figures = {name: moments(torch.cat(values)) for name, values in rows.items() if values}
-    return {"what": what, "parts": parts, "n": n, **figures}
+    return {"what": what, "parts": parts, "n": n, "gone": gone, **figures}
 
 
 def covering(factors: Factors, parsed: Tensor, what: str) -> list[int]:

@@ -38,7 +38,9 @@ def add_naming(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         verb.add_argument("factors", type=Path, help="a folder written by panda fit")
         verb.add_argument("--n", type=int, default=1000, help="images (%(default)s)")
         if kind == "removal":
-            verb.add_argument("--what", default="hair", help="a face class (%(default)s)")
+            verb.add_argument(
+                "--what", default="hair", help="a face class, or object (%(default)s)"
+            )
         add_device(verb)
     verb = kinds.add_parser("ablations", help="what each choice of a factorization does")
     verb.set_defaults(run=later("benchmark", "run_ablations"))

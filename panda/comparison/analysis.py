@@ -149,7 +149,7 @@ def analyze_level(
         scores=added,
         notes=(*notes, *failed),
     )
-    without = remove(factors, state.x, cleared.parts)
+    without = remove(factors, state.x)
     after = generator.tail(state.with_features(without), layer.name)
     with store.writing(store.level(entry, level)) as work:
         _own(factors, entry).save(work / "factors")

@@ -23,12 +23,11 @@ from panda.errors import PandaError
 from panda.factors import Factors
 from panda.features import Features
 from panda.generator import Generator, Latents, Layer, on_canvas
-from panda.images import resize_map
 from panda.localize import enlarge, otsu
-from panda.metrics.parsing import CLASSES, FaceParser, mask
+from panda.metrics.parsing import CLASSES, FaceParser, mask, share
 from panda.metrics.removal import area_gone, iou
 from panda.metrics.roir import SIZE, small
-from panda.remove import object_parts, remove
+from panda.remove import object_map, remove
 
 BATCH = 8
 
@@ -100,23 +99,22 @@ def measure_depths(
 def measure_removal(
     generator: Generator, factors: Factors, plan: Plan, parser: FaceParser | None
 ) -> Removal:
-    """Give all parts of the object the background appearance, in samples that no fit saw."""
-    parts = object_parts(factors)
-    where = resize_map(object_mask(factors, parts), SIZE)
-    inside, outside, gone = [], [], []
+    """Give the whole object the background appearance, in samples that no fit saw."""
+    inside, outside, areas = [], [], []
     for latents in scored(generator, plan):
         state = generator.head(latents, factors.layer.name)
         before = small(generator.tail(state, factors.layer.name))
-        x = remove(factors, state.x, parts)
+        x = remove(factors, state.x)
         after = small(generator.tail(state.with_features(x), factors.layer.name))
-        changed = change(before, after, where)
+        where = on_canvas(object_map(factors, state.x), factors.layer)
+        changed = change(before, after, enlarge(where, SIZE).cpu())
         inside.append(changed[0])
         outside.append(changed[1])
         if parser is not None:
-            old, new = at_size(parser(before)), at_size(parser(after))
-            gone.append(area_gone(old, new, *CLASSES[1:]))
+            areas.append(torch.stack([share(parser(x), *CLASSES[1:]) for x in (before, after)]))
     changed_inside, changed_outside = (float(torch.cat(x).mean()) for x in (inside, outside))
-    return Removal(tuple(parts), changed_inside, changed_outside, over(gone))
+    gone = over([area_gone(*torch.cat(areas, 1))]) if areas else None
+    return Removal(changed_inside, changed_outside, gone)
 
 
 def over(values: Sequence[Tensor]) -> Moments | None:
@@ -128,17 +126,15 @@ def over(values: Sequence[Tensor]) -> Moments | None:
     return mean, deviation
 
 
-def object_mask(factors: Factors, parts: Sequence[int]) -> Tensor:
-    """Where any of the parts is, ``[H, W]`` in [0, 1] inside the image."""
-    return on_canvas(factors.masks[list(parts)].amax(0, keepdim=True), factors.layer)[0]
-
-
 def change(before: Tensor, after: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean absolute change ``[N]``, a share of the range, inside and outside a map ``[S, S]``."""
+    """Mean absolute change ``[N]``, a share of the range, inside and outside a map.
+
+    ``where`` is ``[S, S]``, or ``[N, S, S]`` with a map for each.
+    """
     difference = (after - before).abs().mean(1).cpu() / 2
     inside, outside = where.clamp(0, 1), (1 - where).clamp(0, 1)
     return tuple(
-        (difference * weight).sum((1, 2)) / weight.sum().clamp_min(1e-9)
+        (difference * weight).sum((1, 2)) / weight.sum((-2, -1)).clamp_min(1e-9)
         for weight in (inside, outside)
     )  # type: ignore[return-value]
 

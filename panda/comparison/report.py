@@ -1,8 +1,8 @@
-"""One page that shows a comparison: what matches, what is lacking, where background lives."""
+"""A comparison as pages: what matches and what is lacking, and where background lives."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -20,12 +20,20 @@ SHOWN = 8
 
 
 def write(comparison: Comparison, out: Path) -> Path:
-    """Write ``results.json``, ``results.md`` and ``report.html``; return the page."""
+    """Write all figures and pages; return the page about everything.
+
+    These are ``results.json``, ``results.md``, ``report.html``, and ``background.html`` with what
+    is there about background factors alone.
+    """
     write_json(out / "results.json", comparison.to_json())
     with staging(out / "results.md") as work:
         work.write_text(tables.markdown(comparison))
-    page = Page("The same questions to every generator", tables.told(comparison.plan))
-    View(comparison, Store(out, comparison.plan), page).draw()
+    store, lead = Store(out, comparison.plan), tables.told(comparison.plan)
+    page = Page("Where generators keep their background", lead)
+    View(comparison, store, page).draw_background()
+    page.save(out / "background.html")
+    page = Page("The same questions to every generator", lead)
+    View(comparison, store, page).draw()
     page.save(out / "report.html")
     return out / "report.html"
 
@@ -43,13 +51,26 @@ class View:
         for matching in self.comparison.matchings:
             self.matching(matching)
         self.background()
-        self.figures()
+        self.figures(tables.tables(self.comparison))
+        self.next_steps()
+
+    def draw_background(self) -> None:
+        """Background factors alone: in figures, in pictures, and at every depth."""
+        self.page.facts(background_facts(self.comparison))
+        *short, every = tables.background(self.comparison)
+        self.figures(short)
+        self.background()
+        self.figures([every])
+
+    def folder(self, one: Analyzed, level: int | None) -> Path:
+        """Where the pictures of an entry's level lie, or those of the whole."""
+        return (
+            self.store.overview(one.entry) if level is None else self.store.level(one.entry, level)
+        )
 
     def picture(self, one: Analyzed, level: int | None, name: str) -> Image.Image:
         """A picture of an entry's, from its folder."""
-        entry = Entry(one.generator, one.label)
-        folder = self.store.overview(entry) if level is None else self.store.level(entry, level)
-        with Image.open(folder / name) as picture:
+        with Image.open(self.folder(one, level) / name) as picture:
             return picture.convert("RGB")
 
     def samples(self) -> None:
@@ -62,9 +83,7 @@ class View:
 
     def names(self, one: Analyzed, level: int | None, kind: str) -> list[str]:
         """The files of numbered pictures, in order."""
-        entry = Entry(one.generator, one.label)
-        folder = self.store.overview(entry) if level is None else self.store.level(entry, level)
-        found = folder.glob(f"{kind}-*.png")
+        found = self.folder(one, level).glob(f"{kind}-*.png")
         return [p.name for p in sorted(found, key=lambda p: int(p.stem.rpartition("-")[2]))]
 
     def matching(self, matching: Matching) -> None:
@@ -101,7 +120,7 @@ class View:
             "Background factors",
             "Background is found without labels: clusters of features that fill the upper corners."
             " Below: where it lives, and for each generator a sample, the map of its detector, the"
-            " map's mask, and the sample with all parts of the object replaced by background.",
+            " map's mask, and the sample with the object replaced by background.",
         )
         generators = self.comparison.generators
         for title, values in (("IoU with parsed background", ious), ("contrast, sd", contrasts)):
@@ -123,19 +142,22 @@ class View:
                     f" {level.removal.outside:.1%}, inside {level.removal.inside:.1%}",
                 )
 
-    def figures(self) -> None:
-        """Every table, and the command that makes more."""
-        for table in tables.tables(self.comparison):
+    def figures(self, shown: Sequence[tables.Table]) -> None:
+        """Tables, a section each."""
+        for table in shown:
             self.page.section(f"Figures: {table.title}", table.about)
             self.page.table(table.head, table.rows)
+
+    def next_steps(self) -> None:
+        """What else was written, and the command that makes more of it."""
         self.page.section(
             "Do it yourself",
-            "Beside this page lie every factorization, the tables (results.md) and every number"
-            " (results.json).",
+            "Beside this page lie one about background alone (background.html), every"
+            " factorization, the tables (results.md) and every number (results.json).",
         )
         one = next((g for g in self.comparison.generators if g.levels), None)
         if one is not None:
-            level = self.store.level(Entry(one.generator, one.label), one.levels[0].level)
+            level = self.store.level(one.entry, one.levels[0].level)
             label = "" if one.label is None else f" --label {one.label}"
             folder = level.relative_to(self.store.folder) / "factors"
             self.page.code(f"panda edit {folder} --edit 0:p0:5sd --seeds 0-3{label} --out edited")
@@ -152,13 +174,30 @@ def facts(comparison: Comparison) -> dict[str, str]:
             same = verdicts.count("same") - len(matching.rows)
             others = len(verdicts) - len(matching.rows)
             found[f"parts at 1/{matching.level} that others have too"] = f"{same} of {others}"
-    best = [(one, depth) for one in comparison.generators if (depth := tables.carrier(one))]
-    measured = [depth.iou[0] for _, depth in best if depth.iou is not None]
+    return found | background_facts(comparison)
+
+
+def background_facts(comparison: Comparison) -> dict[str, str]:
+    """Those about background factors."""
+    found = {}
+    best = [depth for one in comparison.generators if (depth := tables.carrier(one))]
+    measured = [depth.iou[0] for depth in best if depth.iou is not None]
     if measured:
-        found["background IoU at each one's best layer"] = (
-            f"{min(measured):.2f} to {max(measured):.2f}"
-        )
+        found["background IoU at each one's best layer"] = spanned(measured)
+    for level in comparison.plan.levels:
+        removals = [at.removal for one in comparison.generators if (at := one.at(level))]
+        if gone := [removal.gone[0] for removal in removals if removal.gone is not None]:
+            found[f"of the face gone after removal at 1/{level}"] = spanned(gone)
+    for kin in comparison.kinships:
+        pairs = [kin.likeness[i][j] for i in range(len(kin.labels)) for j in range(i)]
+        name = Entry(kin.generator).name
+        found[f"background's likeness between classes of {name} at 1/{kin.level}"] = spanned(pairs)
     return found
+
+
+def spanned(values: Sequence[float]) -> str:
+    """Such as ``0.52 to 0.78``, or one of them where they are the same."""
+    return " to ".join(dict.fromkeys(f"{value:.2f}" for value in (min(values), max(values))))
 
 
 def caption(name: str, match: Match, matching: Matching) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from panda.comparison.plan import Plan
+from panda.comparison.plan import Entry, Plan
 
 Moments = tuple[float, float]
 """Mean and standard deviation over samples."""
@@ -35,12 +35,12 @@ class Appearance:
 
 @dataclass(frozen=True)
 class Removal:
-    """What replacing all parts of the object by background does.
+    """What replacing the object by background does, wherever its detector sees none.
 
-    inside and outside: as of `Appearance`. gone: the share of the parsed face that disappears.
+    inside and outside: mean absolute change there, a share of the range. gone: the share of the
+    parsed face that disappears (`panda.metrics.removal.area_gone`).
     """
 
-    parts: tuple[int, ...]
     inside: float
     outside: float
     gone: Moments | None
@@ -107,6 +107,11 @@ class Analyzed:
     levels: tuple[Level, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def entry(self) -> Entry:
+        """What this was measured of."""
+        return Entry(self.generator, self.label)
+
     def at(self, level: int) -> Level | None:
         """The figures of a level, where this generator has a layer of that size."""
         return next((one for one in self.levels if one.level == level), None)
@@ -164,13 +169,31 @@ class Matching:
 
 
 @dataclass(frozen=True)
+class Kinship:
+    """How alike the background appearances of one generator's classes are at one level.
+
+    labels: the classes that were compared, None for all of them mixed. likeness: the cosines
+    between each two of their appearances, one row a class.
+    """
+
+    level: int
+    generator: str
+    labels: tuple[int | None, ...]
+    likeness: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
 class Comparison:
-    """The plan, what was found of each generator, how they match, and what failed."""
+    """The plan, what was found of each generator, how they match, and what failed.
+
+    kinships: of generators that are there with several classes.
+    """
 
     plan: Plan
     generators: tuple[Analyzed, ...]
     matchings: tuple[Matching, ...]
     failures: tuple[Failure, ...]
+    kinships: tuple[Kinship, ...] = ()
 
     def get(self, name: str) -> Analyzed:
         """The generator of that name; raises `KeyError`."""
@@ -183,7 +206,7 @@ class Comparison:
 
 def level_from(facts: Mapping[str, Any]) -> Level:
     """A level from what `asdict` and JSON made of it; raises `TypeError` or `KeyError`."""
-    removal = {**facts["removal"], "parts": tuple(facts["removal"]["parts"])}
+    removal = facts["removal"]
     changed = {
         "parts": tuple(Part(**part) for part in facts["parts"]),
         "appearances": tuple(Appearance(**one) for one in facts["appearances"]),

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from panda.comparison.analysis import analyze
+from panda.comparison.kinship import kin
 from panda.comparison.matching import match
 from panda.comparison.plan import Entry, Plan, find_entries
 from panda.comparison.results import Analyzed, Comparison, Failure, Matching
@@ -53,7 +54,8 @@ def compare(
     found, failed = collect(entries, plan, store, [one for one in failures if one])
     if not found:
         raise PandaError(f"no generator could be compared: {failed[0].name}: {failed[0].reason}")
-    return Comparison(plan, tuple(found), tuple(match_all(store, plan, found)), tuple(failed))
+    matchings, kinships = match_all(store, plan, found), kin(store, plan, found)
+    return Comparison(plan, tuple(found), tuple(matchings), tuple(failed), tuple(kinships))
 
 
 class Progress:
@@ -172,7 +174,7 @@ def match_all(store: Store, plan: Plan, found: Sequence[Analyzed]) -> list[Match
         these = [(one, at) for one in found if (at := one.at(level)) is not None]
         if len(these) < 2:
             continue
-        maps = {one.name: store.maps(Entry(one.generator, one.label), level) for one, _ in these}
+        maps = {one.name: store.maps(one.entry, level) for one, _ in these}
         parts = {one.name: [part.name for part in at.parts] for one, at in these}
         changed = {
             one.name: [f"{at.parts[a.part].name}: p{a.axis}" for a in at.appearances]

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from panda.comparison.plan import Plan
-from panda.comparison.results import Analyzed, Comparison, Depth, Level, Match, Matching, Moments
+from panda.comparison.plan import Entry, Plan
+from panda.comparison.results import (
+    Analyzed,
+    Comparison,
+    Depth,
+    Kinship,
+    Level,
+    Match,
+    Matching,
+    Moments,
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,7 @@ class Table:
 def tables(comparison: Comparison) -> list[Table]:
     """Every table, from what was compared to what failed."""
     found = [generators(comparison), *(at_level(comparison, k) for k in comparison.plan.levels)]
-    found += [depths(comparison), *(matched(one) for one in comparison.matchings)]
+    found += [*background(comparison), *(matched(one) for one in comparison.matchings)]
     if comparison.failures:
         found.append(failures(comparison))
     return [table for table in found if table.rows]
@@ -100,42 +109,86 @@ def at_level(comparison: Comparison, level: int) -> Table:
         columns.append((f"hair: {name}", lambda at, k=name: pair(at.hair.get(k))))  # type: ignore[misc]
     for name in _keys(at.scores for _, at in found):
         columns.append((name, lambda at, k=name: _number(at.scores.get(k))))  # type: ignore[misc]
-    cells = [(title, [make(at) for _, at in found]) for title, make in columns]
-    kept = [(title, values) for title, values in cells if any(value != "-" for value in values)]
-    rows = [(name, *(values[row] for _, values in kept)) for row, (name, _) in enumerate(found)]
+    head = ("generator", *(title for title, _ in columns))
+    rows = [(name, *(make(at) for _, make in columns)) for name, at in found]
     about = (
         "loss: share of the features' energy that the factors leave. Edits: mean change of pixels"
-        " inside the part over that outside. Removed: all parts of the object give way to"
-        " background; changes are shares of the range. IoU and gone: mean ± sd over samples."
+        " inside the part over that outside. Removed: the object gives way to"
+        " background; changes are shares of the range. IoU: mean ± sd over samples. Gone: the"
+        " share of the parsed area of all samples together, ± the sd of what single ones differ by."
     )
-    return Table(
-        f"At 1/{level} of the image", about, ("generator", *(k for k, _ in kept)), tuple(rows)
+    return Table(f"At 1/{level} of the image", about, *_used(head, rows))
+
+
+def background(comparison: Comparison) -> list[Table]:
+    """All about background factors: the best layer of each, classes, and last every layer."""
+    return [summary(comparison), *map(kinship, comparison.kinships), depths(comparison)]
+
+
+MEASURES = ("layer", "side", "of the image", "share", "contrast", "IoU background")
+
+
+def _measured(one: Analyzed, depth: Depth) -> tuple[str, ...]:
+    """The `MEASURES` of a layer."""
+    part = f"1/{one.resolution / depth.size:g}"
+    share, contrast = f"{depth.share:.3f}", f"{depth.contrast:+.2f}"
+    return depth.layer, str(depth.size), part, share, contrast, pair(depth.iou)
+
+
+def summary(comparison: Comparison) -> Table:
+    """Background factors, a row a generator: the layer that carries them best, and removal."""
+    levels, rows = comparison.plan.levels, []
+    for one in comparison.generators:
+        best = carrier(one)
+        row = [one.name, *(_measured(one, best) if best else ["-"] * len(MEASURES))]
+        for at in map(one.at, levels):
+            row += ["-", "-"] if at is None else _removed(at)
+        rows.append(tuple(row))
+    removed = [f"{what}, 1/{k}" for k in levels for what in ("face gone", "inside / outside")]
+    about = (
+        "The layer that carries background best (by IoU, or by contrast without faces), and what"
+        " removal of the whole object does at each level: the share of the parsed face that is"
+        " gone, and the change of pixels inside and outside of its parts."
     )
+    head = ("generator", f"best {MEASURES[0]}", *MEASURES[1:], *removed)
+    return Table("Background at a glance", about, *_used(head, rows))
+
+
+def _removed(at: Level) -> list[str]:
+    """What removal of the whole object does: the face gone, change inside and outside."""
+    return [pair(at.removal.gone), f"{at.removal.inside:.2f} / {at.removal.outside:.2f}"]
 
 
 def depths(comparison: Comparison) -> Table:
     """Where background lives: a row for each layer that was asked."""
-    rows = [
-        (
-            one.name,
-            depth.layer,
-            f"{depth.size}",
-            f"1/{one.resolution / depth.size:g}",
-            f"{depth.share:.3f}",
-            f"{depth.contrast:+.2f}",
-            pair(depth.iou) + (" *" if depth is carrier(one) else ""),
-        )
-        for one in comparison.generators
-        for depth in one.depths
-    ]
-    head = ("generator", "layer", "side", "of the image", "share", "contrast", "IoU background")
+    rows = []
+    for one in comparison.generators:
+        for depth in one.depths:
+            *figures, overlap = _measured(one, depth)
+            star = " *" if depth is carrier(one) else ""
+            rows.append((one.name, *figures, overlap + star))
     about = (
         "share: of the variance of features, what lies along the background appearance. contrast:"
         " standard deviations by which its detector's coordinate is higher on the border than"
         " elsewhere. IoU: of that map, thresholded, with parsed background. *: the layer that"
         " carries it best (by IoU, or by contrast without faces)."
     )
-    return Table("Background at every depth", about, head, tuple(rows))
+    return Table("Background at every depth", about, ("generator", *MEASURES), tuple(rows))
+
+
+def kinship(found: Kinship) -> Table:
+    """How alike the background appearances of a generator's classes are, each with each."""
+    names = ["all classes" if label is None else str(label) for label in found.labels]
+    rows = [
+        (name, *(f"{value:.2f}" for value in row))
+        for name, row in zip(names, found.likeness, strict=True)
+    ]
+    about = (
+        "Cosines between the background appearances of two classes, which share their features:"
+        " 1 is the same direction, and unrelated ones are near 0."
+    )
+    title = f"Background of the classes of {Entry(found.generator).name} at 1/{found.level}"
+    return Table(title, about, ("class", *names), tuple(rows))
 
 
 def carrier(one: Analyzed) -> Depth | None:
@@ -202,6 +255,14 @@ def _ratio(level: Level) -> str:
     """The mean over edits of the change inside over that outside."""
     values = [a.inside / a.outside for a in level.appearances if a.outside > 0]
     return f"{sum(values) / len(values):.1f}" if values else "-"
+
+
+def _used(
+    head: tuple[str, ...], rows: Sequence[tuple[str, ...]]
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Head and rows without the columns in which nobody has anything."""
+    kept = [k for k in range(len(head)) if any(row[k] != "-" for row in rows)]
+    return tuple(head[k] for k in kept), tuple(tuple(row[k] for k in kept) for row in rows)
 
 
 def _keys(found: Iterable[Mapping[str, object]]) -> list[str]:

@@ -7,17 +7,22 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from panda.errors import PandaError
-from panda.metrics.parsing import share
 
 
-def area_gone(before: Tensor, after: Tensor, *names: str) -> Tensor:
-    """The share ``[N]`` of an object's parsed area that is gone; NaN where there was none.
+def area_gone(before: Tensor, after: Tensor) -> Tensor:
+    """The share of an object's parsed area that is gone: the mean of ``[N]``, one an image.
 
-    ``before`` and ``after`` are class maps ``[N, H, W]``, ``names`` the object's classes. Negative
-    where there is more of it than before.
+    ``before`` and ``after`` are its shares ``[N]`` of the images (`panda.metrics.parsing.share`).
+    The mean is one less the total after over the total before, negative where there is more than
+    before: a mean of each image's own ratio would hang on the images with a few pixels of the
+    object, where that is -100 or less. What an image differs by is its area after, less what it
+    had before times the ratio of the totals, in mean areas before. So the standard deviation is 0
+    where the same share is gone from each, and that over the root of N is the standard error of
+    the ratio of totals (linearized). All are NaN where no image has any of the object.
     """
-    old, new = share(before, *names), share(after, *names)
-    return torch.where(old > 0, 1 - new / old.clamp_min(1e-9), torch.nan)
+    before, after = before.double(), after.double()
+    left = after.sum() / before.sum()
+    return 1 - left - (after - left * before) / before.mean()
 
 
 def class_drop(before: Tensor, after: Tensor) -> Tensor:

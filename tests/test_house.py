@@ -14,7 +14,7 @@ RANKS = [
     {"errors", "progress", "seeds", "processes"},
     {"generator", "latent_spaces"},
     {"zoo", "checkpoints", "images", "edit_zoo"},
-    {"features", "statistics", "basis", "samples", "resume", "registry", "factors"}
+    {"background", "features", "statistics", "basis", "samples", "resume", "registry", "factors"}
     | {"hookspecs", "scores"},
     {"solvers"},
     {"edit", "localize", "remove"},

@@ -118,15 +118,17 @@ def removal(
     """What removing the parts that cover a class, or ``"object"``, does, over ``n`` images.
 
     The object is all that face parsing does not call background; without naming parts, it is
-    removed where the background's detector sees it. ``gone`` is the share of its parsed area that disappears (`area_gone`); ``stays`` is the
-    distance of the classifier's features where the object was not; ``class drop`` is the fall of
-    the probability of the class that the whole image was. Raises `PandaError` for a class that
-    there is not, and where none of the images that were looked at has it.
+    removed where the background's detector sees it. ``gone`` is the share of the parsed area that
+    disappears (`area_gone`); ``stays`` is the distance of the classifier's features where the
+    object was not; ``class drop`` is the fall of the probability of the class that the whole image
+    was. Raises `PandaError` for a class that there is not, and where none of the images that were
+    looked at has it.
     """
     if what not in ("object", *CLASSES):
         raise PandaError(f"there is no face class {what!r}; valid: object, {', '.join(CLASSES)}")
     factors.check(generator)
-    classes, parts = CLASSES[1:], None
+    classes: tuple[str, ...] = CLASSES[1:]
+    parts = None
     if what != "object":
         learn = batches(generator, factors, parser, range(SELECTED, SELECTED + 8))
         classes = (what,)
@@ -138,9 +140,8 @@ def removal(
         for one in batches(generator, factors, parser, seeds[start : start + 64]):
             x = remove(factors, one.state.x, parts)
             after = small(generator.tail(one.state.with_features(x), factors.layer.name))
-            areas.append(
-                torch.stack([share(parsed, *classes) for parsed in (one.parsed, parser(after))])
-            )
+            parsed = one.parsed, parser(after)
+            areas.append(torch.stack([share(each, *classes) for each in parsed]))
             if classifier is not None:
                 inside = mask(one.parsed, *classes)
                 kept = [classifier(without(image, inside))[1] for image in (one.before, after)]

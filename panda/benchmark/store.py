@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,8 @@ from panda.edit import Edit
 from panda.errors import PandaError
 from panda.factors import Factors
 from panda.methods.changes import Change, PartChange, StyleChange, WChange, ZChange
-from panda.zoo.cache import is_empty, staging, sweep
+from panda.resume import alone
+from panda.zoo.cache import append, is_empty, staging, sweep
 
 CHOICES = "choices.json"
 DIRECTIONS = "directions.safetensors"
@@ -47,13 +47,7 @@ class Store:
     @contextmanager
     def alone(self, method: str) -> Iterator[None]:
         """Hold a method against other processes of the same benchmark, which wait for it."""
-        try:
-            import fcntl
-        except ImportError:
-            yield
-            return
-        with (self.folder / f".{method}.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with alone(self.folder, f".{method}.lock", wait=True):
             sweep(self.folder / "methods" / method)
             yield
 
@@ -106,14 +100,8 @@ class Store:
             (work / CHOICES).write_text(json.dumps(content, indent=1) + "\n")
 
     def add(self, method: str, edit: str, part: str, rows: list[dict[str, Any]]) -> None:
-        """Append rows, on lines of their own even where a killed process left half of one."""
-        file = self.folder / "rows" / method / f"{edit}.{part}.jsonl"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("a+b") as lines:
-            if lines.tell():
-                lines.seek(-1, os.SEEK_END)
-                lines.write(b"" if lines.read() == b"\n" else b"\n")
-            lines.write("".join(json.dumps(row) + "\n" for row in rows).encode())
+        """Append rows of one process."""
+        append(self.folder / "rows" / method / f"{edit}.{part}.jsonl", rows)
 
     def rows(self, method: str, edit: str) -> dict[int, dict[str, Any]]:
         """All rows so far by seed, of all processes."""

@@ -25,6 +25,10 @@ class MachineError(PandaError):
     """What this machine refused, such as a full disk: the input may be good, and is kept."""
 
 
+class DiskError(MachineError):
+    """A file that could not be written: others in its place cannot be, either."""
+
+
 class PandaWarning(UserWarning):
     """Something was left out, and the rest works: a broken plugin, a name registered twice."""
 

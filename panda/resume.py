@@ -7,7 +7,8 @@ import shutil
 import sys
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from torch import Tensor
 from panda import processes
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.tensors import read_safetensors, save_checkpoint
-from panda.errors import PandaError
+from panda.errors import DiskError, PandaError
 
 SECONDS = 30.0
 """A journal is written so often: no more work is lost."""
@@ -34,14 +35,9 @@ class Journal:
         self._facts = json.loads(json.dumps(dict(facts)))
         name = f"{processes.rank()}-of-{processes.count()}"
         self.samples, self._sums = folder / f"{name}.samples", folder / f"{name}.sums"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if processes.rank() == 0:
-                lock = (folder / "lock").open("w")
-                weakref.finalize(self, lock.close)
-                hold(lock.fileno(), folder)
-        except OSError as error:
-            raise PandaError(f"cannot write to {folder}: {error.strerror}") from error
+        held = ExitStack()
+        weakref.finalize(self, held.close)
+        held.enter_context(alone(folder, f".{processes.rank()}.lock"))
 
     def read(self) -> dict[str, Tensor] | None:
         """What was written last; nothing where that is of another fit, or damaged."""
@@ -92,13 +88,28 @@ def forget(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def hold(file: int, folder: Path) -> None:
-    """Hold a file as long as it is open, where the system can; it lets go when a process ends."""
-    try:
-        import fcntl
+@contextmanager
+def alone(folder: Path, name: str = ".lock", *, wait: bool = False) -> Iterator[None]:
+    """Hold a folder, made where it is none, against other runs that hold it by the same name.
 
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise PandaError(f"another run is at work in {folder}; wait for it, or end it") from None
-    except (ImportError, OSError):
-        pass
+    The system lets go of it when the process ends, however it ends; where files cannot be locked,
+    nothing is held. Raises `PandaError` where another run is at work there, unless it is to wait
+    for that, and where nothing can be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / name).open("w")
+    except OSError as error:
+        raise DiskError(f"cannot write to {folder}: {error.strerror}") from error
+    with file:
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise PandaError(
+                f"another run is at work in {folder}; wait for it, or end it"
+            ) from None
+        except (ImportError, OSError):
+            pass
+        yield

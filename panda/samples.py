@@ -12,7 +12,7 @@ from typing import IO
 import torch
 from torch import Tensor
 
-from panda.errors import MachineError, PandaError
+from panda.errors import DiskError, PandaError
 from panda.zoo.cache import home
 
 MEMORY = 2**28
@@ -111,4 +111,4 @@ def _open(path: Path | None) -> IO[bytes]:
 
 def _cannot_keep(path: Path | None, error: OSError) -> PandaError:
     remedy = "" if path else "; PANDA_HOME may name another folder"
-    return MachineError(f"cannot keep samples in {path or home()}: {error.strerror}{remedy}")
+    return DiskError(f"cannot keep samples in {path or home()}: {error.strerror}{remedy}")

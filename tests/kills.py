@@ -261,7 +261,7 @@ def training(folder: Path) -> Command:
 
     # What it goes on from holds the same numbers, pickled in one way or another; what it draws for
     # people on the way has noise of its own.
-    left = ("out/*state.pt", "out/*samples-*.png")
+    left = ("out/*state.pt", "out/*samples-*.png", "out/*.lock")
     return Command(run, folder, "out", left, grows=True)
 
 

@@ -5,7 +5,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from panda import PandaError, basis, samples, statistics
-from panda.factorize import _facts, reconstruction_loss
+from panda.factorize import _facts, fit, reconstruction_loss
+from panda.factors import TENSORS
 from panda.features import Features
 from panda.resume import Journal, forget
 from panda.solvers.joint import joint
@@ -117,6 +118,29 @@ def test_the_same_call_goes_on(journaled, tiny, capsys):
     assert torch.equal(scatter(found), scatter(gather(features(tiny), 200, 4)))
     forget(journaled.folder)
     assert not journaled.folder.exists()
+
+
+@pytest.mark.parametrize("stop", range(1, 5))
+def test_a_fit_stopped_at_any_writing_ends_in_the_same_bits(stop, tiny, tmp_path, monkeypatch):
+    def fitted(folder):
+        return fit(tiny, "c", parts=2, seeds=range(40), resume=tmp_path / folder)
+
+    monkeypatch.setattr("panda.resume.SECONDS", -1.0)
+    undisturbed, write, left = fitted("undisturbed"), Journal.write, [None] * stop
+
+    def stopped(journal, tensors):
+        write(journal, tensors)
+        left.pop()
+        if not left:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Journal, "write", stopped)
+        fitted("stopped")
+    resumed = fitted("stopped")
+    assert resumed.config["trace"] == undisturbed.config["trace"]
+    for name in TENSORS:
+        assert torch.equal(getattr(resumed, name), getattr(undisturbed, name)), name
 
 
 @pytest.mark.parametrize("options", [{"count": 199}, {"truncation": 0.5}, {"batch": 64}])

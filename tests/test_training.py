@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 
 from panda import Latents, create_generator
+from panda.resume import alone
 from training.augment import Augmentation
 from training.codes import principal
+from training.loop import Recipe, Run, train
 from training.mini import export, main
 from training.students import STUDENTS
 
@@ -56,10 +60,34 @@ def test_batches_of_one_and_no_images_are_refused(wrong, monkeypatch, capsys):
     assert "at least one image, and batches of at least two" in capsys.readouterr().err
 
 
+def test_a_run_in_the_folder_of_another_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["mini", "stylegan2", "--folder", str(tmp_path)])
+    monkeypatch.setattr("training.mini.load", lambda *_: pytest.fail("it began"))
+    with (
+        alone(tmp_path / "stylegan2"),
+        pytest.raises(SystemExit, match="another run is at work in .*stylegan2; wait for it"),
+    ):
+        main()
+
+
+def test_a_line_of_the_log_that_a_kill_cut_short_ends_before_the_next_one(tmp_path):
+    class Logged(Run):
+        def __init__(self):
+            self.folder, self.recipe, self.step = tmp_path, Recipe("stylegan2"), 1
+            self.sums, self.seconds, self.started = {"judges": 2.0}, 0.0, 0.0
+
+        def grid(self):
+            """Nothing is trained here."""
+
+    (tmp_path / "log.jsonl").write_text('{"images": 4, "sec')
+    Logged()._log(1)
+    half, line = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert half == '{"images": 4, "sec'
+    assert json.loads(line)["judges"] == 2.0
+
+
 @pytest.mark.download
 def test_a_stopped_run_goes_on_as_if_undisturbed(tmp_path):
-    from training.loop import Recipe, Run, train
-
     faces = torch.randint(0, 256, (40, 3, 64, 64), dtype=torch.uint8)
     codes = torch.randn(40, 512)
 

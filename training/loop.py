@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +16,7 @@ from torch.nn import functional as F
 
 from panda.images import save_picture, sheet, to_picture
 from panda.progress import bar
-from panda.zoo.cache import staging
+from panda.zoo.cache import append, staging
 
 from .augment import Augmentation
 from .captured import Captured
@@ -261,9 +260,7 @@ class Run:
         now = time.monotonic()
         self.seconds, self.started = self.seconds + now - self.started, now
         line = {"images": self.seen, "seconds": round(self.seconds, 1), **losses}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "log.jsonl").open("a") as log:
-            log.write(json.dumps(line) + "\n")
+        append(self.folder / "log.jsonl", [line])
         self.grid()
 
     @property

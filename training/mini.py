@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import torch
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.read import read_checkpoint
 from panda.checkpoints.tensors import save_checkpoint
+from panda.errors import PandaError
+from panda.resume import alone
 from panda.zoo.cache import home, staging
 
 from .codes import load_codes
@@ -42,6 +45,17 @@ def main() -> None:
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.benchmark = True
+    with ExitStack() as held:
+        try:
+            for name in options.architectures:
+                held.enter_context(alone(options.folder / name))
+            _train(options, device)
+        except PandaError as error:
+            raise SystemExit(str(error)) from error
+
+
+def _train(options: argparse.Namespace, device: torch.device) -> None:
+    """All runs, from where they were left, to their ends."""
     faces = load("train", options.faces).to(device)
     codes = load_codes("train", len(faces)).to(device)
     runs = []

@@ -23,7 +23,7 @@ from panda.benchmark.choose import Choice, brightness, choose
 from panda.benchmark.edits import Wanted, find_edits
 from panda.benchmark.faces import Faces, Studio
 from panda.benchmark.store import Store
-from panda.errors import PandaError
+from panda.errors import MachineError, PandaError
 from panda.generator import Generator
 from panda.images import save_picture, to_picture
 from panda.latent_spaces import WSpace, ZSpace
@@ -161,6 +161,8 @@ def _select(bench: Bench, text: str) -> None:
     started, cpu = time.perf_counter(), time.process_time()
     try:
         fitted = find_method(name, settings).fit(generator, bench.studio.regions)
+    except MachineError:
+        raise
     except PandaError as error:
         print(f"{label}: {error}", file=sys.stderr)
         bench.store.keep_choices(label, {}, {"method": method, "reason": str(error)})

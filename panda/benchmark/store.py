@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +15,11 @@ from torch import Tensor
 from panda.benchmark.choose import Choice
 from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.edit import Edit
-from panda.errors import PandaError
+from panda.errors import DiskError, PandaError
 from panda.factors import Factors
 from panda.methods.changes import Change, PartChange, StyleChange, WChange, ZChange
-from panda.zoo.cache import is_empty, staging, sweep
+from panda.resume import alone
+from panda.zoo.cache import append, is_empty, staging, sweep
 
 CHOICES = "choices.json"
 DIRECTIONS = "directions.safetensors"
@@ -49,13 +49,7 @@ class Store:
     @contextmanager
     def alone(self, method: str) -> Iterator[None]:
         """Hold a method against other processes of the same benchmark, which wait for it."""
-        try:
-            import fcntl
-        except ImportError:
-            yield
-            return
-        with (self.folder / f".{method}.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with alone(self.folder, f".{method}.lock", wait=True):
             sweep(self.folder / "methods" / method)
             yield
 
@@ -108,14 +102,8 @@ class Store:
             (work / CHOICES).write_text(json.dumps(content, indent=1) + "\n")
 
     def add(self, method: str, edit: str, part: str, rows: list[dict[str, Any]]) -> None:
-        """Append rows, on lines of their own even where a killed process left half of one."""
-        file = self.folder / "rows" / method / f"{edit}.{part}.jsonl"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("a+b") as lines:
-            if lines.tell():
-                lines.seek(-1, os.SEEK_END)
-                lines.write(b"" if lines.read() == b"\n" else b"\n")
-            lines.write("".join(json.dumps(row) + "\n" for row in rows).encode())
+        """Append rows of one process."""
+        append(self.folder / "rows" / method / f"{edit}.{part}.jsonl", rows)
 
     def rows(self, method: str, edit: str) -> dict[int, dict[str, Any]]:
         """All rows so far by seed, of all processes."""
@@ -133,14 +121,18 @@ class Store:
         """Append Inception's features ``[N, D]`` of images, in half precision.
 
         Each record is a seed and its D features; a file that ends in part of one is cut first.
+        Raises `PandaError` where the file cannot be written.
         """
         file = self.folder / "rows" / f"{of}.{part}.features"
-        file.parent.mkdir(parents=True, exist_ok=True)
         records = np.zeros(len(seeds), _record(features.shape[1]))
         records["seed"], records["features"] = seeds, features.cpu().half().numpy()
-        with file.open("ab") as lines:
-            lines.truncate(lines.tell() // records.itemsize * records.itemsize)
-            lines.write(records.tobytes())
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("ab") as lines:
+                lines.truncate(lines.tell() // records.itemsize * records.itemsize)
+                lines.write(records.tobytes())
+        except OSError as error:
+            raise DiskError(f"cannot write {file}: {error.strerror}") from error
 
     def features(self, of: str, size: int = 2048) -> dict[int, Tensor]:
         """All such features so far by seed, ``[D]`` float32, of all processes."""

@@ -20,7 +20,7 @@ from panda.comparison.pictures import draw_background, draw_parts, draw_samples
 from panda.comparison.plan import Entry, Plan, layer_at, side
 from panda.comparison.results import Analyzed, Level, Moments, Part
 from panda.comparison.store import FIGURES, MAPS, Store, write_json
-from panda.errors import PandaError, told
+from panda.errors import DiskError, PandaError, told
 from panda.factorize import fit
 from panda.factors import Factors
 from panda.generator import Generator, Layer
@@ -38,7 +38,10 @@ Say = Callable[[str], None]
 
 def load(entry: Entry, device: str) -> Generator:
     """The entry's generator, held to its class where it has one."""
-    generator = create_generator(entry.generator, device=device)
+    try:
+        generator = create_generator(entry.generator, device=device)
+    except DiskError as error:  # of the cache, which other generators may not need
+        raise PandaError(str(error)) from error
     return generator if entry.label is None else OneClass(generator, entry.label)
 
 

@@ -20,7 +20,7 @@ from panda.comparison.matching import match
 from panda.comparison.plan import Entry, Plan, find_entries
 from panda.comparison.results import Analyzed, Comparison, Failure, Matching
 from panda.comparison.store import Store
-from panda.errors import PandaError, told
+from panda.errors import DiskError, PandaError, told
 from panda.zoo.cache import check_target
 
 
@@ -37,7 +37,7 @@ def compare(
     ``generators`` are names, patterns (``"mini-*"``), files, and single classes (``"NAME@207"``).
     ``jobs`` processes work on one generator each. The same call goes on where it was stopped. One
     that fails is among the failures of the result, and the others are there. Raises `PandaError`
-    for wrong use, and where every one failed; progress goes to stderr.
+    for wrong use, a full disk, and where every one failed; progress goes to stderr.
     """
     plan, out = plan or Plan(), Path(out)
     if jobs < 1:
@@ -82,10 +82,12 @@ def say(entry: Entry, text: str) -> None:
 def _try(
     entry: Entry, plan: Plan, store: Store, device: str, progress: Progress | None
 ) -> Failure | None:
-    """Analyze one; whatever it raises is a failure of its own."""
+    """Analyze one; whatever it raises is a failure of its own, but for what hits all of them."""
     failure = None
     try:
         analyze(entry, plan, store, device, lambda text: say(entry, text))
+    except DiskError:
+        raise
     except PandaError as error:
         failure = Failure(entry.name, str(error))
     except Exception as error:  # a backend may fail in any way at all
@@ -99,7 +101,10 @@ def _work(pipe: Any, entry: Entry, plan: Plan, out: Path, device: str, threads: 
     """What a process does: one entry, and its failure or None through the pipe."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
-    pipe.send(_try(entry, plan, Store(out, plan), device, None))
+    try:
+        pipe.send(_try(entry, plan, Store(out, plan), device, None))
+    except DiskError as error:
+        pipe.send(error)
 
 
 def _end_with_parent() -> None:
@@ -144,11 +149,14 @@ def _in_processes(
 
 
 def _told_by(pipe: connection.Connection, entry: Entry, code: int | None) -> Failure | None:
+    """What its process found; raises `DiskError` where that met one."""
     try:
-        failure: Failure | None = pipe.recv()
+        found: Failure | DiskError | None = pipe.recv()
     except EOFError:
         return Failure(entry.name, f"its process was lost (exit code {code})")
-    return failure
+    if isinstance(found, DiskError):
+        raise found
+    return found
 
 
 def collect(

@@ -16,7 +16,7 @@ from panda.checkpoints.tensors import load_tensors
 from panda.comparison.plan import Entry, Plan
 from panda.comparison.results import Analyzed, Level, analyzed_from, level_from
 from panda.errors import PandaError
-from panda.resume import hold
+from panda.resume import alone
 from panda.zoo.cache import is_empty, staging, sweep
 
 MAPS = "maps.safetensors"
@@ -49,8 +49,7 @@ class Store:
 
         Raises `PandaError` where another run is at work in it.
         """
-        with (self.folder / ".lock").open("w") as lock:
-            hold(lock.fileno(), self.folder)
+        with alone(self.folder):
             sweep(self.folder / "plan.json")
             for name in (".level-*.*", ".overview.*"):
                 for leftover in self.folder.glob(f"generators/*/{name}"):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from panda.errors import MachineError, PandaError
+from panda.errors import DiskError, PandaError
 
 
 def home() -> Path:
@@ -36,7 +38,7 @@ def workspace() -> Iterator[Path]:
         home().mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(prefix=".fetch-", dir=home())
     except OSError as error:
-        raise MachineError(f"cannot write to {home()}: {error.strerror}") from error
+        raise DiskError(f"cannot write to {home()}: {error.strerror}") from error
     with folder as name:
         yield Path(name)
 
@@ -59,7 +61,7 @@ def lock() -> Iterator[None]:
         home().mkdir(parents=True, exist_ok=True)
         file = (home() / ".lock").open("w")
     except OSError as error:
-        raise MachineError(f"cannot write to {home()}: {error.strerror}") from error
+        raise DiskError(f"cannot write to {home()}: {error.strerror}") from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -116,8 +118,10 @@ def staging(target: Path) -> Iterator[Path]:
             _swap(work, target, folder / "replaced")
         else:
             work.replace(target)
+    except DiskError as error:  # of something inside, told by the name it was to have
+        raise DiskError(str(error).replace(str(work), str(target))) from error
     except OSError as error:
-        raise MachineError(f"cannot write {target}: {error.strerror or error}") from error
+        raise DiskError(f"cannot write {target}: {error.strerror or error}") from error
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -190,6 +194,23 @@ def _swap(new: Path, target: Path, aside: Path) -> None:
     except BaseException:
         aside.rename(target)
         raise
+
+
+def append(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Add rows of JSON to a file, each on a line of its own.
+
+    They are so even where a killed process or a full disk has left half of one, which those who
+    read them pass over. Raises `PandaError` where the file cannot be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a+b") as lines:
+            if lines.tell():
+                lines.seek(-1, os.SEEK_END)
+                lines.write(b"" if lines.read() == b"\n" else b"\n")
+            lines.write("".join(json.dumps(row) + "\n" for row in rows).encode())
+    except OSError as error:
+        raise DiskError(f"cannot write {file}: {error.strerror}") from error
 
 
 def check_target(target: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from golden_files import FOLDER
+from PIL import Image
 from torch.nn.functional import adaptive_avg_pool2d
 
 from panda import PandaError, create_generator
@@ -73,6 +74,8 @@ def test_figures_tables_pictures_and_resuming(tmp_path, capsys):
     sets = [torch.stack([*rows.values()]) for rows in kept]
     assert bright["fid"][0] == pytest.approx(set_distance(*sets)) and bright["fid"][0] > 0
     assert len(list((out / "pictures" / "eyes" / "panda").glob("*.png"))) >= 2
+    with Image.open(out / "overview.png") as overview:
+        assert overview.size == (4 * 160 + 3 * 2, 2 * 160 + 2)
     page = (out / "report.html").read_text()
     assert "open_mouth: the same faces" in page and "ROIR" in page
 

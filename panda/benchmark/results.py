@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from panda.benchmark.locality import CONTROLS, Bench
+from panda.images import save_picture, sheet
 from panda.metrics.fid import set_distance
 from panda.report.page import Figure, Page
 from panda.zoo.cache import staging
@@ -28,6 +29,9 @@ PAPER = {
 """ROIR in the paper's Table 1: eyes, nose, open mouth, smile; its regions and its generator."""
 
 PAPER_EDITS = ("eyes", "nose", "open_mouth", "smile")
+
+THUMB = 160
+"""Pixels of a picture in the overview."""
 
 MEASURES = {
     "roir": "ROIR",
@@ -152,7 +156,7 @@ def _line(cells: list[str]) -> str:
 
 
 def write(bench: Bench) -> Path:
-    """Write results.json, results.md and report.html; return the page's path."""
+    """Write results.json, results.md, overview.png and report.html; return the page's path."""
     summary, folder = summarize(bench), bench.store.folder
     for name, text in (
         ("results.json", json.dumps(summary, indent=1) + "\n"),
@@ -160,9 +164,29 @@ def write(bench: Bench) -> Path:
     ):
         with staging(folder / name) as work:
             work.write_text(text)
+    if rows := _overview(bench):
+        save_picture(sheet(rows, gap=2), folder / "overview.png")
     page = _page(bench, summary)
     page.save(folder / "report.html")
     return folder / "report.html"
+
+
+def _overview(bench: Bench) -> list[list[Image.Image]]:
+    """A row for each edit: a face of its own before, and under every method."""
+    rows = []
+    for number, edit in enumerate(bench.wanted):
+        folder = bench.store.folder / "pictures" / edit
+        seeds = sorted(path.name for path in (folder / "before").glob("*.png"))
+        if seeds:
+            seed, names = seeds[number % len(seeds)], ("before", *bench.labels)
+            files = [folder / name / seed for name in names]
+            rows.append([_thumb(file) for file in files if file.is_file()])
+    return rows
+
+
+def _thumb(file: Path) -> Image.Image:
+    with Image.open(file) as picture:
+        return picture.convert("RGB").resize((THUMB, THUMB), Image.Resampling.LANCZOS)
 
 
 def _page(bench: Bench, summary: Mapping[str, Any]) -> Page:

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from panda import Latents, create_generator
+from panda.checkpoints.read import read_checkpoint
 from panda.resume import alone
 from training.augment import Augmentation
 from training.codes import principal
 from training.loop import Recipe, Run, train
-from training.mini import export, main
+from training.mini import export, main, mean_weights
 from training.students import STUDENTS
 
 
@@ -58,6 +59,24 @@ def test_batches_of_one_and_no_images_are_refused(wrong, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         main()
     assert "at least one image, and batches of at least two" in capsys.readouterr().err
+
+
+def test_a_polish_begins_from_the_mean_of_earlier_runs(tmp_path, monkeypatch, capsys):
+    torch.manual_seed(0)
+    first, second = STUDENTS["stylegan3"](), STUDENTS["stylegan3"]()
+    files = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    for student, file in zip((first, second), files, strict=True):
+        export(student, file)
+    mean = mean_weights(files)
+    first.network.load_state_dict(mean)
+    name = "mapping.fc0.weight"
+    expected = [read_checkpoint(file).tensors[name].float() for file in files]
+    torch.testing.assert_close(mean[name].float(), sum(expected) / 2, atol=1e-3, rtol=1e-3)
+
+    monkeypatch.setattr("sys.argv", ["mini", "stylegan3", "--polish"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "--polish needs --start" in capsys.readouterr().err
 
 
 def test_a_run_in_the_folder_of_another_is_refused(tmp_path, monkeypatch):

@@ -32,7 +32,7 @@ OUTSIDE = 20.0
 """Weight of the penalty on colors outside of [-1, 1]."""
 
 LEFT = 0.1
-"""Rates of learning and the pull of the examples fall to this share."""
+"""Rates of learning and the pull of the examples fall to this share by the end."""
 
 LOGS = 10
 """Log lines, grids and checkpoints of a run."""
@@ -56,8 +56,10 @@ class Recipe:
     heard: int = 500
     """The judges learn for so many steps before they are fully heard: new ones only do harm."""
     pull: float = 30.0
-    """Weight of resembling the examples beside the judges; with little, all faces become one. It
-    falls while the judges teach: examples alone give faces without detail."""
+    """Weight of resembling the examples beside the judges; with little, all faces become one."""
+    pull_left: float = LEFT
+    """The pull falls to this share while the judges teach: examples alone give faces without
+    detail."""
     average_over: int = 625
     """Steps after which the average of the weights has forgotten half; less at the start."""
     settle: float = 0.125
@@ -165,7 +167,7 @@ class Run:
         after = self.step - recipe.examples
         self.heard.fill_(min(1.0, after / recipe.heard))
         done = after / max(self.steps - recipe.examples, 1)
-        self.pull.fill_(recipe.pull * (1 - (1 - LEFT) * done))
+        self.pull.fill_(recipe.pull * (1 - (1 - recipe.pull_left) * done))
 
     def _draw(self) -> tuple[Tensor, Tensor, Tensor | None]:
         """Faces, their codes and their classes."""

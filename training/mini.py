@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.read import read_checkpoint
@@ -27,6 +29,9 @@ from .students import STUDENTS, Student
 
 WEIGHTS, FACTS = "generator.safetensors", "run.json"
 
+POLISH: dict[str, Any] = {"judges_rate": 1e-4, "pull": 60.0, "pull_left": 1.0, "settle": 1.0}
+"""A recipe's ending where too few faces are whole: judges that are heard late and learn slowly."""
+
 
 def main() -> None:
     """Read the command line, train, write the generators."""
@@ -37,8 +42,19 @@ def main() -> None:
     parser.add_argument("--faces", type=int, help="train on the first so many faces only")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--folder", type=Path, default=home() / "training")
-    parser.add_argument("--start", type=Path, help="folder of earlier runs to begin from")
+    parser.add_argument(
+        "--start",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="folders of earlier runs, to begin from the mean of their weights",
+    )
+    parser.add_argument(
+        "--polish", action="store_true", help="after --start: low rates, a strong pull"
+    )
     options = parser.parse_args()
+    if options.polish and not options.start:
+        parser.error("--polish needs --start: it ends a training and begins none")
     if options.images < 1 or options.batch < 2:
         parser.error("expected at least one image, and batches of at least two")
     device = torch.device(options.device)
@@ -63,13 +79,14 @@ def _train(options: argparse.Namespace, device: torch.device) -> None:
         student = STUDENTS[name]
         # A larger batch has less noise: its rate grows with the root of its size.
         rate = student.learning_rate * (options.batch / 16) ** 0.5
-        before = options.start / name if options.start else None
-        examples = student.examples if before is None else 0
+        examples = 0 if options.start else student.examples
         recipe = Recipe(name, options.images, options.batch, rate, examples=examples)
+        if options.polish:
+            recipe = replace(recipe, rate=0.3 * rate, **POLISH)
         labels = load_labels("train", len(faces)) if student.classes else None
         run = Run(recipe, options.folder / name, device, faces, codes, labels)
-        if before and not run.step:
-            run.begin(read_checkpoint(before / WEIGHTS).tensors)
+        if options.start and not run.step:
+            run.begin(mean_weights([folder / name / WEIGHTS for folder in options.start]))
         runs.append(run)
     train(runs)
     for run in runs:
@@ -80,13 +97,21 @@ def _train(options: argparse.Namespace, device: torch.device) -> None:
             "recipe": asdict(run.recipe),
         }
         if options.start:
-            facts["before"] = json.loads(
-                (options.start / run.recipe.architecture / FACTS).read_text()
-            )
-            facts["images"] += facts["before"]["images"]
-            facts["faces"] = max(facts["faces"], facts["before"]["faces"])
+            files = [folder / run.recipe.architecture / FACTS for folder in options.start]
+            facts["before"] = [json.loads(file.read_text()) for file in files]
+            facts["images"] += max(one["images"] for one in facts["before"])
+            facts["faces"] = max(facts["faces"], *(one["faces"] for one in facts["before"]))
         with staging(run.folder / FACTS) as path:
             path.write_text(json.dumps(facts, indent=1) + "\n")
+
+
+def mean_weights(files: Sequence[Path]) -> dict[str, Tensor]:
+    """The mean of generators of one training, which is better than most of them alone."""
+    found = [read_checkpoint(file).tensors for file in files]
+    return {
+        name: torch.stack([tensors[name].double() for tensors in found]).mean(0).to(value.dtype)
+        for name, value in found[0].items()
+    }
 
 
 def export(student: Student, path: Path) -> None:

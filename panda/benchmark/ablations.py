@@ -100,7 +100,7 @@ def ablate(
             yield row("samples", str(number), fitted(seeds=range(number)))
         yield row("solver", "joint", fitted())
         rule = fitted(solver="paper", steps=steps, learning_rate=_rate(held(layer)))
-        yield row("solver", f"paper's rule, {steps} steps from a random start", rule)
+        yield row("solver", f"paper's rule, {steps} steps", rule)
         yield from _started(generator, layer, count, most, held(layer))
         yield from _free(generator, layer, count, most, held(layer))
         yield _refined(fitted()(), held(layer))

@@ -148,7 +148,7 @@ def summary(comparison: Comparison) -> Table:
     about = (
         "The layer that carries background best (by IoU, or by contrast without faces), and what"
         " removal of the whole object does at each level: the share of the parsed face that is"
-        " gone, and the change of pixels inside and outside of its parts."
+        " gone, and the change of pixels inside and outside of it."
     )
     head = ("generator", f"best {MEASURES[0]}", *MEASURES[1:], *removed)
     return Table("Background at a glance", about, *_used(head, rows))

@@ -47,7 +47,7 @@ def test_refined_parts_equal_the_released_codes(expected, steps):
 def test_an_edit_direction_equals_the_released_codes(expected):
     A, P = expected["Uc_100"], expected["Us_100"]
     empty = torch.zeros(16, 4)
-    factors = Factors("golden", Layer("4", 32, 8, 8), A, P, empty, empty, empty, empty, empty, {})
+    factors = Factors("golden", Layer("4", 32, 8, 8), A, P, *[empty] * 6, {})
     change = direction(factors, [Edit((0, 2), 1, 5.0)])
     assert (change - expected["edit_direc"]).abs().max() < 1e-5
 

@@ -145,8 +145,7 @@ def any_factors(draw):
         tensor(rank, parts),
         tensor(parts, own, channels),
         tensor(parts, own),
-        tensor(channels),
-        tensor(channels),
+        *(tensor(channels) for _ in range(3)),
         draw(st.dictionaries(st.text(max_size=5).map(lambda name: f"x{name}"), plain, max_size=4)),
     )
 

@@ -187,7 +187,8 @@ def edit_zoo() -> dict[str, NamedEdit]:
 
 def is_file(name: str) -> bool:
     """Whether a generator is meant by its file and not by its name."""
-    return name not in cards() and (os.sep in name or Path(name).exists())
+    # pathlib raises for a text too long to name a file.
+    return name not in cards() and (os.sep in name or os.path.exists(name))  # noqa: PTH110
 
 
 def recognize(checkpoint: Checkpoint) -> tuple[str, Architecture]:

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 import torch
 from conftest import TinyGenerator
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from panda import Layer, PandaError, create_generator, list_generators, processes
@@ -204,6 +204,7 @@ def tiny_factors(tiny):
 
 @MANY
 @given(st.text())
+@example("too long for a file" * 20)
 def test_any_text_is_a_generator_or_is_refused(text):
     for call in (find_card, create_generator):
         try:

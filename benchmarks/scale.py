@@ -34,7 +34,7 @@ from torch import distributed
 
 from panda import create_generator, processes
 from panda.basis import find_basis
-from panda.factorize import fit
+from panda.factorize import describe, fit
 from panda.features import Features
 from panda.samples import Samples
 from panda.solvers.joint import joint
@@ -118,14 +118,22 @@ def basis_seconds(features, components):
     return taken * fit / count, taken
 
 
-def solving_seconds(found, channels, parts):
-    """CPU seconds of solving, and what each further sample adds: the same ones are taken again."""
-    _, few = cpu_seconds(lambda: joint(found, channels, parts))
+def solving_seconds(found, layer, parts):
+    """CPU seconds of solving and describing, and what each further sample adds.
+
+    The same samples are taken again.
+    """
+
+    def solve(statistics):
+        solution = joint(statistics, layer.channels, parts)
+        return describe("", layer, solution, statistics, {})
+
+    _, few = cpu_seconds(lambda: solve(found))
     more = Samples(AGAIN * found.count, found.samples.row, found.basis.device)
     for block in AGAIN * list(found.samples):
         more.append(block)
     many = replace(found, samples=more, count=AGAIN * found.count, energy=AGAIN * found.energy)
-    _, all_of_them = cpu_seconds(lambda: joint(many, channels, parts))
+    _, all_of_them = cpu_seconds(lambda: solve(many))
     return few, max(0.0, all_of_them - few) / (many.count - found.count)
 
 
@@ -149,7 +157,7 @@ def layers(options):
         _, head = cpu_seconds(lambda features=features: [None for _ in features])
         found, sampling = cpu_seconds(lambda f=features, p=parts: gather(f, len(f.seeds), p))
         basis, here = basis_seconds(features, found.basis.shape[1])
-        solving, more = solving_seconds(found, layer.channels, parts)
+        solving, more = solving_seconds(found, layer, parts)
         keeping = max(0.0, sampling - here - head) / count
         head, once = head / count, basis + solving
         hours.append((once + (head + keeping + more) * MANY) / 3600)

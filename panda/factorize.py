@@ -134,15 +134,11 @@ def describe(
 
 
 def _background(statistics: Statistics, layer: Layer) -> Background:
-    """The background, of the first samples; they are the first process's."""
-    none = torch.zeros_like(statistics.mean[:, 0])
-    found = Background(none, none)
-    if processes.rank() == 0:
-        block = next(iter(statistics.samples))[:SAMPLES]
-        basis = pooled(statistics.basis.T.reshape(-1, layer.height, layer.width), layer)
-        features = (block @ basis.flatten(1)).view(*block.shape[:2], *basis.shape[1:])
-        found = find_background(features)
-    return Background(*map(processes.from_first, (found.appearance, found.detector)))
+    """The background, as the first samples show it."""
+    samples = statistics.first(SAMPLES)
+    basis = pooled(statistics.basis.T.reshape(-1, layer.height, layer.width), layer)
+    features = (samples @ basis.flatten(1)).view(*samples.shape[:2], *basis.shape[1:])
+    return find_background(features)
 
 
 def _pooled_scatter(statistics: Statistics, weights: Tensor) -> Tensor:

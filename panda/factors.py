@@ -199,7 +199,7 @@ class Factors:
         if tensors.keys() != set(TENSORS):
             raise PandaError(
                 f"{folder / WEIGHTS} has tensors {', '.join(sorted(tensors))}, expected"
-                f" {', '.join(sorted(TENSORS))}"
+                f" {', '.join(sorted(TENSORS))}; fit the factors again"
             )
         factors = Factors(generator, layer, config=config, **tensors)
         factors._validate(folder)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from panda.background import border_mask
+from panda.errors import PandaError
 from panda.factors import Factors, scale_parts
 from panda.generator import Generator, Latents, Layer, on_canvas
 from panda.localize import otsu
@@ -60,8 +61,11 @@ def remove(
 
     There, each sample's features give way to those of its own border, moved along the background
     appearance. ``refined`` parts ``[N, S, R_S]`` replace the global ones; without ``parts`` the
-    object is what each sample's `object_map` says. Raises `PandaError` for parts out of range.
+    object is what each sample's `object_map` says. Raises `PandaError` for an empty list of parts
+    and for parts out of range.
     """
+    if parts is not None and not parts:
+        raise PandaError("no parts were given to remove; leave them out for the whole object")
     background, _ = factors.vector("bg", parts or ())
     background = background.to(features)
     if parts is None:

@@ -80,6 +80,21 @@ class Statistics:
                 total.add(term)
         return tuple(total.result().cpu() for total in totals)
 
+    def first(self, count: int) -> Tensor:
+        """The first ``count`` samples, or all of fewer, ``[N, C, K]``: the same on every process.
+
+        Whose they are depends on the batches and on the number of processes.
+        """
+        held = torch.zeros(min(count, self.count), *self.samples.row).to(self.basis)
+        sizes = self.samples.lengths if processes.rank() == 0 else [0]
+        size = int(processes.add([torch.tensor(sizes[:1])])[0])
+        for number, block in enumerate(self.samples):
+            start = (number * processes.count() + processes.rank()) * size
+            if start >= len(held):
+                break
+            held[start : start + len(block)] = block[: len(held) - start]
+        return processes.add([held])[0]
+
     def project(self, axes: Tensor, components: Tensor) -> Statistics:
         """The same in fewer dimensions, float64: channel axes ``[C, R]``, spatial ``[K, L]``."""
         axes, components = axes.to(self.basis), components.to(self.basis)

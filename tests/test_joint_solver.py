@@ -61,13 +61,16 @@ def test_it_beats_the_paper_rule_and_random_starts(tiny, monkeypatch):
     assert ours <= min(losses) + 1e-3
 
 
-@pytest.mark.parametrize("batch", [1, 7, 64])
+@pytest.mark.parametrize("batch", [1, 7, 17, 64])
 def test_the_batch_size_changes_nothing(tiny, batch):
     whole = fit(tiny, "c", parts=6, seeds=range(200), batch=200)
     pieces = fit(tiny, "c", parts=6, seeds=range(200), batch=batch)
     assert (whole.parts - pieces.parts).abs().max() < 1e-4
     assert (whole.appearances - pieces.appearances).abs().max() < 1e-3
     assert whole.loss == pytest.approx(pieces.loss, abs=3e-6)
+    for name in ("background", "background_detector"):
+        one, other = getattr(whole, name), getattr(pieces, name)
+        assert (one - other).abs().max() < 1e-3 * one.abs().max()
 
 
 def test_layers_larger_than_the_basis_are_compressed_without_harm(tiny):

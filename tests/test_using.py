@@ -152,6 +152,8 @@ def test_removal_paints_the_background_of_the_sample_inside_the_part_alone(facto
     assert remove_images(tiny, factors, tiny.sample([4]), [0, 1]).shape == (1, 3, 16, 16)
     with pytest.raises(PandaError, match="parts 0 to 3"):
         remove(factors, x, [9])
+    with pytest.raises(PandaError, match="no parts were given"):
+        remove(factors, x, [])
 
 
 def test_without_parts_the_whole_object_goes_and_the_background_stays(factors, tiny):

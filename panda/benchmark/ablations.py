@@ -16,12 +16,12 @@ from panda.errors import PandaError
 from panda.factorize import fit, reconstruction_loss
 from panda.factors import Factors, scale_parts
 from panda.features import Features
-from panda.generator import Generator
+from panda.generator import Generator, Layer
 from panda.report.page import Page
 from panda.solvers.joint import joint
 from panda.solvers.quartic import Quartic, descend_parts
 from panda.solvers.refine import refine_parts
-from panda.statistics import gather
+from panda.statistics import Statistics, gather
 from panda.zoo.cache import staging
 
 HELD_OUT = 1_000_000
@@ -101,8 +101,11 @@ def ablate(
         yield row("solver", "joint", fitted())
         rule = fitted(solver="paper", steps=steps, learning_rate=_rate(held(layer)))
         yield row("solver", f"paper's rule, {steps} steps", rule)
-        yield from _started(generator, layer, count, most, held(layer))
-        yield from _free(generator, layer, count, most, held(layer))
+        started = time.process_time()
+        statistics = gather(Features(generator, place, range(most)), most, count)
+        gathered = time.process_time() - started
+        yield from _started(statistics, place, count, held(layer), gathered)
+        yield from _free(statistics, place, count, held(layer), gathered)
         yield _refined(fitted()(), held(layer))
 
     return list(rows())
@@ -115,13 +118,12 @@ def _rate(features: list[Tensor]) -> float:
 
 
 def _started(
-    generator: Generator, layer: str, parts: int, samples: int, held: list[Tensor]
+    statistics: Statistics, place: Layer, parts: int, held: list[Tensor], gathered: float
 ) -> Iterator[Row]:
-    """The joint solver from random parts, as the paper's rule begins."""
-    place = generator.layer(layer)
-    started = time.process_time()
-    statistics = gather(Features(generator, place, range(samples)), samples, parts)
-    gathered = time.process_time() - started
+    """The joint solver from random parts, as the paper's rule begins.
+
+    ``gathered`` are the CPU seconds that the statistics took.
+    """
     for seed in range(3):
         draw = torch.Generator().manual_seed(seed)
         start = torch.rand(place.positions, parts, generator=draw)
@@ -133,12 +135,10 @@ def _started(
 
 
 def _free(
-    generator: Generator, layer: str, parts: int, samples: int, held: list[Tensor]
+    statistics: Statistics, place: Layer, parts: int, held: list[Tensor], gathered: float
 ) -> Iterator[Row]:
     """An orthonormal A, for which G is the identity; and with it parts that may be negative."""
-    place = generator.layer(layer)
     started = time.process_time()
-    statistics = gather(Features(generator, place, range(samples)), samples, parts)
 
     def terms(z: Tensor) -> tuple[Tensor]:
         flat = z.flatten(0, 1)
@@ -146,7 +146,7 @@ def _free(
 
     basis = statistics.basis.double().cpu()
     scatter = statistics.sum(terms)[0].double().cpu() / statistics.energy
-    gathered = time.process_time() - started
+    gathered += time.process_time() - started
     free = basis @ torch.linalg.eigh(scatter)[1][:, -parts:]
     started = time.process_time()
     bound = descend_parts(Quartic(scatter, scatter, basis), free.abs(), 1e-9, 2000)

@@ -136,12 +136,13 @@ class Store:
 
     def features(self, of: str, size: int = 2048) -> dict[int, Tensor]:
         """All such features so far by seed, ``[D]`` float32, of all processes."""
-        record, found = _record(size), {}
+        record = _record(size)
+        found: dict[int, Tensor] = {}
         for file in sorted((self.folder / "rows").glob(f"{of}.*.features")):
             content = file.read_bytes()
-            whole = len(content) // record.itemsize
-            for seed, row in np.frombuffer(content, record, whole).tolist():
-                found[seed] = torch.tensor(row)
+            rows = np.frombuffer(content, record, len(content) // record.itemsize)
+            features = torch.from_numpy(rows["features"].astype(np.float32))
+            found |= dict(zip(rows["seed"].tolist(), features, strict=True))
         return dict(sorted(found.items()))
 
 

@@ -45,7 +45,7 @@ class Editing(Updates):
         self.studio.guide(session.canvas)
         if session.part is not None:
             self.studio.name(session.canvas, session.part, session.refined)
-        return [self.stage(session), self.gallery(session)]
+        return self.edited(session)[:2]
 
     @guarded
     def view(self, session: Session | None, view: str) -> Any:

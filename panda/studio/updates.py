@@ -53,15 +53,16 @@ class Updates:
         self.studio = studio
 
     def edited(self, session: Session) -> list[Any]:
-        """Stage, gallery, stack and strength."""
-        slider = views.strength(session)
-        on = slider.pop("on")
-        return [
-            self.stage(session),
-            self.gallery(session),
-            views.stack(session),
-            gr.update(**slider, interactive=on),
-        ]
+        """Stage, gallery, stack and strength, all of one moment."""
+        with session.lock:
+            slider = views.strength(session)
+            on = slider.pop("on")
+            return [
+                self.stage(session),
+                self.gallery(session),
+                views.stack(session),
+                gr.update(**slider, interactive=on),
+            ]
 
     def stage(self, session: Session) -> dict[str, Any]:
         """The image and what lies over it."""

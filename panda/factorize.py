@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import scipy.linalg
 import torch
 from torch import Tensor
 
@@ -16,9 +17,10 @@ import panda
 from panda import processes
 from panda.background import SAMPLES, Background, find_background, pooled
 from panda.errors import PandaError, nearest
-from panda.factors import Factors, read_npy, scale_parts
+from panda.factors import Factors, read_npy
 from panda.features import Features
 from panda.generator import Generator, Layer
+from panda.moments import PartMoments
 from panda.resume import Journal
 from panda.solvers import paper
 from panda.solvers.joint import Solution, joint
@@ -107,11 +109,13 @@ def describe(
 ) -> Factors:
     """Turn a solution into factors: add what its coordinates are like over the samples."""
     A, P = solution.appearances.to(statistics.basis), solution.parts.to(statistics.basis)
-    weights = scale_parts(P)
     background = _background(statistics, layer)
     around = background.appearance
-    scatter = _pooled_scatter(statistics, weights / weights.sum(0))
-    variances = ((scatter @ A.double()) * A.double()).sum(1).T.clamp_min(0)
+    scatter = solution.scatter
+    if scatter is None:
+        scatter = PartMoments.of(statistics, P).scatter
+    scatter = scatter / (statistics.count * P.double().sum(0).square())[:, None, None]
+    variances = ((scatter.float() @ A) * A).sum(1).T.clamp_min(0)
     if A.shape[1] == A.shape[0]:
         own, own_spread = _principal(scatter)
     else:
@@ -122,7 +126,7 @@ def describe(
     tensors = {
         "appearances": A,
         "parts": P,
-        "spread": variances.sqrt().float(),
+        "spread": variances.sqrt(),
         "own": own,
         "own_spread": own_spread,
         "background": around * scale / around.norm().clamp_min(1e-30),
@@ -141,30 +145,16 @@ def _background(statistics: Statistics, layer: Layer) -> Background:
     return find_background(features)
 
 
-def _pooled_scatter(statistics: Statistics, weights: Tensor) -> Tensor:
-    """The covariance over samples, ``[R_S, C, C]`` float64, of features averaged over each part.
-
-    ``weights`` are ``[S, R_S]``.
-    """
-    pooling = statistics.basis.T @ weights
-    center = (statistics.mean @ statistics.basis) @ pooling
-    total = torch.zeros(len(center.T), len(center), len(center), dtype=torch.float64)
-    total = total.to(center.device)
-    # Nothing is iterated on this sum, and it is large: a plain one is exact enough.
-    for z in statistics.samples:
-        rows = (z @ pooling - center).permute(2, 1, 0)
-        total += rows @ rows.mT
-    return processes.add([total])[0] / statistics.count
-
-
 def _principal(scatter: Tensor) -> tuple[Tensor, Tensor]:
     """The leading axes ``[R_S, K, L]`` of covariances ``[R_S, L, L]``, and spreads along them."""
-    values, axes = torch.linalg.eigh(scatter)
-    count = min(OWN_APPEARANCES, scatter.shape[1])
-    axes = axes[:, :, -count:].flip(2).mT
+    size = scatter.shape[1]
+    leading = max(0, size - OWN_APPEARANCES), size - 1
+    found = [scipy.linalg.eigh(part, subset_by_index=leading) for part in scatter.cpu().numpy()]
+    values = torch.stack([torch.from_numpy(values) for values, _ in found])
+    axes = torch.stack([torch.from_numpy(axes) for _, axes in found]).flip(2).mT
     axes = axes * axes.gather(2, axes.abs().argmax(2, keepdim=True)).sign()
-    spreads = values[:, -count:].flip(1).clamp_min(0).sqrt()
-    return axes.float(), spreads.float()
+    spreads = values.flip(1).clamp_min(0).sqrt()
+    return axes.float().to(scatter.device), spreads.float()
 
 
 def import_released(

@@ -75,14 +75,19 @@ class Sum:
     def __init__(self, like: Tensor) -> None:
         self._high = torch.zeros_like(like, dtype=torch.float64)
         self._low = torch.zeros_like(self._high)
+        # Fresh memory for every addition would take several times as long.
+        self._scratch = [torch.empty_like(self._high) for _ in range(4)]
 
     def add(self, term: Tensor) -> None:
         """Add one more."""
-        term = term.double()
-        total = self._high + term
-        shift = total - self._high
-        self._low += (self._high - (total - shift)) + (term - shift)
-        self._high = total
+        exact, total, shift, lost = self._scratch
+        exact.copy_(term)
+        torch.add(self._high, exact, out=total)
+        torch.sub(total, self._high, out=shift)
+        self._low += torch.sub(exact, shift, out=lost)
+        torch.sub(total, shift, out=lost)
+        self._low += torch.sub(self._high, lost, out=lost)
+        self._high, self._scratch[1] = total, self._high
 
     def result(self) -> Tensor:
         """The sum over all processes, on all of them."""

@@ -24,9 +24,9 @@ from panda.progress import bar
 from panda.resume import Journal
 from panda.samples import Samples
 
-COMPONENTS = 128
-"""K. The factors of a face generator then have a loss within 2e-4, relative, of what they reach
-without compression (docs/scale.md)."""
+COMPONENTS = 8, 64, 128
+"""K is so many for each part, but at least and at most so many. Factors of a face generator then
+have a loss within 2e-4, relative, of what they reach without compression."""
 
 DISK = 2**32
 """Bytes for compressed samples; K shrinks where N samples need more, down to 4 for each part."""
@@ -166,7 +166,8 @@ def gather(batches: Batches, count: int, parts: int, journal: Journal | None = N
     first = batches[min(processes.rank(), len(batches) - 1)]
     device, (channels, positions) = first.device, first.shape[1:]
     room = DISK // (4 * count * channels)
-    components = min(positions, max(4 * parts, min(COMPONENTS, room)))
+    each, least, most = COMPONENTS
+    components = min(positions, max(4 * parts, min(max(least, min(each * parts, most)), room)))
     share = _Share.of(batches, count, first)
     probe = float(_energy(first))
     sums = _earlier(journal, (positions, components), probe)

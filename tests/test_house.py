@@ -14,7 +14,17 @@ RANKS = [
     {"errors", "progress", "seeds", "processes"},
     {"generator", "latent_spaces"},
     {"zoo", "checkpoints", "images", "edit_zoo"},
-    {"background", "features", "statistics", "basis", "samples", "resume", "registry", "factors"}
+    {
+        "background",
+        "features",
+        "statistics",
+        "basis",
+        "samples",
+        "moments",
+        "resume",
+        "registry",
+        "factors",
+    }
     | {"hookspecs", "scores"},
     {"solvers"},
     {"edit", "localize", "remove"},

@@ -8,6 +8,7 @@ from panda import PandaError, basis, samples, statistics
 from panda.factorize import _facts, fit, reconstruction_loss
 from panda.factors import TENSORS
 from panda.features import Features
+from panda.moments import PartMoments
 from panda.resume import Journal, forget
 from panda.solvers.joint import joint
 from panda.statistics import gather
@@ -32,13 +33,27 @@ def test_sums_are_those_of_all_samples(tiny):
     assert found.discarded == pytest.approx(1 - float(rows.square().sum()) / found.energy, abs=1e-6)
 
 
+def test_the_moments_of_parts_are_those_of_their_columns(tiny):
+    found = gather(features(tiny, batch=7), 200, 4)
+    P = torch.rand(256, 3, generator=torch.Generator().manual_seed(0))
+    seen = PartMoments.of(found, P)
+    Z = torch.cat(list(features(tiny))).double()
+    columns = (Z @ (found.basis @ (found.basis.T @ P)).double()).movedim(2, 0)
+    away = columns - columns.mean(1, keepdim=True)
+    assert torch.allclose(seen.scatter, away.mT @ away, rtol=1e-4, atol=1e-2)
+    H = (P.T @ P).double()
+    for moment, weight in zip(seen.about_zero(), (torch.eye(3).double(), H), strict=True):
+        expected = torch.einsum("knc,lnd,kl->cd", columns, columns, weight)
+        assert torch.allclose(moment, expected, rtol=1e-4, atol=1e-4 * float(expected.max()))
+
+
 @pytest.mark.parametrize("mixtures", [5, 128])
 @pytest.mark.parametrize("batch", [1, 7, 48, 200])
 def test_batches_do_not_change_the_basis(tiny, batch, mixtures, monkeypatch):
     monkeypatch.setattr(basis, "MIXTURES", mixtures)
     one, other = (gather(features(tiny, batch=size), 200, 4) for size in (32, batch))
     inside = one.basis.T @ other.basis
-    assert torch.allclose(inside @ inside.T, torch.eye(128), atol=1e-4)
+    assert torch.allclose(inside @ inside.T, torch.eye(64), atol=1e-4)
 
 
 @pytest.mark.parametrize(("mixtures", "worse"), [(128, 1.05), (5, 1.1)])
@@ -47,7 +62,7 @@ def test_the_basis_is_nearly_the_best_of_its_size(tiny, monkeypatch, mixtures, w
     Z = torch.cat(list(features(tiny, 128)))
     rows = Z.flatten(0, 1)
     best = torch.linalg.eigh(rows.T @ rows)[0][-40:].sum() / rows.square().sum()
-    monkeypatch.setattr(statistics, "COMPONENTS", 40)
+    monkeypatch.setattr(statistics, "COMPONENTS", (8, 40, 40))
     monkeypatch.setattr(basis, "ROWS", 256)
     assert gather(features(tiny, 128), 128, 4).discarded < worse * (1 - float(best))
 
@@ -58,7 +73,7 @@ def test_samples_in_a_file_are_those_in_memory(tiny, monkeypatch, tmp_path):
     monkeypatch.setattr(samples, "MEMORY", 0)
     outside = gather(features(tiny), 200, 4)
     assert torch.equal(scatter(inside), scatter(outside))
-    axes = torch.eye(12)[:, :5], torch.eye(128)[:, :9]
+    axes = torch.eye(12)[:, :5], torch.eye(64)[:, :9]
     assert torch.equal(scatter(inside.project(*axes)), scatter(outside.project(*axes)))
     assert joint(inside, 12, 4).trace == joint(outside, 12, 4).trace
     assert list(tmp_path.iterdir()) == []

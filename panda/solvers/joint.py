@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from panda.errors import PandaError
+from panda.moments import PartMoments
 from panda.progress import bar
 from panda.solvers.quartic import Quartic, descend_appearances, descend_parts
 from panda.statistics import Statistics
@@ -25,10 +26,10 @@ from panda.statistics import Statistics
 TOLERANCE = 5e-6
 """Stop when a round lowers the loss by less than this fraction of the energy."""
 
-STEPS = 1e-12, 20
+STEPS = 1e-12, 10
 """Within a round, stop where a step lowers the loss by less than this, or after so many.
 
-What a descent leaves, the next round goes on with: at 16 x 16 of a face generator 20 steps a round
+What a descent leaves, the next round goes on with: at 16 x 16 of a face generator 10 steps a round
 end in as many rounds, and no higher, than 150.
 """
 
@@ -44,12 +45,14 @@ class Solution:
     """Appearances ``[C, R_C]``, parts ``[S, R_S]`` and what the solver saw.
 
     ``trace`` is the loss after each half step, as a fraction of the energy of the features: of the
-    core at first, and last of all that was sampled.
+    core at first, and last of all that was sampled. ``scatter`` ``[R_S, C, C]`` is that of each
+    column of Z P, where the solver has come by it.
     """
 
     appearances: Tensor
     parts: Tensor
     trace: tuple[float, ...]
+    scatter: Tensor | None = None
 
 
 def joint(
@@ -68,14 +71,13 @@ def joint(
     P = descend_parts(Quartic(scatter, scatter, basis), P, *STEPS)
     core, axes = _core(statistics, scatter * energy, components, P, appearances)
     A, P, trace = _alternate(core, min(appearances, core.samples.row[0]), P)
-    seen, _ = _spatial_moments(core, A)
-    n1, n2 = (moment / energy for moment in _channel_moments(statistics, P))
+    P = _strongest_first(basis, P, _spatial_moments(core, A)[0])
+    seen = PartMoments.of(statistics, P)
+    n1, n2 = (moment / energy for moment in seen.about_zero())
     full = appearances == len(n1)
     A = _solve_appearances(n1, n2, appearances, None if full else axes @ A)
     loss = max(0.0, 1 + float(Quartic(n1, n2)(A)))
-    pooling = basis.T @ P
-    weights = (pooling * (seen @ pooling)).sum(0)
-    return _canonical(Solution(A, P, (*trace, loss)), n1, weights)
+    return _canonical(Solution(A, P, (*trace, loss), seen.scatter), n1)
 
 
 def _core(
@@ -228,25 +230,38 @@ def _closed_form(n1: Tensor, n2: Tensor) -> tuple[Tensor, bool]:
     return A, bool(weights[0] >= -1e-6 * weights[-1])
 
 
-def _canonical(solution: Solution, n1: Tensor, weights: Tensor) -> Solution:
-    """Fix what the loss leaves free: one scale, the rotation of A, signs and the order of parts.
+def _strongest_first(basis: Tensor, P: Tensor, m1: Tensor) -> Tensor:
+    """The parts ``[S, R_S]`` by their energy, that of A^T Z p; m1 is the sum of Z^T G Z.
 
-    A A^T keeps A only up to a rotation, so A is turned to the principal axes of what the parts see,
-    the coordinates A^T Z P, strongest first; n1 is the sum of Z H Z^T. Parts are ordered by their
-    ``weights`` ``[R_S]``, the energy of A^T Z p.
+    Raises `PandaError` where one is all zero or not a number.
     """
-    A, P = solution.appearances, solution.parts
-    if not bool(torch.isfinite(A).all() and torch.isfinite(P).all()):
-        raise PandaError("the solver met NaN; the features hold values too large for float32")
+    _check(P)
     empty = (P.norm(dim=0) == 0).nonzero().flatten().tolist()
     if empty:
         raise PandaError(
             f"{len(empty)} of {P.shape[1]} parts came out all zero: these features have no more"
             f" than {P.shape[1] - len(empty)} parts, ask for fewer"
         )
+    pooling = basis.T @ P
+    energies = (pooling * (m1 @ pooling)).sum(0)
+    return P[:, energies.argsort(descending=True, stable=True)]
+
+
+def _canonical(solution: Solution, n1: Tensor) -> Solution:
+    """Fix what the loss leaves free: one scale, the rotation of A, and signs.
+
+    A A^T keeps A only up to a rotation, so A is turned to the principal axes of what the parts see,
+    the coordinates A^T Z P, strongest first; n1 is the sum of Z H Z^T.
+    """
+    A, P, scatter = solution.appearances, solution.parts, solution.scatter
+    _check(A)
     scale = (A.shape[1] / A.square().sum()).sqrt()
-    A, P = A * scale, P / scale
-    A = A @ torch.linalg.eigh(A.T @ n1 @ A)[1].flip(1)
+    A = A @ torch.linalg.eigh(A.T @ n1 @ A)[1].flip(1) * scale
     A = A * A.gather(0, A.abs().argmax(0, keepdim=True)).sign()
-    order = weights.argsort(descending=True, stable=True)
-    return Solution(A.float(), P[:, order].float(), solution.trace)
+    scatter = None if scatter is None else scatter / scale.to(scatter).square()
+    return Solution(A.float(), (P / scale).float(), solution.trace, scatter)
+
+
+def _check(factor: Tensor) -> None:
+    if not bool(torch.isfinite(factor).all()):
+        raise PandaError("the solver met NaN; the features hold values too large for float32")

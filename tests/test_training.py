@@ -6,9 +6,11 @@ import json
 
 import pytest
 import torch
+from test_full_disks import room
 
 from panda import Latents, create_generator
 from panda.checkpoints.read import read_checkpoint
+from panda.errors import DiskError
 from panda.resume import alone
 from training.augment import Augmentation
 from training.codes import principal
@@ -103,6 +105,22 @@ def test_a_line_of_the_log_that_a_kill_cut_short_ends_before_the_next_one(tmp_pa
     half, line = (tmp_path / "log.jsonl").read_text().splitlines()
     assert half == '{"images": 4, "sec'
     assert json.loads(line)["judges"] == 2.0
+
+
+def test_a_state_that_the_disk_has_no_room_for_leaves_the_earlier_one(tmp_path):
+    class Saved(Run):
+        def __init__(self):
+            self.folder, self.recipe, self.step = tmp_path, Recipe("stylegan2"), 1
+            self.seconds, self.faces, self.device = 0.0, [], torch.device("cpu")
+
+        def _parts(self):
+            return {"average": torch.nn.Linear(100, 100)}
+
+    run = Saved()
+    run._checkpoint.write_text("earlier")
+    with room(20_000), pytest.raises(DiskError, match=f"cannot write {run._checkpoint}: File too"):
+        run.save()
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["earlier"]
 
 
 @pytest.mark.download

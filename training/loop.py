@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -291,8 +292,10 @@ class Run:
         """Write all that is needed to go on."""
         state = {name: part.state_dict() for name, part in self._parts().items()}
         facts = {"step": self.step, "seconds": self.seconds, "kind": self._kind}
+        whole = io.BytesIO()  # what torch raises where the disk is full says nothing
+        torch.save({**state, **facts}, whole)
         with staging(self._checkpoint) as path:
-            torch.save({**state, **facts}, path)
+            path.write_bytes(whole.getbuffer())
 
     def _resume(self) -> None:
         state = torch.load(self._checkpoint, map_location=self.device, weights_only=True)

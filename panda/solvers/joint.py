@@ -77,7 +77,9 @@ def joint(
     full = appearances == len(n1)
     A = _solve_appearances(n1, n2, appearances, None if full else axes @ A)
     loss = max(0.0, 1 + float(Quartic(n1, n2)(A)))
-    return _canonical(Solution(A, P, (*trace, loss), seen.scatter), n1)
+    A, scale = _canonical(A, n1)
+    scatter = seen.scatter / scale**2
+    return Solution(A.float(), (P / scale).float(), (*trace, loss), scatter)
 
 
 def _core(
@@ -247,19 +249,16 @@ def _strongest_first(basis: Tensor, P: Tensor, m1: Tensor) -> Tensor:
     return P[:, energies.argsort(descending=True, stable=True)]
 
 
-def _canonical(solution: Solution, n1: Tensor) -> Solution:
-    """Fix what the loss leaves free: one scale, the rotation of A, and signs.
+def _canonical(A: Tensor, n1: Tensor) -> tuple[Tensor, float]:
+    """Fix what the loss leaves free of A: scale (P is to be divided by it), rotation and signs.
 
     A A^T keeps A only up to a rotation, so A is turned to the principal axes of what the parts see,
     the coordinates A^T Z P, strongest first; n1 is the sum of Z H Z^T.
     """
-    A, P, scatter = solution.appearances, solution.parts, solution.scatter
     _check(A)
-    scale = (A.shape[1] / A.square().sum()).sqrt()
+    scale = float((A.shape[1] / A.square().sum()).sqrt())
     A = A @ torch.linalg.eigh(A.T @ n1 @ A)[1].flip(1) * scale
-    A = A * A.gather(0, A.abs().argmax(0, keepdim=True)).sign()
-    scatter = None if scatter is None else scatter / scale.to(scatter).square()
-    return Solution(A.float(), (P / scale).float(), solution.trace, scatter)
+    return A * A.gather(0, A.abs().argmax(0, keepdim=True)).sign(), scale
 
 
 def _check(factor: Tensor) -> None:

@@ -81,7 +81,8 @@ def _shares(change: PartChange, faces: Faces) -> dict[str, float]:
     mask = change.factors.masks[list(change.edit.parts)].sum(0)[None, None]
     total = {}
     for name, region in faces.regions.items():
-        where = F.interpolate(region.float().mean(0)[None, None], mask.shape[2:], mode="area")
+        often = region.float().mean(0)[None, None].to(mask.device)
+        where = F.interpolate(often, mask.shape[2:], mode="area")
         total[name] = float((mask * where).sum() / mask.sum())
     return total
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -35,10 +36,11 @@ class Faces:
 
     def take(self, rows: Tensor) -> Faces:
         """Some of them, by a mask ``[N]`` or numbers."""
-        chosen = rows.nonzero()[:, 0] if rows.dtype == torch.bool else rows
+        # A list: measures are on the CPU, masks and images on the generator's device.
+        chosen = (rows.nonzero()[:, 0] if rows.dtype == torch.bool else rows).tolist()
         return Faces(
             Latents(
-                tuple(self.latents.seeds[int(i)] for i in chosen),
+                tuple(self.latents.seeds[i] for i in chosen),
                 {name: tensor[chosen] for name, tensor in self.latents.tensors.items()},
             ),
             self.before[chosen],
@@ -57,7 +59,7 @@ class Studio:
     size: int = SIZE
     parse_size: int = 512
 
-    @property
+    @cached_property  # methods that start from the same regions share what they find there
     def regions(self) -> Regions:
         """Where regions come from."""
         if self.parser is None or self.boxes:

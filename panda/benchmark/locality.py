@@ -171,6 +171,7 @@ def _select(bench: Bench, text: str) -> None:
         "method": method,
         "settings": dict(fitted.settings),
         "edits": len(fitted.changes),
+        "device": generator.device.type,
         "seconds": round(time.perf_counter() - started, 2),
         "cpu_seconds": round(time.process_time() - cpu, 2),
     }

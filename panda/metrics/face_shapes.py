@@ -33,7 +33,7 @@ def corner_lift(parsed: Tensor) -> Tensor:
     for mouth in mask(parsed, *MOUTH):
         columns = mouth.any(0).nonzero()[:, 0]
         if len(columns) < 6:
-            lifts.append(torch.tensor(float("nan")))
+            lifts.append(torch.tensor(torch.nan, device=parsed.device))
             continue
         first, last = int(columns[0]), int(columns[-1]) + 1
         step = max(1, (last - first) // 6)

@@ -163,9 +163,9 @@ def _free(
 def _refined(factors: Factors, held: list[Tensor]) -> Row:
     """Parts fitted to each of the held-out samples."""
     started, loss, energy, areas = time.process_time(), 0.0, 0.0, []
-    A = factors.appearances
+    A, shared = (tensor.to(held[0]) for tensor in (factors.appearances, factors.parts))
     for Z in held:
-        P = refine_parts(A, factors.parts, Z)
+        P = refine_parts(A, shared, Z)
         loss += float((Z - A @ ((A.T @ (Z @ P)) @ P.mT)).square().sum())
         energy += float(Z.square().sum())
         areas += [area(one) for one in P]

@@ -25,7 +25,7 @@ def save_tensors(
 ) -> None:
     """Write tensors under a temporary name and rename; raises `PandaError` where it cannot."""
     with staging(path) as work:
-        plain = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        plain = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
         try:
             content = save(plain, dict(metadata))
         except UnicodeEncodeError as error:

@@ -2,15 +2,17 @@
 
     python benchmarks/scale.py speed 16.conv2:1000 --repeat 5
     torchrun --standalone --nproc-per-node 2 benchmarks/scale.py share 16.conv2:1000
+    python benchmarks/scale.py whole 16.conv2:1000
     python benchmarks/scale.py layers 4.conv 8.conv2 16.conv2 --samples 256
 
 ``speed`` runs `panda fit` under torchrun with one process and with two, in turn, one thread each.
 ``share`` counts the CPU seconds that a fit takes in each process, which other users of the machine
-change less than wall seconds; waiting for one another is not in them. ``layers`` counts CPU seconds
-of one thread: for each sample bare head passes, what a fit adds to keep it and what it adds to
-solving; once, the basis and solving for these few. Last comes what 10 000 samples would cost.
-Below it stands what all layers of many such generators would take on so many cores, one fit a core,
-the longest first.
+change less than wall seconds; waiting for one another is not in them. ``whole`` makes bare head
+passes and a whole fit in turn, CPU seconds of one thread. ``layers`` counts
+them too: for each sample bare head passes, what a fit adds to keep it and what it adds to solving;
+once, the basis and solving for these few. Last comes what 10 000 samples would cost. Below it
+stands what all layers of many such generators would take on so many cores, one fit a core, the
+longest first.
 """
 
 from __future__ import annotations
@@ -108,6 +110,28 @@ def share(options):
             )
 
 
+def whole(options):
+    """CPU seconds of bare head passes and of a whole fit of the same samples, in turn."""
+    torch.set_grad_enabled(False)
+    torch.set_num_threads(1)
+    generator = create_generator(options.generator)
+    for name, _, samples in (what.partition(":") for what in options.what):
+        features = Features(generator, generator.layer(name), range(int(samples)))
+        call = partial(fit, generator, name, parts=options.parts, seeds=features.seeds)
+        rows = []
+        for _ in range(1 + options.repeat):  # the first prepares what later ones use
+            _, bare = cpu_seconds(lambda features=features: [None for _ in features])
+            factors, taken = cpu_seconds(call)
+            rows.append((taken / bare, bare, taken))
+        ratio, bare, taken = map(median, zip(*rows[1:], strict=True))
+        print(
+            f"{name}, {samples} samples, {options.parts} parts: bare passes {bare:.2f} s, whole fit"
+            f" {taken:.2f} s, {ratio:.2f} times (medians of {options.repeat}); loss"
+            f" {factors.loss:.4f}",
+            flush=True,
+        )
+
+
 def basis_seconds(features, components):
     """CPU seconds of finding the basis of a fit of many samples, and of these few alone."""
     layer = features.layer
@@ -180,9 +204,9 @@ def schedule(fits, cores):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("table", choices=("speed", "share", "layers"))
+    parser.add_argument("table", choices=("speed", "share", "whole", "layers"))
     parser.add_argument(
-        "what", nargs="*", help="layers, with :SAMPLES for speed and share; default: all"
+        "what", nargs="*", help="layers, with :SAMPLES but for layers; default: all"
     )
     parser.add_argument("--generator", default="mobilestylegan-ffhq-1024")
     parser.add_argument("--parts", type=int, default=8)
@@ -191,7 +215,8 @@ def main() -> int:
     parser.add_argument("--generators", type=int, default=50, help="how many the plan is for")
     parser.add_argument("--cores", default="16,64,256,1024", help="how many the plan has")
     options = parser.parse_args()
-    {"speed": speed, "share": share, "layers": layers}[options.table](options)
+    tables = {"speed": speed, "share": share, "whole": whole, "layers": layers}
+    tables[options.table](options)
     return 0
 
 

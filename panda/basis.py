@@ -25,6 +25,7 @@ def find_basis(batches: Mapping[int, Tensor], count: int, like: Tensor, componen
     power iteration (Halko, Martinsson and Tropp 2011): its mixtures are random signs drawn from the
     number of each sample, so neither batches nor processes change it. The power iteration sees
     sums of a few channels with random signs, `MIXTURES` a sample, not each channel of its own.
+    The first vector is constant, so that the mean over positions lies in the basis.
     """
     positions = like.shape[2]
     if components == positions:
@@ -35,7 +36,9 @@ def find_basis(batches: Mapping[int, Tensor], count: int, like: Tensor, componen
     for start, batch in mine.items():
         mixed = _folded(batch, start)
         power.add((mixed.mT @ (mixed @ basis)).sum(0))
-    return processes.from_first(torch.linalg.qr(power.result())[0].to(basis))
+    found = power.result()
+    found = torch.cat([torch.ones_like(found[:, :1]), found[:, :-1]], 1)
+    return processes.from_first(torch.linalg.qr(found)[0].to(basis))
 
 
 def _sketch(batches: Mapping[int, Tensor], count: int, like: Tensor, components: int) -> Tensor:

@@ -131,7 +131,7 @@ def describe(
         "own_spread": own_spread,
         "background": around * scale / around.norm().clamp_min(1e-30),
         "background_detector": background.detector,
-        "mean": statistics.mean.mean(1),
+        "mean": statistics.mean,
     }
     cpu = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     return Factors(generator=generator, layer=layer, config=config, **cpu)

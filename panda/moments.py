@@ -10,6 +10,9 @@ from torch import Tensor
 from panda import processes
 from panda.statistics import Statistics
 
+TOGETHER = 16
+"""Blocks whose sums are float32, before they go into the large ones of float64."""
+
 
 @dataclass(frozen=True)
 class PartMoments:
@@ -29,26 +32,27 @@ class PartMoments:
     def of(cls, statistics: Statistics, P: Tensor) -> PartMoments:
         """One pass over the samples, for parts ``[S, R_S]``."""
         P = P.to(statistics.basis)
-        pooling, gram = statistics.basis.T @ P, P.T @ P
-        mean = (statistics.mean @ statistics.basis) @ pooling
-        size = len(mean)
-        scatter = torch.zeros(len(gram), size, size, dtype=torch.float64, device=P.device)
-        mixed = torch.zeros_like(scatter[0])
-        # Nothing is iterated on these sums, and they are large: plain ones are exact enough.
-        for z in statistics.samples:
-            columns = (z @ pooling - mean).permute(2, 1, 0).contiguous()
-            scatter += columns @ columns.mT
-            mixed += _rows(columns) @ _rows((gram @ columns.flatten(1)).view_as(columns)).T
-        scatter, mixed = processes.add([scatter, mixed])
-        return cls(statistics.count, mean.double(), scatter, (mixed + mixed.T) / 2, gram.double())
+        pooling, gram = P.T @ statistics.basis, P.T @ P
+        mean = pooling @ statistics.seen_mean.T
+        # Of each column, and mixed. Nothing is iterated on them: plain sums are exact enough.
+        size = mean.shape[1]
+        sums = torch.zeros(len(gram) + 1, size, size, dtype=torch.float64, device=P.device)
+        few = torch.zeros_like(sums, dtype=P.dtype)
+        for number, z in enumerate(statistics.samples, 1):
+            columns = (pooling @ z.flatten(0, 1).T).view(len(gram), -1, size) - mean[:, None]
+            few[:-1].baddbmm_(columns.mT, columns)
+            rows, turned = columns.flatten(0, 1), gram @ columns.flatten(1)
+            few[-1].addmm_(rows.T, turned.view_as(rows))
+            if number % TOGETHER == 0:
+                sums += few
+                few.zero_()
+        (sums,) = processes.add([sums.add_(few)])
+        scatter, mixed = sums[:-1], sums[-1]
+        mixed = (mixed + mixed.T) / 2
+        return cls(statistics.count, mean.T.double(), scatter, mixed, gram.double())
 
     def about_zero(self) -> tuple[Tensor, Tensor]:
         """The sums of Z P P^T Z^T and of Z P H P^T Z^T, ``[C, C]``, on the CPU."""
         first = self.scatter.sum(0) + self.count * self.mean @ self.mean.T
         second = self.mixed + self.count * self.mean @ self.gram @ self.mean.T
         return first.cpu(), second.cpu()
-
-
-def _rows(columns: Tensor) -> Tensor:
-    """Columns of samples ``[R_S, C, B]`` as ``[C, R_S B]``."""
-    return columns.movedim(1, 0).flatten(1)

@@ -55,7 +55,7 @@ class Statistics:
 
     basis: Q ``[S, K]``, orthonormal columns. samples: ``Z Q``, this process's share of them.
     count: N. energy: the sum of all squared features, exact. discarded: the fraction of it outside
-    the basis. mean: the mean feature map ``[C, S]``.
+    the basis. seen_mean: the mean of ``Z Q``, ``[C, K]``.
     """
 
     basis: Tensor
@@ -63,7 +63,12 @@ class Statistics:
     count: int
     energy: float
     discarded: float
-    mean: Tensor
+    seen_mean: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean feature ``[C]``: exact, since constant maps lie in the basis."""
+        return self.seen_mean @ self.basis.mean(0)
 
     def sum(
         self, terms: Callable[..., tuple[Tensor, ...]], *arguments: Tensor
@@ -175,11 +180,11 @@ def gather(batches: Batches, count: int, parts: int, journal: Journal | None = N
         heads = min(count, BASIS_SAMPLES, max(1, BASIS_BYTES // first[0].nbytes))
         sums = {
             "basis": find_basis(share.begin(heads), heads, first, components),
-            "mean": torch.zeros(channels, positions, dtype=torch.float64),
+            "seen": torch.zeros(channels, components, dtype=torch.float64),
             "totals": torch.tensor([0, 0, probe], dtype=torch.float64),
             "lengths": torch.zeros(0, dtype=torch.int64),
         }
-    basis, mean, totals = (sums[name].to(device) for name in ("basis", "mean", "totals"))
+    basis, seen, totals = (sums[name].to(device) for name in ("basis", "seen", "totals"))
     lengths = sums["lengths"].tolist()
     path = journal.samples if journal else None
     samples = Samples(share.count, (channels, components), device, path, lengths)
@@ -188,31 +193,30 @@ def gather(batches: Batches, count: int, parts: int, journal: Journal | None = N
         if journal:
             samples.sync()
             lengths = torch.tensor(samples.lengths, dtype=torch.int64)
-            journal.write({"basis": basis, "mean": mean, "totals": totals, "lengths": lengths})
+            journal.write({"basis": basis, "seen": seen, "totals": totals, "lengths": lengths})
 
     if not lengths:
         write()
     with bar(total=share.count, initial=sum(lengths), desc="sample", unit="img") as progress:
         for block in share.blocks[len(lengths) :]:
-            pieces, total = [], torch.zeros_like(first[0])  # which lies in memory as batches do
+            pieces = []
             for batch in map(share.take, block):
                 pieces.append(batch @ basis)
-                for sample in batch:
-                    total += sample
                 totals[0] += _energy(batch)
                 totals[1] += _energy(pieces[-1])
                 progress.update(len(batch))
-            mean += total
-            samples.append(pieces[0] if len(pieces) == 1 else torch.cat(pieces))
+            piece = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+            seen += piece.sum(0)
+            samples.append(piece)
             if journal and journal.due:
                 write()
     write()
-    mean, totals = processes.add([mean, totals])
+    seen, totals = processes.add([seen, totals])
     energy, kept, _ = totals.tolist()
     if energy == 0:
         raise PandaError("every feature is zero, so there is nothing to factorize")
     discarded = max(0.0, 1 - kept / energy)
-    return Statistics(basis, samples, count, energy, discarded, (mean / count).float())
+    return Statistics(basis, samples, count, energy, discarded, (seen / count).float())
 
 
 def _earlier(
@@ -229,7 +233,7 @@ def _earlier(
         and sums is not None
         and tuple(sums["basis"].shape) == shape
         and math.isclose(float(sums["totals"][2]), probe, rel_tol=1e-4)
-        and journal.holds(4 * int(sums["lengths"].sum()) * len(sums["mean"]) * shape[1])
+        and journal.holds(4 * int(sums["lengths"].sum()) * len(sums["seen"]) * shape[1])
     )
     if processes.all_agree(same):
         if journal and sums:

@@ -46,7 +46,9 @@ def differences(one, two):
 
 @pytest.mark.parametrize("count", [2, 4, 6])
 def test_any_number_of_processes_gives_the_same_factors(whole, count):
-    assert max(differences(whole / "1", whole / str(count)).values()) < 1e-6
+    found = differences(whole / "1", whole / str(count))
+    own = found.pop("own")  # of plain sums, the others of exact ones
+    assert max(found.values()) < 1e-6 and own < 1e-5
     one, other = (Factors.load(whole / str(n)).config for n in (1, count))
     assert other["processes"] == count
     for name in ("energy_per_sample", "energy_discarded"):

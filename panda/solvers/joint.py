@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from panda.errors import PandaError
 from panda.moments import PartMoments
@@ -93,7 +94,7 @@ def _core(
     """
     channels = statistics.samples.row[0]
     count = CORE_CHANNELS if rank == channels else max(CORE_CHANNELS, rank)
-    axes = torch.linalg.eigh(_channel_scatter(statistics, P))[1][:, -count:]
+    axes = _channel_axes(statistics, P, min(count, channels))
     core = statistics.project(axes, components)
     if rank < channels or count >= channels:
         return core, axes
@@ -173,18 +174,33 @@ def _spatial_moments(statistics: Statistics, A: Tensor) -> tuple[Tensor, Tensor]
 
 
 def _pooled(z: Tensor, pooling: Tensor) -> Tensor:
-    """What the parts see of samples ``[B, C, K]``: ``[C, B R_S]``."""
-    return (z @ pooling).movedim(1, 0).flatten(1)
+    """What the parts see of samples ``[B, C, K]``: ``[C, B R_S]``; pooling is ``[R_S, K]``."""
+    return functional.linear(z.movedim(1, 0), pooling).flatten(1)
 
 
-def _channel_scatter(statistics: Statistics, P: Tensor) -> Tensor:
-    """The sum of Z H Z^T, ``[C, C]`` float64 on the CPU; only Z P is formed."""
+def _channel_axes(statistics: Statistics, P: Tensor, count: int) -> Tensor:
+    """About the ``count`` leading axes ``[C, count]`` of the sum of Z H Z^T.
 
-    def terms(z: Tensor, pooling: Tensor) -> tuple[Tensor]:
+    From its products with twice as many random vectors, one pass and no large eigenproblem: the
+    approximation of Nystrom (Tropp et al., arXiv 1706.05736), exact where these span all channels.
+    """
+    channels = statistics.samples.row[0]
+    draw = torch.Generator().manual_seed(0)
+    random = torch.randn(channels, min(channels, 2 * count), generator=draw, dtype=torch.float64)
+    probes = torch.linalg.qr(random)[0]
+
+    def terms(z: Tensor, pooling: Tensor, probes: Tensor) -> tuple[Tensor]:
         rows = _pooled(z, pooling)
-        return (rows @ rows.T,)
+        return (rows @ (rows.T @ probes),)
 
-    return statistics.sum(terms, statistics.basis.double().cpu().T @ P)[0]
+    (found,) = statistics.sum(terms, P.T @ statistics.basis.double().cpu(), probes)
+    shift = torch.finfo(torch.float32).eps * found.norm()
+    found = found + shift * probes
+    seen = probes.T @ found
+    root = torch.linalg.cholesky((seen + seen.T) / 2)
+    half = torch.linalg.solve_triangular(root, found.T, upper=False)
+    axes: Tensor = torch.linalg.svd(half, full_matrices=False)[2][:count].T
+    return axes
 
 
 def _channel_moments(statistics: Statistics, P: Tensor) -> tuple[Tensor, Tensor]:
@@ -195,7 +211,7 @@ def _channel_moments(statistics: Statistics, P: Tensor) -> tuple[Tensor, Tensor]
         rows = _pooled(z, pooling)
         return rows @ rows.T, (rows.reshape(-1, len(gram)) @ gram).view_as(rows) @ rows.T
 
-    n1, n2 = statistics.sum(terms, statistics.basis.double().cpu().T @ P, gram)
+    n1, n2 = statistics.sum(terms, P.T @ statistics.basis.double().cpu(), gram)
     return (n1 + n1.T) / 2, (n2 + n2.T) / 2
 
 
@@ -227,7 +243,11 @@ def _closed_form(n1: Tensor, n2: Tensor) -> tuple[Tensor, bool]:
     values, axes = torch.linalg.eigh(n2)
     sums = values[:, None] + values
     G = torch.where(sums > 1e-10 * values[-1], 2 * (axes.T @ n1 @ axes) / sums, 0.0)
-    weights, turned = torch.linalg.eigh((G + G.T) / 2)
+    G = (G + G.T) / 2
+    root, failed = torch.linalg.cholesky_ex(G)
+    if not failed:
+        return axes @ root, True
+    weights, turned = torch.linalg.eigh(G)
     A = axes @ (turned * weights.clamp_min(0).sqrt())
     return A, bool(weights[0] >= -1e-6 * weights[-1])
 

@@ -146,15 +146,20 @@ def _background(statistics: Statistics, layer: Layer) -> Background:
 
 
 def _principal(scatter: Tensor) -> tuple[Tensor, Tensor]:
-    """The leading axes ``[R_S, K, L]`` of covariances ``[R_S, L, L]``, and spreads along them."""
-    size = scatter.shape[1]
-    leading = max(0, size - OWN_APPEARANCES), size - 1
-    found = [scipy.linalg.eigh(part, subset_by_index=leading) for part in scatter.cpu().numpy()]
-    values = torch.stack([torch.from_numpy(values) for values, _ in found])
-    axes = torch.stack([torch.from_numpy(axes) for _, axes in found]).flip(2).mT
+    """The leading axes ``[R_S, K, L]`` of covariances ``[R_S, L, L]``, and spreads along them.
+
+    Every process finds those of some parts.
+    """
+    parts, size = scatter.shape[:2]
+    count = min(OWN_APPEARANCES, size)
+    axes, values = torch.zeros(parts, count, size), torch.zeros(parts, count)
+    for part in range(processes.rank(), parts, processes.count()):
+        leading = size - count, size - 1
+        found = scipy.linalg.eigh(scatter[part].cpu().numpy(), subset_by_index=leading)
+        values[part], axes[part] = (torch.from_numpy(array.T).flip(0) for array in found)
+    axes, values = processes.add([axes, values])
     axes = axes * axes.gather(2, axes.abs().argmax(2, keepdim=True)).sign()
-    spreads = values.flip(1).clamp_min(0).sqrt()
-    return axes.float().to(scatter.device), spreads.float()
+    return axes.to(scatter.device), values.clamp_min(0).sqrt()
 
 
 def import_released(

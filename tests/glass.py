@@ -14,7 +14,35 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
-_setup_privateuseone_for_python_backend("glass")
+
+class _Backend:
+    """What torch asks a device's module: there is one such device, and no random numbers on it."""
+
+    def is_available(self):
+        return True
+
+    is_initialized = is_available
+
+    def device_count(self):
+        return 1
+
+    def current_device(self):
+        return 0
+
+    def manual_seed_all(self, seed):
+        pass
+
+    def get_rng_state(self, device=0):
+        return torch.zeros(0, dtype=torch.uint8)
+
+    def set_rng_state(self, state, device=0):
+        pass
+
+    def _is_in_bad_fork(self):
+        return False
+
+
+_setup_privateuseone_for_python_backend("glass", _Backend())
 
 BY_INDEX = ("index", "index_put", "index_put_", "_index_put_impl_")
 """Operations whose indices may be on the CPU while what they index is not."""

@@ -119,6 +119,19 @@ def test_what_a_kill_left_of_the_plan_is_no_other_folder(tmp_path):
         Store(tmp_path / "other", {})
 
 
+def test_the_share_of_images_with_enough_of_an_effect_is_told(tmp_path):
+    generator = create_generator(FOLDER / "proggan-genforce/checkpoint.pth")
+    plan = locality.Plan("x", "eyes", 3, ("sefa",), parse=0)
+    bench = locality.prepare(generator, plan, tmp_path / "out")
+    effects = [9.0, 1.0, None, 0.9]  # None where there was nothing to measure
+    rows = [{"seed": seed, "effect": effect} for seed, effect in enumerate(effects)]
+    bench.store.add("sefa", "eyes", "1-of-1", rows)
+    summary = results.summarize(bench)
+    assert summary["methods"]["sefa"]["edits"]["eyes"]["enough"] == [50, None]
+    text = results.markdown(summary)
+    assert "**images with an effect of at least 1, %**" in text and "| sefa | 50 | 50 |" in text
+
+
 def test_a_method_that_cannot_run_says_why(tmp_path):
     generator = create_generator(FOLDER / "proggan-genforce/checkpoint.pth")
     plan = locality.Plan(

@@ -38,6 +38,7 @@ MEASURES = {
     "lpips_outside": "LPIPS outside the region",
     "localization": "LELSD localization score",
     "effect": "effect (1: as much as is asked for)",
+    "enough": "images with an effect of at least 1, %",
     "fid": "FID of edited images to the same ones unedited (far too high below 2048 images)",
     "strength": "strength reached inside the region",
 }
@@ -76,6 +77,9 @@ def _moments(rows: list[dict[str, Any]]) -> dict[str, Any]:
         if len(values):
             deviation = float(values.std()) if len(values) > 1 else math.nan
             found[name] = [float(values.mean()), None if math.isnan(deviation) else deviation]
+    if "effect" in found:  # whose mean a few images can make
+        enough = sum((row.get("effect") or 0) >= 1 for row in rows)
+        found["enough"] = [100 * enough / len(rows), None]
     return found
 
 
@@ -83,7 +87,7 @@ def _cell(facts: Mapping[str, Any], measure: str) -> str:
     if measure not in facts:
         return "-"
     mean, deviation = facts[measure]
-    digits = 4 if measure == "lpips_outside" else 2
+    digits = _digits(measure)
     text = f"{mean:.{digits}f}" + ("" if deviation is None else f" ± {deviation:.{digits}f}")
     return text + ("*" if facts.get("effect_on_selection", 1) < 1 else "")
 
@@ -143,7 +147,7 @@ def tables(summary: Mapping[str, Any]) -> list[tuple[str, list[str], list[list[s
 
 
 def _digits(measure: str) -> int:
-    return 4 if measure == "lpips_outside" else 2
+    return {"lpips_outside": 4, "enough": 0}.get(measure, 2)
 
 
 def markdown(summary: Mapping[str, Any]) -> str:

@@ -10,9 +10,6 @@ from torch import Tensor
 from panda import processes
 from panda.statistics import Statistics
 
-TOGETHER = 16
-"""Blocks whose sums are float32, before they go into the large ones of float64."""
-
 
 @dataclass(frozen=True)
 class PartMoments:
@@ -37,16 +34,12 @@ class PartMoments:
         # Of each column, and mixed. Nothing is iterated on them: plain sums are exact enough.
         size = mean.shape[1]
         sums = torch.zeros(len(gram) + 1, size, size, dtype=torch.float64, device=P.device)
-        few = torch.zeros_like(sums, dtype=P.dtype)
-        for number, z in enumerate(statistics.samples, 1):
+        for z in statistics.samples:
             columns = (pooling @ z.flatten(0, 1).T).view(len(gram), -1, size) - mean[:, None]
-            few[:-1].baddbmm_(columns.mT, columns)
             rows, turned = columns.flatten(0, 1), gram @ columns.flatten(1)
-            few[-1].addmm_(rows.T, turned.view_as(rows))
-            if number % TOGETHER == 0:
-                sums += few
-                few.zero_()
-        (sums,) = processes.add([sums.add_(few)])
+            sums[:-1] += columns.mT @ columns
+            sums[-1] += rows.T @ turned.view_as(rows)
+        (sums,) = processes.add([sums])
         scatter, mixed = sums[:-1], sums[-1]
         mixed = (mixed + mixed.T) / 2
         return cls(statistics.count, mean.T.double(), scatter, mixed, gram.double())

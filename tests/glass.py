@@ -1,8 +1,9 @@
 """A device without hardware: tensors that say they are elsewhere, and meet no others.
 
 Numbers lie in the CPU's memory, but a tensor of the device ``glass`` meets one of the CPU only
-where a GPU's would: as a copy, as a number without dimensions, or as indices of its elements. So
-what forgets to move a tensor fails here as it fails on a GPU, on any machine.
+where a GPU's would: as a copy, as indices of its elements, or as a number without dimensions that
+is not to be joined to others. So what forgets to move a tensor fails here as it fails on a GPU, on
+any machine.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ def _check(
     if name in BY_INDEX and isinstance(args[0], Glass):
         return
     for tensor in tensors:
-        if not isinstance(tensor, Glass) and tensor.ndim:
+        if not isinstance(tensor, Glass) and (tensor.ndim or name in ("cat", "stack")):
             raise RuntimeError(
                 f"{name}: a tensor of shape {list(tensor.shape)} is on the CPU, others on glass"
             )

@@ -51,6 +51,8 @@ def test_a_tensor_that_was_left_behind_is_found():
         there + torch.ones(3)
     with pytest.raises(RuntimeError, match="on the CPU"):
         torch.ones(3)[torch.tensor([0, 2], device="glass")]
+    with pytest.raises(RuntimeError, match="on the CPU"):
+        torch.stack([torch.tensor(1.0), there.sum()])
     assert (there + torch.tensor(1.0)).sum().item() == 6
     assert there[torch.tensor([0, 2])].cpu().tolist() == [1, 1]
 

@@ -11,6 +11,8 @@ from panda.edit import Edit, edit_images
 from panda.factorize import fit
 from panda.localize import localize
 from panda.remove import remove_images
+from panda.solvers.joint import joint
+from panda.statistics import gather
 
 ROUNDING = 1e-7  # of the energy: sums of float32 features are no more exact
 CORE = 1e-4  # the rounds work on a compressed core; the last loss is that of all that was kept
@@ -95,6 +97,22 @@ def test_features_that_cannot_be_multiplied_are_refused_by_seed(value):
 def test_features_that_are_all_zero_are_refused():
     with pytest.raises(PandaError, match="every feature is zero"):
         fitted(torch.zeros_like)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-6])
+@pytest.mark.parametrize("channels", [8, 24])
+def test_samples_that_are_all_the_same_are_fitted(channels, noise):
+    one = torch.randn(channels, 16, generator=torch.Generator().manual_seed(0))
+    one = one + torch.linspace(-1, 2, channels)[:, None]
+    Z = one + noise * torch.randn(1000, channels, 16, generator=torch.Generator().manual_seed(1))
+    found = joint(gather(list(Z.split(8)), 1000, 4), channels, 4)
+    assert 0 <= found.trace[-1] < 0.5
+
+
+def test_parts_that_begin_at_zero_are_a_sentence():
+    Z = torch.randn(40, 8, 16, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(PandaError, match="4 of 4 parts came out all zero"):
+        joint(gather([Z], 40, 4), 8, 4, start=torch.zeros(16, 4))
 
 
 @pytest.mark.parametrize("make", [torch.ones_like, lambda x: -torch.ones_like(x)])

@@ -5,6 +5,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from panda import PandaError, basis, samples, statistics
+from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.factorize import _facts, fit, reconstruction_loss
 from panda.factors import TENSORS
 from panda.features import Features
@@ -167,6 +168,16 @@ def test_another_call_starts_over_and_says_so(journaled, tiny, options, capsys):
     assert ".f.fit holds samples of another fit, or of other processes; starting over" in said
     alone = gather(features(tiny, **options), options.get("count", 200), 4)
     assert torch.equal(scatter(found), scatter(alone))
+
+
+def test_sums_of_another_version_start_over(journaled, tiny, capsys):
+    path = journaled.folder / "0-of-1.sums"
+    tensors = load_tensors(path)
+    tensors["mean"] = tensors.pop("seen")
+    save_tensors(path, tensors, {})
+    found = journaled.gather()
+    assert "starting over" in capsys.readouterr().err
+    assert torch.equal(scatter(found), scatter(gather(features(tiny), 200, 4)))
 
 
 def test_other_weights_start_over(journaled, tiny, capsys):

@@ -194,12 +194,11 @@ def _channel_axes(statistics: Statistics, P: Tensor, count: int) -> Tensor:
         return (rows @ (rows.T @ probes),)
 
     (found,) = statistics.sum(terms, P.T @ statistics.basis.double().cpu(), probes)
-    shift = torch.finfo(torch.float32).eps * found.norm()
-    found = found + shift * probes
-    seen = probes.T @ found
-    root = torch.linalg.cholesky((seen + seen.T) / 2)
-    half = torch.linalg.solve_triangular(root, found.T, upper=False)
-    axes: Tensor = torch.linalg.svd(half, full_matrices=False)[2][:count].T
+    # The products are of float32: what their rounding could have made is left out.
+    values, vectors = torch.linalg.eigh(probes.T @ found)
+    sure = values > 1e-6 * values[-1]
+    half = found @ torch.where(sure, vectors / values.clamp_min(1e-300).sqrt(), 0.0)
+    axes: Tensor = torch.linalg.svd(half, full_matrices=False)[0][:, :count]
     return axes
 
 

@@ -8,11 +8,10 @@
 ``speed`` runs `panda fit` under torchrun with one process and with two, in turn, one thread each.
 ``share`` counts the CPU seconds that a fit takes in each process, which other users of the machine
 change less than wall seconds; waiting for one another is not in them. ``whole`` makes bare head
-passes and a whole fit in turn, CPU seconds of one thread. ``layers`` counts
-them too: for each sample bare head passes, what a fit adds to keep it and what it adds to solving;
-once, the basis and solving for these few. Last comes what 10 000 samples would cost. Below it
-stands what all layers of many such generators would take on so many cores, one fit a core, the
-longest first.
+passes and a whole fit in turn, CPU seconds of one thread. ``layers`` counts them too: for each
+sample bare head passes, what a fit adds to keep it and what it adds to solving; once, the basis and
+solving for these few. Last comes what 10 000 samples would cost. Below it stands what all layers of
+many such generators would take on so many cores, one fit a core, the longest first.
 """
 
 from __future__ import annotations

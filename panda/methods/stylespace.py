@@ -86,7 +86,7 @@ class StyleSpace(Method):
         for seed in range(self.images):
             latents = space.sample([seed], truncation=space.usual_truncation)
             function, count = _styled(space, latents)
-            # A CPU gains nothing by more probes at a time, and a row's graph takes a GiB of 1024^2.
+            # A CPU gains nothing by several at a time, and at 1024 pixels each one takes a GiB.
             at_once = 1 if space.device.type == "cpu" else self.probes
             point = torch.zeros(at_once, count, device=space.device, requires_grad=True)
             images = function(point)

@@ -108,6 +108,39 @@ def test_what_files_and_servers_say_neither_steers_the_terminal_nor_floods_it(
     assert len(error) < 3000
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError(
+            "CUDA out of memory. Tried to allocate 1024.00 MiB. GPU 0 has a total capacity of 79.18"
+            " GiB of which 1015.88 MiB is free."
+        ),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate"
+            " memory: you tried to allocate 1024.00 MiB"
+        ),
+    ],
+)
+def test_too_little_memory_is_a_sentence(monkeypatch, capsys, error):
+    def fails(options):
+        raise error
+
+    monkeypatch.setattr("panda.cli.catalog.show_list", fails)
+    assert main(["list"]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("panda: not enough memory (")
+    assert said.endswith("allocate 1024.00 MiB); end what else uses it, or take another --device")
+
+
+def test_other_errors_of_ours_are_not_hidden(monkeypatch):
+    def fails(options):
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("panda.cli.catalog.show_list", fails)
+    with pytest.raises(RuntimeError, match="a defect"):
+        main(["list"])
+
+
 def test_results_go_nowhere_over_other_files(factors, tmp_path, capsys):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.png").touch()

@@ -12,6 +12,9 @@ from panda.errors import PandaError
 LONGEST = 2000
 """Characters of a message that are shown; of a longer one, its beginning and its end."""
 
+NO_ROOM = "out of memory", "can't allocate memory"
+"""What torch says of a GPU's memory and of the machine's."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 is done, 1 a failed check, 2 wrong use, told in a sentence on stderr."""
@@ -29,6 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except (OSError, MemoryError) as error:
         return _system(error)
+    except RuntimeError as error:
+        if not any(words in str(error) for words in NO_ROOM):
+            raise
+        reason = str(error).partition(" GPU ")[0].strip().rstrip(".")
+        _say(f"not enough memory ({reason}); end what else uses it, or take another --device")
+        return 2
     return code
 
 

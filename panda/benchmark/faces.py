@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,6 +33,24 @@ class Faces:
         """Which of the samples have all of these regions, ``[N]`` bool."""
         found = [self.regions[name].flatten(1).any(1) for name in names]
         return torch.stack(found).all(0)
+
+    @staticmethod
+    def joined(some: Sequence[Faces]) -> Faces:
+        """All of them, in order; there is at least one."""
+
+        def join(parts: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+            first, *others = parts
+            return {name: torch.cat([t, *(o[name] for o in others)]) for name, t in first.items()}
+
+        return Faces(
+            Latents(
+                tuple(seed for faces in some for seed in faces.latents.seeds),
+                join(faces.latents.tensors for faces in some),
+            ),
+            torch.cat([faces.before for faces in some]),
+            join(faces.regions for faces in some),
+            join(faces.shapes for faces in some),
+        )
 
     def take(self, rows: Tensor) -> Faces:
         """Some of them, by a mask ``[N]`` or numbers."""

@@ -177,7 +177,9 @@ def _select(bench: Bench, text: str) -> None:
     }
     changes = {**fitted.changes, **_published(bench, label)}
     regions = list(dict.fromkeys(want.region for want in bench.wanted.values()))
-    faces = bench.studio.faces(range(SELECTED, SELECTED + 2 * bench.plan.select))
+    seeds = range(SELECTED, SELECTED + 2 * bench.plan.select)
+    some = [seeds[first : first + bench.batch] for first in range(0, len(seeds), bench.batch)]
+    faces = Faces.joined([bench.studio.faces(batch) for batch in some])
     faces = faces.take(faces.whole(regions).nonzero()[: bench.plan.select, 0])
     if not len(faces):
         raise PandaError(f"no face to select on has {', '.join(regions)}; take boxes for regions")

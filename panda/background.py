@@ -25,8 +25,8 @@ SIDE = 32
 SAMPLES = 32
 """The background is looked for in so many samples; twice as many find it no better."""
 
-CLUSTERS, AXES = 6, 16
-"""Clusters, and the principal axes in which they are looked for."""
+CLUSTERS, AXES, RUNS = 6, 16, 4
+"""Clusters, the principal axes in which they are looked for, and how often this is begun anew."""
 
 LIFT = 1.5
 """Clusters are background that lie in the corners so many times as densely as anywhere."""
@@ -76,15 +76,26 @@ def pooled(maps: Tensor, layer: Layer) -> Tensor:
     return F.adaptive_avg_pool2d(inside[None], (height, width))[0]
 
 
-def find_background(features: Tensor) -> Background:
-    """The background in features ``[N, C, h, w]`` of samples, `pooled`; no label is needed."""
-    n, channels, height, width = features.shape
-    corners = corner_mask(height, width).flatten().repeat(n).to(features.device)
-    rows = features.flatten(2).mT.reshape(-1, channels)
-    mean = rows.mean(0)
-    some = rows[:: -(-len(rows) // POINTS)] - mean
-    axes = torch.linalg.eigh(some.T @ some)[1].flip(1)
-    coordinates = (rows - mean) @ axes[:, :DISCRIMINANT_AXES]
+def find_background(features: Tensor, maps: Tensor | None = None) -> Background:
+    """The background in features ``[N, C, h, w]`` of samples, `pooled`; no label is needed.
+
+    With ``maps [K, h, w]``, the features are given as ``[N, C, K]``, sums of these maps, and their
+    positions are never unfolded but along a few axes.
+    """
+    height, width = (features if maps is None else maps).shape[-2:]
+    samples = features.flatten(2)
+
+    def unfold(rows: Tensor) -> Tensor:
+        return rows if maps is None else rows @ maps.flatten(1)
+
+    mean = unfold(samples.mean(0)).mean(1)
+    count = len(samples) * height * width
+    rows = samples.movedim(1, 0).flatten(1)
+    again = samples if maps is None else samples @ (maps.flatten(1) @ maps.flatten(1).T)
+    scatter = rows @ again.movedim(1, 0).flatten(1).T - count * mean[:, None] * mean
+    axes = torch.linalg.eigh(scatter)[1].flip(1)[:, :DISCRIMINANT_AXES]
+    coordinates = (unfold(axes.T @ samples).mT - axes.T @ mean).flatten(0, 1)
+    corners = corner_mask(height, width).flatten().repeat(len(samples)).to(features.device)
     found = _in_corners(_clusters(coordinates[:, :AXES]), corners)
     inside, outside = coordinates[found], coordinates[~found]
     if not len(outside):  # nothing varies, so all is one cluster
@@ -94,8 +105,11 @@ def find_background(features: Tensor) -> Background:
     # As much again in every direction: what hardly varies in a few samples is no evidence.
     within = within + (within.trace() / len(within) + 1e-12) * torch.eye(len(within)).to(within)
     detector = torch.linalg.solve(within, away)
-    detector = axes[:, : len(away)] @ (detector / (detector @ away).clamp_min(1e-30))
-    return Background(rows[found].mean(0) - mean, detector)
+    detector = axes @ (detector / (detector @ away).clamp_min(1e-30))
+    where = found.view(len(samples), -1, 1).to(samples)
+    if maps is not None:
+        where = maps.flatten(1) @ where
+    return Background((samples @ where).sum((0, 2)) / len(inside) - mean, detector)
 
 
 def _covariance(points: Tensor) -> Tensor:
@@ -116,13 +130,13 @@ def _clusters(points: Tensor) -> Tensor:
     """The cluster of each of ``[n, d]`` points, ``[n]``: the best of a few runs of k-means."""
     some = points[:: -(-len(points) // POINTS)]
     draw = torch.Generator().manual_seed(0)
-    runs = []
-    for _ in range(4):
-        centers = some[torch.randperm(len(some), generator=draw)[:CLUSTERS].to(some.device)]
-        for _ in range(20):
-            members = F.one_hot(torch.cdist(some, centers).argmin(1), len(centers)).to(some)
-            sizes = members.sum(0)[:, None]
-            centers = torch.where(sizes > 0, members.T @ some / sizes.clamp_min(1), centers)
-        runs.append((float(torch.cdist(some, centers).amin(1).square().sum()), centers))
-    _, centers = min(runs, key=lambda run: run[0])
-    return torch.cdist(points, centers).argmin(1)
+    begins = [torch.randperm(len(some), generator=draw)[:CLUSTERS] for _ in range(RUNS)]
+    centers = some[torch.cat(begins).to(some.device)]  # of all runs: they go on side by side
+    for _ in range(20):
+        chosen = torch.cdist(some, centers).view(len(some), RUNS, -1).argmin(2)
+        members = F.one_hot(chosen, len(centers) // RUNS).flatten(1).to(some)
+        sizes = members.sum(0)[:, None]
+        centers = torch.where(sizes > 0, members.T @ some / sizes.clamp_min(1), centers)
+    spreads = torch.cdist(some, centers).view(len(some), RUNS, -1).amin(2).square().sum(0)
+    best = centers.view(RUNS, -1, centers.shape[1])[spreads.argmin()]
+    return torch.cdist(points, best).argmin(1)

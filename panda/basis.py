@@ -20,16 +20,15 @@ the energy outside the basis is then 0.175 of all, and 0.174 with each of 512 ch
 def find_basis(batches: Mapping[int, Tensor], count: int, like: Tensor, components: int) -> Tensor:
     """About the leading right singular vectors ``[S, K]`` of the first ``count`` samples' rows.
 
+    The strongest come first, but before them a constant one: the mean over positions then lies in
+    the basis.
+
     ``batches`` are this process's share of them, ``[B, C, S]``, under the number of their first
     sample; later samples are left out. ``like`` is any batch. A randomized range finder with one
     power iteration (Halko, Martinsson and Tropp 2011): its mixtures are random signs drawn from the
     number of each sample, so neither batches nor processes change it. The power iteration sees
     sums of a few channels with random signs, `MIXTURES` a sample, not each channel of its own.
-    The first vector is constant, so that the mean over positions lies in the basis.
     """
-    positions = like.shape[2]
-    if components == positions:
-        return torch.eye(positions, dtype=like.dtype, device=like.device)
     mine = {start: batch[: max(0, count - start)] for start, batch in batches.items()}
     basis = _sketch(mine, count, like, components)
     power = processes.Sum(basis)
@@ -37,6 +36,7 @@ def find_basis(batches: Mapping[int, Tensor], count: int, like: Tensor, componen
         mixed = _folded(batch, start)
         power.add((mixed.mT @ (mixed @ basis)).sum(0))
     found = power.result()
+    found = found @ torch.linalg.eigh(basis.T.double() @ found)[1].flip(1)
     found = torch.cat([torch.ones_like(found[:, :1]), found[:, :-1]], 1)
     return processes.from_first(torch.linalg.qr(found)[0].to(basis))
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import scipy.linalg
+import scipy.sparse.linalg
 import torch
 from torch import Tensor
 
@@ -140,9 +143,8 @@ def describe(
 def _background(statistics: Statistics, layer: Layer) -> Background:
     """The background, as the first samples show it."""
     samples = statistics.first(SAMPLES)
-    basis = pooled(statistics.basis.T.reshape(-1, layer.height, layer.width), layer)
-    features = (samples @ basis.flatten(1)).view(*samples.shape[:2], *basis.shape[1:])
-    return find_background(features)
+    maps = statistics.basis.T.reshape(-1, layer.height, layer.width)
+    return find_background(samples, pooled(maps, layer))
 
 
 def _principal(scatter: Tensor) -> tuple[Tensor, Tensor]:
@@ -154,12 +156,28 @@ def _principal(scatter: Tensor) -> tuple[Tensor, Tensor]:
     count = min(OWN_APPEARANCES, size)
     axes, values = torch.zeros(parts, count, size), torch.zeros(parts, count)
     for part in range(processes.rank(), parts, processes.count()):
-        leading = size - count, size - 1
-        found = scipy.linalg.eigh(scatter[part].cpu().numpy(), subset_by_index=leading)
+        found = _leading(scatter[part].cpu().numpy(), count)
         values[part], axes[part] = (torch.from_numpy(array.T).flip(0) for array in found)
     axes, values = processes.add([axes, values])
     axes = axes * axes.gather(2, axes.abs().argmax(2, keepdim=True)).sign()
     return axes.to(scatter.device), values.clamp_min(0).sqrt()
+
+
+def _leading(matrix: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ``count`` largest eigenvalues of a positive matrix, ascending, and their vectors.
+
+    By Lanczos' method, to the last digits in a fifth of the time, where so many are positive:
+    vectors of the value zero would be random ones.
+    """
+    size = len(matrix)
+    if size > 4 * count:
+        start = np.random.default_rng(0).standard_normal(size)
+        with suppress(scipy.sparse.linalg.ArpackError):
+            values, axes = scipy.sparse.linalg.eigsh(matrix, count, which="LA", v0=start)
+            if values[0] > 1e-9 * values[-1]:
+                return values, axes
+    values, axes = scipy.linalg.eigh(matrix, subset_by_index=(size - count, size - 1))
+    return values, axes
 
 
 def import_released(

@@ -10,6 +10,9 @@ from torch import Tensor
 from panda import processes
 from panda.statistics import Statistics
 
+STRIP = 128
+"""So many rows of the moments are made at once."""
+
 
 @dataclass(frozen=True)
 class PartMoments:
@@ -31,18 +34,21 @@ class PartMoments:
         P = P.to(statistics.basis)
         pooling, gram = P.T @ statistics.basis, P.T @ P
         mean = pooling @ statistics.seen_mean.T
-        # Of each column, and mixed. Nothing is iterated on them: plain sums are exact enough.
+        # Of each column, and mixed. Nothing is iterated on them: plain sums are exact enough. They
+        # are symmetric, so what is below the blocks on the diagonal is not made.
         size = mean.shape[1]
         sums = torch.zeros(len(gram) + 1, size, size, dtype=torch.float64, device=P.device)
         for z in statistics.samples:
             columns = (pooling @ z.flatten(0, 1).T).view(len(gram), -1, size) - mean[:, None]
-            rows, turned = columns.flatten(0, 1), gram @ columns.flatten(1)
-            sums[:-1] += columns.mT @ columns
-            sums[-1] += rows.T @ turned.view_as(rows)
+            rows, turned = columns.view(-1, size), (gram @ columns.flatten(1)).view(-1, size)
+            for c in range(0, size, STRIP):
+                strip = slice(c, c + STRIP)
+                sums[:-1, strip, c:] += columns[..., strip].mT @ columns[..., c:]
+                sums[-1, strip, c:] += rows[:, strip].T @ turned[:, c:]
         (sums,) = processes.add([sums])
-        scatter, mixed = sums[:-1], sums[-1]
-        mixed = (mixed + mixed.T) / 2
-        return cls(statistics.count, mean.T.double(), scatter, mixed, gram.double())
+        for c in range(0, size, STRIP):
+            sums[:, c + STRIP :, c : c + STRIP] = sums[:, c : c + STRIP, c + STRIP :].mT
+        return cls(statistics.count, mean.T.double(), sums[:-1], sums[-1], gram.double())
 
     def about_zero(self) -> tuple[Tensor, Tensor]:
         """The sums of Z P P^T Z^T and of Z P H P^T Z^T, ``[C, C]``, on the CPU."""

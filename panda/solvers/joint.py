@@ -21,6 +21,7 @@ from torch.nn import functional
 from panda.errors import PandaError
 from panda.moments import PartMoments
 from panda.progress import bar
+from panda.solvers.core import CHANNELS, COMPONENTS, NUMBERS, Core
 from panda.solvers.quartic import Quartic, descend_appearances, descend_parts
 from panda.statistics import Statistics
 
@@ -34,19 +35,14 @@ What a descent leaves, the next round goes on with: at 16 x 16 of a face generat
 end in as many rounds, and no higher, than 150.
 """
 
-CORE_CHANNELS = 63
-"""Channel axes of the core; all other channels together are one more."""
-
-CORE_COMPONENTS = 32
-"""Spatial components of the core, or 3 for each part where that is more."""
-
 
 @dataclass(frozen=True)
 class Solution:
     """Appearances ``[C, R_C]``, parts ``[S, R_S]`` and what the solver saw.
 
     ``trace`` is the loss after each half step, as a fraction of the energy of the features: of the
-    core at first, and last of all that was sampled. ``scatter`` ``[R_S, C, C]`` is that of each
+    core at first (which has appearances for all channels, where there are more than its axes), and
+    last of all that was sampled. ``scatter`` ``[R_S, C, C]`` is that of each
     column of Z P, where the solver has come by it.
     """
 
@@ -64,63 +60,38 @@ def joint(
     ``start`` are parts ``[S, R_S]`` to begin from; by default the leading components, localized.
     """
     energy = statistics.energy
-    values, components = torch.linalg.eigh(_spatial_scatter(statistics))
-    components = components[:, -max(CORE_COMPONENTS, 3 * parts) :]
-    scatter = values[-components.shape[1] :].diag() / energy
-    basis = statistics.basis.double().cpu() @ components
+    basis = statistics.basis.double().cpu()[:, : max(COMPONENTS, 3 * parts)]
+    scatter = _spatial_scatter(statistics, basis.shape[1]) / energy
     P = _initial_parts(basis, scatter, parts) if start is None else start.double().cpu()
     P = descend_parts(Quartic(scatter, scatter, basis), P, *STEPS)
-    core, axes = _core(statistics, scatter * energy, components, P, appearances)
-    A, P, trace = _alternate(core, min(appearances, core.samples.row[0]), P)
-    P = _strongest_first(basis, P, _spatial_moments(core, A)[0])
+    axes = _core_axes(statistics, P, basis.shape[1], appearances)
+    core = Core.of(statistics, basis, axes, scatter * energy)
+    A, P, trace = _alternate(core, min(appearances, axes.shape[1]), P)
+    P = _strongest_first(basis, P, core.of_components(A)[0])
     seen = PartMoments.of(statistics, P)
     n1, n2 = (moment / energy for moment in seen.about_zero())
-    full = appearances == len(n1)
-    A = _solve_appearances(n1, n2, appearances, None if full else axes @ A)
+    begin = axes @ A if A.shape[1] == appearances < len(axes) else None
+    A = _solve_appearances(n1, n2, appearances, begin)
     loss = max(0.0, 1 + float(Quartic(n1, n2)(A)))
     A, scale = _canonical(A, n1)
     scatter = seen.scatter / scale**2
     return Solution(A.float(), (P / scale).float(), (*trace, loss), scatter)
 
 
-def _core(
-    statistics: Statistics, scatter: Tensor, components: Tensor, P: Tensor, rank: int
-) -> tuple[Statistics, Tensor]:
-    """The samples in their leading components ``[K, L]`` and channel axes, and those ``[C, R]``.
-
-    The axes are those that P sees most of. With appearances for all channels, the other ones do not
-    go lost: for G they count as one more channel, with the ``scatter`` that is theirs, held by a
-    few more samples; the loss is then that of a G with one eigenvalue for all of them.
-    """
-    channels = statistics.samples.row[0]
-    count = CORE_CHANNELS if rank == channels else max(CORE_CHANNELS, rank)
-    axes = _channel_axes(statistics, P, min(count, channels))
-    core = statistics.project(axes, components)
-    if rank < channels or count >= channels:
-        return core, axes
-    values, vectors = torch.linalg.eigh(scatter - _spatial_scatter(core))
-    others = torch.zeros(len(scatter), count + 1, len(scatter), dtype=values.dtype)
-    others[:, -1] = (vectors * values.clamp_min(0).sqrt()).T
-    return core.extend(others), axes
-
-
-def _alternate(statistics: Statistics, rank: int, P: Tensor) -> tuple[Tensor, Tensor, list[float]]:
+def _alternate(core: Core, rank: int, P: Tensor) -> tuple[Tensor, Tensor, list[float]]:
     """Alternate the two half steps from P until the loss stands still: A, P and the trace."""
-    energy = statistics.energy
-    basis = statistics.basis.double().cpu()
     A: Tensor | None = None
     trace: list[float] = []
-    with bar(desc=f"solve on {basis.shape[1]} components", unit="round") as progress:
+    with bar(desc=f"solve on {core.basis.shape[1]} components", unit="round") as progress:
         while True:
-            n1, n2 = (moment / energy for moment in _channel_moments(statistics, P))
+            n1, n2 = core.of_channels(P)
             A = _solve_appearances(n1, n2, rank, A)
             trace.append(max(0.0, 1 + float(Quartic(n1, n2)(A))))
             progress.set_postfix(loss=f"{trace[-1]:.5f}")
             progress.update()
             if len(trace) > 1 and not trace[-3] - trace[-1] >= TOLERANCE:  # also where it is NaN
                 return A, P, trace
-            m1, m2 = (moment / energy for moment in _spatial_moments(statistics, A))
-            quartic = Quartic(m1, m2, basis)
+            quartic = Quartic(*core.of_components(A), core.basis)
             P = descend_parts(quartic, P, *STEPS)
             trace.append(max(0.0, 1 + float(quartic(P))))
 
@@ -151,31 +122,30 @@ def varimax(loadings: Tensor, iterations: int = 100) -> Tensor:
     return loadings @ rotation
 
 
-def _spatial_scatter(statistics: Statistics) -> Tensor:
-    """The sum of Z^T Z in the basis, ``[K, K]`` float64 on the CPU."""
+def _spatial_scatter(statistics: Statistics, components: int) -> Tensor:
+    """The sum of Z^T Z in the first components ``[L, L]``, float64 on the CPU."""
 
     def terms(z: Tensor) -> tuple[Tensor]:
-        rows = z.flatten(0, 1)
+        rows = z[..., :components].flatten(0, 1)
         return (rows.T @ rows,)
 
     return statistics.sum(terms)[0]
 
 
-def _spatial_moments(statistics: Statistics, A: Tensor) -> tuple[Tensor, Tensor]:
-    """The sums of Z^T G Z and Z^T G^2 Z in the basis, ``[K, K]`` float64 on the CPU."""
-
-    def terms(z: Tensor, G: Tensor) -> tuple[Tensor, Tensor]:
-        rows = z.movedim(1, 0).flatten(1)
-        product = (G @ rows).view(-1, z.shape[2])
-        return rows.view(-1, z.shape[2]).T @ product, product.T @ product
-
-    m1, m2 = statistics.sum(terms, A @ A.T)
-    return (m1 + m1.T) / 2, m2
-
-
 def _pooled(z: Tensor, pooling: Tensor) -> Tensor:
     """What the parts see of samples ``[B, C, K]``: ``[C, B R_S]``; pooling is ``[R_S, K]``."""
     return functional.linear(z.movedim(1, 0), pooling).flatten(1)
+
+
+def _core_axes(statistics: Statistics, P: Tensor, components: int, rank: int) -> Tensor:
+    """The channel axes ``[C, R]`` of the core: those that P sees most of.
+
+    Where there are more, and appearances for them, the last axis is zero: it stands for all others.
+    """
+    channels = statistics.samples.row[0]
+    count = min(CHANNELS, channels, max(1, NUMBERS // components - 1))
+    axes = _channel_axes(statistics, P, count)
+    return functional.pad(axes, (0, 1)) if count < min(rank, channels) else axes
 
 
 def _channel_axes(statistics: Statistics, P: Tensor, count: int) -> Tensor:
@@ -200,18 +170,6 @@ def _channel_axes(statistics: Statistics, P: Tensor, count: int) -> Tensor:
     half = found @ torch.where(sure, vectors / values.clamp_min(1e-300).sqrt(), 0.0)
     axes: Tensor = torch.linalg.svd(half, full_matrices=False)[0][:, :count]
     return axes
-
-
-def _channel_moments(statistics: Statistics, P: Tensor) -> tuple[Tensor, Tensor]:
-    """The sums of Z H Z^T and Z H^2 Z^T, likewise."""
-    gram = P.T @ P
-
-    def terms(z: Tensor, pooling: Tensor, gram: Tensor) -> tuple[Tensor, Tensor]:
-        rows = _pooled(z, pooling)
-        return rows @ rows.T, (rows.reshape(-1, len(gram)) @ gram).view_as(rows) @ rows.T
-
-    n1, n2 = statistics.sum(terms, P.T @ statistics.basis.double().cpu(), gram)
-    return (n1 + n1.T) / 2, (n2 + n2.T) / 2
 
 
 def _solve_appearances(n1: Tensor, n2: Tensor, rank: int, start: Tensor | None) -> Tensor:

@@ -1,0 +1,124 @@
+"""The core of a fit: all that its rounds need to know of the samples, in one table.
+
+With A or P fixed, the moments of the other one are sums of products of two numbers of a sample. All
+such sums over all samples are made once; a round then costs the same for any number of samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from panda import processes
+from panda.samples import Samples
+from panda.statistics import Statistics
+
+CHANNELS = 63
+"""Channel axes of the core; all other channels together are one more."""
+
+COMPONENTS = 32
+"""Spatial components of the core, or 3 for each part where that is more."""
+
+NUMBERS = 8192
+"""Numbers of a sample, channels times components, at most: the table has half of its square.
+
+Where the components need more, there are fewer channels.
+"""
+
+BITS = 26
+"""Numbers of samples are rounded to so many bits of their norm over all samples: see `_table`."""
+
+BLOCK, STRIP = 256, 512
+"""So many samples are multiplied at once, and so many rows of their products are made at once."""
+
+
+@dataclass(frozen=True)
+class Core:
+    """Samples in their leading spatial components and channel axes, known by their products.
+
+    basis: the components ``[S, L]``. axes: ``[C, R]``, the last one zero where it stands for all
+    channels outside the others. table: for each pair of axes c <= d the sum of Z_c^T Z_d, made
+    symmetric, over the energy of the features, ``[R (R + 1) / 2, L L]``. In float64, on the CPU.
+    """
+
+    basis: Tensor
+    axes: Tensor
+    table: Tensor
+
+    @classmethod
+    def of(cls, statistics: Statistics, basis: Tensor, axes: Tensor, scatter: Tensor) -> Core:
+        """From samples in the first components, the ``basis [S, L]``, and in ``axes [C, R]``.
+
+        ``scatter [L, L]`` is the sum of Z^T Z over all channels. What the axes leave of it is held
+        by a last one, if it is zero: for G, these channels then have one eigenvalue in common.
+        """
+        table = _table(statistics.project(axes, basis.shape[1]))
+        if not bool(axes[:, -1].any()):
+            size = axes.shape[1]
+            rows, columns = torch.triu_indices(size, size)
+            rest = scatter - table[rows == columns].sum(0)
+            values, vectors = torch.linalg.eigh(rest)
+            table[-1] = vectors * values.clamp_min(0) @ vectors.T
+        return cls(basis, axes, table.flatten(1) / statistics.energy)
+
+    def of_components(self, A: Tensor) -> tuple[Tensor, Tensor]:
+        """The sums of Z^T G Z and Z^T G^2 Z ``[L, L]``, for A ``[R, R_A]`` with G = A A^T."""
+        G = A @ A.T
+        rows, columns = torch.triu_indices(*G.shape)
+        weights = torch.stack([G, G @ G])[:, rows, columns] * (2 - (rows == columns).double())
+        first, second = (weights @ self.table).unflatten(1, 2 * self.basis.shape[1:])
+        return first, second
+
+    def of_channels(self, P: Tensor) -> tuple[Tensor, Tensor]:
+        """The sums of Z H Z^T and Z H^2 Z^T ``[R, R]``, for P ``[S, R_S]`` with H = P P^T."""
+        pooling = self.basis.T @ P
+        weights = torch.stack([pooling @ pooling.T, pooling @ (P.T @ P) @ pooling.T])
+        size = self.axes.shape[1]
+        rows, columns = torch.triu_indices(size, size)
+        moments = self.table.new_empty(2, size, size)
+        moments[:, rows, columns] = moments[:, columns, rows] = weights.flatten(1) @ self.table.T
+        return moments[0], moments[1]
+
+
+def _table(small: Statistics) -> Tensor:
+    """The sum of Z_c^T Z_d, made symmetric, for each two channels c <= d, ``[pairs, L, L]``.
+
+    Numbers are rounded to multiples of 2^-BITS of their norm over all samples. By Cauchy and
+    Schwarz no sum of products is larger than two norms, so float64 adds up all of them exactly: in
+    any order, and it does not matter who has which samples.
+    """
+    (squares,) = small.sum(lambda z: (z.double().square().sum(0),))
+    _, exponents = torch.frexp(squares.flatten().sqrt())
+    scales = torch.ldexp(torch.ones(len(exponents)).double(), BITS - exponents)
+    scales = scales.to(small.basis.device)
+    components = small.samples.row[1]
+    step = max(1, STRIP // components) * components
+    starts = range(0, len(scales), step)
+    strips = [scales.new_zeros(len(scales[i : i + step]), len(scales[i:])) for i in starts]
+    for rows in _many(small.samples):
+        rounded = (rows * scales).round()
+        for start, strip in zip(starts, strips, strict=True):
+            strip.addmm_(rounded[:, start : start + step].T, rounded[:, start:])
+    table = []
+    for start, strip in zip(starts, processes.add(strips), strict=True):
+        products = strip / (scales[start : start + step, None] * scales[start:])
+        blocks = products.view(-1, components, strip.shape[1] // components, components)
+        for c, row in enumerate(blocks):
+            pairs = row[:, c:].movedim(1, 0)
+            table.append((pairs + pairs.mT) / 2)
+    return torch.cat(table).cpu()
+
+
+def _many(samples: Samples) -> Iterator[Tensor]:
+    """The samples as rows ``[B, R L]``, at least `BLOCK` at once but for the last, float64."""
+    waiting: list[Tensor] = []
+    for block in samples:
+        waiting.append(block.flatten(1).double())
+        if sum(map(len, waiting)) >= BLOCK:
+            yield torch.cat(waiting)
+            waiting = []
+    if waiting:
+        yield torch.cat(waiting)

@@ -269,6 +269,7 @@ def openvino_table(threads: Iterable[int], rounds: int) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=[*CASES, "openvino"], nargs="+")
+    parser.add_argument("--middle", help="where heads end; with --only one backend")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3, help="how often each side runs")
     parser.add_argument("--threads", type=int, default=1, help="of the first table")
@@ -282,7 +283,9 @@ def main() -> int:
             header(f"{'':43}", "plain")
         for name in CASES:
             if name in chosen:
-                compare(CASES[name](), options.batch, options.rounds)
+                case = CASES[name]()
+                case.middle = options.middle or case.middle
+                compare(case, options.batch, options.rounds)
         if "openvino" in chosen:
             openvino_table((1, 2), 3 * options.rounds)
     return 0

@@ -12,6 +12,9 @@ from panda import processes
 ROWS = 1024
 """The samples are first seen through so many random mixtures of their channels."""
 
+SPARE, POWERS = 32, 2
+"""Their leading vectors are found with so many more, by so many power iterations."""
+
 MIXTURES = 128
 """Signed sums of channels that a sample is seen through at last: at 64 x 64 of a face generator
 the energy outside the basis is then 0.175 of all, and 0.174 with each of 512 channels."""
@@ -42,7 +45,7 @@ def find_basis(batches: Mapping[int, Tensor], count: int, like: Tensor, componen
 
 
 def _sketch(batches: Mapping[int, Tensor], count: int, like: Tensor, components: int) -> Tensor:
-    """The leading right singular vectors ``[S, K]`` of `ROWS` mixtures of channels."""
+    """About the leading right singular vectors ``[S, K]`` of `ROWS` mixtures of channels."""
     channels, positions = like.shape[1:]
     mixtures = min(channels, -(-ROWS // count))
     rows = like.new_zeros(max(components, count * mixtures), positions)
@@ -51,11 +54,15 @@ def _sketch(batches: Mapping[int, Tensor], count: int, like: Tensor, components:
             place = slice(number * mixtures, (number + 1) * mixtures)
             rows[place] = _mixing(number, mixtures, channels).to(sample) @ sample
     rows = processes.add([rows])[0].double()  # so that how it was added up is not seen
-    if positions <= len(rows):
-        vectors = torch.linalg.eigh(rows.T @ rows)[1][:, -components:]
-    else:
-        vectors = rows.T @ torch.linalg.eigh(rows @ rows.T)[1][:, -components:]
-    return processes.from_first(torch.linalg.qr(vectors.flip(1))[0].to(like))
+    draw = torch.Generator().manual_seed(0)
+    tests = torch.randn(len(rows), min(positions, components + SPARE), generator=draw)
+    span = rows.T @ tests.to(rows)
+    for _ in range(POWERS):
+        span = rows.T @ (rows @ torch.linalg.qr(span)[0])
+    span = torch.linalg.qr(span)[0]
+    seen = rows @ span
+    vectors = span @ torch.linalg.eigh(seen.T @ seen)[1][:, -components:].flip(1)
+    return processes.from_first(vectors.to(like))
 
 
 def _mixing(number: int, mixtures: int, channels: int) -> Tensor:

@@ -37,17 +37,19 @@ class PartMoments:
         # Of each column, and mixed. Nothing is iterated on them: plain sums are exact enough. They
         # are symmetric, so what is below the blocks on the diagonal is not made.
         size = mean.shape[1]
-        sums = torch.zeros(len(gram) + 1, size, size, dtype=torch.float64, device=P.device)
+        starts = range(0, size, STRIP)
+        like = torch.zeros(0, dtype=torch.float64, device=P.device)
+        strips = [like.new_zeros(len(gram) + 1, min(STRIP, size - c), size - c) for c in starts]
         for z in statistics.samples:
             columns = (pooling @ z.flatten(0, 1).T).view(len(gram), -1, size) - mean[:, None]
             rows, turned = columns.view(-1, size), (gram @ columns.flatten(1)).view(-1, size)
-            for c in range(0, size, STRIP):
-                strip = slice(c, c + STRIP)
-                sums[:-1, strip, c:] += columns[..., strip].mT @ columns[..., c:]
-                sums[-1, strip, c:] += rows[:, strip].T @ turned[:, c:]
-        (sums,) = processes.add([sums])
-        for c in range(0, size, STRIP):
-            sums[:, c + STRIP :, c : c + STRIP] = sums[:, c : c + STRIP, c + STRIP :].mT
+            for c, strip in zip(starts, strips, strict=True):
+                strip[:-1] += columns[..., c : c + STRIP].mT @ columns[..., c:]
+                strip[-1] += rows[:, c : c + STRIP].T @ turned[:, c:]
+        sums = like.new_empty(len(gram) + 1, size, size)
+        for c, strip in zip(starts, processes.add(strips), strict=True):
+            sums[:, c : c + STRIP, c:] = strip
+            sums[:, c:, c : c + STRIP] = strip.mT
         return cls(statistics.count, mean.T.double(), sums[:-1], sums[-1], gram.double())
 
     def about_zero(self) -> tuple[Tensor, Tensor]:

@@ -55,7 +55,7 @@ def test_batches_do_not_change_the_basis(tiny, batch, mixtures, monkeypatch):
     monkeypatch.setattr(basis, "MIXTURES", mixtures)
     one, other = (gather(features(tiny, batch=size), 200, 4) for size in (32, batch))
     inside = one.basis.T @ other.basis
-    assert torch.allclose(inside @ inside.T, torch.eye(48), atol=1e-4)
+    assert torch.allclose(inside @ inside.T, torch.eye(64), atol=1e-4)
 
 
 @pytest.mark.parametrize(("mixtures", "worse"), [(128, 1.05), (5, 1.1)])
@@ -83,9 +83,9 @@ def test_samples_in_a_file_are_those_in_memory(tiny, monkeypatch, tmp_path):
 
 
 def test_many_samples_keep_fewer_components(tiny, monkeypatch):
-    monkeypatch.setattr(statistics, "DISK", 4 * 200 * 12 * 40)
+    monkeypatch.setattr(statistics, "DISK", 4 * 200 * 12 * 60)
     found = gather(features(tiny), 200, 4)
-    assert found.basis.shape == (256, 40)
+    assert found.basis.shape == (256, 60)
     monkeypatch.setattr(statistics, "DISK", 0)
     found = gather(features(tiny), 200, 4)
     assert found.basis.shape == (256, 16)

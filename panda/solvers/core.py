@@ -16,10 +16,10 @@ from panda import processes
 from panda.samples import Samples
 from panda.statistics import Statistics
 
-CHANNELS = 63
+CHANNELS = 47
 """Channel axes of the core; all other channels together are one more."""
 
-COMPONENTS = 32
+COMPONENTS = 36
 """Spatial components of the core, or 3 for each part where that is more."""
 
 NUMBERS = 8192

@@ -132,11 +132,6 @@ def _spatial_scatter(statistics: Statistics, components: int) -> Tensor:
     return statistics.sum(terms)[0]
 
 
-def _pooled(z: Tensor, pooling: Tensor) -> Tensor:
-    """What the parts see of samples ``[B, C, K]``: ``[C, B R_S]``; pooling is ``[R_S, K]``."""
-    return functional.linear(z.movedim(1, 0), pooling).flatten(1)
-
-
 def _core_axes(statistics: Statistics, P: Tensor, components: int, rank: int) -> Tensor:
     """The channel axes ``[C, R]`` of the core: those that P sees most of.
 
@@ -160,8 +155,8 @@ def _channel_axes(statistics: Statistics, P: Tensor, count: int) -> Tensor:
     probes = torch.linalg.qr(random)[0]
 
     def terms(z: Tensor, pooling: Tensor, probes: Tensor) -> tuple[Tensor]:
-        rows = _pooled(z, pooling)
-        return (rows @ (rows.T @ probes),)
+        rows = (pooling @ z.flatten(0, 1).T).view(-1, channels)
+        return (rows.T @ (rows @ probes),)
 
     (found,) = statistics.sum(terms, P.T @ statistics.basis.double().cpu(), probes)
     # The products are of float32: what their rounding could have made is left out.

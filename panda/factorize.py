@@ -117,8 +117,9 @@ def describe(
     scatter = solution.scatter
     if scatter is None:
         scatter = PartMoments.of(statistics, P).scatter
-    scatter = scatter / (statistics.count * P.double().sum(0).square())[:, None, None]
-    variances = ((scatter.float() @ A) * A).sum(1).T.clamp_min(0)
+    # Coordinates are means over a part's positions; their spread is one over the samples.
+    weight = P.sum(0)[:, None] * statistics.count**0.5
+    spread = ((scatter.float() @ A) * A).sum(1).clamp_min(0).sqrt() / weight
     if A.shape[1] == A.shape[0]:
         own, own_spread = _principal(scatter)
     else:
@@ -129,9 +130,9 @@ def describe(
     tensors = {
         "appearances": A,
         "parts": P,
-        "spread": variances.sqrt(),
+        "spread": spread.T,
         "own": own,
-        "own_spread": own_spread,
+        "own_spread": own_spread / weight,
         "background": around * scale / around.norm().clamp_min(1e-30),
         "background_detector": background.detector,
         "mean": statistics.mean,

@@ -100,11 +100,11 @@ class Statistics:
             held[start : start + len(block)] = block[: len(held) - start]
         return processes.add([held])[0]
 
-    def project(self, axes: Tensor, components: int) -> Statistics:
-        """The same in channel axes ``[C, R]`` and in the first components."""
-        axes, basis = axes.to(self.basis), self.basis[:, :components]
-        samples = self.samples.map(lambda block: axes.T @ block[..., :components])
-        return replace(self, basis=basis, samples=samples)
+    def project(self, axes: Tensor, components: Tensor) -> Statistics:
+        """The same in fewer dimensions: channel axes ``[C, R]``, spatial ones ``[K, L]``."""
+        axes, components = axes.to(self.basis), components.to(self.basis)
+        samples = self.samples.map(lambda block: axes.T @ block @ components)
+        return replace(self, basis=self.basis @ components, samples=samples)
 
 
 @dataclass(frozen=True)

@@ -231,12 +231,14 @@ def test_the_core_loses_no_channel(tiny, monkeypatch):
     statistics = gather(Features(tiny, tiny.layer("b"), range(150)), 150, 5)
     P = torch.rand(64, 5, dtype=torch.float64)
     axes = joint_module._core_axes(statistics, P, 20, 12)
+    components = torch.linalg.qr(torch.rand(64, 20, dtype=torch.float64))[0]
     assert axes.shape == (12, 4 + 1)
     assert not axes[:, 4].any()
-    scatter = joint_module._spatial_scatter(statistics, 20)
-    core = Core.of(statistics, statistics.basis[:, :20].double(), axes, scatter)
+    scatter = joint_module._spatial_scatter(statistics) / statistics.energy
+    scatter = components.T @ scatter @ components
+    core = Core.of(statistics, axes, components, scatter)
     seen, _ = core.of_components(torch.eye(5, dtype=torch.float64))
-    assert torch.allclose(seen * statistics.energy, scatter, rtol=1e-3, atol=1.0)
+    assert torch.allclose(seen, scatter, rtol=1e-3, atol=1e-6)
     factors = fit(tiny, "b", parts=5, seeds=range(150))
     assert factors.loss == pytest.approx(whole.loss, abs=2e-3)
     *trace, _ = factors.config["trace"]
@@ -249,8 +251,9 @@ def test_the_moments_of_the_core_are_those_of_its_samples(tiny, rank):
     statistics = gather([Z], 150, 5)
     torch.manual_seed(0)
     axes = torch.linalg.qr(torch.randn(12, 6, dtype=torch.float64))[0]
-    basis = statistics.basis[:, :9].double()
-    core = Core.of(statistics, basis, axes, torch.zeros(9, 9))
+    components = torch.linalg.qr(torch.randn(64, 9, dtype=torch.float64))[0]
+    core = Core.of(statistics, axes, components, torch.zeros(9, 9))
+    basis = statistics.basis.double() @ components
     small = axes.T @ Z.double() @ basis
     A, P = torch.randn(6, rank, dtype=torch.float64), torch.rand(256, rank, dtype=torch.float64)
     G, H = A @ A.T, basis.T @ P @ P.T @ basis
@@ -266,11 +269,11 @@ def test_the_moments_of_the_core_are_those_of_its_samples(tiny, rank):
 
 def test_the_core_is_the_same_to_the_bit_however_it_was_summed(tiny, monkeypatch):
     statistics = gather(Features(tiny, tiny.layer("c"), range(150), batch=7), 150, 5)
-    axes, basis = torch.eye(12)[:, :6], statistics.basis[:, :20].double()
+    axes, components = torch.eye(12).double()[:, :6], torch.eye(64).double()[:, :20]
     tables = []
     for block in (1, 64, 256):
         monkeypatch.setattr(core_module, "BLOCK", block)
-        tables.append(Core.of(statistics, basis, axes, torch.zeros(20, 20)).table)
+        tables.append(Core.of(statistics, axes, components, torch.zeros(20, 20)).table)
     assert torch.equal(tables[0], tables[1]) and torch.equal(tables[0], tables[2])
 
 

@@ -76,8 +76,8 @@ def test_samples_in_a_file_are_those_in_memory(tiny, monkeypatch, tmp_path):
     monkeypatch.setattr(samples, "MEMORY", 0)
     outside = gather(features(tiny), 200, 4)
     assert torch.equal(scatter(inside), scatter(outside))
-    axes = torch.eye(12)[:, :5]
-    assert torch.equal(scatter(inside.project(axes, 9)), scatter(outside.project(axes, 9)))
+    axes = torch.eye(12)[:, :5], torch.eye(64)[:, :9]
+    assert torch.equal(scatter(inside.project(*axes)), scatter(outside.project(*axes)))
     assert joint(inside, 12, 4).trace == joint(outside, 12, 4).trace
     assert list(tmp_path.iterdir()) == []
 

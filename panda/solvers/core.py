@@ -16,10 +16,10 @@ from panda import processes
 from panda.samples import Samples
 from panda.statistics import Statistics
 
-CHANNELS = 47
+CHANNELS = 39
 """Channel axes of the core; all other channels together are one more."""
 
-COMPONENTS = 36
+COMPONENTS = 32
 """Spatial components of the core, or 3 for each part where that is more."""
 
 NUMBERS = 8192
@@ -49,20 +49,21 @@ class Core:
     table: Tensor
 
     @classmethod
-    def of(cls, statistics: Statistics, basis: Tensor, axes: Tensor, scatter: Tensor) -> Core:
-        """From samples in the first components, the ``basis [S, L]``, and in ``axes [C, R]``.
+    def of(cls, statistics: Statistics, axes: Tensor, components: Tensor, scatter: Tensor) -> Core:
+        """From samples in channel axes ``[C, R]`` and spatial components ``[K, L]``, float64.
 
-        ``scatter [L, L]`` is the sum of Z^T Z over all channels. What the axes leave of it is held
-        by a last one, if it is zero: for G, these channels then have one eigenvalue in common.
+        ``scatter [L, L]`` is the sum of Z^T Z over all channels, over the energy. What the axes
+        leave of it is held by a last one, if it is zero: for G, these channels then have one
+        eigenvalue in common.
         """
-        table = _table(statistics.project(axes, basis.shape[1]))
+        table = _table(statistics.project(axes, components)) / statistics.energy
         if not bool(axes[:, -1].any()):
             size = axes.shape[1]
             rows, columns = torch.triu_indices(size, size)
             rest = scatter - table[rows == columns].sum(0)
             values, vectors = torch.linalg.eigh(rest)
             table[-1] = vectors * values.clamp_min(0) @ vectors.T
-        return cls(basis, axes, table.flatten(1) / statistics.energy)
+        return cls(statistics.basis.double().cpu() @ components, axes, table.flatten(1))
 
     def of_components(self, A: Tensor) -> tuple[Tensor, Tensor]:
         """The sums of Z^T G Z and Z^T G^2 Z ``[L, L]``, for A ``[R, R_A]`` with G = A A^T."""

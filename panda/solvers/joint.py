@@ -60,12 +60,14 @@ def joint(
     ``start`` are parts ``[S, R_S]`` to begin from; by default the leading components, localized.
     """
     energy = statistics.energy
-    basis = statistics.basis.double().cpu()[:, : max(COMPONENTS, 3 * parts)]
-    scatter = _spatial_scatter(statistics, basis.shape[1]) / energy
+    values, components = torch.linalg.eigh(_spatial_scatter(statistics) / energy)
+    components = components[:, -max(COMPONENTS, 3 * parts) :]
+    scatter = values[-components.shape[1] :].diag()
+    basis = statistics.basis.double().cpu() @ components
     P = _initial_parts(basis, scatter, parts) if start is None else start.double().cpu()
     P = descend_parts(Quartic(scatter, scatter, basis), P, *STEPS)
     axes = _core_axes(statistics, P, basis.shape[1], appearances)
-    core = Core.of(statistics, basis, axes, scatter * energy)
+    core = Core.of(statistics, axes, components, scatter)
     A, P, trace = _alternate(core, min(appearances, axes.shape[1]), P)
     P = _strongest_first(basis, P, core.of_components(A)[0])
     seen = PartMoments.of(statistics, P)
@@ -74,7 +76,7 @@ def joint(
     A = _solve_appearances(n1, n2, appearances, begin)
     loss = max(0.0, 1 + float(Quartic(n1, n2)(A)))
     A, scale = _canonical(A, n1)
-    scatter = seen.scatter / scale**2
+    scatter = seen.scatter.div_(scale**2)  # in place: there may be hundreds of megabytes
     return Solution(A.float(), (P / scale).float(), (*trace, loss), scatter)
 
 
@@ -122,11 +124,11 @@ def varimax(loadings: Tensor, iterations: int = 100) -> Tensor:
     return loadings @ rotation
 
 
-def _spatial_scatter(statistics: Statistics, components: int) -> Tensor:
-    """The sum of Z^T Z in the first components ``[L, L]``, float64 on the CPU."""
+def _spatial_scatter(statistics: Statistics) -> Tensor:
+    """The sum of Z^T Z in the basis, ``[K, K]`` float64 on the CPU."""
 
     def terms(z: Tensor) -> tuple[Tensor]:
-        rows = z[..., :components].flatten(0, 1)
+        rows = z.flatten(0, 1)
         return (rows.T @ rows,)
 
     return statistics.sum(terms)[0]

@@ -142,10 +142,13 @@ def describe(
 
 
 def _background(statistics: Statistics, layer: Layer) -> Background:
-    """The background, as the first samples show it."""
+    """The background, as the first samples show it, without the mean feature of all."""
     samples = statistics.first(SAMPLES)
+    away = samples - statistics.mean[:, None] * statistics.basis.sum(0)
+    if float(away.norm()) < 1e-5 * float(samples.norm()):
+        away.zero_()  # nothing varies but the rounding
     maps = statistics.basis.T.reshape(-1, layer.height, layer.width)
-    return find_background(samples, pooled(maps, layer))
+    return find_background(away, pooled(maps, layer))
 
 
 def _principal(scatter: Tensor) -> tuple[Tensor, Tensor]:

@@ -115,9 +115,17 @@ def test_parts_that_begin_at_zero_are_a_sentence():
         joint(gather([Z], 40, 4), 8, 4, start=torch.zeros(16, 4))
 
 
-@pytest.mark.parametrize("make", [torch.ones_like, lambda x: -torch.ones_like(x)])
-def test_constant_features_are_one_part(make):
-    assert fitted(make, parts=1).loss == pytest.approx(0, abs=1e-6)
+def a_color(x):
+    """The same feature, of numbers that float32 does not hold exactly, everywhere."""
+    return torch.linspace(0.1, 0.9, len(x))[:, None, None].expand_as(x).clone()
+
+
+@pytest.mark.parametrize("make", [torch.ones_like, lambda x: -torch.ones_like(x), a_color])
+@pytest.mark.parametrize("shape", [(6, 5, 7), (24, 20, 16)])
+def test_constant_features_are_one_part_and_have_no_background(make, shape):
+    factors = fitted(make, shape, parts=1)
+    assert factors.loss == pytest.approx(0, abs=1e-6)
+    assert not factors.background.any() and not factors.background_detector.any()
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,9 @@ class Solution:
     """Appearances ``[C, R_C]``, parts ``[S, R_S]`` and what the solver saw.
 
     ``trace`` is the loss after each half step, as a fraction of the energy of the features: of the
-    core at first (which has appearances for all channels, where there are more than its axes), and
-    last of all that was sampled. ``scatter`` ``[R_S, C, C]`` is that of each
-    column of Z P, where the solver has come by it.
+    core at first, and last of all that was sampled. Where more appearances are asked for than the
+    core has axes, but fewer than C, it has them for all channels, and the last loss is higher.
+    ``scatter [R_S, C, C]`` is that of each column of Z P, where the solver has come by it.
     """
 
     appearances: Tensor

@@ -164,7 +164,7 @@ def _principal(scatter: Tensor) -> tuple[Tensor, Tensor]:
         values[part], axes[part] = (torch.from_numpy(array.T).flip(0) for array in found)
     axes, values = processes.add([axes, values])
     axes = axes * axes.gather(2, axes.abs().argmax(2, keepdim=True)).sign()
-    return axes.to(scatter.device), values.clamp_min(0).sqrt()
+    return axes.to(scatter.device), values.clamp_min(0).sqrt().to(scatter.device)
 
 
 def _leading(matrix: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -80,10 +80,13 @@ def find_background(features: Tensor, maps: Tensor | None = None) -> Background:
     """The background in features ``[N, C, h, w]`` of samples, `pooled`; no label is needed.
 
     With ``maps [K, h, w]``, the features are given as ``[N, C, K]``, sums of these maps, and their
-    positions are never unfolded but along a few axes.
+    positions are never unfolded but along a few axes; without their mean feature, or nearly so, as
+    rounding counts beside it.
     """
     height, width = (features if maps is None else maps).shape[-2:]
     samples = features.flatten(2)
+    if maps is None:
+        samples = samples - samples.mean((0, 2), keepdim=True)
 
     def unfold(rows: Tensor) -> Tensor:
         return rows if maps is None else rows @ maps.flatten(1)

@@ -152,7 +152,7 @@ def _background(statistics: Statistics, layer: Layer) -> Background:
 
 
 def _principal(scatter: Tensor) -> tuple[Tensor, Tensor]:
-    """The leading axes ``[R_S, K, L]`` of covariances ``[R_S, L, L]``, and spreads along them.
+    """The leading axes ``[R_S, K, L]`` of scatters ``[R_S, L, L]``, and the roots of their values.
 
     Every process finds those of some parts.
     """
@@ -170,16 +170,18 @@ def _principal(scatter: Tensor) -> tuple[Tensor, Tensor]:
 def _leading(matrix: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """The ``count`` largest eigenvalues of a positive matrix, ascending, and their vectors.
 
-    By Lanczos' method, to the last digits in a fifth of the time, where so many are positive:
-    vectors of the value zero would be random ones.
+    By Lanczos' method, to the last digits in a fifth of the time, where all these values differ;
+    of equal ones, as of zeros, its vectors would be random.
     """
-    size = len(matrix)
-    if size > 4 * count:
+    size, scale = len(matrix), float(matrix.trace())
+    if size > 4 * count and scale > 0:
         start = np.random.default_rng(0).standard_normal(size)
         with suppress(scipy.sparse.linalg.ArpackError):
-            values, axes = scipy.sparse.linalg.eigsh(matrix, count, which="LA", v0=start)
-            if values[0] > 1e-9 * values[-1]:
-                return values, axes
+            values, axes = scipy.sparse.linalg.eigsh(
+                matrix / scale, count + 1, which="LA", v0=start
+            )
+            if np.diff(values).min() > 1e-9 * values[-1]:
+                return scale * values[1:], axes[:, 1:]
     values, axes = scipy.linalg.eigh(matrix, subset_by_index=(size - count, size - 1))
     return values, axes
 

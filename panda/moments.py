@@ -56,4 +56,4 @@ class PartMoments:
         """The sums of Z P P^T Z^T and of Z P H P^T Z^T, ``[C, C]``, on the CPU."""
         first = self.scatter.sum(0) + self.count * self.mean @ self.mean.T
         second = self.mixed + self.count * self.mean @ self.gram @ self.mean.T
-        return first.cpu(), second.cpu()
+        return (first + first.T).cpu() / 2, (second + second.T).cpu() / 2

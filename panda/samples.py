@@ -22,8 +22,8 @@ MEMORY = 2**28
 class Samples:
     """The samples of this process as blocks ``[B, C, K]``, appended once, read many times.
 
-    ``row`` is (C, K), of float32 or another ``dtype``. ``total`` says how many samples there will
-    be; where they take more than `MEMORY`, they are read from a file block by block. The file is
+    ``row`` is (C, K), of float32. ``total`` says how many samples there will be; where they take
+    more than `MEMORY`, they are read from a file block by block. The file is
     nameless in the cache, or at ``path``, where it begins with blocks of these ``lengths``. Raises
     `PandaError` where it cannot be written.
     """
@@ -35,11 +35,10 @@ class Samples:
         device: torch.device,
         path: Path | None = None,
         lengths: Sequence[int] = (),
-        dtype: torch.dtype = torch.float32,
     ) -> None:
         self.lengths = list(lengths)
-        self.row, self._device, self._dtype, self._path = row, device, dtype, path
-        size = dtype.itemsize * row[0] * row[1]
+        self.row, self._device, self._path = row, device, path
+        size = 4 * row[0] * row[1]
         few = size * total <= MEMORY or device.type != "cpu"
         self._file = None if few and path is None else _open(path)
         if self._file is not None:
@@ -55,7 +54,7 @@ class Samples:
         offset = 0
         for length in self.lengths:
             assert self._file is not None
-            block = torch.empty(length, *self.row, dtype=self._dtype)
+            block = torch.empty(length, *self.row)
             self._file.seek(offset)
             found: int = self._file.readinto(block.numpy().reshape(-1).view("u1"))  # type: ignore[attr-defined]
             if found != block.nbytes:
@@ -65,7 +64,7 @@ class Samples:
 
     def empty(self) -> Tensor:
         """A block of no samples."""
-        return torch.empty(0, *self.row, device=self._device, dtype=self._dtype)
+        return torch.empty(0, *self.row, device=self._device)
 
     def append(self, block: Tensor) -> None:
         """Add a block."""
@@ -92,7 +91,7 @@ class Samples:
         """The same samples, each block changed."""
         none = change(self.empty())
         row = (none.shape[1], none.shape[2])
-        changed = Samples(sum(self.lengths), row, self._device, dtype=none.dtype)
+        changed = Samples(sum(self.lengths), row, self._device)
         for block in self:
             changed.append(change(block))
         return changed

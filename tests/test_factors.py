@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from panda import PandaError
+from panda import PandaError, factorize
 from panda.factorize import fit
 from panda.factors import Factors, scale_parts
 
@@ -160,3 +160,23 @@ def test_masks_are_parts_scaled_to_zero_and_one(factors):
     assert factors.masks.shape == (4, 8, 8)
     assert torch.equal(factors.masks.amin((1, 2)), torch.zeros(4))
     assert torch.equal(factors.masks.amax((1, 2)), torch.ones(4))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-30, 1e30])
+@pytest.mark.parametrize("spectrum", [torch.logspace(0, -4, 128), torch.linspace(1, 0.5, 128)])
+def test_leading_axes_are_those_of_the_whole_eigenproblem(spectrum, scale):
+    torch.manual_seed(0)
+    turn = torch.linalg.qr(torch.randn(128, 128, dtype=torch.float64))[0]
+    matrix = (scale * turn * spectrum.double() @ turn.T).numpy()
+    values, axes = factorize._leading(matrix, 16)
+    expected = spectrum.double()[:16].flip(0).numpy() * scale
+    assert values == pytest.approx(expected, rel=1e-9)
+    assert abs((axes.T @ turn.numpy()[:, :16][:, ::-1]).diagonal()) == pytest.approx(1, abs=1e-9)
+
+
+@pytest.mark.parametrize("live", [0, 1, 5, 20, 128])
+def test_leading_axes_of_equal_values_are_the_same_each_time(live):
+    matrix = torch.diag((torch.arange(128) < live).double()).numpy()
+    values, axes = factorize._leading(matrix, 16)
+    assert (axes == factorize._leading(matrix, 16)[1]).all()
+    assert values.sum() == pytest.approx(min(live, 16))

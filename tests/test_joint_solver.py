@@ -8,7 +8,7 @@ from panda.factorize import fit, reconstruction_loss
 from panda.features import Features
 from panda.solvers import core as core_module
 from panda.solvers import joint as joint_module
-from panda.solvers.core import Core
+from panda.solvers.core import Core, core_channels
 from panda.solvers.joint import joint, varimax
 from panda.solvers.quartic import Quartic, descend_appearances, descend_parts
 from panda.statistics import gather
@@ -227,22 +227,41 @@ def test_the_closed_form_is_the_best_of_all_appearances():
 def test_the_core_loses_no_channel(tiny, monkeypatch):
     """Of 12 channels 4 stay as they are; the others count as one, and their energy is all there."""
     whole = fit(tiny, "b", parts=5, seeds=range(150))
-    monkeypatch.setattr(joint_module, "CHANNELS", 4)
+    monkeypatch.setattr(core_module, "CHANNELS", (4, 4))
+    monkeypatch.setattr(core_module, "COMPONENTS", 20)
     statistics = gather(Features(tiny, tiny.layer("b"), range(150)), 150, 5)
     P = torch.rand(64, 5, dtype=torch.float64)
-    axes = joint_module._core_axes(statistics, P, 20, 12)
     components = torch.linalg.qr(torch.rand(64, 20, dtype=torch.float64))[0]
-    assert axes.shape == (12, 4 + 1)
-    assert not axes[:, 4].any()
+    assert core_channels(12, 20, 12) == (4, True)
+    axes = joint_module._channel_axes(statistics, P, 4)
     scatter = joint_module._spatial_scatter(statistics) / statistics.energy
     scatter = components.T @ scatter @ components
     core = Core.of(statistics, axes, components, scatter)
+    assert core.channels == 4 + 1
     seen, _ = core.of_components(torch.eye(5, dtype=torch.float64))
     assert torch.allclose(seen, scatter, rtol=1e-3, atol=1e-6)
     factors = fit(tiny, "b", parts=5, seeds=range(150))
     assert factors.loss == pytest.approx(whole.loss, abs=2e-3)
     *trace, _ = factors.config["trace"]
     assert all(later <= earlier + 1e-6 for earlier, later in itertools.pairwise(trace))
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        ((512, 32, 512), (39, True)),
+        ((512, 16, 512), (79, True)),
+        ((30, 32, 30), (30, False)),
+        ((512, 32, 8), (63, False)),
+        ((512, 32, 100), (100, False)),
+        ((512, 32, 192), (191, True)),
+        ((512, 300, 512), (19, True)),
+        ((512, 9000, 512), (1, True)),
+        ((3, 32, 2), (3, False)),
+    ],
+)
+def test_a_core_has_channels_for_all_appearances_that_fit(asked, given):
+    assert core_channels(*asked) == given
 
 
 @pytest.mark.parametrize("rank", [6, 3])
@@ -252,7 +271,7 @@ def test_the_moments_of_the_core_are_those_of_its_samples(tiny, rank):
     torch.manual_seed(0)
     axes = torch.linalg.qr(torch.randn(12, 6, dtype=torch.float64))[0]
     components = torch.linalg.qr(torch.randn(64, 9, dtype=torch.float64))[0]
-    core = Core.of(statistics, axes, components, torch.zeros(9, 9))
+    core = Core.of(statistics, axes, components)
     basis = statistics.basis.double() @ components
     small = axes.T @ Z.double() @ basis
     A, P = torch.randn(6, rank, dtype=torch.float64), torch.rand(256, rank, dtype=torch.float64)
@@ -273,7 +292,7 @@ def test_the_core_is_the_same_to_the_bit_however_it_was_summed(tiny, monkeypatch
     tables = []
     for block in (1, 64, 256):
         monkeypatch.setattr(core_module, "BLOCK", block)
-        tables.append(Core.of(statistics, axes, components, torch.zeros(20, 20)).table)
+        tables.append(Core.of(statistics, axes, components).table)
     assert torch.equal(tables[0], tables[1]) and torch.equal(tables[0], tables[2])
 
 

@@ -11,22 +11,22 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from panda import processes
 from panda.samples import Samples
 from panda.statistics import Statistics
 
-CHANNELS = 39
-"""Channel axes of the core; all other channels together are one more."""
+CHANNELS = 39, 63
+"""Channel axes of the core, with appearances for all channels, where all others are one more axis
+(and more of them where there are few components), and with fewer, where others go lost."""
 
 COMPONENTS = 32
 """Spatial components of the core, or 3 for each part where that is more."""
 
-NUMBERS = 8192
-"""Numbers of a sample, channels times components, at most: the table has half of its square.
-
-Where the components need more, there are fewer channels.
-"""
+NUMBERS = 6144
+"""Numbers of a sample, channels times components, at most: the table has half of its square. Where
+the components need more, there are fewer channels."""
 
 BITS = 26
 """Numbers of samples are rounded to so many bits of their norm over all samples: see `_table`."""
@@ -35,35 +35,49 @@ BLOCK, STRIP = 256, 512
 """So many samples are multiplied at once, and so many rows of their products are made at once."""
 
 
+def core_channels(channels: int, components: int, rank: int) -> tuple[int, bool]:
+    """How many channel axes a core has, and whether all other channels are one more.
+
+    They are where there are appearances for them, the ``rank`` being theirs.
+    """
+    every, fewer = CHANNELS
+    every = max(every, (every + 1) * COMPONENTS // components - 1)
+    wanted = every if rank == channels else max(fewer, rank)
+    count = min(channels, wanted, max(1, NUMBERS // components - 1))
+    return count, count < min(rank, channels)
+
+
 @dataclass(frozen=True)
 class Core:
     """Samples in their leading spatial components and channel axes, known by their products.
 
-    basis: the components ``[S, L]``. axes: ``[C, R]``, the last one zero where it stands for all
-    channels outside the others. table: for each pair of axes c <= d the sum of Z_c^T Z_d, made
-    symmetric, over the energy of the features, ``[R (R + 1) / 2, L L]``. In float64, on the CPU.
+    basis: the components ``[S, L]``. channels: R. table: for each two channels c <= d the sum of
+    Z_c^T Z_d, made symmetric, over the energy of the features, ``[R (R + 1) / 2, L L]``. All in
+    float64, on the CPU.
     """
 
     basis: Tensor
-    axes: Tensor
+    channels: int
     table: Tensor
 
     @classmethod
-    def of(cls, statistics: Statistics, axes: Tensor, components: Tensor, scatter: Tensor) -> Core:
+    def of(
+        cls, statistics: Statistics, axes: Tensor, components: Tensor, scatter: Tensor | None = None
+    ) -> Core:
         """From samples in channel axes ``[C, R]`` and spatial components ``[K, L]``, float64.
 
-        ``scatter [L, L]`` is the sum of Z^T Z over all channels, over the energy. What the axes
-        leave of it is held by a last one, if it is zero: for G, these channels then have one
-        eigenvalue in common.
+        With ``scatter [L, L]``, the sum of Z^T Z over all channels and over the energy, what the
+        axes leave of it is one more channel: for G, all others then have one eigenvalue in common.
         """
-        table = _table(statistics.project(axes, components)) / statistics.energy
-        if not bool(axes[:, -1].any()):
-            size = axes.shape[1]
-            rows, columns = torch.triu_indices(size, size)
-            rest = scatter - table[rows == columns].sum(0)
-            values, vectors = torch.linalg.eigh(rest)
+        if scatter is not None:
+            axes = functional.pad(axes, (0, 1))
+        table = _table(statistics.project(axes, components)).div_(statistics.energy)
+        if scatter is not None:
+            rows, columns = torch.triu_indices(axes.shape[1], axes.shape[1])
+            values, vectors = torch.linalg.eigh(scatter - table[rows == columns].sum(0))
             table[-1] = vectors * values.clamp_min(0) @ vectors.T
-        return cls(statistics.basis.double().cpu() @ components, axes, table.flatten(1))
+        basis = statistics.basis.double().cpu() @ components
+        return cls(basis, axes.shape[1], table.flatten(1))
 
     def of_components(self, A: Tensor) -> tuple[Tensor, Tensor]:
         """The sums of Z^T G Z and Z^T G^2 Z ``[L, L]``, for A ``[R, R_A]`` with G = A A^T."""
@@ -77,9 +91,8 @@ class Core:
         """The sums of Z H Z^T and Z H^2 Z^T ``[R, R]``, for P ``[S, R_S]`` with H = P P^T."""
         pooling = self.basis.T @ P
         weights = torch.stack([pooling @ pooling.T, pooling @ (P.T @ P) @ pooling.T])
-        size = self.axes.shape[1]
-        rows, columns = torch.triu_indices(size, size)
-        moments = self.table.new_empty(2, size, size)
+        rows, columns = torch.triu_indices(self.channels, self.channels)
+        moments = self.table.new_empty(2, self.channels, self.channels)
         moments[:, rows, columns] = moments[:, columns, rows] = weights.flatten(1) @ self.table.T
         return moments[0], moments[1]
 
@@ -103,14 +116,18 @@ def _table(small: Statistics) -> Tensor:
         rounded = (rows * scales).round()
         for start, strip in zip(starts, strips, strict=True):
             strip.addmm_(rounded[:, start : start + step].T, rounded[:, start:])
-    table = []
-    for start, strip in zip(starts, processes.add(strips), strict=True):
-        products = strip / (scales[start : start + step, None] * scales[start:])
-        blocks = products.view(-1, components, strip.shape[1] // components, components)
-        for c, row in enumerate(blocks):
-            pairs = row[:, c:].movedim(1, 0)
-            table.append((pairs + pairs.mT) / 2)
-    return torch.cat(table).cpu()
+    strips = processes.add(strips)
+    channels = small.samples.row[0]
+    table = scales.new_empty(channels * (channels + 1) // 2, components, components)
+    end = len(table)
+    for start in reversed(starts):  # and each goes when it is used
+        products = strips.pop().div_(scales[start : start + step, None] * scales[start:])
+        blocks = products.view(-1, components, products.shape[1] // components, components)
+        for c in reversed(range(len(blocks))):
+            pairs = blocks[c, :, c:].movedim(1, 0) / 2
+            torch.add(pairs, pairs.mT, out=table[end - len(pairs) : end])
+            end -= len(pairs)
+    return table.cpu()
 
 
 def _many(samples: Samples) -> Iterator[Tensor]:

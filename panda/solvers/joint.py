@@ -16,12 +16,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from panda.errors import PandaError
 from panda.moments import PartMoments
 from panda.progress import bar
-from panda.solvers.core import CHANNELS, COMPONENTS, NUMBERS, Core
+from panda.solvers.core import COMPONENTS, Core, core_channels
 from panda.solvers.quartic import Quartic, descend_appearances, descend_parts
 from panda.statistics import Statistics
 
@@ -41,8 +40,8 @@ class Solution:
     """Appearances ``[C, R_C]``, parts ``[S, R_S]`` and what the solver saw.
 
     ``trace`` is the loss after each half step, as a fraction of the energy of the features: of the
-    core at first, and last of all that was sampled. Where more appearances are asked for than the
-    core has axes, but fewer than C, it has them for all channels, and the last loss is higher.
+    core at first, and last of all that was sampled. For more appearances than the core may have
+    (some 190 for 8 parts), but fewer than C, it has them for all channels: the last loss is higher.
     ``scatter [R_S, C, C]`` is that of each column of Z P, where the solver has come by it.
     """
 
@@ -66,15 +65,17 @@ def joint(
     basis = statistics.basis.double().cpu() @ components
     P = _initial_parts(basis, scatter, parts) if start is None else start.double().cpu()
     P = descend_parts(Quartic(scatter, scatter, basis), P, *STEPS)
-    axes = _core_axes(statistics, P, basis.shape[1], appearances)
-    core = Core.of(statistics, axes, components, scatter)
-    A, P, trace = _alternate(core, min(appearances, axes.shape[1]), P)
+    channels = statistics.samples.row[0]
+    count, others = core_channels(channels, basis.shape[1], appearances)
+    axes = _channel_axes(statistics, P, count)
+    core = Core.of(statistics, axes, components, scatter if others else None)
+    A, P, trace = _alternate(core, min(appearances, core.channels), P)
     P = _strongest_first(basis, P, core.of_components(A)[0])
     seen = PartMoments.of(statistics, P)
     n1, n2 = (moment / energy for moment in seen.about_zero())
-    begin = axes @ A if A.shape[1] == appearances < len(axes) else None
+    begin = None if others or appearances == channels else axes @ A
     A = _solve_appearances(n1, n2, appearances, begin)
-    loss = max(0.0, 1 + float(Quartic(n1, n2)(A)))
+    loss = _loss(n1, n2, A)
     A, scale = _canonical(A, n1)
     scatter = seen.scatter.div_(scale**2)  # in place: there may be hundreds of megabytes
     return Solution(A.float(), (P / scale).float(), (*trace, loss), scatter)
@@ -88,7 +89,7 @@ def _alternate(core: Core, rank: int, P: Tensor) -> tuple[Tensor, Tensor, list[f
         while True:
             n1, n2 = core.of_channels(P)
             A = _solve_appearances(n1, n2, rank, A)
-            trace.append(max(0.0, 1 + float(Quartic(n1, n2)(A))))
+            trace.append(_loss(n1, n2, A))
             progress.set_postfix(loss=f"{trace[-1]:.5f}")
             progress.update()
             if len(trace) > 1 and not trace[-3] - trace[-1] >= TOLERANCE:  # also where it is NaN
@@ -96,6 +97,12 @@ def _alternate(core: Core, rank: int, P: Tensor) -> tuple[Tensor, Tensor, list[f
             quartic = Quartic(*core.of_components(A), core.basis)
             P = descend_parts(quartic, P, *STEPS)
             trace.append(max(0.0, 1 + float(quartic(P))))
+
+
+def _loss(n1: Tensor, n2: Tensor, A: Tensor) -> float:
+    """The loss for moments ``[C, C]``, by G: with all columns, half the products of `Quartic`."""
+    G = A @ A.T
+    return max(0.0, 1 + float((G * (G @ n2 - 2 * n1)).sum()))
 
 
 def _initial_parts(basis: Tensor, scatter: Tensor, parts: int) -> Tensor:
@@ -132,17 +139,6 @@ def _spatial_scatter(statistics: Statistics) -> Tensor:
         return (rows.T @ rows,)
 
     return statistics.sum(terms)[0]
-
-
-def _core_axes(statistics: Statistics, P: Tensor, components: int, rank: int) -> Tensor:
-    """The channel axes ``[C, R]`` of the core: those that P sees most of.
-
-    Where there are more, and appearances for them, the last axis is zero: it stands for all others.
-    """
-    channels = statistics.samples.row[0]
-    count = min(CHANNELS, channels, max(1, NUMBERS // components - 1))
-    axes = _channel_axes(statistics, P, count)
-    return functional.pad(axes, (0, 1)) if count < min(rank, channels) else axes
 
 
 def _channel_axes(statistics: Statistics, P: Tensor, count: int) -> Tensor:

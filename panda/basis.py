@@ -9,7 +9,7 @@ from torch import Tensor
 
 from panda import processes
 
-ROWS = 1024
+ROWS = 512
 """The samples are first seen through so many random mixtures of their channels."""
 
 SPARE, POWERS = 32, 2

@@ -9,7 +9,7 @@ counted exactly. Processes take turns with the batches, so how many there are ch
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -71,16 +71,19 @@ class Statistics:
         return self.seen_mean @ self.basis.mean(0)
 
     def sum(
-        self, terms: Callable[..., tuple[Tensor, ...]], *arguments: Tensor
+        self,
+        terms: Callable[..., tuple[Tensor, ...]],
+        *arguments: Tensor,
+        first: int | None = None,
     ) -> tuple[Tensor, ...]:
         """Sum ``terms(Z, *arguments)`` over all samples of all processes, float64 on the CPU.
 
         ``terms`` takes a block of samples ``[B, C, K]``, of which there may be none, and gives
-        tensors that are sums over it.
+        tensors that are sums over it. With ``first``, only so many samples count.
         """
         inputs = [argument.to(self.basis) for argument in arguments]
         totals = [processes.Sum(term) for term in terms(self.samples.empty(), *inputs)]
-        for block in self.samples:
+        for _, block in self._numbered(first or self.count):
             for total, term in zip(totals, terms(block, *inputs), strict=True):
                 total.add(term)
         return tuple(total.result().cpu() for total in totals)
@@ -91,14 +94,19 @@ class Statistics:
         Whose they are depends on the batches and on the number of processes.
         """
         held = torch.zeros(min(count, self.count), *self.samples.row).to(self.basis)
+        for start, block in self._numbered(len(held)):
+            held[start : start + len(block)] = block
+        return processes.add([held])[0]
+
+    def _numbered(self, count: int) -> Iterator[tuple[int, Tensor]]:
+        """This process's blocks of the first ``count`` samples, with the number of the first."""
         sizes = self.samples.lengths if processes.rank() == 0 else [0]
         size = int(processes.add([torch.tensor(sizes[:1])])[0])
         for number, block in enumerate(self.samples):
             start = (number * processes.count() + processes.rank()) * size
-            if start >= len(held):
-                break
-            held[start : start + len(block)] = block[: len(held) - start]
-        return processes.add([held])[0]
+            if start >= count:
+                return
+            yield start, block[: count - start]
 
     def project(self, axes: Tensor, components: Tensor) -> Statistics:
         """The same in fewer dimensions: channel axes ``[C, R]``, spatial ones ``[K, L]``."""

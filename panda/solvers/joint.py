@@ -34,6 +34,10 @@ What a descent leaves, the next round goes on with: at 16 x 16 of a face generat
 end in as many rounds, and no higher, than 150.
 """
 
+AXES_SAMPLES = 128
+"""Channel axes of the core are those of so many first samples: with 1000, the loss is the same
+within 1e-5, relative."""
+
 
 @dataclass(frozen=True)
 class Solution:
@@ -142,7 +146,7 @@ def _spatial_scatter(statistics: Statistics) -> Tensor:
 
 
 def _channel_axes(statistics: Statistics, P: Tensor, count: int) -> Tensor:
-    """About the ``count`` leading axes ``[C, count]`` of the sum of Z H Z^T.
+    """About the ``count`` leading axes ``[C, count]`` of the sum of Z H Z^T of a few samples.
 
     From its products with twice as many random vectors, one pass and no large eigenproblem: the
     approximation of Nystrom (Tropp et al., arXiv 1706.05736), exact where these span all channels.
@@ -156,7 +160,8 @@ def _channel_axes(statistics: Statistics, P: Tensor, count: int) -> Tensor:
         rows = (pooling @ z.flatten(0, 1).T).view(-1, channels)
         return (rows.T @ (rows @ probes),)
 
-    (found,) = statistics.sum(terms, P.T @ statistics.basis.double().cpu(), probes)
+    pooling = P.T @ statistics.basis.double().cpu()
+    (found,) = statistics.sum(terms, pooling, probes, first=AXES_SAMPLES)
     # The products are of float32: what their rounding could have made is left out.
     values, vectors = torch.linalg.eigh(probes.T @ found)
     sure = values > 1e-6 * values[-1]

@@ -12,10 +12,12 @@ LONGEST = 600
 class PandaError(Exception):
     """What was given, what was expected, and the nearest valid choice or the command that helps.
 
-    A sentence that is longer than anyone reads loses its middle.
+    A sentence that is longer than anyone reads loses its middle. It is one line, whatever the name of
+    a file holds.
     """
 
     def __init__(self, sentence: str) -> None:
+        sentence = "".join(c if c.isprintable() else repr(c)[1:-1] for c in sentence)
         if len(sentence) > LONGEST:
             sentence = f"{sentence[: LONGEST * 2 // 3]} ... {sentence[-LONGEST // 4 :]}"
         super().__init__(sentence)

@@ -205,6 +205,7 @@ def tiny_factors(tiny):
 @MANY
 @given(st.text())
 @example("too long for a file" * 20)
+@example("/\n")
 def test_any_text_is_a_generator_or_is_refused(text):
     for call in (find_card, create_generator):
         try:

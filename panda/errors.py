@@ -12,8 +12,8 @@ LONGEST = 600
 class PandaError(Exception):
     """What was given, what was expected, and the nearest valid choice or the command that helps.
 
-    A sentence that is longer than anyone reads loses its middle. It is one line, whatever the name of
-    a file holds.
+    A sentence that is longer than anyone reads loses its middle. It is one line, whatever the name
+    of a file holds.
     """
 
     def __init__(self, sentence: str) -> None:

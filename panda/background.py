@@ -79,9 +79,9 @@ def pooled(maps: Tensor, layer: Layer) -> Tensor:
 def find_background(features: Tensor, maps: Tensor | None = None) -> Background:
     """The background in features ``[N, C, h, w]`` of samples, `pooled`; no label is needed.
 
-    With ``maps [K, h, w]``, the features are given as ``[N, C, K]``, sums of these maps, and their
-    positions are never unfolded but along a few axes; without their mean feature, or nearly so, as
-    rounding counts beside it.
+    With ``maps [K, h, w]``, the features are given as ``[N, C, K]``, sums of these maps, and are
+    unfolded along a few axes only. Take their mean off before: beside a large one, what varies
+    would drown in rounding.
     """
     height, width = (features if maps is None else maps).shape[-2:]
     samples = features.flatten(2)

@@ -23,9 +23,9 @@ class Samples:
     """The samples of this process as blocks ``[B, C, K]``, appended once, read many times.
 
     ``row`` is (C, K), of float32. ``total`` says how many samples there will be; where they take
-    more than `MEMORY`, they are read from a file block by block. The file is
-    nameless in the cache, or at ``path``, where it begins with blocks of these ``lengths``. Raises
-    `PandaError` where it cannot be written.
+    more than `MEMORY`, they are read from a file block by block. The file is nameless in the cache,
+    or at ``path``, where it begins with blocks of these ``lengths``. Raises `PandaError` where it
+    cannot be written.
     """
 
     def __init__(

@@ -4,6 +4,7 @@ import torch
 from torch.nn.functional import cosine_similarity
 
 from panda.background import find_background, pooled
+from panda.factorize import fit
 from panda.generator import Layer
 from panda.localize import otsu
 
@@ -53,6 +54,22 @@ def test_it_is_the_same_each_time_and_for_one_sample():
 def test_features_that_do_not_vary_have_none():
     found = find_background(torch.ones(2, 5, 4, 4))
     assert not found.detector.any() and not found.appearance.any()
+
+
+def test_a_mean_far_larger_than_what_varies_changes_nothing(tiny, monkeypatch):
+    features, _, _ = scene()
+    near, far = find_background(features), find_background(features + 1e4)
+    assert float(cosine_similarity(near.appearance, far.appearance, dim=0)) > 0.999
+    fitted = fit(tiny, "c", parts=4, seeds=range(64))
+    head = tiny.head
+
+    def away(latents, layer):
+        state = head(latents, layer)
+        return state.with_features(state.x + 3000 * state.x.std())
+
+    monkeypatch.setattr(tiny, "head", away)
+    moved = fit(tiny, "c", parts=4, seeds=range(64))
+    assert float(cosine_similarity(fitted.background, moved.background, dim=0)) > 0.99
 
 
 def test_features_are_averaged_inside_the_image():

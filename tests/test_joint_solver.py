@@ -264,6 +264,14 @@ def test_a_core_has_channels_for_all_appearances_that_fit(asked, given):
     assert core_channels(*asked) == given
 
 
+def test_as_many_appearances_as_a_core_with_others_has_channels(tiny, monkeypatch):
+    whole = fit(tiny, "b", parts=5, appearances=6, seeds=range(150))
+    monkeypatch.setattr(core_module, "NUMBERS", 6 * core_module.COMPONENTS)
+    assert core_channels(12, core_module.COMPONENTS, 6) == (5, True)
+    factors = fit(tiny, "b", parts=5, appearances=6, seeds=range(150))
+    assert factors.loss == pytest.approx(whole.loss, abs=1e-3)
+
+
 @pytest.mark.parametrize("rank", [6, 3])
 def test_the_moments_of_the_core_are_those_of_its_samples(tiny, rank):
     Z = torch.cat(list(Features(tiny, tiny.layer("c"), range(150))))

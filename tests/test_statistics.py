@@ -86,6 +86,8 @@ def test_many_samples_keep_fewer_components(tiny, monkeypatch):
     monkeypatch.setattr(statistics, "DISK", 4 * 200 * 12 * 60)
     found = gather(features(tiny), 200, 4)
     assert found.basis.shape == (256, 60)
+    few = Features(tiny, tiny.layer("b"), range(200))
+    assert gather(few, 200, 4).basis.shape == (64, 60)  # though it is nearly all of its positions
     monkeypatch.setattr(statistics, "DISK", 0)
     found = gather(features(tiny), 200, 4)
     assert found.basis.shape == (256, 16)

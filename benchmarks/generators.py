@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from panda import create_generator
 from panda.errors import PandaError
-from panda.generator import Generator, Latents
+from panda.generators.contract import Generator, Latents
 from panda_plugins.mobilestylegan import WEIGHTS as MOBILESTYLEGAN
 from panda_plugins.proggan.backend import ProGAN
 from panda_plugins.proggan.network import Network as ProGANNetwork

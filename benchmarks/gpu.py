@@ -35,8 +35,8 @@ from gpu_tables import (
 from solvers import Clock
 
 from panda import create_generator
-from panda.factorize import fit
-from panda.generator import Generator
+from panda.factorization.fit import fit
+from panda.generators.contract import Generator
 
 
 def markdown(title: str, rows: list[Row]) -> str:

@@ -12,11 +12,11 @@ from statistics import median
 import torch
 from solvers import Clock, seconds
 
-from panda.factorize import reconstruction_loss
-from panda.features import Features
-from panda.generator import Generator, Layer
-from panda.solvers.joint import Solution, joint
-from panda.statistics import Statistics, gather
+from panda.factorization.features import Features
+from panda.factorization.fit import reconstruction_loss
+from panda.factorization.solvers.joint import Solution, joint
+from panda.factorization.statistics import Statistics, gather
+from panda.generators.contract import Generator, Layer
 
 Row = dict[str, str | int | float | None]
 

@@ -13,12 +13,12 @@ from gpu_cases import Case, Row, exact_convolutions, tf32, typical
 from solvers import Clock, channel_scatter, released_step, rule, until
 
 from panda import PandaError
-from panda.basis import MIXTURES, ROWS
-from panda.factorize import fit
-from panda.generator import Generator
-from panda.samples import Samples
-from panda.solvers.joint import joint
-from panda.statistics import BASIS_BYTES, BASIS_SAMPLES, Batches, Statistics, gather
+from panda.factorization.basis import MIXTURES, ROWS
+from panda.factorization.fit import fit
+from panda.factorization.samples import Samples
+from panda.factorization.solvers.joint import joint
+from panda.factorization.statistics import BASIS_BYTES, BASIS_SAMPLES, Batches, Statistics, gather
+from panda.generators.contract import Generator
 
 TOGETHER = 20
 """Released steps between two looks at the clock: a GPU is not made to wait after each."""

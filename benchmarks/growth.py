@@ -19,10 +19,10 @@ import torch
 from scale import one_fit
 
 from panda import create_generator
-from panda.features import Features
+from panda.factorization.features import Features
+from panda.factorization.solvers.joint import joint
+from panda.factorization.statistics import gather
 from panda.progress import bar
-from panda.solvers.joint import joint
-from panda.statistics import gather
 
 KINDS = ("head passes", "keeping samples", "solving")
 COLORS = ("#4c78a8", "#f58518", "#54a24b")

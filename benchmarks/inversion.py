@@ -25,8 +25,8 @@ from panda.inversion.photograph import read_photograph
 from panda.inversion.search import SHARE, STEPS
 from panda.metrics.lpips import LPIPS
 from panda.metrics.parsing import FaceParser
-from panda.zoo.pip_client import pip_download
-from panda.zoo.pip_wheel import PipWheel
+from panda.weights.pip_client import pip_download
+from panda.weights.pip_wheel import PipWheel
 
 HELD_OUT = 9000
 """The first seed of the generated faces."""

@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 
 from panda import create_generator
-from panda.edit import Edit, edit_images
-from panda.factors import Factors
+from panda.editing.edits import Edit, edit_images
+from panda.factorization.factors import Factors
 from panda.images import save_picture, sheet, to_picture
 from panda.inversion import Inversion
 

@@ -18,9 +18,10 @@ import time
 
 import torch
 
-from panda import State, create_generator, factorize
-from panda.samples import MEMORY
-from panda.statistics import DISK
+from panda import State, create_generator
+from panda.factorization import fit as factorize
+from panda.factorization.samples import MEMORY
+from panda.factorization.statistics import DISK
 
 
 def synthesize(generator):

@@ -19,9 +19,9 @@ import torch
 from solvers import released_parts_step
 
 from panda import PandaError, create_generator
-from panda.factorize import fit
-from panda.features import Features
-from panda.solvers import paper, refine
+from panda.factorization.features import Features
+from panda.factorization.fit import fit
+from panda.factorization.solvers import paper, refine
 
 
 def losses(A, P, Z):

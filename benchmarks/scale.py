@@ -33,13 +33,14 @@ from statistics import median
 import torch
 from torch import distributed
 
-from panda import create_generator, processes
-from panda.basis import find_basis
-from panda.factorize import describe, fit
-from panda.features import Features
-from panda.samples import Samples
-from panda.solvers.joint import joint
-from panda.statistics import BASIS_BYTES, BASIS_SAMPLES, gather
+from panda import create_generator
+from panda.factorization import processes
+from panda.factorization.basis import find_basis
+from panda.factorization.features import Features
+from panda.factorization.fit import describe, fit
+from panda.factorization.samples import Samples
+from panda.factorization.solvers.joint import joint
+from panda.factorization.statistics import BASIS_BYTES, BASIS_SAMPLES, gather
 
 MANY = 10_000
 """Samples of each layer of the plan."""

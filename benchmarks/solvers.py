@@ -23,13 +23,13 @@ import numpy as np
 import torch
 
 from panda import PandaError, create_generator
-from panda.factorize import reconstruction_loss
-from panda.features import Features
+from panda.factorization.features import Features
+from panda.factorization.fit import reconstruction_loss
+from panda.factorization.solvers import joint as solver
+from panda.factorization.solvers import paper
+from panda.factorization.solvers.joint import joint
+from panda.factorization.statistics import gather
 from panda.progress import bar
-from panda.solvers import joint as solver
-from panda.solvers import paper
-from panda.solvers.joint import joint
-from panda.statistics import gather
 
 Clock = Callable[[], float]
 

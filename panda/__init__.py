@@ -13,10 +13,11 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from panda.errors import PandaError
-    from panda.generator import Generator, Latents, Layer, State
-    from panda.hookspecs import hookimpl
-    from panda.registry import create_generator, list_generators
-    from panda.zoo import Card
+    from panda.generators.architecture import Architecture
+    from panda.generators.card import Card
+    from panda.generators.contract import Generator, Latents, Layer, State
+    from panda.generators.hookspecs import hookimpl
+    from panda.generators.registry import create_generator, list_generators
 
 # torch's own switch, read at its first allocation, for huge pages where Linux has them. Every large
 # tensor is fresh memory that the kernel clears page by page: over a third of the time of a
@@ -25,13 +26,15 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 _HOMES = {
     "errors": ["PandaError"],
-    "generator": ["Generator", "Latents", "Layer", "State"],
-    "hookspecs": ["hookimpl"],
-    "registry": ["create_generator", "list_generators"],
-    "zoo": ["Card"],
+    "generators.architecture": ["Architecture"],
+    "generators.card": ["Card"],
+    "generators.contract": ["Generator", "Latents", "Layer", "State"],
+    "generators.hookspecs": ["hookimpl"],
+    "generators.registry": ["create_generator", "list_generators"],
 }
 
 __all__ = [
+    "Architecture",
     "Card",
     "Generator",
     "Latents",

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from panda.zoo.cache import staging
+from panda.files.writing import staging
 
 
 def to_picture(image: Tensor, size: int | None = None) -> Image.Image:

@@ -27,11 +27,11 @@ from PIL import Image
 
 from panda import PandaError
 from panda.cli import main
-from panda.factorize import fit
+from panda.factorization.fit import fit
 from panda.inversion import Inversion
-from panda.naming import name_factors
-from panda.zoo import Weights
-from panda.zoo.model_weights import ModelWeights
+from panda.naming.names import name_factors
+from panda.weights import Weights
+from panda.weights.model_weights import ModelWeights
 
 VERBS = ["list", "info", "fetch", "plugins", "doctor", "check", "fit", "import", "convert", "parts"]
 VERBS += ["edit", "edits", "refine", "localize", "remove", "invert", "demo"]

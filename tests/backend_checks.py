@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from panda.checkpoints.checkpoint import Checkpoint
-from panda.generator import Generator, Latents
+from panda.generators.contract import Generator, Latents
 from panda.testing import check_generator
 
 GOLDENS = Path(__file__).parent / "goldens"

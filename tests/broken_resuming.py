@@ -7,7 +7,7 @@ from conftest import TinyGenerator
 from torch.nn import functional as F
 
 from panda import Latents, State
-from panda.generator import Layer
+from panda.generators.contract import Layer
 
 
 class MoreChannelsDeclared(TinyGenerator):

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from web_server import WebServer
 
-from panda import Generator, Latents, Layer, PandaError, State, create_generator, kept
-from panda.factorize import fit
-from panda.generator import seeded_normal
-from panda.registry import cards
-from panda.zoo import download
+from panda import Generator, Latents, Layer, PandaError, State, create_generator
+from panda.factorization import kept
+from panda.factorization.fit import fit
+from panda.generators.registry import cards
+from panda.generators.seeds import seeded_normal
+from panda.weights import download
 
 CPU = torch.device("cpu")
 GOLDENS = Path(__file__).parent / "goldens"

@@ -8,7 +8,7 @@ import torch
 from golden_files import FOLDER
 
 from panda import PandaError
-from panda.zoo import Url, Weights, download
+from panda.weights import Url, Weights, download
 from panda_plugins.stylegan2 import ARCHITECTURE as STYLEGAN2
 
 COPY = FOLDER / "stylegan2-ada" / "network.pkl"

@@ -16,8 +16,9 @@ from multiprocessing import connection
 import torch
 from conftest import TinyGenerator
 
-from panda import processes, resume
 from panda.cli import fitting, main
+from panda.factorization import journal as resume
+from panda.factorization import processes
 
 
 class Fragile(TinyGenerator):

@@ -31,11 +31,13 @@ from conftest import GOLDENS, TinyGenerator
 from safetensors.torch import load
 from web_server import WebServer
 
-from panda import registry, resume
 from panda.cli import benchmark, catalog, comparing, convert, fitting, main
-from panda.registry import create_generator
-from panda.zoo import Card, Url, Weights, download
-from panda.zoo.cache import home
+from panda.factorization import journal as resume
+from panda.files.cache import home
+from panda.generators import registry
+from panda.generators.card import Card
+from panda.generators.registry import create_generator
+from panda.weights import Url, Weights, download
 from panda_plugins.stylegan2 import ARCHITECTURE
 
 FILE = GOLDENS / "stylegan2-sg3repo" / "network.pkl"

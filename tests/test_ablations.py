@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
-from panda.benchmark.ablations import area
 from panda.cli import benchmark, main
+from panda.evaluation.ablations import area
 
 
 def test_every_choice_is_measured_on_samples_kept_out(tiny, tmp_path, monkeypatch, capsys):

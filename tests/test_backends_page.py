@@ -18,8 +18,8 @@ from snippets import ROOT, blocks, links
 from torch import nn
 
 from panda import PandaError
+from panda.generators.torch_module import TorchModule
 from panda.testing import check_generator
-from panda_plugins.torch_module import TorchModule
 
 PAGE = "docs/backends.md"
 EXAMPLE = ROOT / "examples" / "panda-dcgan"

@@ -3,10 +3,10 @@
 import torch
 from torch.nn.functional import cosine_similarity
 
-from panda.background import find_background, pooled
-from panda.factorize import fit
-from panda.generator import Layer
-from panda.localize import otsu
+from panda.editing.localize import otsu
+from panda.factorization.background import find_background, pooled
+from panda.factorization.fit import fit
+from panda.generators.contract import Layer
 
 SIDE = 24
 

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.errors import PandaError
-from panda.generator import Latents
+from panda.generators.contract import Latents
 from panda_plugins.biggan import brock, huggingface
 from panda_plugins.biggan.backend import BrockBigGAN, HuggingFaceBigGAN, truncated_normal
 from panda_plugins.biggan.checkpoint import brock_config, build, from_checkpoint, recognizes

@@ -7,7 +7,7 @@ from PIL import Image
 
 from panda import PandaError
 from panda.cli import main
-from panda.factorize import fit
+from panda.factorization.fit import fit
 from panda.report.page import Figure, Page
 
 IMAGES = ["0002.png", "0005.png", "config.json", "sheet.png"]
@@ -193,7 +193,7 @@ def test_a_page_holds_everything_it_shows_and_escapes_what_it_is_told(tmp_path):
 
 
 def test_the_demo_tells_the_whole_story_on_any_generator(tiny, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("panda.demo.create_generator", lambda name, device: tiny)
+    monkeypatch.setattr("panda.demo.run.create_generator", lambda name, device: tiny)
     torch.manual_seed(0)
     assert main(["demo", "--quick", "--generator", "tiny", "--out", str(tmp_path / "demo")]) == 0
     said = capsys.readouterr().out

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from panda.comparison import compare
 from panda.comparison.background import measure_depths, measure_removal
 from panda.comparison.report import write
-from panda.factorize import fit
-from panda.factors import Factors
+from panda.factorization.factors import Factors
+from panda.factorization.fit import fit
 from panda.metrics.parsing import CLASSES
 
 

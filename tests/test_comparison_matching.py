@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from panda.comparison.matching import assign, correlations, image_maps, match
+from panda.comparison.matching import match
 from panda.comparison.report import tiles
-from panda.generator import Layer
+from panda.generators.contract import Layer
 from panda.images import sheet
+from panda.naming.matching import assign, correlations, image_maps
 
 
 def test_maps_are_of_the_image_without_margins():

@@ -7,9 +7,10 @@ from golden_files import FOLDER
 
 from panda import PandaError
 from panda.comparison import QUICK, Plan
-from panda.comparison.one_class import OneClass
-from panda.comparison.plan import Entry, depths, find_entries, layer_at
-from panda.generator import Layer
+from panda.comparison.plan import depths, layer_at
+from panda.generators.contract import Layer
+from panda.generators.entries import Entry, find_entries
+from panda.generators.one_class import OneClass
 
 
 def test_entries_are_names_patterns_files_and_classes(monkeypatch):

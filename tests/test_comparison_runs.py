@@ -16,16 +16,16 @@ from snippets import ROOT, blocks, links
 from panda import PandaError
 from panda.cli import main
 from panda.comparison import analysis, compare, plan, run
-from panda.comparison.faces import are_faces
-from panda.comparison.plan import Entry
 from panda.comparison.report import write
 from panda.comparison.results import analyzed_from
 from panda.comparison.store import Store
 from panda.comparison.tables import markdown, tables
-from panda.factorize import fit
-from panda.factors import Factors
+from panda.factorization.factors import Factors
+from panda.factorization.fit import fit
+from panda.generators.entries import Entry
+from panda.generators.scores import Score
+from panda.metrics.faces import are_faces
 from panda.metrics.parsing import CLASSES
-from panda.scores import Score
 
 
 class Other(TinyGenerator):

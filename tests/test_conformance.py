@@ -6,7 +6,7 @@ import pytest
 from conftest import GOLDENS
 from golden_files import FILES, checkpoint
 
-from panda.registry import cards, list_generators
+from panda.generators.registry import cards, list_generators
 from panda.testing import parametrize_with_checks
 from panda_plugins.stylegan.checkpoint import from_checkpoint as stylegan
 from panda_plugins.stylegan2.checkpoint import from_checkpoint as stylegan2

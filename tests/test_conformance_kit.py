@@ -10,11 +10,12 @@ from broken_resuming import RESUMING, DeadLayer, WithoutGradients
 from broken_sampling import SAMPLING, LayersBackwards
 from conftest import TinyGenerator
 
-from panda import Latents, PandaError, registry
+from panda import Latents, PandaError
 from panda.cli import main
-from panda.generator import Layer
+from panda.generators import registry
+from panda.generators.card import Card
+from panda.generators.contract import Layer
 from panda.testing import CHECKS, check_generator, parametrize_with_checks
-from panda.zoo import Card
 
 BROKEN = SAMPLING | RESUMING
 

@@ -11,11 +11,11 @@ from glass import Panes
 from test_locality import FILE
 
 from panda import create_generator
-from panda.benchmark import locality
 from panda.cli import main
+from panda.evaluation import locality
+from panda.generators.registry import cards
 from panda.metrics.face_shapes import shapes
 from panda.metrics.parsing import CLASSES
-from panda.registry import cards
 
 MINIS = [name for name in cards() if name.startswith("mini-")]
 

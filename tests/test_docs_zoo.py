@@ -7,8 +7,9 @@ from snippets import blocks
 
 from panda.cli import main
 from panda.cli.parser import build_parser
-from panda.edit_zoo import read_zoo
-from panda.registry import cards, edit_zoo
+from panda.editing.edit_files import read_zoo
+from panda.editing.named import edit_zoo
+from panda.generators.registry import cards
 
 PAGE = "docs/zoo.md"
 

@@ -8,7 +8,7 @@ from test_registry import install  # noqa: F401
 
 from panda.checkpoints.tensors import save_tensors
 from panda.cli import main
-from panda.zoo.cache import home
+from panda.files.cache import home
 
 
 @pytest.fixture(autouse=True)

@@ -13,11 +13,12 @@ from golden_files import FOLDER, io, near
 
 from panda import PandaError, create_generator
 from panda.cli import main
-from panda.edit import Edit, direction, find_edits
-from panda.edit_zoo import NamedEdit, read_zoo, write_zoo
-from panda.factorize import import_released
-from panda.generator import State
-from panda.registry import cards, edit_zoo
+from panda.editing.edit_files import NamedEdit, read_zoo, write_zoo
+from panda.editing.edits import Edit, direction, find_edits
+from panda.editing.named import edit_zoo
+from panda.factorization.fit import import_released
+from panda.generators.contract import State
+from panda.generators.registry import cards
 
 GENERATOR = FOLDER / "proggan-genforce"
 RELEASED = NamedEdit("released", "8.conv2", 16, 4, ("0+2:1:5",))

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from panda import PandaError, factorize
-from panda.factorize import fit
-from panda.factors import Factors, scale_parts
+from panda import PandaError
+from panda.factorization import fit as factorize
+from panda.factorization.factors import Factors, scale_parts
+from panda.factorization.fit import fit
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_wrong_tensors_are_one_sentence(factors, tmp_path, damage):
 
 
 def test_a_strength_in_deviations_that_do_not_exist_is_refused(tiny):
-    from panda.edit import Edit
+    from panda.editing.edits import Edit
 
     one = fit(tiny, "b", parts=2, seeds=[3])
     with pytest.raises(PandaError, match="does not vary over the samples"):

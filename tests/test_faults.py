@@ -18,11 +18,11 @@ from panda.checkpoints import torch_files
 from panda.checkpoints.read import read_checkpoint
 from panda.cli import main
 from panda.errors import MachineError
-from panda.factorize import fit
-from panda.factors import Factors
-from panda.samples import Samples
-from panda.zoo.cache import staging
-from panda.zoo.download import Download
+from panda.factorization.factors import Factors
+from panda.factorization.fit import fit
+from panda.factorization.samples import Samples
+from panda.files.writing import staging
+from panda.weights.download import Download
 
 GOLDENS = Path(__file__).parent / "goldens"
 
@@ -120,7 +120,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(
     arguments, tmp_path, tiny, monkeypatch, capsys
 ):
     monkeypatch.setattr("panda.cli.using.create_generator", lambda name, device: tiny)
-    monkeypatch.setattr("panda.demo.create_generator", lambda name, device: tiny)
+    monkeypatch.setattr("panda.demo.run.create_generator", lambda name, device: tiny)
     fit(tiny, "a", parts=2, seeds=range(8)).save(tmp_path / "factors")
     capsys.readouterr()
     places = {"FACTORS": str(tmp_path / "factors")}

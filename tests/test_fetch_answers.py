@@ -6,7 +6,7 @@ import pytest
 from fetching import FILE, SUM, kept, weights
 
 from panda import PandaError
-from panda.zoo import download
+from panda.weights import download
 
 
 def test_a_busy_server_is_asked_again(cache, web):

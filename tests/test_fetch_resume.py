@@ -7,7 +7,7 @@ from fetching import FILE, SUM, broken, kept, weights
 from web_server import DATE
 
 from panda import PandaError
-from panda.zoo import Weights, download
+from panda.weights import Weights, download
 
 
 def test_a_broken_download_goes_on_in_the_same_run(cache, web):

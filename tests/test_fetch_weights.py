@@ -10,10 +10,12 @@ from fetching import COPY, CPU, FILE, SIZE, SUM, kept, weights
 from golden_files import FOLDER
 from safetensors.torch import save_file
 
-from panda import PandaError, registry
+from panda import PandaError
 from panda.cli import main
-from panda.registry import create_generator
-from panda.zoo import Card, Url, Weights
+from panda.generators import registry
+from panda.generators.card import Card
+from panda.generators.registry import create_generator
+from panda.weights import Url, Weights
 from panda_plugins.biggan import ARCHITECTURE as BIGGAN
 
 

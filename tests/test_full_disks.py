@@ -8,11 +8,12 @@ import pytest
 from comparing import PROGAN, STYLEGAN2
 from golden_files import FOLDER
 
-from panda.benchmark import locality
 from panda.cli import main
 from panda.comparison import analysis, compare
 from panda.errors import DiskError, PandaError
-from panda.zoo.cache import append, staging
+from panda.evaluation import locality
+from panda.files.json_lines import append
+from panda.files.writing import staging
 
 resource = pytest.importorskip("resource")
 

@@ -9,11 +9,11 @@ from golden_files import FILES, FOLDER
 
 from panda import PandaError, create_generator
 from panda.checkpoints.tensors import load_tensors, save_tensors
-from panda.edit import Edit, edit_images
-from panda.factorize import fit
-from panda.generator import Latents
+from panda.editing.edits import Edit, edit_images
+from panda.factorization.fit import fit
+from panda.generators.contract import Latents
+from panda.generators.latent_spaces import WSpace
 from panda.inversion import Inversion, invert
-from panda.latent_spaces import WSpace
 from panda.metrics import lpips
 
 

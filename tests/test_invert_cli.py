@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 
 from panda.cli import main
-from panda.factorize import fit
+from panda.factorization.fit import fit
+from panda.generators.registry import create_generator
 from panda.images import to_picture
 from panda.inversion import Inversion
 from panda.metrics import lpips
-from panda.registry import create_generator
 
 MINI = "mini-stylegan2-faces-64"
 

@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from panda import PandaError
-from panda.factorize import fit, reconstruction_loss
-from panda.features import Features
-from panda.solvers import core as core_module
-from panda.solvers import joint as joint_module
-from panda.solvers.core import Core, core_channels
-from panda.solvers.joint import joint, varimax
-from panda.solvers.quartic import Quartic, descend_appearances, descend_parts
-from panda.statistics import gather
+from panda.factorization.features import Features
+from panda.factorization.fit import fit, reconstruction_loss
+from panda.factorization.solvers import core as core_module
+from panda.factorization.solvers import joint as joint_module
+from panda.factorization.solvers.core import Core, core_channels
+from panda.factorization.solvers.joint import joint, varimax
+from panda.factorization.solvers.quartic import Quartic, descend_appearances, descend_parts
+from panda.factorization.statistics import gather
 
 
 def planted(samples=60, channels=10, size=8, parts=4, noise=0.05):

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from panda import create_generator, kept
-from panda.kept import fit_kept, kept_folder
+from panda import create_generator
+from panda.factorization import kept
+from panda.factorization.kept import fit_kept, kept_folder
 
 MINI = "mini-stylegan2-faces-64"
 

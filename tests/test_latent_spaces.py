@@ -5,7 +5,7 @@ import torch
 from golden_files import FILES, FOLDER
 
 from panda import PandaError, create_generator
-from panda.latent_spaces import WSpace, ZSpace, w_space, z_space
+from panda.generators.latent_spaces import WSpace, ZSpace, w_space, z_space
 
 MAPPED = [file for file, (kind, _) in FILES.items() if kind.startswith("StyleGAN")]
 STRAIGHT = [file for file in FILES if file not in MAPPED]

@@ -9,11 +9,11 @@ from PIL import Image
 from torch.nn.functional import adaptive_avg_pool2d
 
 from panda import PandaError, create_generator
-from panda.benchmark import locality, results
-from panda.benchmark.choose import Choice, _worth
-from panda.benchmark.edits import EDITS, find_edits
-from panda.benchmark.store import Store
 from panda.cli import main
+from panda.evaluation import locality, results
+from panda.evaluation.choose import Choice, _worth
+from panda.evaluation.edits import EDITS, find_edits
+from panda.evaluation.store import Store
 from panda.methods.changes import WChange
 from panda.metrics.face_shapes import shapes
 from panda.metrics.fid import set_distance

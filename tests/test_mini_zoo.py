@@ -11,9 +11,9 @@ from snippets import ROOT
 
 from panda import PandaError, create_generator, list_generators
 from panda.cli import main
-from panda.factorize import fit
-from panda.registry import cards, find_card
-from panda.zoo import Shipped, Weights
+from panda.factorization.fit import fit
+from panda.generators.registry import cards, find_card
+from panda.weights import Shipped, Weights
 
 MINIS = list_generators("mini-*")
 
@@ -53,7 +53,7 @@ def test_parts_of_a_mini_generator_cover_the_image(name):
 
 @pytest.mark.parametrize("name", MINIS)
 def test_cards_tell_the_figures_that_were_measured(name):
-    facts = json.loads((ROOT / "plugins" / "minis" / f"{name}.json").read_text())
+    facts = json.loads((ROOT / "plugins" / "panda_plugins" / "minis" / f"{name}.json").read_text())
     assert facts["figures"]["fid"] <= 60
     assert facts["figures"]["whole"]["1"] >= 0.8
     assert f"FID {facts['figures']['fid']:.1f}" in cards()[name].notes

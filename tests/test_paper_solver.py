@@ -4,10 +4,10 @@ import torch
 from conftest import golden
 
 from panda import PandaError
-from panda.edit import Edit, direction
-from panda.factors import Factors
-from panda.generator import Layer
-from panda.solvers import paper
+from panda.editing.edits import Edit, direction
+from panda.factorization.factors import Factors
+from panda.factorization.solvers import paper
+from panda.generators.contract import Layer
 
 LEARNING_RATE = 1e-5
 
@@ -72,7 +72,7 @@ def test_a_learning_rate_too_large_is_an_error_that_names_a_smaller_one(expected
 
 
 def test_released_npy_factors_round_trip(tmp_path, tiny):
-    from panda.factorize import import_released
+    from panda.factorization.fit import import_released
 
     rng = np.random.default_rng(0)
     np.save(tmp_path / "Uc.npy", np.linalg.qr(rng.standard_normal((12, 6)))[0].astype(np.float32))
@@ -85,7 +85,7 @@ def test_released_npy_factors_round_trip(tmp_path, tiny):
 
 
 def test_a_pickled_npy_is_refused(tmp_path, tiny):
-    from panda.factors import read_npy
+    from panda.files.npy import read_npy
 
     np.save(tmp_path / "bad.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(PandaError, match=r"not a plain \.npy"):
@@ -93,7 +93,7 @@ def test_a_pickled_npy_is_refused(tmp_path, tiny):
 
 
 def test_imported_factors_with_an_all_zero_part_are_refused(tmp_path, tiny):
-    from panda.factorize import import_released
+    from panda.factorization.fit import import_released
 
     np.save(tmp_path / "Uc.npy", np.eye(12, dtype=np.float32))
     np.save(tmp_path / "Us.npy", np.zeros((64, 3), dtype=np.float32))

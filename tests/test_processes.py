@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from conftest import MINI
 
-from panda import PandaError, processes
-from panda.factorize import fit
-from panda.factors import Factors
+from panda import PandaError
+from panda.factorization import processes
+from panda.factorization.factors import Factors
+from panda.factorization.fit import fit
 
 SCRIPT = str(Path(__file__).with_name("fit_tiny.py"))
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--no-python"]

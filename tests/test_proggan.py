@@ -21,7 +21,7 @@ from plain_proggan import run
 import panda_plugins.proggan as plugin
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.errors import PandaError
-from panda.generator import Latents
+from panda.generators.contract import Latents
 from panda_plugins.proggan.backend import ProGAN
 from panda_plugins.proggan.checkpoint import build, from_checkpoint, recognizes
 from panda_plugins.proggan.network import Conv, pixel_norm

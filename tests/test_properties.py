@@ -9,14 +9,15 @@ from conftest import TinyGenerator
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from panda import Layer, PandaError, create_generator, list_generators, processes
-from panda.edit import Edit, direction, edit_images
-from panda.factors import Factors
-from panda.registry import find_card
-from panda.seeds import parse_numbers
-from panda.solvers.joint import joint
-from panda.statistics import gather
-from panda.zoo.cache import staging
+from panda import Layer, PandaError, create_generator, list_generators
+from panda.editing.edits import Edit, direction, edit_images
+from panda.factorization import processes
+from panda.factorization.factors import Factors
+from panda.factorization.solvers.joint import joint
+from panda.factorization.statistics import gather
+from panda.files.writing import staging
+from panda.generators.registry import find_card
+from panda.generators.seeds import parse_numbers
 
 FEW = settings(max_examples=12, deadline=None)
 MANY = settings(max_examples=100, deadline=None)
@@ -86,7 +87,7 @@ def test_sums_come_out_the_same_in_any_order(data):
 
 @pytest.fixture(scope="module")
 def tiny():
-    from panda.factorize import fit
+    from panda.factorization.fit import fit
 
     generator = TinyGenerator()
     return generator, fit(generator, "b", parts=4, seeds=range(40))

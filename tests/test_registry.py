@@ -8,11 +8,12 @@ import pytest
 import torch
 from conftest import GOLDENS
 
-from panda import PandaError, create_generator, hookimpl, hookspecs, list_generators, registry
+from panda import PandaError, create_generator, hookimpl, list_generators
 from panda.cli import main
 from panda.errors import PandaWarning
-from panda.scores import Score
-from panda.zoo import Card
+from panda.generators import hookspecs, registry
+from panda.generators.card import Card
+from panda.generators.scores import Score
 
 
 def card() -> Card:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panda import PandaError
-from panda.seeds import parse_numbers
+from panda.generators.seeds import parse_numbers
 
 
 @pytest.mark.parametrize(

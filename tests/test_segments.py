@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from panda import PandaError
-from panda.benchmark import segments
-from panda.factorize import fit
+from panda.evaluation import segments
+from panda.factorization.fit import fit
 from panda.metrics.parsing import CLASSES
 from panda.metrics.removal import area_gone, class_drop, feature_distance, iou, without
 

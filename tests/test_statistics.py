@@ -4,15 +4,16 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from panda import PandaError, basis, samples, statistics
+from panda import PandaError
 from panda.checkpoints.tensors import load_tensors, save_tensors
-from panda.factorize import _facts, fit, reconstruction_loss
-from panda.factors import TENSORS
-from panda.features import Features
-from panda.moments import PartMoments
-from panda.resume import Journal, forget
-from panda.solvers.joint import joint
-from panda.statistics import gather
+from panda.factorization import basis, samples, statistics
+from panda.factorization.factors import TENSORS
+from panda.factorization.features import Features
+from panda.factorization.fit import _facts, fit, reconstruction_loss
+from panda.factorization.journal import Journal, forget
+from panda.factorization.moments import PartMoments
+from panda.factorization.solvers.joint import joint
+from panda.factorization.statistics import gather
 
 
 def features(generator, count=200, **options):
@@ -109,7 +110,7 @@ class Journaled:
 
     def __init__(self, folder, generator, monkeypatch):
         self.folder, self.generator = folder, generator
-        monkeypatch.setattr("panda.resume.SECONDS", 0.0)
+        monkeypatch.setattr("panda.factorization.journal.SECONDS", 0.0)
 
     def gather(self, stop=None, **options):
         batches = features(self.generator, **options)
@@ -145,7 +146,7 @@ def test_a_fit_stopped_at_any_writing_ends_in_the_same_bits(stop, tiny, tmp_path
     def fitted(folder):
         return fit(tiny, "c", parts=2, seeds=range(40), resume=tmp_path / folder)
 
-    monkeypatch.setattr("panda.resume.SECONDS", -1.0)
+    monkeypatch.setattr("panda.factorization.journal.SECONDS", -1.0)
     undisturbed, write, left = fitted("undisturbed"), Journal.write, [None] * stop
 
     def stopped(journal, tensors):

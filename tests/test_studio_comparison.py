@@ -9,11 +9,9 @@ from conftest import MINI
 from PIL import Image
 
 from panda import PandaError
-from panda.edit import REMOVE, Edit
-from panda.registry import create_generator
+from panda.editing.edits import REMOVE, Edit
 from panda.studio import exports, views
-from panda.studio.across import Matcher, compare_edits, layer_like
-from panda.studio.session import usual_layer
+from panda.studio.across import Matcher, compare_edits
 
 
 def test_a_matcher_finds_an_edit_again_in_its_own_generator(canvas):
@@ -52,8 +50,3 @@ def test_comparing_tells_what_fails_and_goes_on(studio, session):
     assert isinstance(failed, PandaError) and side.generator == MINI
     page = views.sides([PandaError("<script>"), side])
     assert "&lt;script&gt;" in page and page.count("<img") == 2
-
-
-def test_layers_are_chosen_by_their_positions(tiny):
-    assert usual_layer(tiny).name == "c"
-    assert layer_like(create_generator(MINI), tiny.layers["b"]).height == 8

@@ -10,10 +10,10 @@ from PIL import Image
 
 from panda import PandaError
 from panda.cli import main
-from panda.edit import REMOVE
-from panda.edit_zoo import read_zoo
-from panda.factorize import fit
-from panda.registry import create_generator
+from panda.editing.edit_files import read_zoo
+from panda.editing.edits import REMOVE
+from panda.factorization.fit import fit
+from panda.generators.registry import create_generator
 from panda.studio import exports
 
 

@@ -6,15 +6,16 @@ import pytest
 import torch
 from conftest import MINI, TinyGenerator
 
-from panda import PandaError, kept
-from panda.factorize import fit
-from panda.latent_spaces import WSpace
+from panda import PandaError
+from panda.factorization import kept
+from panda.factorization.fit import fit
+from panda.generators.latent_spaces import WSpace
+from panda.generators.registry import create_generator, list_generators
+from panda.generators.shared import Shared, share
 from panda.progress import bar, watched
-from panda.registry import create_generator, list_generators
 from panda.studio import views
 from panda.studio.actions import Choice, Studio
 from panda.studio.library import Library
-from panda.studio.shared import Shared, share
 
 
 def test_a_library_offers_what_is_here_and_loads_each_once(small_cache, monkeypatch, tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from panda import kept
+from panda.factorization import kept
 from panda.metrics.lpips import WEIGHTS as LPIPS_WEIGHTS
 
 LPIPS = LPIPS_WEIGHTS.path

@@ -6,13 +6,13 @@ from conftest import MINI
 from PIL import Image
 
 from panda import PandaError
-from panda.edit import REMOVE
+from panda.editing.edits import REMOVE
 from panda.inversion import Inversion
 from panda.studio import exports, views
 from panda.studio.actions import Choice
 from panda.studio.session import VIEWS, Origin, Session
 from panda.studio.thumbnails import make_guide, name_thumbnails, thumbnails
-from panda.zoo import ModelWeights
+from panda.weights import ModelWeights
 
 
 def test_a_click_chooses_the_part_that_weighs_most_there(session):

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.errors import PandaError
-from panda.generator import Latents
+from panda.generators.contract import Latents
 from panda_plugins.stylegan3.backend import StyleGAN3
 from panda_plugins.stylegan3.checkpoint import build, from_checkpoint, recognizes
 from panda_plugins.stylegan3.design import Sampling, low_pass

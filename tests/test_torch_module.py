@@ -9,10 +9,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from panda import Latents, PandaError
-from panda.factorize import fit
-from panda.generator import seeded_normal
+from panda.factorization.fit import fit
+from panda.generators.seeds import seeded_normal
+from panda.generators.torch_module import TorchModule
 from panda.testing import parametrize_with_checks
-from panda_plugins.torch_module import TorchModule
 
 
 def seeded(module):

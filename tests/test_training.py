@@ -11,7 +11,7 @@ from test_full_disks import room
 from panda import Latents, create_generator
 from panda.checkpoints.read import read_checkpoint
 from panda.errors import DiskError
-from panda.resume import alone
+from panda.files.locks import alone
 from training.augment import Augmentation
 from training.codes import principal
 from training.loop import Recipe, Run, train

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from panda import PandaError
-from panda.background import border_mask
-from panda.edit import Edit, direction, edit_images, refine
-from panda.factorize import fit
-from panda.generator import Layer
-from panda.localize import localize, otsu
-from panda.remove import object_map, remove, remove_images
+from panda.editing.edits import Edit, direction, edit_images, refine
+from panda.editing.localize import localize, otsu
+from panda.editing.remove import object_map, remove, remove_images
+from panda.factorization.background import border_mask
+from panda.factorization.fit import fit
+from panda.generators.contract import Layer
 
 
 @pytest.fixture

@@ -16,9 +16,10 @@ from backend_checks import (
 )
 from conftest import GOLDENS
 
-from panda import Latents, PandaError, create_generator, registry
+from panda import Latents, PandaError, create_generator
 from panda.errors import PandaWarning
-from panda.zoo import Card
+from panda.generators import registry
+from panda.generators.card import Card
 from panda_plugins.stylegan2 import ARCHITECTURE, checkout
 from panda_plugins.stylegan2.backend import SKIP, StyleGAN2
 from panda_plugins.stylegan2.network import FILTER, Config, Network

@@ -11,8 +11,10 @@ from safetensors.torch import save_file
 from panda import PandaError
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.cli import main
-from panda.zoo import Architecture, PipWheel, Weights, home
-from panda.zoo.cache import staging
+from panda.files.cache import home
+from panda.files.writing import staging
+from panda.generators.architecture import Architecture
+from panda.weights import PipWheel, Weights
 
 
 class Folder(PipWheel):

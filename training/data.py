@@ -16,10 +16,11 @@ import torch
 from torch.nn import functional as F
 
 from panda import create_generator
-from panda.generator import Latents
-from panda.latent_spaces import WSpace, w_space
+from panda.files.cache import home
+from panda.files.writing import staging
+from panda.generators.contract import Latents
+from panda.generators.latent_spaces import WSpace, w_space
 from panda.progress import bar
-from panda.zoo.cache import home, staging
 
 SOURCE = "mobilestylegan-ffhq-1024"
 RESOLUTION = 64

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from panda.files.writing import staging
 from panda.metrics.parsing import FaceParser, share
 from panda.progress import bar
-from panda.zoo.cache import staging
 
 from .data import load, shards
 

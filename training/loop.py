@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from panda.files.json_lines import append
+from panda.files.writing import staging
 from panda.images import save_picture, sheet, to_picture
 from panda.progress import bar
-from panda.zoo.cache import append, staging
 
 from .augment import Augmentation
 from .captured import Captured

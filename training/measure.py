@@ -18,11 +18,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from panda import Generator, create_generator
+from panda.files.writing import staging
 from panda.images import save_picture, sheet, to_picture
 from panda.metrics.fid import InceptionFeatures, Moments, frechet_distance
 from panda.metrics.parsing import FaceParser, complete
 from panda.progress import bar
-from panda.zoo.cache import staging
 
 from .data import folder, load
 

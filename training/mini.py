@@ -18,8 +18,9 @@ from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.read import read_checkpoint
 from panda.checkpoints.tensors import save_checkpoint
 from panda.errors import PandaError
-from panda.resume import alone
-from panda.zoo.cache import home, staging
+from panda.files.cache import home
+from panda.files.locks import alone
+from panda.files.writing import staging
 
 from .codes import load_codes
 from .data import load

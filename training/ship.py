@@ -14,7 +14,8 @@ from pathlib import Path
 from panda import create_generator
 from panda.checkpoints.read import read_checkpoint
 from panda.checkpoints.tensors import save_checkpoint
-from panda.zoo.cache import home, staging
+from panda.files.cache import home
+from panda.files.writing import staging
 
 from .mini import FACTS
 from .students import STUDENTS
@@ -40,7 +41,7 @@ def main() -> None:
         "figures": figures,
         "layers": [asdict(layer) for layer in create_generator(weights).layers.values()],
     }
-    target = Path(__file__).parents[1] / "plugins" / "minis"
+    target = Path(__file__).parents[1] / "plugins" / "panda_plugins" / "minis"
     name = f"mini-{options.architecture}-faces-64"
     with staging(target / f"{name}.safetensors") as path:
         save_checkpoint(path, read_checkpoint(weights))

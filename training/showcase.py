@@ -12,18 +12,18 @@ from pathlib import Path
 from PIL import Image
 
 from panda import Generator, create_generator, list_generators
-from panda.factorize import fit
+from panda.demo.sections import Study
+from panda.editing.localize import localize
+from panda.editing.remove import remove
+from panda.factorization.fit import fit
 from panda.images import color_parts, heat_picture, save_picture, sheet, to_picture
-from panda.localize import localize
-from panda.remove import remove
-from panda.report.sections import Study
 
 SIZE, PARTS = 112, 8
 
 
 def row(generator: Generator, seeds: list[int]) -> list[Image.Image]:
     """Four pictures for each seed, from the last layer of 16 x 16 positions."""
-    layer = [one for one in generator.layers.values() if one.height - 2 * one.margin == 16][-1]
+    layer = generator.layer_near(16)
     factors = fit(generator, layer.name, parts=PARTS, seeds=range(1000, 1500))
     latents = generator.sample(seeds, truncation=generator.usual_truncation)
     study = Study.make(generator, factors, latents, generator.forward(latents))

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from panda import Card, hookimpl
 from panda.checkpoints.checkpoint import Checkpoint
-from panda.zoo import Architecture
+from panda.generators.architecture import Architecture
 
 
 def network(latent, c):
@@ -20,7 +20,7 @@ def network(latent, c):
 
 def build(checkpoint, device, dtype):
     from panda.checkpoints.strict import load_strictly, shape_of
-    from panda_plugins.torch_module import TorchModule
+    from panda.generators.torch_module import TorchModule
 
     tensors = {name.removeprefix("main."): t.float() for name, t in checkpoint.tensors.items()}
     latent, c = (shape_of(tensors, f"{k}.weight", dims=4)[0] for k in (0, 12))

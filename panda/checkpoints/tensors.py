@@ -14,7 +14,7 @@ from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.plain import from_json
 from panda.checkpoints.seal import seal, unsealed
 from panda.errors import PandaError
-from panda.zoo.cache import no_pipe, staging
+from panda.files.writing import no_pipe, staging
 
 CONFIG = "config"
 """The key of the metadata under which a checkpoint's config is kept, as JSON."""

@@ -7,14 +7,14 @@ import json
 import re
 import sys
 
-from panda.benchmark import ablations, locality, results, segments
 from panda.errors import PandaError
-from panda.factors import Factors
+from panda.evaluation import ablations, locality, results, segments
+from panda.factorization.factors import Factors
+from panda.generators.registry import create_generator
+from panda.generators.seeds import parse_numbers
 from panda.methods.catalog import METHODS
 from panda.metrics.efficientnet import Classifier
 from panda.metrics.parsing import FaceParser
-from panda.registry import create_generator
-from panda.seeds import parse_numbers
 
 
 def run_locality(options: argparse.Namespace) -> None:

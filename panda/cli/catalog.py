@@ -10,20 +10,20 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from panda.edit_zoo import read_zoo
+from panda.editing.edit_files import read_zoo
+from panda.editing.named import edit_zoo
 from panda.errors import PandaError, nearest
-from panda.generator import Layer
-from panda.registry import (
+from panda.generators.card import Card
+from panda.generators.contract import Layer
+from panda.generators.registry import (
     cards,
     create_generator,
-    edit_zoo,
     find_card,
     is_file,
     list_generators,
     plugins,
     recognize,
 )
-from panda.zoo import Card
 
 
 def show_list(options: argparse.Namespace) -> None:

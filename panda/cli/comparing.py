@@ -9,7 +9,7 @@ from dataclasses import replace
 from panda.comparison import QUICK, Plan, compare
 from panda.comparison.report import write
 from panda.comparison.tables import markdown
-from panda.seeds import parse_numbers
+from panda.generators.seeds import parse_numbers
 
 
 def run(options: argparse.Namespace) -> int:

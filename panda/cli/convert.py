@@ -9,8 +9,8 @@ import torch
 
 from panda.checkpoints.read import read_checkpoint
 from panda.checkpoints.tensors import save_checkpoint
-from panda.registry import recognize
-from panda.zoo.cache import staging
+from panda.files.writing import staging
+from panda.generators.registry import recognize
 
 
 def convert(options: argparse.Namespace) -> None:

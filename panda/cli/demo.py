@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from panda import demo as demonstration
+from panda.demo import run as demonstration
 from panda.errors import PandaError
-from panda.registry import find_card
+from panda.generators.registry import find_card
 
 FACES = "mobilestylegan-ffhq-1024"
 EMBEDDED = "mini-stylegan2-faces-64"

@@ -15,8 +15,9 @@ from typing import Any
 
 from panda.checkpoints.seal import State, state
 from panda.errors import MachineError, PandaWarning
-from panda.registry import plugins
-from panda.zoo.cache import home, staging
+from panda.files.cache import home
+from panda.files.writing import staging
+from panda.generators.registry import plugins
 
 PACKAGES = (
     *("panda-parts", "torch", "numpy", "scipy", "pluggy", "safetensors", "pillow", "tqdm"),

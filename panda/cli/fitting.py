@@ -6,11 +6,12 @@ import argparse
 import json
 import sys
 
-from panda import factorize, processes
-from panda.factors import Factors
-from panda.registry import create_generator
-from panda.resume import forget
-from panda.seeds import parse_numbers
+from panda.factorization import fit as factorize
+from panda.factorization import processes
+from panda.factorization.factors import Factors
+from panda.factorization.journal import forget
+from panda.generators.registry import create_generator
+from panda.generators.seeds import parse_numbers
 
 
 def fit(options: argparse.Namespace) -> None:

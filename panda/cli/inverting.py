@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
+from panda.generators.registry import create_generator
 from panda.inversion import Inversion, invert
 from panda.inversion.alignment import to_pictures
 from panda.inversion.coordinates import check_space
 from panda.inversion.photograph import read_photograph
-from panda.registry import create_generator
 
 
 def run(options: argparse.Namespace) -> None:

@@ -7,12 +7,12 @@ import json
 import sys
 from dataclasses import asdict
 
-from panda.discover import discover as find
-from panda.factors import Factors
+from panda.factorization.factors import Factors
+from panda.generators.registry import create_generator
+from panda.generators.seeds import parse_numbers
 from panda.metrics.parsing import FaceParser
-from panda.naming import name_factors, names_of
-from panda.registry import create_generator
-from panda.seeds import parse_numbers
+from panda.naming.discover import discover as find
+from panda.naming.names import name_factors, names_of
 
 
 def name(options: argparse.Namespace) -> None:

@@ -18,12 +18,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from panda import edit as editing
 from panda.checkpoints.tensors import save_tensors
-from panda.edit_zoo import PATTERN
+from panda.editing import edits as editing
+from panda.editing.edit_files import PATTERN
+from panda.editing.localize import localize as find_concept
+from panda.editing.named import factors_of
+from panda.editing.remove import remove as remove_parts
 from panda.errors import PandaError
-from panda.factors import Factors
-from panda.generator import Generator, Latents, State
+from panda.factorization.factors import Factors
+from panda.files.writing import check_target, staging
+from panda.generators.contract import Generator, Latents, State
+from panda.generators.registry import create_generator
+from panda.generators.seeds import parse_numbers
 from panda.images import (
     difference_picture,
     heat_picture,
@@ -34,13 +40,7 @@ from panda.images import (
     to_picture,
 )
 from panda.inversion import Inversion
-from panda.kept import factors_of
-from panda.localize import localize as find_concept
 from panda.progress import bar
-from panda.registry import create_generator
-from panda.remove import remove as remove_parts
-from panda.seeds import parse_numbers
-from panda.zoo.cache import check_target, staging
 
 THUMB = 256
 MARK = "made_by_panda"

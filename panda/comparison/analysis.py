@@ -9,28 +9,29 @@ from dataclasses import asdict, replace
 
 from torch import Tensor
 
-from panda.benchmark.segments import EVALUATED, localization, removal
 from panda.checkpoints.tensors import save_tensors
 from panda.comparison.background import measure_depths, measure_removal
 from panda.comparison.changes import measure_changes
-from panda.comparison.faces import OnceParser, are_faces
-from panda.comparison.matching import image_maps
-from panda.comparison.one_class import OneClass
 from panda.comparison.pictures import draw_background, draw_parts, draw_samples
-from panda.comparison.plan import Entry, Plan, layer_at, side
+from panda.comparison.plan import Plan, layer_at
 from panda.comparison.results import Analyzed, Level, Moments, Part
 from panda.comparison.store import FIGURES, MAPS, Store, write_json
+from panda.editing.remove import remove
 from panda.errors import DiskError, PandaError, told
-from panda.factorize import fit
-from panda.factors import Factors
-from panda.generator import Generator, Layer
+from panda.evaluation.segments import EVALUATED, localization, removal
+from panda.factorization.factors import Factors
+from panda.factorization.fit import fit
+from panda.factorization.journal import forget
+from panda.generators.contract import Generator, Layer
+from panda.generators.entries import Entry
+from panda.generators.one_class import OneClass
+from panda.generators.registry import cards, create_generator, scores
 from panda.metrics.efficientnet import Classifier
+from panda.metrics.faces import OnceParser, are_faces
 from panda.metrics.parsing import FaceParser
 from panda.metrics.roir import small
-from panda.naming import describe_part
-from panda.registry import cards, create_generator, scores
-from panda.remove import remove
-from panda.resume import forget
+from panda.naming.matching import image_maps
+from panda.naming.names import describe_part
 
 Say = Callable[[str], None]
 """Tells the user how far an entry is, in a few words."""
@@ -141,7 +142,7 @@ def analyze_level(
         level=level,
         layer=layer.name,
         channels=layer.channels,
-        size=side(layer),
+        size=layer.side,
         loss=factors.loss,
         seconds={**factors.config["seconds"], "all": time.perf_counter() - started},
         parts=tuple(Part(_named(one, parsed), float(one.mean())) for one in maps),

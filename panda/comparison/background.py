@@ -9,25 +9,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from panda.background import (
-    SAMPLES,
-    Background,
-    border_mask,
-    find_background,
-    pooled,
-)
-from panda.benchmark.segments import EVALUATED, moments
-from panda.comparison.plan import Plan, depths, side
+from panda.comparison.plan import Plan, depths
 from panda.comparison.results import Depth, Moments, Removal
+from panda.editing.localize import enlarge, otsu
+from panda.editing.remove import object_map, remove
 from panda.errors import PandaError
-from panda.factors import Factors
-from panda.features import Features
-from panda.generator import Generator, Latents, Layer, on_canvas
-from panda.localize import enlarge, otsu
+from panda.evaluation.segments import EVALUATED, moments
+from panda.factorization.background import SAMPLES, Background, border_mask, find_background, pooled
+from panda.factorization.factors import Factors
+from panda.factorization.features import Features
+from panda.generators.contract import Generator, Latents, Layer, on_canvas
+from panda.metrics.changes import change
 from panda.metrics.parsing import CLASSES, FaceParser, mask, share
 from panda.metrics.removal import area_gone, iou
 from panda.metrics.roir import SIZE, small
-from panda.remove import object_map, remove
 
 BATCH = 8
 
@@ -73,7 +68,7 @@ class _Sums:
         if not variance > 0:
             raise PandaError(f"the features of {self.layer.name} do not vary, so nothing is found")
         share = along / variance
-        return Depth(self.layer.name, side(self.layer), share, contrast, over(self.iou))
+        return Depth(self.layer.name, self.layer.side, share, contrast, over(self.iou))
 
 
 def measure_depths(
@@ -124,19 +119,6 @@ def over(values: Sequence[Tensor]) -> Moments | None:
         return None
     mean, deviation = moments(torch.cat(found))
     return mean, deviation
-
-
-def change(before: Tensor, after: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean absolute change ``[N]``, a share of the range, inside and outside a map.
-
-    ``where`` is ``[S, S]``, or ``[N, S, S]`` with a map for each.
-    """
-    difference = (after - before).abs().mean(1).cpu() / 2
-    inside, outside = where.clamp(0, 1), (1 - where).clamp(0, 1)
-    return tuple(
-        (difference * weight).sum((1, 2)) / weight.sum((-2, -1)).clamp_min(1e-9)
-        for weight in (inside, outside)
-    )  # type: ignore[return-value]
 
 
 def at_size(parsed: Tensor) -> Tensor:

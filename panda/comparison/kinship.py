@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from panda.comparison.plan import Plan
 from panda.comparison.results import Analyzed, Kinship
 from panda.comparison.store import Store
-from panda.factors import Factors
+from panda.factorization.factors import Factors
 
 
 def kin(store: Store, plan: Plan, found: Sequence[Analyzed]) -> list[Kinship]:

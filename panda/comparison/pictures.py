@@ -6,9 +6,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from panda.factors import Factors
+from panda.editing.localize import localize
+from panda.factorization.factors import Factors
 from panda.images import heat_picture, sheet, spotlight, to_picture
-from panda.localize import localize
 
 SIZE = 128
 SHOWN = 4

@@ -8,12 +8,12 @@ from pathlib import Path
 from PIL import Image
 
 from panda.comparison import tables
-from panda.comparison.plan import Entry
 from panda.comparison.results import Analyzed, Comparison, Match, Matching, Row
 from panda.comparison.store import Store, write_json
+from panda.files.writing import staging
+from panda.generators.entries import Entry
 from panda.report import chart
 from panda.report.page import Figure, Page
-from panda.zoo.cache import staging
 
 SHOWN = 8
 """Appearances that are shown of each level, those that are most alike."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from panda.comparison.plan import Entry, Plan
+from panda.comparison.plan import Plan
+from panda.generators.entries import Entry
 
 Moments = tuple[float, float]
 """Mean and standard deviation over samples."""
@@ -52,7 +53,7 @@ class Level:
 
     size: positions from side to side, inside the image. loss: the share of energy that the factors
     leave. seconds: of sampling, solving and all. localization: IoU of a concept's map with the
-    parsed class. hair: of removing the parts that cover it (`panda.benchmark.segments.removal`).
+    parsed class. hair: of removing the parts that cover it (`panda.evaluation.segments.removal`).
     scores: those of plugins. notes: what could not be measured, and why.
     """
 

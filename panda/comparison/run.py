@@ -17,11 +17,12 @@ import torch
 from panda.comparison.analysis import analyze
 from panda.comparison.kinship import kin
 from panda.comparison.matching import match
-from panda.comparison.plan import Entry, Plan, find_entries
+from panda.comparison.plan import Plan
 from panda.comparison.results import Analyzed, Comparison, Failure, Matching
 from panda.comparison.store import Store
 from panda.errors import DiskError, PandaError, told
-from panda.zoo.cache import check_target
+from panda.files.writing import check_target
+from panda.generators.entries import Entry, find_entries
 
 
 def compare(

@@ -13,11 +13,12 @@ from typing import Any
 from torch import Tensor
 
 from panda.checkpoints.tensors import load_tensors
-from panda.comparison.plan import Entry, Plan
+from panda.comparison.plan import Plan
 from panda.comparison.results import Analyzed, Level, analyzed_from, level_from
 from panda.errors import PandaError
-from panda.resume import alone
-from panda.zoo.cache import is_empty, staging, sweep
+from panda.files.locks import alone
+from panda.files.writing import is_empty, staging, sweep
+from panda.generators.entries import Entry
 
 MAPS = "maps.safetensors"
 FIGURES = "figures.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from panda.comparison.plan import Entry, Plan
+from panda.comparison.plan import Plan
 from panda.comparison.results import (
     Analyzed,
     Comparison,
@@ -16,6 +16,7 @@ from panda.comparison.results import (
     Matching,
     Moments,
 )
+from panda.generators.entries import Entry
 
 
 @dataclass(frozen=True)

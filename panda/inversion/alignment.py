@@ -17,11 +17,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from panda.errors import PandaError, nearest
-from panda.generator import Generator
+from panda.generators.contract import Generator
+from panda.generators.registry import cards
 from panda.inversion.landmarks import landmarks
 from panda.metrics.parsing import FaceParser
 from panda.progress import bar
-from panda.registry import cards
 
 ACROSS, DOWN, BELOW = 2.0, 1.8, 0.1
 """Half of FFHQ's side, in distances between the eyes or from them to the mouth, the larger one; and

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from panda.errors import PandaError, nearest
-from panda.generator import Generator, Latents
-from panda.latent_spaces import WSpace, ZSpace
+from panda.generators.contract import Generator, Latents
+from panda.generators.latent_spaces import WSpace, ZSpace
 from panda.methods.pca import principal_axes
 
 SAMPLES = 4000

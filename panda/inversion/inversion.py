@@ -14,10 +14,10 @@ from torch import Tensor
 
 from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.errors import PandaError
-from panda.generator import Generator, Latents
+from panda.files.writing import check_target, no_pipe, staging
+from panda.generators.contract import Generator, Latents
+from panda.generators.latent_spaces import WSpace
 from panda.images import difference_picture, save_picture, sheet, to_picture
-from panda.latent_spaces import WSpace
-from panda.zoo.cache import check_target, no_pipe, staging
 
 FORMAT = 1
 TENSORS = "inversion.safetensors"

@@ -11,7 +11,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
 from panda.errors import PandaError, told
-from panda.zoo.cache import no_pipe
+from panda.files.writing import no_pipe
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 """Pillow knows many more, among them some that call other programs."""

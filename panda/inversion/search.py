@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 import panda
 from panda.errors import PandaError
-from panda.generator import Generator, Latents
+from panda.generators.contract import Generator, Latents
 from panda.inversion.coordinates import Coordinates, check_space, measure
 from panda.inversion.inversion import Inversion
 from panda.inversion.objective import Error, Objective, comparable

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from panda.edit import Edit, direction, refine
-from panda.factors import Factors
-from panda.generator import Generator, Latents
-from panda.latent_spaces import w_space, z_space
+from panda.editing.edits import Edit, direction, refine
+from panda.factorization.factors import Factors
+from panda.generators.contract import Generator, Latents
+from panda.generators.latent_spaces import w_space, z_space
 
 Render = Callable[[Tensor], Tensor]
 """From one strength for each sample ``[N]`` to images ``[N, 3, R, R]``."""
@@ -96,7 +96,7 @@ class PartChange(Change):
     edit: Edit
     refined: bool = False
     focus: float = 0.0
-    """See `panda.edit.direction`."""
+    """See `panda.editing.edits.direction`."""
 
     def start(self, generator: Generator, latents: Latents) -> Render:
         """See `Change.start`."""

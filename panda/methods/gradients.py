@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from panda.generator import Latents
-from panda.latent_spaces import WSpace
+from panda.generators.contract import Latents
+from panda.generators.latent_spaces import WSpace
 from panda.methods.jacobian import jacobian
 from panda.methods.pca import principal_axes
 from panda.metrics.regions import Regions

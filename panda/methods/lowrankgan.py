@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from panda.errors import PandaError
-from panda.generator import Generator
-from panda.latent_spaces import w_space
+from panda.generators.contract import Generator
+from panda.generators.latent_spaces import w_space
 from panda.methods.changes import Change, WChange
 from panda.methods.gradients import sensitivities
 from panda.methods.method import Method

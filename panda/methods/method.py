@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from panda.errors import PandaError, nearest
-from panda.generator import Generator, Latents
+from panda.generators.contract import Generator, Latents
 from panda.methods.changes import Change
 from panda.metrics.regions import Regions
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from panda.edit import Edit
-from panda.factorize import fit
-from panda.factors import Factors
-from panda.generator import Generator
+from panda.editing.edits import Edit
+from panda.factorization.factors import Factors
+from panda.factorization.fit import fit
+from panda.generators.contract import Generator
 from panda.methods.changes import Change, PartChange
 from panda.methods.method import Method
 from panda.metrics.regions import Regions
@@ -32,7 +32,7 @@ class PandA(Method):
     appearances: int = 16
     refined: bool = False
     focus: float = 0.0
-    """See `panda.edit.direction`; 0 is the paper's."""
+    """See `panda.editing.edits.direction`; 0 is the paper's."""
 
     def changes(self, generator: Generator, regions: Regions) -> Mapping[str, Change]:
         """See `Method.fit`."""
@@ -48,11 +48,8 @@ class PandA(Method):
         if self.layers:
             pairs = (text.rpartition("@") for text in self.layers.split(","))
             return [(layer, int(parts)) for layer, _, parts in pairs]
-        last_of = {
-            layer.height - 2 * layer.margin: name for name, layer in generator.layers.items()
-        }
-        nearest = [min(last_of, key=lambda size: abs(size - wanted)) for wanted in (16, 32)]
-        return list(dict.fromkeys((last_of[s], 8 * (k + 1)) for k, s in enumerate(nearest)))
+        near = {generator.layer_near(side).name: side // 2 for side in (32, 16)}
+        return list(reversed(near.items()))
 
 
 def part_changes(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from panda.latent_spaces import WSpace
+from panda.generators.latent_spaces import WSpace
 from panda.progress import bar
 
 BATCH = 5000

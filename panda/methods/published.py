@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from panda.errors import PandaError
-from panda.factors import read_npy
-from panda.generator import Generator
-from panda.latent_spaces import w_space
+from panda.files.npy import read_npy
+from panda.generators.contract import Generator
+from panda.generators.latent_spaces import w_space
 from panda.methods.changes import Change, WChange
 from panda.methods.method import Method
 from panda.metrics.regions import Regions

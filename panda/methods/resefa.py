@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from panda.generator import Generator
-from panda.latent_spaces import w_space
+from panda.generators.contract import Generator
+from panda.generators.latent_spaces import w_space
 from panda.methods.changes import Change, WChange
 from panda.methods.gradients import Sensitivity, sensitivities
 from panda.methods.method import Method

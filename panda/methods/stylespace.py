@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from panda.generator import Generator, Latents
-from panda.latent_spaces import WSpace, w_space
+from panda.generators.contract import Generator, Latents
+from panda.generators.latent_spaces import WSpace, w_space
 from panda.methods.changes import Change, StyleChange
 from panda.methods.gradients import repeat, shrink
 from panda.methods.jacobian import jacobian

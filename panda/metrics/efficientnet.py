@@ -16,7 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from panda.errors import PandaError
 from panda.metrics.checks import check_images
-from panda.zoo import ModelWeights, PipWheel
+from panda.weights import ModelWeights, PipWheel
 
 NETWORK = "tf_efficientnet_lite0"
 RESOLUTION = 224

@@ -17,7 +17,7 @@ from torch import Tensor
 from panda.errors import PandaError
 from panda.metrics.checks import check_images
 from panda.metrics.inception import InceptionV3, from_torchscript, normalize
-from panda.zoo import ModelWeights, PipWheel
+from panda.weights import ModelWeights, PipWheel
 
 WEIGHTS = ModelWeights(
     "inception-v3-fid",

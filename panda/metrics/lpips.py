@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from panda.checkpoints.array_pickles import read_array_pickle
 from panda.metrics.checks import check_images
-from panda.zoo import ModelWeights, PipSdist
+from panda.weights import ModelWeights, PipSdist
 
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 """By channel, of images in [-1, 1]."""

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from panda.errors import PandaError, nearest
 from panda.metrics.bisenet import BiSeNet, from_state_dict
 from panda.metrics.checks import check_images
-from panda.zoo import ModelWeights, PipSdist
+from panda.weights import ModelWeights, PipSdist
 
 CLASSES = (
     "background",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from panda.zoo.cache import staging
+from panda.files.writing import staging
 
 
 @dataclass(frozen=True)

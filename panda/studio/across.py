@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from panda.comparison.changes import MARK, both_ways, mark
-from panda.comparison.matching import assign, correlations, image_maps
-from panda.edit import REMOVE, Edit, edit_images
+from panda.editing.edits import REMOVE, Edit, edit_images
 from panda.errors import PandaError
-from panda.factors import Factors
-from panda.generator import Generator, Layer
+from panda.factorization.factors import Factors
+from panda.generators.contract import Generator
 from panda.images import to_picture
+from panda.naming.marks import MARK, both_ways, mark
+from panda.naming.matching import assign, correlations, image_maps
 from panda.studio.session import Canvas
 
 AXES = 6
@@ -47,16 +46,6 @@ class Side:
     matches: tuple[Match, ...]
 
 
-def layer_like(generator: Generator, layer: Layer) -> Layer:
-    """The last layer whose side has about as many positions inside the image."""
-
-    def distance(other: Layer) -> float:
-        sides = (one.height - 2 * one.margin for one in (layer, other))
-        return abs(math.log(next(sides) / next(sides)))
-
-    return min(reversed(list(generator.layers.values())), key=distance)
-
-
 class Matcher:
     """Finds what stands for the parts and appearances of ``ours`` in other factors."""
 
@@ -68,7 +57,7 @@ class Matcher:
         """The edit of ``generator`` that is most like ours, of the same strength.
 
         Its sign is turned where the appearance runs the other way. Parts are paired by optimal
-        assignment of their maps (`panda.comparison.matching`), appearances by what they change.
+        assignment of their maps (`panda.naming.matching`), appearances by what they change.
         Raises `PandaError` for edits of several parts or of appearances that are no part's own.
         """
         axis = _axis(edit)

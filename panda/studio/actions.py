@@ -11,16 +11,16 @@ from weakref import WeakKeyDictionary
 from torch import Tensor
 
 from panda.errors import PandaError
-from panda.factors import Factors
-from panda.generator import Generator, Latents
+from panda.factorization.factors import Factors
+from panda.factorization.kept import fit_kept
+from panda.generators.contract import Generator, Latents
 from panda.inversion import Inversion, invert
 from panda.inversion.alignment import to_pictures
 from panda.inversion.photograph import read_photograph
-from panda.kept import fit_kept
 from panda.metrics.lpips import WEIGHTS as LPIPS_WEIGHTS
-from panda.studio.across import Matcher, Side, compare_edits, layer_like, own_side
+from panda.studio.across import Matcher, Side, compare_edits, own_side
 from panda.studio.library import Library
-from panda.studio.session import Canvas, Origin, Session, usual_layer
+from panda.studio.session import Canvas, Origin, Session
 from panda.studio.thumbnails import (
     Guide,
     Thumbnail,
@@ -228,7 +228,7 @@ class Studio:
                     yield own_side(canvas, edits, refined, str(origin))
                     continue
                 generator = self.library.generator(name)
-                layer = layer_like(generator, canvas.factors.layer)
+                layer = generator.layer_near(canvas.factors.layer.side)
                 factors = fit_kept(generator, layer.name, parts=min(count, layer.positions))
                 seed = origin.seed or 0
                 yield compare_edits(matcher, edits, generator, factors, seed, refined=refined)
@@ -239,7 +239,7 @@ class Studio:
         for factors in self.library.given.values():
             if factors.generator == generator.name:
                 return factors.layer.name
-        return usual_layer(generator).name
+        return generator.layer_near(16).name
 
     def _parse(self, images: Tensor) -> Tensor:
         return self.library.parse(images, PARSED)

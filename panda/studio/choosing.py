@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from panda.errors import PandaError
-from panda.generator import Generator
+from panda.generators.contract import Generator
 from panda.progress import watched
 from panda.studio.actions import Choice
 from panda.studio.session import Session

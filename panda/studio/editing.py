@@ -9,9 +9,9 @@ from typing import Any
 
 import gradio as gr
 
-from panda.edit import REMOVE
+from panda.editing.edits import REMOVE
 from panda.errors import PandaError
-from panda.naming import UNSEEN
+from panda.naming.effects import UNSEEN
 from panda.progress import watched
 from panda.studio import views
 from panda.studio.exports import Export, command, export_edit, export_picture, export_sweep

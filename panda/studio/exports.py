@@ -11,10 +11,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from panda.edit_zoo import NamedEdit, zoo_text
+from panda.editing.edit_files import NamedEdit, zoo_text
 from panda.errors import PandaError
+from panda.generators.registry import is_file
 from panda.images import to_picture
-from panda.registry import is_file
 from panda.studio.session import Session
 
 FRAMES = 17

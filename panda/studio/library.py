@@ -9,12 +9,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from panda.comparison.plan import find_entries
 from panda.errors import PandaError
-from panda.factors import Factors
+from panda.factorization.factors import Factors
+from panda.generators.entries import find_entries
+from panda.generators.registry import cards, create_generator, is_file
+from panda.generators.shared import Shared, share
 from panda.metrics.parsing import WEIGHTS, FaceParser
-from panda.registry import cards, create_generator, is_file
-from panda.studio.shared import Shared, share
 
 
 class Library:

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from panda.comparison.plan import Entry
+from panda.generators.entries import Entry
 from panda.studio.actions import Studio
 from panda.studio.choosing import Choosing
 from panda.studio.editing import Editing

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from panda.edit import REMOVE, Edit, apply_edits, refine
+from panda.editing.edits import REMOVE, Edit, apply_edits, refine
+from panda.editing.localize import localize
+from panda.editing.remove import STRENGTH
 from panda.errors import PandaError, nearest
-from panda.factors import Factors
-from panda.generator import Generator, Latents, Layer, State, on_canvas
-from panda.localize import localize
-from panda.remove import STRENGTH
+from panda.factorization.factors import Factors
+from panda.generators.contract import Generator, Latents, State, on_canvas
 from panda.studio.stack import History, Stack, Step
 
 LABELS = 256
@@ -28,12 +28,6 @@ SIGMAS = 4.0
 PIXELS = 2**20
 """Images that are made at once have up to so many pixels together, so that no call of a generator
 takes long: another one may be waiting for it."""
-
-
-def usual_layer(generator: Generator) -> Layer:
-    """The last layer nearest to 16 x 16 positions inside the image."""
-    layers = reversed(list(generator.layers.values()))
-    return min(layers, key=lambda layer: abs(layer.height - 2 * layer.margin - 16))
 
 
 VIEWS = ("Edited", "Before / after", "Difference", "Heat map", "Parts")

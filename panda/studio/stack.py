@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from panda.edit import Edit
+from panda.editing.edits import Edit
 from panda.errors import PandaError
 
 

@@ -9,24 +9,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from panda.comparison.background import change
-from panda.comparison.faces import are_faces
-from panda.edit import Edit
+from panda.editing.edits import Edit
 from panda.errors import PandaError
-from panda.factors import Factors
-from panda.generator import Generator, on_canvas
+from panda.factorization.factors import Factors
+from panda.generators.contract import Generator, on_canvas
 from panda.images import crop, crop_box, resize_map, to_picture
+from panda.metrics.changes import change
+from panda.metrics.faces import are_faces
 from panda.metrics.roir import SIZE, small
-from panda.naming import (
-    Parse,
-    concerns,
-    describe_effects,
-    describe_part,
-    look,
-    names_of,
-    place_of,
-    spread,
-)
+from panda.naming.effects import Parse, concerns, describe_effects, look, spread
+from panda.naming.names import describe_part, names_of, place_of
 from panda.studio.session import SIGMAS, Canvas
 
 AXES = 8

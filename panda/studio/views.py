@@ -10,12 +10,12 @@ from typing import Any
 
 from PIL import Image
 
-from panda.edit import REMOVE
+from panda.editing.edits import REMOVE
+from panda.editing.remove import STRENGTH
 from panda.errors import PandaError
-from panda.generator import on_canvas
+from panda.generators.contract import on_canvas
 from panda.images import color_parts, difference_picture, heat_picture, to_picture
-from panda.naming import UNSEEN
-from panda.remove import STRENGTH
+from panda.naming.effects import UNSEEN
 from panda.studio.across import Side
 from panda.studio.session import SIGMAS, Session
 from panda.studio.stack import Step

@@ -89,7 +89,7 @@ def seeds(trial: Trial) -> Problems:
         if any(differ(a, b) > rounding(rows) for a, b in pairs):
             yield Problem(
                 f"a row of latent {name!r} changes with its batch, its place or from call to call;"
-                " draw each by its own seed, as panda.generator.seeded_normal does"
+                " draw each by its own seed, as panda.generators.seeds.seeded_normal does"
             )
     many = sample(ALIASES).tensors.values()
     for k, seed in enumerate(ALIASES[1:], start=1):

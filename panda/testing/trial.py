@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from panda.errors import PandaError, told
-from panda.generator import Generator, Latents
+from panda.generators.card import Card
+from panda.generators.contract import Generator, Latents
+from panda.generators.registry import cards, create_generator, loaded
 from panda.progress import bar
-from panda.registry import cards, create_generator, loaded
 from panda.testing import resuming, sampling
 from panda.testing.checks import Check, Problem, rounding
-from panda.zoo import Card
 
 Subject = str | Callable[[torch.device, torch.dtype], Generator]
 """A generator's name, its checkpoint file, or the function that a card would have as ``load``."""

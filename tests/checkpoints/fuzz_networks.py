@@ -24,7 +24,7 @@ from golden_files import FILES, FOLDER
 
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.read import read_checkpoint
-from panda.registry import recognize
+from panda.generators.registry import recognize
 
 VALUES: list[Any] = [None, True, 0, 1, 2, 3, 7, 64, -1, 1 << 20, 1 << 40, 1 << 80, 0.5, -2.0, 1e300]
 VALUES += ["", "x", "linear", "torch.nn.ReLU", "os.system", [], {}, [1], [0] * 4, {"a": 1}, [[]]]

@@ -21,9 +21,10 @@ from pickle_writer import module as network
 from safetensors.torch import save, save_file
 
 from panda.checkpoints.read import read_checkpoint
-from panda.edit_zoo import read_zoo
-from panda.factors import FORMAT, Factors, read_npy
-from panda.zoo.tarball import read_members
+from panda.editing.edit_files import read_zoo
+from panda.factorization.factors import FORMAT, Factors
+from panda.files.npy import read_npy
+from panda.weights.tarball import read_members
 
 WEIGHTS = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([1, 2])}
 STATE = Call("torch.storage._load_from_bytes", (torch_stream(storage(), {"0": (4, bytes(16))}),))

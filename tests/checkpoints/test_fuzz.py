@@ -15,8 +15,8 @@ from small_files import CONTAINERS
 from panda import PandaError
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.read import read_checkpoint
-from panda.factors import read_npy
-from panda.registry import recognize
+from panda.files.npy import read_npy
+from panda.generators.registry import recognize
 
 HERE = Path(__file__).parent
 

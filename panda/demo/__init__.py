@@ -1,0 +1,1 @@
+"""The demo: every ability of the method on one generator, in one report."""

@@ -1,0 +1,1 @@
+"""Using factors: edits, object removal, localization."""

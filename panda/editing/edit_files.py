@@ -1,0 +1,129 @@
+"""Edit zoos: small JSON files of named edits, each with the factors that it is for.
+
+A zoo is ``{"format": 1, "edits": {name: {...}}}``, each edit with the fields of `NamedEdit`. What
+else it holds, such as ``"about"``, is for people.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from panda.errors import PandaError
+from panda.generators.seeds import parse_numbers
+
+FORMAT = 1
+PATTERN = re.compile(
+    r"([0-9]{1,6}(?:\+[0-9]{1,6})*):(p?[0-9]{1,6}|bg|remove)"
+    r":([+-]?(?:[0-9]{1,9}\.?[0-9]{0,9}|\.[0-9]{1,9}))(sd)?"
+)
+"""How an edit is written; see `panda.editing.edits.Edit.parse`."""
+
+
+@dataclass(frozen=True)
+class NamedEdit:
+    """Edits under one name, and the factors whose parts and appearances they count.
+
+    ``appearances`` and ``parts`` are R_C and R_S of those factors. ``edits`` are such as
+    ``"7:6:30"``: part 7, appearance 6, strength 30. ``seeds`` are those of the fit, such as
+    ``"0-999"``, where nothing else is needed to make the same factors again (`factorization.kept`).
+    """
+
+    generator: str
+    layer: str
+    appearances: int
+    parts: int
+    edits: tuple[str, ...]
+    seeds: str = ""
+
+
+def read_zoo(path: str | Path) -> dict[str, NamedEdit]:
+    """Every edit of a zoo by name; raises `PandaError` where the file is something else."""
+    from panda.files.writing import no_pipe
+
+    path = Path(path)
+    try:
+        content = json.loads(no_pipe(path).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise PandaError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise PandaError(f"{path} is no edit zoo: no JSON in UTF-8 ({error})") from error
+    whole = content if isinstance(content, dict) else {}
+    edits, version = whole.get("edits"), whole.get("format")
+    if not isinstance(edits, dict) or type(version) is not int or version != FORMAT:
+        raise PandaError(
+            f"{path} is no edit zoo: expected a JSON object with format {FORMAT} and edits by name"
+        )
+    return {name: _edit(path, name, facts) for name, facts in edits.items()}
+
+
+def write_zoo(path: str | Path, zoo: Mapping[str, NamedEdit]) -> None:
+    """Write a zoo; raises `PandaError` where `read_zoo` would, or the file cannot be written."""
+    from panda.files.writing import staging
+
+    path = Path(path)
+    text = zoo_text(zoo, path)
+    with staging(path) as work:
+        work.write_text(text)
+
+
+def zoo_text(zoo: Mapping[str, NamedEdit], path: Path = Path("zoo")) -> str:
+    """What the file of a zoo says; raises `PandaError`, naming ``path``, as writing does."""
+    edits = {name: asdict(_edit(path, name, asdict(edit))) for name, edit in zoo.items()}
+    for facts in edits.values():
+        if not facts["seeds"]:
+            del facts["seeds"]
+    return json.dumps({"format": FORMAT, "edits": edits}, indent=1) + "\n"
+
+
+def _edit(path: Path, name: str, facts: object) -> NamedEdit:
+    """The edit that ``facts`` tell; others than those of `NamedEdit` are for people."""
+    if not _is_name(name) or not isinstance(facts, dict):
+        raise PandaError(f"{path}: {name!r:.60} is no short name of an edit with its fields")
+    found: dict[str, Any] = {
+        field.name: facts.get(field.name, "" if field.name == "seeds" else None)
+        for field in fields(NamedEdit)
+    }
+    for field, value in found.items():
+        fits, expected = KINDS[field]
+        if not fits(value):
+            given = f"{value!r:.60}" if field in facts else "missing"
+            raise PandaError(f"{path}: {field!r} of edit {name!r} is {given}, expected {expected}")
+    return NamedEdit(**found | {"edits": tuple(found["edits"])})
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable() and 0 < len(value) <= 200
+
+
+def _is_rank(value: object) -> bool:
+    return type(value) is int and 0 < value < 1_000_000
+
+
+def _are_edits(value: object) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and len(value) > 0
+        and all(isinstance(text, str) and PATTERN.fullmatch(text.strip()) for text in value)
+    )
+
+
+def _are_seeds(value: object) -> bool:
+    try:
+        return value == "" or (isinstance(value, str) and bool(parse_numbers(value)))
+    except PandaError:
+        return False
+
+
+KINDS = {
+    "generator": (_is_name, "a short name"),
+    "layer": (_is_name, "a short name"),
+    "appearances": (_is_rank, "a whole number above zero"),
+    "parts": (_is_rank, "a whole number above zero"),
+    "edits": (_are_edits, "a list such as ['7:6:30', '3+5:p0:2.5sd']"),
+    "seeds": (_are_seeds, "seeds such as '0-999'"),
+}

@@ -1,0 +1,34 @@
+"""Edits that come with generators by name, and the factors that they are for."""
+
+from __future__ import annotations
+
+from panda.editing.edit_files import NamedEdit, read_zoo
+from panda.errors import PandaError
+from panda.factorization.factors import Factors
+from panda.factorization.kept import fit_kept
+from panda.generators.registry import cards, create_generator
+
+
+def edit_zoo() -> dict[str, NamedEdit]:
+    """The named edits that come with generators; the first of a name stays."""
+    files = dict.fromkeys(card.edits for card in cards().values() if card.edits)
+    found: dict[str, NamedEdit] = {}
+    for file in files:
+        found = {**read_zoo(file), **found}
+    return found
+
+
+def factors_of(name: str, edit: NamedEdit, *, device: str = "cpu") -> Factors:
+    """The factors that a named edit is for, kept or fitted now.
+
+    Raises `PandaError` where the edit does not say on which seeds they were fitted, and where its
+    generator cannot be had.
+    """
+    if not edit.seeds:
+        raise PandaError(
+            f"edit {name!r} does not tell how its factors were made; give the folder of factors of"
+            f" {edit.generator} {edit.layer} that it is for"
+        )
+    generator = create_generator(edit.generator, device=device)
+    ranks = {"parts": edit.parts, "appearances": edit.appearances}
+    return fit_kept(generator, edit.layer, **ranks, seeds=edit.seeds)

@@ -1,0 +1,1 @@
+"""Factorizing feature maps: from features of a layer to parts and appearances."""

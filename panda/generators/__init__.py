@@ -1,0 +1,1 @@
+"""Generators: the contract that each of them keeps, the registry, and wrappers."""

@@ -1,0 +1,59 @@
+"""What a plugin knows of a kind of network: whether a checkpoint is one, and how it is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from panda.errors import PandaError, nearest
+
+if TYPE_CHECKING:
+    import torch
+
+    from panda.checkpoints.checkpoint import Checkpoint
+    from panda.generators.contract import Generator
+
+    Build = Callable[[Checkpoint, torch.device, torch.dtype], Generator]
+
+OWN = "own"
+"""The engine that every architecture has: the plugin's implementation."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A kind of network that can be built from a checkpoint file.
+
+    ``recognizes`` goes by names and shapes of tensors, never by the name of the file.
+    """
+
+    recognizes: Callable[[Checkpoint], bool]
+    build: Build
+    engines: Mapping[str, Build] = field(default_factory=dict)
+    """Other implementations of the same network, by name."""
+
+    def engine(self, name: str) -> Build:
+        """``build``, or another engine; raises `PandaError` with the nearest names."""
+        known = {OWN: self.build, **self.engines}
+        if name not in known:
+            raise PandaError(
+                f"there is no engine {name!r} for this architecture{nearest(name, known)}"
+            )
+        return known[name]
+
+    @staticmethod
+    def of_module(name: str, **engines: str) -> Architecture:
+        """A module's functions ``recognizes`` and ``from_checkpoint``, imported when called.
+
+        ``engines`` are modules with another ``from_checkpoint``.
+        """
+
+        def build(module: str) -> Build:
+            return lambda *checkpoint: import_module(module).from_checkpoint(*checkpoint)
+
+        return Architecture(
+            lambda checkpoint: bool(import_module(name).recognizes(checkpoint)),
+            build(name),
+            {engine: build(module) for engine, module in engines.items()},
+        )

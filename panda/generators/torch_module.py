@@ -1,0 +1,245 @@
+"""Any `torch.nn.Module` behind the contract: its own forward pass, and the modules to stop at.
+
+    from panda.generators.torch_module import TorchModule
+
+    generator = TorchModule(network, ["main.2", "main.5"], latent=(100, 1, 1))
+
+Features of a layer are the output of the submodule of that name. ``head`` runs the module's own
+forward pass and leaves it there; ``tail`` runs it again and puts the features in the place of that
+output. So whatever else the forward pass carries (skip images, conditions) is its own, and
+resuming is exact. The price is that ``tail`` costs a whole forward pass: what lies before the layer
+is computed again, for nobody can know which of it the rest will look at. A `Generator` written by
+hand saves that.
+
+It brings no generators and no hook; it is for the plugins of others, which import it where they
+build one. It stands with the backends because it is one: it uses the contract alone, and the core
+works without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from panda.errors import PandaError, nearest, told
+from panda.generators.contract import Generator, Latents, Layer, State
+from panda.generators.seeds import seeded_normal
+
+
+class _Reached(BaseException):
+    """Leaves a forward pass at a layer; a module that catches every Exception lets it through."""
+
+
+class TorchModule(Generator):
+    """A module whose ``forward`` makes images of latents, and which may be stopped in the middle.
+
+    ``layers`` are names of submodules (as `Module.named_modules` gives them) that run once in each
+    forward pass and return features ``[N, C, H, W]``; their sizes, their order and the resolution
+    are found by one run. The module is moved, put into eval mode and frozen in place, and used by
+    one thread at a time. Where that run fails, it learns again as before, on the new device.
+
+    Latents are ``z``: ``[N, *latent]`` standard normal draws, or what ``draw(seeds)`` gives, each
+    row from its own seed alone. ``images`` turns what the module returns into images
+    ``[N, 3, R, R]`` in [-1, 1], such as ``lambda out: 2 * out["image"] - 1``. A module with other
+    inputs (labels, say) is a subclass with a ``sample`` of its own: the module is called with the
+    latents' tensors in their order.
+
+    Raises `PandaError` for a submodule that is not there, does not run exactly once or returns
+    anything but such features, for anything but such images, for a run that fails, and for a
+    forward pass that draws torch's random numbers.
+    """
+
+    usual_truncation = 1.0
+
+    def __init__(
+        self,
+        module: nn.Module,
+        layers: Sequence[str],
+        *,
+        latent: Sequence[int] = (512,),
+        draw: Callable[[Sequence[int]], Tensor] | None = None,
+        images: Callable[[Any], Tensor] = lambda output: output,
+        device: str | torch.device = "cpu",
+        dtype: str | torch.dtype = torch.float32,
+    ) -> None:
+        self.name = type(module).__name__
+        if isinstance(module, torch.jit.ScriptModule) or not isinstance(module, nn.Module):
+            raise PandaError(
+                f"a {self.name} cannot be stopped in the middle; give the torch.nn.Module itself"
+            )
+        if not isinstance(latent, Sequence):
+            raise PandaError(
+                f"latent is the shape of one, such as (512,), but {latent!r} was given"
+            )
+        self.device, self.dtype = torch.device(device), _dtype(dtype)
+        self.latent, self.draw, self.images = tuple(latent), draw, images
+        self._submodules = _submodules(module, self.name, layers)
+        modes = [(part, part.training) for part in module.modules()]
+        learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        try:
+            self.module = module.eval().requires_grad_(False).to(self.device, self.dtype)
+            self.layers, self.resolution = self._measure(layers)
+        except BaseException:
+            for part, mode in modes:
+                part.training = mode
+            for parameter in learned:
+                parameter.requires_grad_()
+            raise
+
+    def sample(
+        self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None
+    ) -> Latents:
+        """See `Generator.sample`; normal draws are multiplied by the truncation.
+
+        Raises `PandaError` for a label, and for a truncation of what ``draw`` gives.
+        """
+        if label is not None:
+            raise PandaError(f"{self.name} has no classes, but label {label} was given")
+        if self.draw is None:
+            z = truncation * torch.from_numpy(seeded_normal(seeds, *self.latent))
+        elif truncation == 1:
+            z = self.draw(seeds)
+            if _shape(z)[:1] != [len(seeds)]:
+                raise PandaError(
+                    f"draw gives {_described(z)} for {len(seeds)} seeds, expected a torch.Tensor"
+                    " with a row for each"
+                )
+        else:
+            raise PandaError(
+                f"{self.name} draws latents in a way of its own, whose mean is not known; only"
+                f" truncation 1 has a meaning, but {truncation} was given"
+            )
+        return Latents(tuple(seeds), {"z": z.to(self.device, self.dtype)})
+
+    def head(self, latents: Latents, layer: str) -> State:
+        """See `Generator.head`. The state's rest are the latents."""
+        reached = []
+
+        def stop(path: str, output: Tensor) -> None:
+            reached.append(output)
+            raise _Reached
+
+        with self._hooked([self.layer(layer).name], stop):
+            try:
+                self._run(latents)
+            except _Reached:
+                return State(reached[0], latents)
+        raise PandaError(f"{self.name} did not run {layer!r} in this forward pass")
+
+    def tail(self, state: State, layer: str) -> Tensor:
+        """See `Generator.tail`. Costs a whole forward pass."""
+        place, given = self.layer(layer), tuple(state.x.shape)
+        expected = (len(state.rest), place.channels, place.height, place.width)
+        if given != expected:
+            raise PandaError(f"{self.name} got features {given} at {layer}, expected {expected}")
+        # What follows may work in place (ReLU often does), and the state is the caller's.
+        with self._hooked([layer], lambda *_: state.x.clone()):
+            return self.images(self._run(state.rest))
+
+    def forward(self, latents: Latents) -> Tensor:
+        """See `Generator.forward`."""
+        return self.images(self._run(latents))
+
+    def _run(self, latents: Latents) -> Any:
+        """The module's own forward pass, on copies, since it may work in place."""
+        return self.module(*(tensor.clone() for tensor in latents.tensors.values()))
+
+    @contextmanager
+    def _hooked(self, paths: Sequence[str], hook: Callable[..., Any]) -> Iterator[None]:
+        """Have ``hook(path, output)`` called after these modules, in here only."""
+
+        def attach(path: str) -> RemovableHandle:
+            module = self._submodules[path]
+            return module.register_forward_hook(lambda _module, _inputs, out: hook(path, out))
+
+        handles = [attach(path) for path in paths]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _measure(self, paths: Sequence[str]) -> tuple[dict[str, Layer], int]:
+        """Layers in the order in which they run, and the resolution, found by one forward pass."""
+        runs: list[Layer] = []
+        latents, before = self.sample([0]), self._random_state()
+        with self._hooked(paths, lambda path, out: runs.append(_layer(path, out))):
+            try:
+                image = self.forward(latents)
+            except PandaError:
+                raise
+            except Exception as error:  # a module may fail in any way at all
+                given = [list(tensor.shape) for tensor in latents.tensors.values()]
+                raise PandaError(
+                    f"{self.name} does not run on latents {given}: {told(error)}"
+                ) from error
+        if self._random_state() != before:
+            raise PandaError(
+                f"{self.name} draws random numbers in its forward pass, so that its images are not"
+                " those of their seeds; give it fixed noise, or draw the noise in sample"
+            )
+        layers = {layer.name: layer for layer in runs}
+        for path in paths:
+            if (count := sum(layer.name == path for layer in runs)) != 1:
+                raise PandaError(
+                    f"{path!r} runs {count} times in a forward pass of {self.name}, expected once;"
+                    " name a module around it or inside it (scripted modules hide theirs)"
+                )
+        if _shape(image) != [1, 3, *_shape(image)[-1:] * 2]:
+            raise PandaError(
+                f"{self.name} gives {_described(image)}, expected images [N, 3, R, R] in [-1, 1];"
+                " say with images= how they are made of it"
+            )
+        return layers, image.shape[-1]
+
+    def _random_state(self) -> list[bytes]:
+        """Where torch's own streams of random numbers are."""
+        states = [torch.get_rng_state()]
+        if self.device.type == "cuda":
+            states.append(torch.cuda.get_rng_state(self.device))
+        return [state.numpy().tobytes() for state in states]
+
+
+def _submodules(module: nn.Module, name: str, paths: Sequence[str]) -> dict[str, nn.Module]:
+    """The submodules of these names, each a name of its own, though perhaps of one module."""
+    if isinstance(paths, str) or len(set(paths)) < len(paths):
+        raise PandaError(f"layers are a list of names, each once, but {paths!r} was given")
+    try:
+        known = dict(module.named_modules(remove_duplicate=False))
+    except RecursionError as error:
+        raise PandaError(f"{name} holds itself as a submodule, which cannot be walked") from error
+    del known[""]
+    for path in paths:
+        if path not in known:
+            raise PandaError(f"{name} has no module {path!r}{nearest(str(path), known)}")
+    return {path: known[path] for path in paths}
+
+
+def _dtype(given: str | torch.dtype) -> torch.dtype:
+    """torch's own type; raises `PandaError` for one that holds no fractions."""
+    kind = getattr(torch, given, None) if isinstance(given, str) else given
+    if not isinstance(kind, torch.dtype) or not kind.is_floating_point:
+        raise PandaError(f"dtype {given!r} is no type of floats, such as torch.float32")
+    return kind
+
+
+def _layer(path: str, output: object) -> Layer:
+    if not isinstance(output, Tensor) or output.ndim != 4:
+        raise PandaError(
+            f"module {path!r} gives {_described(output)}, expected features [N, C, H, W]; name a"
+            " module inside it"
+        )
+    return Layer(path, *output.shape[1:])
+
+
+def _shape(value: object) -> list[int]:
+    return list(value.shape) if isinstance(value, Tensor) else []
+
+
+def _described(value: object) -> str:
+    return str(_shape(value)) if isinstance(value, Tensor) else f"a {type(value).__name__}"

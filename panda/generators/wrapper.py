@@ -1,0 +1,44 @@
+"""A generator around another one: what wrappers have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from panda.generators.contract import Generator, Latents, State
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Wrapper(Generator):
+    """A generator that passes every call on to ``inner``, each inside ``turn``."""
+
+    def __init__(self, inner: Generator, turn: AbstractContextManager[Any] | None = None) -> None:
+        self.inner, self._turn = inner, nullcontext() if turn is None else turn
+        self.name, self.layers, self.excused = inner.name, inner.layers, inner.excused
+        self.resolution, self.device = inner.resolution, inner.device
+        self.usual_truncation = inner.usual_truncation
+
+    def sample(
+        self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None
+    ) -> Latents:
+        """See `Generator.sample`."""
+        with self._turn:
+            return self.inner.sample(seeds, truncation=truncation, label=label)
+
+    def head(self, latents: Latents, layer: str) -> State:
+        """See `Generator.head`."""
+        with self._turn:
+            return self.inner.head(latents, layer)
+
+    def tail(self, state: State, layer: str) -> Tensor:
+        """See `Generator.tail`."""
+        with self._turn:
+            return self.inner.tail(state, layer)
+
+    def forward(self, latents: Latents) -> Tensor:
+        """See `Generator.forward`."""
+        with self._turn:
+            return self.inner.forward(latents)

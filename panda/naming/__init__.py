@@ -1,0 +1,1 @@
+"""What parts and edits are called, found by looking at what they do."""

@@ -1,0 +1,223 @@
+"""One file from a web server, which may be slow, forgetful or wrong; a broken download goes on.
+
+What came stays in the cache with notes: the size, and the validator (ETag or date) by which the
+server can tell whether it is still the same file. Ranges are those of RFC 9110, section 14.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from email.message import Message
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from panda.errors import PandaError
+from panda.files.writing import staging
+from panda.progress import bar
+
+TIMEOUT = 30.0
+"""Seconds without a byte after which a connection counts as broken."""
+
+TRIES = 4
+"""Tries in a row without a new byte after which a download ends."""
+
+PAUSE = 1.0
+"""Seconds between such tries."""
+
+BUSY = (429, 502, 503, 504)
+"""Refusals that may be over at the next try."""
+
+CHUNK = 1 << 20
+REDIRECTS = 5
+BY_HAND = "get it with a browser, then run 'panda fetch NAME --file COPY'"
+
+
+class _BrokenError(Exception):
+    """The connection ended before the file did, or never began; another try may go on."""
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file's address, and where its bytes are collected; its notes are beside it."""
+
+    address: str
+    path: Path
+
+    @property
+    def notes_path(self) -> Path:
+        """Where its notes are."""
+        return self.path.with_name(f"{self.path.name}.json")
+
+    def notes(self) -> dict[str, str]:
+        """What is noted of the file: validator, size, sha256; nothing where notes are damaged."""
+        try:
+            notes = json.loads(self.notes_path.read_text())
+        except (OSError, ValueError, RecursionError):
+            return {}
+        found = notes if isinstance(notes, dict) else {}
+        texts = {name: str(value) for name, value in found.items()}
+        return {name: text for name, text in texts.items() if re.fullmatch("[ -~]*", text)}
+
+    def note(self, notes: Mapping[str, str]) -> None:
+        """Write the notes; raises `PandaError` where they cannot be written."""
+        with staging(self.notes_path) as work:
+            work.write_text(json.dumps(dict(notes), indent=1) + "\n")
+
+    def run(self) -> None:
+        """Bring `path` up to the whole file.
+
+        Raises `PandaError` where the server refuses, sends a web page, or breaks off again and
+        again; what has come so far is kept then.
+        """
+        most, left = self._have(), TRIES
+        while True:
+            try:
+                self._receive()
+                return
+            except _BrokenError as broken:
+                reason = str(broken)
+            except OSError as error:
+                reason = f"cannot write {self.path}: {error.strerror or error}"
+                break
+            have = self._have()
+            most, left = max(most, have), TRIES if have > most else left - 1
+            if left <= 0:
+                break
+            if left < TRIES:
+                time.sleep(PAUSE)
+        have = self._have()
+        kept = f"{have} bytes are kept and the same command goes on from there; or " if have else ""
+        raise PandaError(f"{self.address} cannot be fetched: {reason}; {kept}{BY_HAND}")
+
+    def _have(self) -> int:
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+    def _receive(self) -> None:
+        """One try: ask for what is missing, and append what comes."""
+        notes, have = self.notes(), self._have()
+        if have and notes.get("size") == str(have):
+            return
+        validator = notes.get("validator", "")
+        asked = have if validator else 0
+        with self._answer(asked, validator) as response:
+            start, size = _span(response)
+            found = _validator(response.headers)
+            told = str(size or "")
+            same = found in ("", validator) and told == notes.get("size")
+            if start and not (same and start == asked):
+                self.path.unlink(missing_ok=True)
+                raise _BrokenError("the file changed on the server meanwhile")
+            chunks = _chunks(response, sys.maxsize if size is None else size - start)
+            first = next(chunks, b"")
+            if not start:
+                if not first and not size:
+                    raise PandaError(f"{self.address} gave nothing; {BY_HAND}")
+                _refuse_page(response, first, self.address)
+                self.path.unlink(missing_ok=True)  # before its notes are those of another file
+                keep = {"sha256": notes["sha256"]} if "sha256" in notes else {}
+                self.note({"address": self.address, "validator": found, "size": told, **keep})
+            with (
+                self.path.open("ab" if start else "wb") as file,
+                bar(
+                    total=size,
+                    initial=start,
+                    unit="B",
+                    unit_scale=True,
+                    desc=f"fetch {self.path.name}",
+                ) as progress,
+            ):
+                file.write(first)
+                progress.update(len(first))
+                for chunk in chunks:
+                    file.write(chunk)
+                    progress.update(len(chunk))
+            if size is not None and self._have() < size:
+                raise _BrokenError(f"{self._have()} of {size} bytes came")
+
+    def _answer(self, start: int, validator: str) -> HTTPResponse:
+        headers = {"User-Agent": "panda", "Accept-Encoding": "identity"}
+        if start:
+            headers |= {"Range": f"bytes={start}-", "If-Range": validator}
+        try:
+            response: HTTPResponse = build_opener(_Redirects).open(
+                Request(self.address, headers=headers), timeout=TIMEOUT
+            )
+            return response
+        except HTTPError as error:
+            error.close()
+            if error.code == 416 and start:
+                self.path.unlink(missing_ok=True)
+                raise _BrokenError("the file on the server became shorter") from error
+            reason = f"{error.code} {error.reason}".splitlines()[0]
+            if error.code in BUSY:
+                raise _BrokenError(f"it answered {reason}") from error
+            raise PandaError(f"{self.address} answered {reason}; {BY_HAND}") from error
+        except (URLError, HTTPException, OSError) as error:
+            raise _BrokenError(_reason(error)) from error
+        except ValueError as error:  # it leads to an address that is none
+            raise PandaError(f"{self.address} cannot be fetched: {error}; {BY_HAND}") from error
+
+
+class _Redirects(HTTPRedirectHandler):
+    """Follows a few redirects, to web servers only, and never from https to http."""
+
+    max_redirections = REDIRECTS
+
+    def redirect_request(
+        self, req: Request, fp: object, code: int, msg: str, headers: object, newurl: str
+    ) -> Request | None:
+        """Refuse what would lead elsewhere."""
+        before, after = (urlsplit(url).scheme for url in (req.full_url, newurl))
+        if after != "https" and (before, after) != ("http", "http"):
+            raise PandaError(f"{req.full_url} leads from {before} to {newurl:.200}; {BY_HAND}")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
+
+
+def _span(response: HTTPResponse) -> tuple[int, int | None]:
+    """Where the answer begins in the file, and the size of the whole file, where it is told."""
+    if response.status == 206:
+        told = re.fullmatch(
+            r"bytes (\d{1,18})-\d+/(\d{1,18})", response.headers.get("Content-Range", "")
+        )
+        return (int(told[1]), int(told[2])) if told else (-1, None)
+    length = response.headers.get("Content-Length", "")
+    return 0, int(length) if re.fullmatch(r"\d{1,18}", length) else None
+
+
+def _validator(headers: Message) -> str:
+    """A strong ETag, else the date of the last change, else nothing."""
+    tag = headers.get("ETag", "")
+    return tag if tag.startswith('"') else headers.get("Last-Modified", "")
+
+
+def _chunks(response: HTTPResponse, missing: int) -> Iterator[bytes]:
+    """Bytes as they come, those that are missing and no more; none is lost where it breaks."""
+    try:
+        while chunk := response.read1(min(CHUNK, missing)):
+            missing -= len(chunk)
+            yield chunk
+    except (HTTPException, OSError) as error:
+        raise _BrokenError(_reason(error)) from error
+
+
+def _refuse_page(response: HTTPResponse, first: bytes, address: str) -> None:
+    """Raise `PandaError` for a web page, such as one that says that a quota is exceeded."""
+    page = re.match(rb"\s*<(!doctype|!--|html|head)", first, re.IGNORECASE)
+    if page or response.headers.get_content_type() == "text/html":
+        title = re.search(rb"<title>([^<]*)", first, re.IGNORECASE)
+        said = f" ({title[1].decode(errors='replace').strip()[:80]!r})" if title else ""
+        raise PandaError(f"{address} gave a web page{said} instead of the file; {BY_HAND}")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", 0), TimeoutError):
+        return f"nothing came for {TIMEOUT:g} seconds"
+    return str(getattr(error, "reason", error)) or type(error).__name__

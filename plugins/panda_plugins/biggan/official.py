@@ -1,0 +1,60 @@
+"""DeepMind's BigGAN-deep, as Hugging Face converted it.
+
+Andrew Brock's files come as zip archives and have no card: unpack one and give its ``G_ema.pth``.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from panda.generators.card import Card
+from panda.generators.contract import Layer
+from panda.weights import Url, Weights
+
+from . import ARCHITECTURE, named
+
+BUCKET = "https://s3.amazonaws.com/models.huggingface.co/biggan"
+WIDTHS = {
+    128: (16, 16, 8, 4, 2, 1),
+    256: (16, 16, 8, 8, 4, 2, 1),
+    512: (16, 16, 8, 8, 4, 2, 1, 1),
+}
+"""Channels, in units of 128, at 4, 8, 16, ... pixels."""
+
+ATTENTION = 8
+"""The stage of self-attention."""
+
+
+def cards() -> dict[str, Card]:
+    """Every card by name."""
+    found = {}
+    for pixels in WIDTHS:
+        name = f"biggan-deep-imagenet-{pixels}"
+        address = f"{BUCKET}/biggan-deep-{pixels}"
+        files = {
+            "config.json": f"{address}-config.json",
+            "pytorch_model.bin": f"{address}-pytorch_model.bin",
+        }
+        weights = Weights(name, Url(files), ARCHITECTURE, pixels)
+        found[name] = Card(
+            architecture="BigGAN",
+            dataset="ImageNet",
+            resolution=pixels,
+            license="MIT code, DeepMind's weights of TensorFlow Hub: Apache-2.0",
+            origin="https://github.com/huggingface/pytorch-pretrained-BigGAN (arXiv 1809.11096)",
+            load=weights.load,
+            weights=weights,
+            layers=layers(pixels),
+            notes="class-conditional",
+        )
+    return found
+
+
+def layers(resolution: int) -> tuple[Layer, ...]:
+    """Layers of an official network: at each size one block upsamples and one does not."""
+    widths = [128 * width for width in WIDTHS[resolution]]
+    stages = []
+    for k, (width, following) in enumerate(pairwise(widths)):
+        stages += [(4 << k, width, False), (8 << k, following, False)]
+    stages.insert(ATTENTION, (*stages[ATTENTION - 1][:2], True))
+    return tuple(named(stages, widths[0]))

@@ -1,0 +1,57 @@
+"""The mini zoo: small generators of 64 x 64 faces that come with the package.
+
+Each was trained by ``python -m training.mini`` on samples of MobileStyleGAN; beside its weights
+lies what ``python -m training.measure`` found.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from panda.generators.architecture import Architecture
+from panda.generators.card import Card
+from panda.generators.contract import Layer
+from panda.generators.hookspecs import hookimpl
+from panda.weights import Shipped, Weights
+
+from .. import biggan, proggan, stylegan, stylegan2, stylegan3
+
+ARCHITECTURES: dict[str, tuple[str, Architecture]] = {
+    "biggan": ("BigGAN", biggan.ARCHITECTURE),
+    "proggan": ("ProGAN", proggan.ARCHITECTURE),
+    "stylegan": ("StyleGAN", stylegan.ARCHITECTURE),
+    "stylegan2": ("StyleGAN2", stylegan2.ARCHITECTURE),
+    "stylegan3": ("StyleGAN3", stylegan3.ARCHITECTURE),
+}
+
+
+@hookimpl
+def panda_generators() -> dict[str, Card]:
+    """Every generator whose weights and figures lie in this folder."""
+    found = sorted(Path(__file__).parent.glob("mini-*.json"))
+    return {path.stem: _card(path.stem, json.loads(path.read_text())) for path in found}
+
+
+def _card(name: str, facts: dict[str, Any]) -> Card:
+    title, architecture = ARCHITECTURES[name.split("-")[1]]
+    source = Shipped(Path(__file__).with_name(f"{name}.safetensors"))
+    weights = Weights(name, source, architecture, resolution=64)
+    figures = facts["figures"]
+    whole = " and ".join(f"{share:.0%} at psi {psi}" for psi, share in figures["whole"].items())
+    return Card(
+        architecture=title,
+        dataset="faces of mobilestylegan-ffhq-1024",
+        resolution=64,
+        license="weights distilled from FFHQ's: research, non-commercial",
+        origin="trained by this project from samples of mobilestylegan-ffhq-1024 (training/)",
+        load=weights.load,
+        weights=weights,
+        layers=tuple(Layer(**layer) for layer in facts["layers"]),
+        notes=(
+            f"learned from {facts['faces']} faces in {facts['images']} images; FID"
+            f" {figures['fid']:.1f} ({figures['samples']} samples, not truncated); both eyes, nose"
+            f" and mouth in {whole}"
+        ),
+    )

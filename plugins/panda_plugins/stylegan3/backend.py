@@ -1,0 +1,60 @@
+"""StyleGAN3 behind the contract: w per layer; features and w are all that a tail needs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from panda.generators.contract import Latents, Layer, State
+
+from ..common.layers import scaled
+from ..common.mapped import MappedGenerator
+from .network import Network
+
+
+class StyleGAN3(MappedGenerator):
+    """The Fourier features take the first w, every layer one, and the image the last.
+
+    Layer l of `layers` is G[:l] of PandA's released code: ``input`` are the Fourier features, then
+    come the layers under NVIDIA's names. The state's rest is ``w``.
+    """
+
+    network: Network
+
+    def __init__(self, network: Network, device: torch.device, dtype: torch.dtype) -> None:
+        self.network = network.to(device, dtype)
+        self.network.prepare()
+        self.resolution = network.config.resolution
+        self.device = device
+        self.layers = {layer.name: layer for layer in layers_of(network)}
+
+    def style_maps(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """See `WSpace.style_maps`; the input's transform is no style."""
+        affines = [layer.affine for layer in self.network.synthesis.layers[:-1]]
+        return dict(zip(self.slots[1:-1], map(scaled, affines), strict=True))
+
+    def head(self, latents: Latents, layer: str) -> State:
+        """See `Generator.head`."""
+        w, synthesis = latents.tensors["w"], self.network.synthesis
+        return State(synthesis.run(synthesis.input(w[:, 0]), w, 0, self._index(layer)), w)
+
+    def tail(self, state: State, layer: str) -> Tensor:
+        """See `Generator.tail`."""
+        return self.network.synthesis.finish(state.x, state.rest, self._index(layer))
+
+    def forward(self, latents: Latents) -> Tensor:
+        """See `Generator.forward`."""
+        image: Tensor = self.network.synthesis(latents.tensors["w"])
+        return image
+
+
+def layers_of(network: Network) -> list[Layer]:
+    """The Fourier features and every layer's output but the last, which is the image."""
+    synthesis, config = network.synthesis, network.config
+    names = ["input", *synthesis.names[:-1]]
+    rates = [synthesis.input.rate, *(layer.design.target for layer in synthesis.layers)]
+    channels = [config.channels_in, *config.channels]
+    return [
+        Layer(name, width, rate.size, rate.size, rate.margin)
+        for name, width, rate in zip(names, channels, rates, strict=False)
+    ]

@@ -35,7 +35,7 @@ def loop(A, P, Z, rates, steps):
     found = []
     for rate in rates:
         try:
-            parts = torch.stack([paper.refine(A, P, z[None], rate, steps) for z in Z])
+            parts = torch.stack([paper.refine_by_gradient(A, P, z[None], rate, steps) for z in Z])
         except PandaError:
             continue
         found.append((float(losses(A, parts, Z).mean()), rate))

@@ -16,7 +16,7 @@ import urllib.error
 import urllib.request
 
 from panda.studio import views
-from panda.studio.actions import Choice, Studio
+from panda.studio.actions import Selection, Studio
 from panda.studio.library import Library
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -48,7 +48,7 @@ print(f"the page answers {start(options.generators[0]):.1f} s after panda studio
 
 studio = Studio(Library(options.generators))
 for name in options.generators:
-    session = studio.open(Choice(name))
+    session = studio.open(Selection(name))
     session.pick(0.5, 0.7)
     session.add("p0", "edit")
     names = studio.names(session.canvas)

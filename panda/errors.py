@@ -35,7 +35,7 @@ class PandaWarning(UserWarning):
     """Something was left out, and the rest works: a broken plugin, a name registered twice."""
 
 
-def told(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """What another's code raised, in one line; its own text may fail to be made."""
     try:
         reason = (str(error).splitlines() or [""])[0]

@@ -9,6 +9,7 @@ from fetching import FILE
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
+from toy_plugins import install  # noqa: F401
 from web_server import WebServer
 
 from panda import Generator, Latents, Layer, PandaError, State, create_generator
@@ -133,9 +134,9 @@ def studio(small_cache):
 @pytest.fixture
 def session(studio):
     """A session of that studio, on its usual sample."""
-    from panda.studio.actions import Choice
+    from panda.studio.actions import Selection
 
-    return studio.open(Choice(MINI))
+    return studio.open(Selection(MINI))
 
 
 class Counting(TinyGenerator):

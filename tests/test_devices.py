@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import MINI
 from glass import Panes
-from test_locality import FILE
+from golden_files import FOLDER
 
 from panda import create_generator
 from panda.cli import main
@@ -18,6 +18,8 @@ from panda.metrics.face_shapes import shapes
 from panda.metrics.parsing import CLASSES
 
 MINIS = [name for name in cards() if name.startswith("mini-")]
+
+FILE = str(FOLDER / "stylegan2-genforce/checkpoint.pth")
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ from snippets import blocks
 
 from panda.cli import main
 from panda.cli.parser import build_parser
-from panda.editing.edit_files import read_zoo
-from panda.editing.named import edit_zoo
+from panda.editing.edit_files import read_edits
+from panda.editing.named import named_edits
 from panda.generators.registry import cards
 
 PAGE = "docs/zoo.md"
@@ -29,7 +29,7 @@ def test_every_command_is_one_and_names_a_card(capsys):
 def test_the_zoo_is_one(tmp_path, monkeypatch, capsys):
     (shown,) = blocks(PAGE, "json")
     (tmp_path / "zoo.json").write_text(shown)
-    assert read_zoo(tmp_path / "zoo.json")["smile"] == edit_zoo()["smile"]
+    assert read_edits(tmp_path / "zoo.json")["smile"] == named_edits()["smile"]
     monkeypatch.chdir(tmp_path)
     (snippet,) = blocks(PAGE, "python")
     exec(compile(snippet, "zoo.md", "exec"), {})

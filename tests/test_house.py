@@ -38,7 +38,7 @@ MODULES = {dotted(path): path for path in CORE}
 
 def room(module: str) -> str:
     """The room of a dotted module; ``panda`` itself is a door."""
-    return (module.split(".") + ["__init__"])[1]
+    return [*module.split("."), "__init__"][1]
 
 
 def statements(node: ast.AST) -> list[ast.AST]:

@@ -11,7 +11,7 @@ from test_full_disks import room
 from panda import Latents, create_generator
 from panda.checkpoints.read import read_checkpoint
 from panda.errors import DiskError
-from panda.files.locks import alone
+from panda.files.locks import hold_folder
 from training.augment import Augmentation
 from training.codes import principal
 from training.loop import Recipe, Run, train
@@ -85,7 +85,7 @@ def test_a_run_in_the_folder_of_another_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["mini", "stylegan2", "--folder", str(tmp_path)])
     monkeypatch.setattr("training.mini.load", lambda *_: pytest.fail("it began"))
     with (
-        alone(tmp_path / "stylegan2"),
+        hold_folder(tmp_path / "stylegan2"),
         pytest.raises(SystemExit, match="another run is at work in .*stylegan2; wait for it"),
     ):
         main()

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from panda import Generator, create_generator
 from panda.files.writing import staging
 from panda.images import save_picture, sheet, to_picture
-from panda.metrics.fid import InceptionFeatures, Moments, frechet_distance
+from panda.metrics.fid import FeatureMoments, InceptionFeatures, frechet_distance
 from panda.metrics.parsing import FaceParser, complete
 from panda.progress import bar
 
@@ -49,18 +49,18 @@ def fid(generator: Generator, count: int, batch: int) -> float:
     features = InceptionFeatures(generator.device)
     real = _held_out(features, batch)
     drawn = samples(generator, count, batch, "samples")
-    return frechet_distance(real, Moments.gather(features(part).cpu() for part in drawn))
+    return frechet_distance(real, FeatureMoments.gather(features(part).cpu() for part in drawn))
 
 
-def _held_out(features: InceptionFeatures, batch: int) -> Moments:
+def _held_out(features: InceptionFeatures, batch: int) -> FeatureMoments:
     """The moments of all held-out faces, computed once."""
     faces = load("held-out")
     path = folder() / f"held-out-{len(faces)}.moments"
     if path.exists():
         kept = load_file(path)
-        return Moments(len(faces), kept["mean"], kept["scatter"])
+        return FeatureMoments(len(faces), kept["mean"], kept["scatter"])
     parts = bar(faces.split(batch), desc="held-out faces")
-    found = Moments.gather(features(as_images(part)).cpu() for part in parts)
+    found = FeatureMoments.gather(features(as_images(part)).cpu() for part in parts)
     with staging(path) as work:
         save_file({"mean": found.mean, "scatter": found.scatter}, work)
     return found

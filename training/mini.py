@@ -19,7 +19,7 @@ from panda.checkpoints.read import read_checkpoint
 from panda.checkpoints.tensors import save_checkpoint
 from panda.errors import PandaError
 from panda.files.cache import home
-from panda.files.locks import alone
+from panda.files.locks import hold_folder
 from panda.files.writing import staging
 
 from .codes import load_codes
@@ -65,7 +65,7 @@ def main() -> None:
     with ExitStack() as held:
         try:
             for name in options.architectures:
-                held.enter_context(alone(options.folder / name))
+                held.enter_context(hold_folder(options.folder / name))
             _train(options, device)
         except PandaError as error:
             raise SystemExit(str(error)) from error

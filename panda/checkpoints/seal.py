@@ -20,7 +20,7 @@ LARGEST_HEADER = 1 << 23
 """Bytes: some 80,000 tensors, each of which takes much more in memory."""
 
 
-class State(StrEnum):
+class Integrity(StrEnum):
     """What can be said of a file."""
 
     GOOD = "as it was written"
@@ -65,14 +65,14 @@ def unsealed(content: bytes) -> dict[str, str]:
     return metadata
 
 
-def state(path: Path) -> State:
+def integrity(path: Path) -> Integrity:
     """Whether a file is there, whole, and holds what was written."""
     try:
-        return State.GOOD if KEY in unsealed(path.read_bytes()) else State.UNKNOWN
+        return Integrity.GOOD if KEY in unsealed(path.read_bytes()) else Integrity.UNKNOWN
     except PandaError:
-        return State.DAMAGED
+        return Integrity.DAMAGED
     except OSError:
-        return State.MISSING
+        return Integrity.MISSING
 
 
 def _split(content: bytes) -> tuple[dict[str, Any], memoryview]:

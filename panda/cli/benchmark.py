@@ -22,7 +22,7 @@ def run_locality(options: argparse.Namespace) -> None:
     part = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", options.part)
     if part is None or not 1 <= int(part[1]) <= int(part[2]):
         raise PandaError(f"--part {options.part!r}, expected such as 1/2 and 2/2")
-    plan = locality.Plan(
+    plan = locality.LocalitySettings(
         generator=options.generator,
         edits=options.edits,
         n=options.n,

@@ -10,8 +10,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from panda.editing.edit_files import read_zoo
-from panda.editing.named import edit_zoo
+from panda.editing.edit_files import read_edits
+from panda.editing.named import named_edits
 from panda.errors import PandaError, nearest
 from panda.generators.card import Card
 from panda.generators.contract import Layer
@@ -70,7 +70,7 @@ def fetch(options: argparse.Namespace) -> None:
 
 def show_edits(options: argparse.Namespace) -> None:
     """Print named edits: of a file, or those that come with generators."""
-    zoo = read_zoo(options.zoo) if options.zoo else edit_zoo()
+    zoo = read_edits(options.zoo) if options.zoo else named_edits()
     if options.json:
         print(json.dumps({name: asdict(edit) for name, edit in zoo.items()}, indent=1))
         return
@@ -154,5 +154,5 @@ def _facts(card: Card) -> dict[str, Any]:
         "weights": card.weights.source.description if card.weights else "",
         "cached": card.weights is None or card.weights.cached,
         "notes": card.notes,
-        "edits": list(read_zoo(card.edits)) if card.edits else [],
+        "edits": list(read_edits(card.edits)) if card.edits else [],
     }

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from panda.checkpoints.seal import State, state
+from panda.checkpoints.seal import Integrity, integrity
 from panda.errors import MachineError, PandaWarning
 from panda.files.cache import home
 from panda.files.writing import staging
@@ -46,7 +46,7 @@ def doctor(options: argparse.Namespace) -> int:
     ills += [
         f"{name} is {said}; delete it to have it made again"
         for name, said in report["cache"]["files"].items()
-        if said.startswith(State.DAMAGED)
+        if said.startswith(Integrity.DAMAGED)
     ]
     if report["cache"]["writable"] != "yes":
         ills.append(f"the cache cannot be written: {report['cache']['writable']}")
@@ -103,7 +103,7 @@ def _cache() -> dict[str, Any]:
 
 
 def _health(path: Path) -> str:
-    return f"{state(path)}, {path.stat().st_size / 1e6:.1f} MB"
+    return f"{integrity(path)}, {path.stat().st_size / 1e6:.1f} MB"
 
 
 def _is_ours(name: str) -> bool:

@@ -70,7 +70,7 @@ class Chunk:
     before: Tensor
 
 
-class Session:
+class LoadedFactors:
     """What every verb here starts from: factors, their generator, samples, a place for results."""
 
     def __init__(self, options: argparse.Namespace, factors: Factors | None = None) -> None:
@@ -127,7 +127,7 @@ class Session:
 
 def show_parts(options: argparse.Namespace) -> None:
     """One row a seed: the sample, then each part lit in it."""
-    session = Session(options)
+    session = LoadedFactors(options)
     count = len(session.factors.masks)
     with session.results(f"sample, parts 0 to {count - 1}") as results:
         for chunk in session.chunks():
@@ -141,7 +141,7 @@ def edit(options: argparse.Namespace) -> None:
     """Apply all edits, one after the other."""
     factors = Factors.load(options.factors) if options.factors else _factors_of(options)
     edits = [edit for text in options.edit for edit in editing.find_edits(text, factors)]
-    session = Session(options, factors)
+    session = LoadedFactors(options, factors)
     for wanted in edits:
         wanted.check(session.factors)  # out of range: say so before anything is rendered
     with session.results("before, after, difference") as results:
@@ -166,7 +166,7 @@ def _factors_of(options: argparse.Namespace) -> Factors:
 def remove(options: argparse.Namespace) -> None:
     """Replace parts, or the whole object, by background."""
     parts = None if options.parts is None else parse_numbers(options.parts, "parts")
-    session = Session(options)
+    session = LoadedFactors(options)
     session.factors.vector("bg", parts or ())  # out of range: say so before anything is rendered
     with session.results("before, after, difference") as results:
         for chunk in session.chunks():
@@ -176,7 +176,7 @@ def remove(options: argparse.Namespace) -> None:
 
 def refine(options: argparse.Namespace) -> None:
     """Fit the parts to single samples; the refined parts go to ``parts.safetensors``."""
-    session = Session(options)
+    session = LoadedFactors(options)
     refined = []
     with session.results("sample, each part; rows: global, refined") as results:
         for chunk in session.chunks():
@@ -194,7 +194,7 @@ def localize(options: argparse.Namespace) -> None:
     """Draw concept maps and save their masks."""
     text = options.appearance
     appearance = int(text) if text.isdecimal() and len(text) < 7 else text
-    session = Session(options)
+    session = LoadedFactors(options)
     session.factors.vector(appearance, () if options.part is None else (options.part,))
     with session.results("sample, concept map, mask") as results:
         for chunk in session.chunks():
@@ -247,7 +247,7 @@ def _compare(results: Results, chunk: Chunk, after: Tensor) -> None:
         )
 
 
-def _masks(session: Session, chunk: Chunk, *, refined: bool) -> Tensor:
+def _masks(session: LoadedFactors, chunk: Chunk, *, refined: bool) -> Tensor:
     """The parts of each sample as maps ``[N, R_S, H, W]`` in [0, 1]."""
     if refined:
         return session.factors.as_masks(editing.refine(session.factors, chunk.state.x))

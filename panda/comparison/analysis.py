@@ -14,10 +14,10 @@ from panda.comparison.background import measure_depths, measure_removal
 from panda.comparison.changes import measure_changes
 from panda.comparison.pictures import draw_background, draw_parts, draw_samples
 from panda.comparison.plan import Plan, layer_at
-from panda.comparison.results import Analyzed, Level, Moments, Part
-from panda.comparison.store import FIGURES, MAPS, Store, write_json
+from panda.comparison.results import Analyzed, Level, MeanStd, Part
+from panda.comparison.store import FIGURES, MAPS, ComparisonFolder, write_json
 from panda.editing.remove import remove
-from panda.errors import DiskError, PandaError, told
+from panda.errors import DiskError, PandaError, describe_error
 from panda.evaluation.segments import EVALUATED, localization, removal
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
@@ -46,7 +46,7 @@ def load(entry: Entry, device: str) -> Generator:
     return generator if entry.label is None else OneClass(generator, entry.label)
 
 
-def analyze(entry: Entry, plan: Plan, store: Store, device: str, say: Say) -> None:
+def analyze(entry: Entry, plan: Plan, store: ComparisonFolder, device: str, say: Say) -> None:
     """Do what is not in the store yet; raises `PandaError` where the generator is at fault."""
     if store.done(entry, plan):
         return
@@ -80,7 +80,7 @@ def overview(
     entry: Entry,
     generator: Generator,
     plan: Plan,
-    store: Store,
+    store: ComparisonFolder,
     parser: FaceParser | None,
     note: str,
 ) -> None:
@@ -116,7 +116,7 @@ def analyze_level(
     layer: Layer,
     level: int,
     plan: Plan,
-    store: Store,
+    store: ComparisonFolder,
     parser: FaceParser | None,
 ) -> None:
     """Fit one layer, and measure parts, appearances, background, localization and removal."""
@@ -179,7 +179,7 @@ def _own(factors: Factors, entry: Entry) -> Factors:
 
 def _face_scores(
     generator: Generator, factors: Factors, plan: Plan, parser: FaceParser | None
-) -> tuple[dict[str, Moments], dict[str, Moments], list[str]]:
+) -> tuple[dict[str, MeanStd], dict[str, MeanStd], list[str]]:
     """Localization and removal of hair, as ``panda benchmark`` measures them, where faces are."""
     if parser is None:
         return {}, {}, []
@@ -200,7 +200,7 @@ def _face_scores(
     return _finite(concepts, notes), _finite(hair, notes), notes
 
 
-def _finite(figures: dict[str, tuple[float, ...]], notes: list[str]) -> dict[str, Moments]:
+def _finite(figures: dict[str, tuple[float, ...]], notes: list[str]) -> dict[str, MeanStd]:
     """The figures that some sample has; for the others a note."""
     notes += [f"{k}: no sample has it" for k, v in figures.items() if not math.isfinite(v[0])]
     return {k: (v[0], v[1]) for k, v in figures.items() if math.isfinite(v[0])}
@@ -219,5 +219,5 @@ def _added_scores(
                 raise PandaError(f"it gave {value}, expected a finite number")
             found[name] = value
         except Exception as error:  # a plugin may fail in any way at all
-            notes.append(f"score {name!r} failed: {told(error)}")
+            notes.append(f"score {name!r} failed: {describe_error(error)}")
     return found, notes

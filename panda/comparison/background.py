@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from panda.comparison.plan import Plan, depths
-from panda.comparison.results import Depth, Moments, Removal
+from panda.comparison.results import Depth, MeanStd, Removal
 from panda.editing.localize import enlarge, otsu
 from panda.editing.remove import object_map, remove
 from panda.errors import PandaError
@@ -112,7 +112,7 @@ def measure_removal(
     return Removal(changed_inside, changed_outside, gone)
 
 
-def over(values: Sequence[Tensor]) -> Moments | None:
+def over(values: Sequence[Tensor]) -> MeanStd | None:
     """Mean and standard deviation over the samples that have a value; None where none has."""
     found = [value[value.isfinite()] for value in values]
     if not any(map(len, found)):

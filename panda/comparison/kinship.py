@@ -9,11 +9,11 @@ from torch.nn import functional as F
 
 from panda.comparison.plan import Plan
 from panda.comparison.results import Analyzed, Kinship
-from panda.comparison.store import Store
+from panda.comparison.store import ComparisonFolder
 from panda.factorization.factors import Factors
 
 
-def kin(store: Store, plan: Plan, found: Sequence[Analyzed]) -> list[Kinship]:
+def kin(store: ComparisonFolder, plan: Plan, found: Sequence[Analyzed]) -> list[Kinship]:
     """Compare the background appearances of each generator that is there with several classes.
 
     Raises `PandaError` where factors in the store are damaged.

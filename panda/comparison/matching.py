@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor
 
-from panda.comparison.results import Match, Matching, Row
+from panda.comparison.results import Match, Matching, MatchRow
 from panda.naming.matching import assign, correlations
 
 ALIKE = 0.5
@@ -42,7 +42,9 @@ def match(
         pair = reference, other
         found[other] = _matches(maps[reference], maps[other], likeness[pair], pairs[pair], signed)
     rows = tuple(
-        Row(name, {other: matches[index] for other, matches in found.items() if index in matches})
+        MatchRow(
+            name, {other: matches[index] for other, matches in found.items() if index in matches}
+        )
         for index, name in enumerate(names[reference])
     )
     left = {

@@ -8,8 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 from panda.comparison import tables
-from panda.comparison.results import Analyzed, Comparison, Match, Matching, Row
-from panda.comparison.store import Store, write_json
+from panda.comparison.results import Analyzed, Comparison, Match, Matching, MatchRow
+from panda.comparison.store import ComparisonFolder, write_json
 from panda.files.writing import staging
 from panda.generators.entries import Entry
 from panda.report import chart
@@ -28,7 +28,7 @@ def write(comparison: Comparison, out: Path) -> Path:
     write_json(out / "results.json", comparison.to_json())
     with staging(out / "results.md") as work:
         work.write_text(tables.markdown(comparison))
-    store, lead = Store(out, comparison.plan), tables.told(comparison.plan)
+    store, lead = ComparisonFolder(out, comparison.plan), tables.told(comparison.plan)
     page = Page("Where generators keep their background", lead)
     View(comparison, store, page).draw_background()
     page.save(out / "background.html")
@@ -41,7 +41,7 @@ def write(comparison: Comparison, out: Path) -> Path:
 class View:
     """Draws a comparison section by section."""
 
-    def __init__(self, comparison: Comparison, store: Store, page: Page) -> None:
+    def __init__(self, comparison: Comparison, store: ComparisonFolder, page: Page) -> None:
         self.comparison, self.store, self.page = comparison, store, page
 
     def draw(self) -> None:
@@ -105,7 +105,7 @@ class View:
             lacking = f" · absent in {', '.join(absent)}" if absent else ""
             self.page.card([figures], f"{row.name} · mean likeness {row.likeness:.2f}{lacking}")
 
-    def shown(self, matching: Matching, row: Row, name: str) -> Iterator[Figure]:
+    def shown(self, matching: Matching, row: MatchRow, name: str) -> Iterator[Figure]:
         """What stands for a row in one generator: a picture, or one of each piece."""
         prefix = "part" if matching.kind == "parts" else "change"
         match, one = row.matches[name], self.comparison.get(name)

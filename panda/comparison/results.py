@@ -9,7 +9,7 @@ from typing import Any
 from panda.comparison.plan import Plan
 from panda.generators.entries import Entry
 
-Moments = tuple[float, float]
+MeanStd = tuple[float, float]
 """Mean and standard deviation over samples."""
 
 
@@ -44,7 +44,7 @@ class Removal:
 
     inside: float
     outside: float
-    gone: Moments | None
+    gone: MeanStd | None
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class Level:
     parts: tuple[Part, ...]
     appearances: tuple[Appearance, ...]
     removal: Removal
-    localization: Mapping[str, Moments] = field(default_factory=dict)
-    hair: Mapping[str, Moments] = field(default_factory=dict)
+    localization: Mapping[str, MeanStd] = field(default_factory=dict)
+    hair: Mapping[str, MeanStd] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -85,7 +85,7 @@ class Depth:
     size: int
     share: float
     contrast: float
-    iou: Moments | None
+    iou: MeanStd | None
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class Match:
 
 
 @dataclass(frozen=True)
-class Row:
+class MatchRow:
     """One concept over all generators: the reference's part or appearance, and its matches."""
 
     name: str
@@ -165,7 +165,7 @@ class Matching:
     level: int
     kind: str
     reference: str
-    rows: tuple[Row, ...]
+    rows: tuple[MatchRow, ...]
     left: Mapping[str, tuple[int, ...]]
 
 
@@ -230,5 +230,5 @@ def analyzed_from(facts: Mapping[str, Any]) -> Analyzed:
     return Analyzed(**{**facts, **changed})
 
 
-def _moments(values: list[float] | None) -> Moments | None:
+def _moments(values: list[float] | None) -> MeanStd | None:
     return None if values is None else (values[0], values[1])

@@ -19,8 +19,8 @@ from panda.comparison.kinship import kin
 from panda.comparison.matching import match
 from panda.comparison.plan import Plan
 from panda.comparison.results import Analyzed, Comparison, Failure, Matching
-from panda.comparison.store import Store
-from panda.errors import DiskError, PandaError, told
+from panda.comparison.store import ComparisonFolder
+from panda.errors import DiskError, PandaError, describe_error
 from panda.files.writing import check_target
 from panda.generators.entries import Entry, find_entries
 
@@ -45,9 +45,9 @@ def compare(
         raise PandaError(f"{jobs} jobs, expected at least one")
     entries = find_entries(generators)
     check_target(out)
-    store = Store(out, plan)
+    store = ComparisonFolder(out, plan)
     progress = Progress(entries)
-    with store.alone():
+    with store.hold():
         if jobs == 1 or len(entries) == 1:
             failures = [_try(entry, plan, store, device, progress) for entry in entries]
         else:
@@ -81,7 +81,7 @@ def say(entry: Entry, text: str) -> None:
 
 
 def _try(
-    entry: Entry, plan: Plan, store: Store, device: str, progress: Progress | None
+    entry: Entry, plan: Plan, store: ComparisonFolder, device: str, progress: Progress | None
 ) -> Failure | None:
     """Analyze one; whatever it raises is a failure of its own, but for what hits all of them."""
     failure = None
@@ -92,7 +92,7 @@ def _try(
     except PandaError as error:
         failure = Failure(entry.name, str(error))
     except Exception as error:  # a backend may fail in any way at all
-        failure = Failure(entry.name, told(error))
+        failure = Failure(entry.name, describe_error(error))
     if progress is not None:
         progress.done(entry, failure)
     return failure
@@ -103,7 +103,7 @@ def _work(pipe: Any, entry: Entry, plan: Plan, out: Path, device: str, threads: 
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     try:
-        pipe.send(_try(entry, plan, Store(out, plan), device, None))
+        pipe.send(_try(entry, plan, ComparisonFolder(out, plan), device, None))
     except DiskError as error:
         pipe.send(error)
 
@@ -117,7 +117,12 @@ def _end_with_parent() -> None:
 
 
 def _in_processes(
-    entries: Sequence[Entry], plan: Plan, store: Store, device: str, jobs: int, progress: Progress
+    entries: Sequence[Entry],
+    plan: Plan,
+    store: ComparisonFolder,
+    device: str,
+    jobs: int,
+    progress: Progress,
 ) -> list[Failure | None]:
     """One fresh process an entry, so many at a time; one that is lost takes no other with it."""
     context = get_context("spawn")
@@ -161,7 +166,7 @@ def _told_by(pipe: connection.Connection, entry: Entry, code: int | None) -> Fai
 
 
 def collect(
-    entries: Sequence[Entry], plan: Plan, store: Store, failures: Sequence[Failure]
+    entries: Sequence[Entry], plan: Plan, store: ComparisonFolder, failures: Sequence[Failure]
 ) -> tuple[list[Analyzed], list[Failure]]:
     """What there is of every entry that did not fail, in the order given."""
     failed = {failure.name: failure for failure in failures}
@@ -176,7 +181,7 @@ def collect(
     return found, list(failed.values())
 
 
-def match_all(store: Store, plan: Plan, found: Sequence[Analyzed]) -> list[Matching]:
+def match_all(store: ComparisonFolder, plan: Plan, found: Sequence[Analyzed]) -> list[Matching]:
     """Parts and appearances matched at each level that two generators or more have."""
     matchings = []
     for level in plan.levels:

@@ -16,7 +16,7 @@ from panda.checkpoints.tensors import load_tensors
 from panda.comparison.plan import Plan
 from panda.comparison.results import Analyzed, Level, analyzed_from, level_from
 from panda.errors import PandaError
-from panda.files.locks import alone
+from panda.files.locks import hold_folder
 from panda.files.writing import is_empty, staging, sweep
 from panda.generators.entries import Entry
 
@@ -24,7 +24,7 @@ MAPS = "maps.safetensors"
 FIGURES = "figures.json"
 
 
-class Store:
+class ComparisonFolder:
     """The same plan goes on in a folder; raises `PandaError` where that holds anything else."""
 
     def __init__(self, folder: Path, plan: Plan) -> None:
@@ -45,12 +45,12 @@ class Store:
             write_json(file, facts)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def hold(self) -> Iterator[None]:
         """Hold the folder against other runs, and clear what killed ones left half-written.
 
         Raises `PandaError` where another run is at work in it.
         """
-        with alone(self.folder):
+        with hold_folder(self.folder):
             sweep(self.folder / "plan.json")
             for name in (".level-*.*", ".overview.*"):
                 for leftover in self.folder.glob(f"generators/*/{name}"):

@@ -14,7 +14,7 @@ from panda.comparison.results import (
     Level,
     Match,
     Matching,
-    Moments,
+    MeanStd,
 )
 from panda.generators.entries import Entry
 
@@ -243,7 +243,7 @@ def failures(comparison: Comparison) -> Table:
     return Table("Failed", "The same command tries these again.", ("generator", "reason"), rows)
 
 
-def pair(values: Moments | None) -> str:
+def pair(values: MeanStd | None) -> str:
     """Such as ``0.83 ± 0.05``, or ``-``."""
     return "-" if values is None else f"{values[0]:.2f} ± {values[1]:.2f}"
 

@@ -26,7 +26,7 @@ SEEDS = (0, 3, 5, 12, 1, 8)
 
 
 @dataclass(frozen=True)
-class Plan:
+class DemoSize:
     """How much of everything."""
 
     samples: int
@@ -35,12 +35,12 @@ class Plan:
     """Own appearances shown of each part, at the first and at the second layer."""
 
 
-FULL = Plan(samples=1000, faces=4, axes=(2, 1))
-QUICK = Plan(samples=200, faces=3, axes=(1, 1))
+FULL = DemoSize(samples=1000, faces=4, axes=(2, 1))
+QUICK = DemoSize(samples=200, faces=3, axes=(1, 1))
 
 
 @dataclass
-class Result:
+class DemoResult:
     """What the closing summary says."""
 
     report: Path
@@ -55,7 +55,7 @@ class Result:
         self.seconds[name] = time.perf_counter() - started
 
 
-def run(name: str, out: Path, *, quick: bool = False, device: str = "cpu") -> Result:
+def run(name: str, out: Path, *, quick: bool = False, device: str = "cpu") -> DemoResult:
     """Fit two layers, use them in every way, and write factors, a picture and a report to ``out``.
 
     Raises `PandaError` where the generator cannot be had or ``out`` cannot be written.
@@ -64,7 +64,7 @@ def run(name: str, out: Path, *, quick: bool = False, device: str = "cpu") -> Re
     check_target(out)
     if out.is_file():
         raise PandaError(f"{out} is a file; name a folder for the report")
-    result = Result(out / "report.html")
+    result = DemoResult(out / "report.html")
     with result.timed("load"):
         generator = create_generator(name, device=device)
     for layer, parts in _layers(generator):
@@ -120,7 +120,7 @@ def _layers(generator: Generator) -> list[tuple[Layer, int]]:
     return chosen if chosen[0][0] != chosen[1][0] else chosen[:1]
 
 
-def _facts(result: Result, plan: Plan) -> dict[str, str]:
+def _facts(result: DemoResult, plan: DemoSize) -> dict[str, str]:
     facts = {"samples a layer": str(plan.samples)}
     for factors in result.factors:
         seconds = factors.config["seconds"]
@@ -130,7 +130,7 @@ def _facts(result: Result, plan: Plan) -> dict[str, str]:
     return facts
 
 
-def _closing(page: Page, name: str, result: Result, out: Path) -> None:
+def _closing(page: Page, name: str, result: DemoResult, out: Path) -> None:
     page.section("Timings", f"On {torch.get_num_threads()} CPU threads or the device chosen.")
     rows = [[step, f"{seconds:.1f} s"] for step, seconds in result.seconds.items()]
     page.table(["step", "time"], rows)

@@ -41,7 +41,7 @@ class NamedEdit:
     seeds: str = ""
 
 
-def read_zoo(path: str | Path) -> dict[str, NamedEdit]:
+def read_edits(path: str | Path) -> dict[str, NamedEdit]:
     """Every edit of a zoo by name; raises `PandaError` where the file is something else."""
     from panda.files.writing import no_pipe
 
@@ -61,17 +61,17 @@ def read_zoo(path: str | Path) -> dict[str, NamedEdit]:
     return {name: _edit(path, name, facts) for name, facts in edits.items()}
 
 
-def write_zoo(path: str | Path, zoo: Mapping[str, NamedEdit]) -> None:
-    """Write a zoo; raises `PandaError` where `read_zoo` would, or the file cannot be written."""
+def write_edits(path: str | Path, zoo: Mapping[str, NamedEdit]) -> None:
+    """Write a zoo; raises `PandaError` where `read_edits` would, or the file cannot be written."""
     from panda.files.writing import staging
 
     path = Path(path)
-    text = zoo_text(zoo, path)
+    text = edits_text(zoo, path)
     with staging(path) as work:
         work.write_text(text)
 
 
-def zoo_text(zoo: Mapping[str, NamedEdit], path: Path = Path("zoo")) -> str:
+def edits_text(zoo: Mapping[str, NamedEdit], path: Path = Path("zoo")) -> str:
     """What the file of a zoo says; raises `PandaError`, naming ``path``, as writing does."""
     edits = {name: asdict(_edit(path, name, asdict(edit))) for name, edit in zoo.items()}
     for facts in edits.values():

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from panda.editing.edit_files import PATTERN, NamedEdit, read_zoo
-from panda.editing.named import edit_zoo
+from panda.editing.edit_files import PATTERN, NamedEdit, read_edits
+from panda.editing.named import named_edits
 from panda.editing.remove import remove
 from panda.errors import PandaError, nearest
 from panda.factorization.factors import Factors, scale_parts
@@ -110,7 +110,7 @@ def find_named(text: str) -> tuple[str, NamedEdit]:
     Raises `PandaError` where there is none.
     """
     file = _FILE.fullmatch(text)
-    zoo = read_zoo(file[1]) if file else edit_zoo()
+    zoo = read_edits(file[1]) if file else named_edits()
     name = (file[2] or (next(iter(zoo)) if len(zoo) == 1 else "")) if file else text
     if name not in zoo:
         raise PandaError(

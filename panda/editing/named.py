@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from panda.editing.edit_files import NamedEdit, read_zoo
+from panda.editing.edit_files import NamedEdit, read_edits
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.factorization.kept import fit_kept
 from panda.generators.registry import cards, create_generator
 
 
-def edit_zoo() -> dict[str, NamedEdit]:
+def named_edits() -> dict[str, NamedEdit]:
     """The named edits that come with generators; the first of a name stays."""
     files = dict.fromkeys(card.edits for card in cards().values() if card.edits)
     found: dict[str, NamedEdit] = {}
     for file in files:
-        found = {**read_zoo(file), **found}
+        found = {**read_edits(file), **found}
     return found
 
 

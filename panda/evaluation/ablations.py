@@ -29,7 +29,7 @@ HELD_OUT = 1_000_000
 
 
 @dataclass(frozen=True)
-class Row:
+class AblationRow:
     """One variant: its loss on samples kept out, as a share of their energy, and its cost.
 
     ``area`` is the mean share of the positions that a part takes up: 1 where it is everywhere.
@@ -59,7 +59,7 @@ def ablate(
     samples: Sequence[int] = (50, 200, 1000),
     held_out: int = 100,
     steps: int = 2000,
-) -> list[Row]:
+) -> list[AblationRow]:
     """All variants around one fit of ``layer`` with the middle of ``parts`` and most ``samples``.
 
     ``appearances`` defaults to an eighth, half and all of the channels. ``steps`` are those of the
@@ -78,18 +78,18 @@ def ablate(
             tests[name] = list(Features(generator, generator.layer(name), seeds))
         return tests[name]
 
-    def row(choice: str, value: str, make: Callable[[], Factors]) -> Row:
+    def row(choice: str, value: str, make: Callable[[], Factors]) -> AblationRow:
         started = time.process_time()
         factors = make()
         seconds = time.process_time() - started
         loss = reconstruction_loss(factors.appearances, factors.parts, held(factors.layer.name))
-        return Row(choice, value, loss, area(factors.parts), seconds)
+        return AblationRow(choice, value, loss, area(factors.parts), seconds)
 
     def fitted(**changes: object) -> Callable[[], Factors]:
         options = {"layer": layer, "parts": count, "seeds": range(most), **changes}
         return lambda: fit(generator, **options)  # type: ignore[arg-type]
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[AblationRow]:
         for name in layers or (layer,):
             yield row("layer", name, fitted(layer=name))
         for number in parts:
@@ -119,7 +119,7 @@ def _rate(features: list[Tensor]) -> float:
 
 def _started(
     statistics: Statistics, place: Layer, parts: int, held: list[Tensor], gathered: float
-) -> Iterator[Row]:
+) -> Iterator[AblationRow]:
     """The joint solver from random parts, as the paper's rule begins.
 
     ``gathered`` are the CPU seconds that the statistics took.
@@ -131,12 +131,12 @@ def _started(
         found = joint(statistics, place.channels, parts, start)
         seconds = gathered + time.process_time() - started
         loss = reconstruction_loss(found.appearances, found.parts, held)
-        yield Row("start", f"random, seed {seed}", loss, area(found.parts), seconds)
+        yield AblationRow("start", f"random, seed {seed}", loss, area(found.parts), seconds)
 
 
 def _free(
     statistics: Statistics, place: Layer, parts: int, held: list[Tensor], gathered: float
-) -> Iterator[Row]:
+) -> Iterator[AblationRow]:
     """An orthonormal A, for which G is the identity; and with it parts that may be negative."""
     started = time.process_time()
 
@@ -157,10 +157,10 @@ def _free(
         ("orthonormal, P of any sign", free, 0),
     ):
         loss = reconstruction_loss(identity, P.float(), held)
-        yield Row("A", choice, loss, area(P), gathered + seconds)
+        yield AblationRow("A", choice, loss, area(P), gathered + seconds)
 
 
-def _refined(factors: Factors, held: list[Tensor]) -> Row:
+def _refined(factors: Factors, held: list[Tensor]) -> AblationRow:
     """Parts fitted to each of the held-out samples."""
     started, loss, energy, areas = time.process_time(), 0.0, 0.0, []
     A, shared = (tensor.to(held[0]) for tensor in (factors.appearances, factors.parts))
@@ -170,12 +170,12 @@ def _refined(factors: Factors, held: list[Tensor]) -> Row:
         energy += float(Z.square().sum())
         areas += [area(one) for one in P]
     seconds = time.process_time() - started
-    return Row(
+    return AblationRow(
         "refinement", "parts of each sample", loss / energy, sum(areas) / len(areas), seconds
     )
 
 
-def choose(rows: Sequence[Row]) -> str:
+def choose(rows: Sequence[AblationRow]) -> str:
     """A paragraph of what these figures say."""
     by = {(row.choice, row.value): row for row in rows}
     groups = {
@@ -200,7 +200,7 @@ def choose(rows: Sequence[Row]) -> str:
     return ". ".join(text[0].upper() + text[1:] for text in said) + "."
 
 
-def write(rows: Sequence[Row], title: str, out: Path) -> Path:
+def write(rows: Sequence[AblationRow], title: str, out: Path) -> Path:
     """Write ablations.json and a page of tables and plots into a folder; returns the page."""
     page = Page(f"Ablations: {title}", choose(rows))
     for choice in dict.fromkeys(row.choice for row in rows):

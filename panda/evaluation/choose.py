@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from panda.evaluation.edits import Wanted, mean
-from panda.evaluation.faces import Faces, Studio
+from panda.evaluation.faces import Faces, FaceSampler
 from panda.generators.contract import Generator
 from panda.methods.changes import Change, LatentChange, PartChange
 from panda.metrics.matching import match
@@ -31,7 +31,7 @@ OVERLAP = 0.3
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenEdit:
     """One edit for one purpose: its name and change, the strength to start from, with its sign.
 
     ``roir`` and ``effect`` (see `Wanted.effect`) are means over the selection's faces.
@@ -44,7 +44,7 @@ class Choice:
     effect: float
 
 
-def screen(studio: Studio, change: Change, faces: Faces) -> dict[str, float]:
+def screen(studio: FaceSampler, change: Change, faces: Faces) -> dict[str, float]:
     """How local a step of one is, for each region: the change outside over that inside."""
     generator = studio.generator
     if isinstance(change, PartChange):
@@ -104,21 +104,21 @@ def worth_screening(changes: Mapping[str, Change], faces: Faces) -> dict[str, Ch
 
 
 def choose(
-    studio: Studio,
+    studio: FaceSampler,
     changes: Mapping[str, Change],
     wanted: Mapping[str, Wanted],
     faces: Faces,
     target: float,
     shortlist: int = 6,
-) -> dict[str, Choice]:
+) -> dict[str, ChosenEdit]:
     """The best edit for each purpose; see the module. Purposes without any are left out."""
     kept = worth_screening(changes, faces)
     first = faces.take(torch.tensor([0]))
     local: dict[str, dict[str, float]] = {}
     for name in bar(kept, desc="screen", unit="edit"):
         local[name] = screen(studio, kept[name], first)
-    found: dict[str, Choice] = {}
-    tried: dict[tuple[str, str, int], Trial | None] = {}
+    found: dict[str, ChosenEdit] = {}
+    tried: dict[tuple[str, str, int], EditTrial | None] = {}
     for purpose, want in wanted.items():
         ranked = sorted(local, key=lambda name: local[name].get(want.region, float("inf")))
         choices = []
@@ -136,24 +136,24 @@ def choose(
 
 
 @dataclass(frozen=True)
-class Trial:
+class EditTrial:
     """What one edit of one sign does to the selection's faces at the target's strength."""
 
     strength: float
     roir: float
     shapes: Mapping[str, Tensor]
 
-    def choice(self, name: str, change: Change, want: Wanted, faces: Faces) -> Choice:
+    def choice(self, name: str, change: Change, want: Wanted, faces: Faces) -> ChosenEdit:
         """This trial for a purpose; without shapes every edit does what is wanted."""
         effect = 1.0
         if self.shapes:
             effect = mean(want.effect(faces.shapes[want.shape], self.shapes[want.shape]))
-        return Choice(name, change, self.strength, self.roir, effect)
+        return ChosenEdit(name, change, self.strength, self.roir, effect)
 
 
 def _try(
-    studio: Studio, change: Change, faces: Faces, region: str, target: float, sign: int
-) -> Trial | None:
+    studio: FaceSampler, change: Change, faces: Faces, region: str, target: float, sign: int
+) -> EditTrial | None:
     """One edit at the target's strength; None where it does not get there on any face."""
     render = change.start(studio.generator, faces.latents)
     found = match(render, faces.before, faces.regions[region], target, start=4.0 * sign, steps=4)
@@ -162,10 +162,10 @@ def _try(
         if not bool(close.any()):
             return None
     strength = float(found.strengths.median())
-    return Trial(strength, float(found.change.roir.mean()), studio.shapes(found.images))
+    return EditTrial(strength, float(found.change.roir.mean()), studio.shapes(found.images))
 
 
-def _worth(choice: Choice) -> tuple[bool, float]:
+def _worth(choice: ChosenEdit) -> tuple[bool, float]:
     """First those that do what is wanted, by ROIR; then the others by how near they come."""
     enough = choice.effect >= 1
     return not enough, choice.roir if enough else -choice.effect

@@ -68,7 +68,7 @@ class Faces:
 
 
 @dataclass(frozen=True)
-class Studio:
+class FaceSampler:
     """A generator, and how its images are looked at; without a parser, there are only boxes."""
 
     generator: Generator

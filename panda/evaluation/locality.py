@@ -20,10 +20,10 @@ import torch
 from torch import Tensor
 
 from panda.errors import MachineError, PandaError
-from panda.evaluation.choose import Choice, brightness, choose
+from panda.evaluation.choose import ChosenEdit, brightness, choose
 from panda.evaluation.edits import Wanted, find_edits
-from panda.evaluation.faces import Faces, Studio
-from panda.evaluation.store import Store
+from panda.evaluation.faces import Faces, FaceSampler
+from panda.evaluation.store import BenchmarkFolder
 from panda.generators.contract import Generator
 from panda.generators.latent_spaces import WSpace, ZSpace
 from panda.images import save_picture, to_picture
@@ -44,7 +44,7 @@ CONTROLS = ("pasted", "brightness", "random")
 
 
 @dataclass(frozen=True)
-class Plan:
+class LocalitySettings:
     """What is compared; all that the figures depend on, but for the number of processes."""
 
     generator: str
@@ -68,9 +68,9 @@ class Plan:
 class Bench:
     """A plan at work."""
 
-    plan: Plan
-    studio: Studio
-    store: Store
+    plan: LocalitySettings
+    studio: FaceSampler
+    store: BenchmarkFolder
     distance: LPIPS | None
     features: InceptionFeatures | None
     pictures: int = 4
@@ -100,7 +100,12 @@ def label_of(text: str) -> tuple[str, str, list[str]]:
 
 
 def prepare(
-    generator: Generator, plan: Plan, out: Path, *, device: str = "cpu", pictures: int = 4
+    generator: Generator,
+    plan: LocalitySettings,
+    out: Path,
+    *,
+    device: str = "cpu",
+    pictures: int = 4,
 ) -> Bench:
     """Get ready; raises `PandaError` for an unknown edit or method, or a folder of another plan.
 
@@ -124,9 +129,9 @@ def prepare(
         )
     # More images and more methods may follow; what was measured stays as it is.
     growing = "n", "methods", "published"
-    store = Store(out, {k: v for k, v in asdict(plan).items() if k not in growing})
+    store = BenchmarkFolder(out, {k: v for k, v in asdict(plan).items() if k not in growing})
     parser = FaceParser(device) if plan.parse else None
-    studio = Studio(generator, parser, plan.boxes or not plan.parse, parse_size=plan.parse)
+    studio = FaceSampler(generator, parser, plan.boxes or not plan.parse, parse_size=plan.parse)
     distance = LPIPS(device) if generator.resolution >= 64 else None
     features = InceptionFeatures(device) if plan.effects else None
     return Bench(plan, studio, store, distance, features, pictures, wanted=wanted)
@@ -138,7 +143,7 @@ def run(bench: Bench, part: tuple[int, int] = (1, 1)) -> bool:
     first = (part[0] - 1) * len(texts) // part[1]  # so that processes begin with different ones
     for text in (*texts[first:], *texts[:first]):
         label, _, _ = label_of(text)
-        with bench.store.alone(label):
+        with bench.store.hold(label):
             if bench.store.choices(label) is None:
                 _select(bench, text)
     chosen = {}
@@ -206,7 +211,7 @@ def _files(bench: Bench, label: str) -> list[str]:
 
 
 def _evaluate(
-    bench: Bench, chosen: Mapping[str, Mapping[str, Choice]], part: tuple[int, int]
+    bench: Bench, chosen: Mapping[str, Mapping[str, ChosenEdit]], part: tuple[int, int]
 ) -> None:
     index, count = part
     run = f"{index}-of-{count}"
@@ -247,7 +252,7 @@ def _evaluate(
 
 
 def _renders(
-    bench: Bench, chosen: Mapping[str, Mapping[str, Choice]], faces: Faces, edit: str
+    bench: Bench, chosen: Mapping[str, Mapping[str, ChosenEdit]], faces: Faces, edit: str
 ) -> dict[str, tuple[Render, float]]:
     """What renders each method's edit of these faces, and where its strength begins."""
     generator = bench.studio.generator

@@ -15,10 +15,10 @@ from torch import Tensor
 from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.editing.edits import Edit
 from panda.errors import DiskError, PandaError
-from panda.evaluation.choose import Choice
+from panda.evaluation.choose import ChosenEdit
 from panda.factorization.factors import Factors
 from panda.files.json_lines import append
-from panda.files.locks import alone
+from panda.files.locks import hold_folder
 from panda.files.writing import is_empty, staging, sweep
 from panda.methods.changes import Change, PartChange, StyleChange, WChange, ZChange
 
@@ -26,7 +26,7 @@ CHOICES = "choices.json"
 DIRECTIONS = "directions.safetensors"
 
 
-class Store:
+class BenchmarkFolder:
     """A folder of results that grows; the same plan goes on in it, another one is refused."""
 
     def __init__(self, folder: Path, plan: Mapping[str, Any]) -> None:
@@ -48,13 +48,13 @@ class Store:
         sweep(file)
 
     @contextmanager
-    def alone(self, method: str) -> Iterator[None]:
+    def hold(self, method: str) -> Iterator[None]:
         """Hold a method against other processes of the same benchmark, which wait for it."""
-        with alone(self.folder, f".{method}.lock", wait=True):
+        with hold_folder(self.folder, f".{method}.lock", wait=True):
             sweep(self.folder / "methods" / method)
             yield
 
-    def choices(self, method: str) -> tuple[dict[str, Choice], dict[str, Any]] | None:
+    def choices(self, method: str) -> tuple[dict[str, ChosenEdit], dict[str, Any]] | None:
         """What was chosen of a method and what is told of its fit, or None before that."""
         folder = self.folder / "methods" / method
         if not (folder / CHOICES).is_file():
@@ -63,7 +63,7 @@ class Store:
         file = folder / DIRECTIONS
         tensors = load_tensors(file, "delete the method's folder") if file.is_file() else {}
         found = {
-            purpose: Choice(
+            purpose: ChosenEdit(
                 facts["name"],
                 _change(facts["change"], tensors.get(purpose), folder),
                 facts["strength"],
@@ -75,7 +75,7 @@ class Store:
         return found, content["fit"]
 
     def keep_choices(
-        self, method: str, choices: Mapping[str, Choice], fit: Mapping[str, Any]
+        self, method: str, choices: Mapping[str, ChosenEdit], fit: Mapping[str, Any]
     ) -> None:
         """Write what was chosen, whole or not at all."""
         tensors: dict[str, Tensor] = {}

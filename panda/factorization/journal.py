@@ -18,7 +18,7 @@ from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.tensors import read_safetensors, save_checkpoint
 from panda.errors import PandaError
 from panda.factorization import processes
-from panda.files.locks import alone
+from panda.files.locks import hold_folder
 
 SECONDS = 30.0
 """A journal is written so often: no more work is lost."""
@@ -38,7 +38,7 @@ class Journal:
         self.samples, self._sums = folder / f"{name}.samples", folder / f"{name}.sums"
         held = ExitStack()
         weakref.finalize(self, held.close)
-        held.enter_context(alone(folder, f".{processes.rank()}.lock"))
+        held.enter_context(hold_folder(folder, f".{processes.rank()}.lock"))
 
     def read(self) -> dict[str, Tensor] | None:
         """What was written last; nothing where that is of another fit, or damaged."""

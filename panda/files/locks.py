@@ -10,7 +10,7 @@ from panda.errors import DiskError, PandaError
 
 
 @contextmanager
-def alone(folder: Path, name: str = ".lock", *, wait: bool = False) -> Iterator[None]:
+def hold_folder(folder: Path, name: str = ".lock", *, wait: bool = False) -> Iterator[None]:
     """Hold a folder, made where it is none, against other runs that hold it by the same name.
 
     The system lets go of it when the process ends, however it ends; where files cannot be locked,

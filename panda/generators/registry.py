@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pluggy
 
-from panda.errors import PandaError, PandaWarning, nearest, told
+from panda.errors import PandaError, PandaWarning, describe_error, nearest
 from panda.generators import hookspecs
 from panda.generators.architecture import OWN, Architecture
 from panda.generators.card import Card
@@ -237,7 +237,7 @@ def loaded(name: str, load: Callable[[], Generator]) -> Generator:
     except PandaError:
         raise
     except Exception as error:  # a backend may fail in any way at all
-        raise PandaError(f"generator {name!r} cannot be loaded: {told(error)}") from error
+        raise PandaError(f"generator {name!r} cannot be loaded: {describe_error(error)}") from error
     if not isinstance(generator, Generator):
         given = type(generator).__name__
         raise PandaError(f"loading {name!r} gave a {given}, expected a panda.Generator")

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from panda.errors import PandaError, nearest, told
+from panda.errors import PandaError, describe_error, nearest
 from panda.generators.contract import Generator, Latents, Layer, State
 from panda.generators.seeds import seeded_normal
 
@@ -176,7 +176,7 @@ class TorchModule(Generator):
             except Exception as error:  # a module may fail in any way at all
                 given = [list(tensor.shape) for tensor in latents.tensors.values()]
                 raise PandaError(
-                    f"{self.name} does not run on latents {given}: {told(error)}"
+                    f"{self.name} does not run on latents {given}: {describe_error(error)}"
                 ) from error
         if self._random_state() != before:
             raise PandaError(

@@ -10,7 +10,7 @@ import torch
 from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
-from panda.errors import PandaError, told
+from panda.errors import PandaError, describe_error
 from panda.files.writing import no_pipe
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
@@ -59,9 +59,11 @@ def read_photograph(path: Path | str) -> Tensor:
     except Image.DecompressionBombError:
         raise PandaError(f"{path} has more than the {MOST:,} pixels that are read") from None
     except OSError as error:
-        raise PandaError(f"{path} cannot be read: {error.strerror or told(error)}") from error
+        raise PandaError(
+            f"{path} cannot be read: {error.strerror or describe_error(error)}"
+        ) from error
     except Exception as error:  # Pillow's readers raise what they happen to on damaged files
-        raise PandaError(f"{path} is a damaged picture ({told(error)})") from error
+        raise PandaError(f"{path} is a damaged picture ({describe_error(error)})") from error
     picture.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
     _check_size(path, picture.size)
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 127.5 - 1

@@ -54,7 +54,7 @@ class InceptionFeatures:
 
 
 @dataclass(frozen=True)
-class Moments:
+class FeatureMoments:
     """Count, mean ``[D]`` and scatter ``[D, D]`` of features, in float64.
 
     The scatter is the sum of ``(x - mean)(x - mean)^T``. Sums of two are exact for their union,
@@ -66,7 +66,7 @@ class Moments:
     scatter: Tensor
 
     @classmethod
-    def of(cls, features: Tensor) -> Moments:
+    def of(cls, features: Tensor) -> FeatureMoments:
         """The moments of one batch ``[N, D]``; raises `PandaError` where it is not of numbers."""
         if features.ndim != 2 or not len(features):
             raise PandaError(f"features of shape {list(features.shape)}, expected [N, D]")
@@ -78,7 +78,7 @@ class Moments:
         return cls(len(features), mean, centered.T @ centered)
 
     @classmethod
-    def gather(cls, batches: Iterable[Tensor]) -> Moments:
+    def gather(cls, batches: Iterable[Tensor]) -> FeatureMoments:
         """The moments of all batches together; raises `PandaError` where there is none."""
         total = None
         for batch in batches:
@@ -87,13 +87,13 @@ class Moments:
             raise PandaError("there are no images to measure")
         return total
 
-    def __add__(self, other: Moments) -> Moments:
+    def __add__(self, other: FeatureMoments) -> FeatureMoments:
         """The moments of both sets together (Chan et al., 1983)."""
         count = self.count + other.count
         step = other.mean - self.mean
         between = torch.outer(step, step) * (self.count * other.count / count)
         mean = self.mean + step * (other.count / count)
-        return Moments(count, mean, self.scatter + other.scatter + between)
+        return FeatureMoments(count, mean, self.scatter + other.scatter + between)
 
     def covariance(self) -> Tensor:
         """The unbiased covariance ``[D, D]``; raises `PandaError` for fewer than 2 images."""
@@ -102,7 +102,7 @@ class Moments:
         return self.scatter / (self.count - 1)
 
 
-def frechet_distance(a: Moments, b: Moments) -> float:
+def frechet_distance(a: FeatureMoments, b: FeatureMoments) -> float:
     """``|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2))``, never negative.
 
     Warns where a set has no more images than features have dimensions: its covariance is then
@@ -139,7 +139,7 @@ def set_distance(a: Tensor, b: Tensor) -> float:
     warning. The bias is there all the same: such distances only compare for equal N and M.
     """
     if min(len(a), len(b)) > a.shape[1]:
-        return frechet_distance(Moments.of(a), Moments.of(b))
+        return frechet_distance(FeatureMoments.of(a), FeatureMoments.of(b))
     means = a.double().mean(0), b.double().mean(0)
     centered = [
         (x.double() - mean) / math.sqrt(len(x) - 1) for x, mean in zip((a, b), means, strict=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from panda.metrics.roir import Change, measure, small
+from panda.metrics.roir import RegionChange, measure, small
 
 TOLERANCE = 0.03
 """Relative to the strength that is wanted."""
@@ -26,7 +26,7 @@ class Matched:
 
     images: Tensor
     strengths: Tensor
-    change: Change
+    change: RegionChange
     reached: Tensor
 
 
@@ -80,7 +80,7 @@ def _better(one: Matched, other: Matched, target: float) -> Matched:
     def choose(a: Tensor, b: Tensor) -> Tensor:
         return torch.where(take.view(-1, *[1] * (a.ndim - 1)).to(a.device), b, a)
 
-    change = Change(
+    change = RegionChange(
         choose(one.change.inside, other.change.inside),
         choose(one.change.outside, other.change.outside),
         one.change.count,

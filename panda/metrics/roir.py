@@ -21,7 +21,7 @@ SIZE = 256
 
 
 @dataclass(frozen=True)
-class Change:
+class RegionChange:
     """Sums of squared changes inside and outside, and three times the region's pixels.
 
     All ``[N]`` float64, on the CPU.
@@ -42,7 +42,7 @@ class Change:
         return (self.inside / self.count).sqrt()
 
 
-def measure(before: Tensor, after: Tensor, region: Tensor) -> Change:
+def measure(before: Tensor, after: Tensor, region: Tensor) -> RegionChange:
     """Compare small images ``[N, 3, S, S]``; ``region`` ``[N, S, S]`` bool says what is inside.
 
     Raises `PandaError` for an empty region, for other shapes and for images that hold NaN.
@@ -58,7 +58,7 @@ def measure(before: Tensor, after: Tensor, region: Tensor) -> Change:
         raise PandaError("a region is empty in one of the images, so it has no ROIR")
     square = (after.double() - before.double()).square().sum(1)
     inside, outside = ((square * where).sum((1, 2)).cpu() for where in (region, ~region))
-    return Change(inside, outside, count.double().cpu())
+    return RegionChange(inside, outside, count.double().cpu())
 
 
 def small(images: Tensor, size: int = SIZE) -> Tensor:

@@ -27,7 +27,7 @@ PICTURE = 320
 
 
 @dataclass(frozen=True)
-class Match:
+class MatchedEdit:
     """An edit of another generator, and how alike its part and its appearance are, in [-1, 1]."""
 
     edit: Edit
@@ -43,7 +43,7 @@ class Side:
     sample: str
     before: Image.Image
     after: Image.Image
-    matches: tuple[Match, ...]
+    matches: tuple[MatchedEdit, ...]
 
 
 class Matcher:
@@ -53,7 +53,7 @@ class Matcher:
         self._generator, self._ours = generator, ours
         self._marks: dict[tuple[int, int], Tensor] = {}
 
-    def match(self, edit: Edit, generator: Generator, theirs: Factors) -> Match:
+    def match(self, edit: Edit, generator: Generator, theirs: Factors) -> MatchedEdit:
         """The edit of ``generator`` that is most like ours, of the same strength.
 
         Its sign is turned where the appearance runs the other way. Parts are paired by optimal
@@ -67,7 +67,7 @@ class Matcher:
             raise PandaError(f"{generator.name} has fewer parts; none is left for {edit.parts[0]}")
         alike = float(likeness[edit.parts[0], part])
         if axis is None:
-            return Match(replace(edit, parts=(part,)), alike, 1.0)
+            return MatchedEdit(replace(edit, parts=(part,)), alike, 1.0)
         mine = self._mark(edit.parts[0], axis)[None]
         count = min(AXES, theirs.own.shape[1])
         marks = torch.stack([_mark_of(generator, theirs, part, k) for k in range(count)])
@@ -75,7 +75,7 @@ class Matcher:
         best = int(found.argmax())
         sign = 1 if float((mine[0] * marks[best]).sum()) >= 0 else -1
         edit = replace(edit, parts=(part,), appearance=f"p{best}", strength=sign * edit.strength)
-        return Match(edit, alike, float(found[best]))
+        return MatchedEdit(edit, alike, float(found[best]))
 
     def _mark(self, part: int, axis: int) -> Tensor:
         if (part, axis) not in self._marks:
@@ -103,13 +103,17 @@ def compare_edits(
 
 def own_side(canvas: Canvas, edits: list[Edit], refined: bool, sample: str) -> Side:
     """What is on the stage, beside the others."""
-    matches = tuple(Match(edit, 1.0, 1.0) for edit in edits)
+    matches = tuple(MatchedEdit(edit, 1.0, 1.0) for edit in edits)
     after = canvas.images([edits], refined)
     return _side(canvas.generator, sample, canvas.before, after, matches)
 
 
 def _side(
-    generator: Generator, sample: str, before: Tensor, after: Tensor, matches: tuple[Match, ...]
+    generator: Generator,
+    sample: str,
+    before: Tensor,
+    after: Tensor,
+    matches: tuple[MatchedEdit, ...],
 ) -> Side:
     old, new = (to_picture(images[0], PICTURE) for images in (before, after))
     return Side(generator.name, sample, old, new, matches)

@@ -42,7 +42,7 @@ PARSED = 384
 
 
 @dataclass(frozen=True)
-class Choice:
+class Selection:
     """What is to be edited; None is what is usual for the generator.
 
     ``factors`` is one of those that `Studio.factors_offered` lists. ``seed`` is None for the image
@@ -78,7 +78,7 @@ class Studio:
         positions = generator.layer(layer).positions
         return [*given, *(_parts(count) for count in PARTS if count <= positions)]
 
-    def resolve(self, choice: Choice) -> Choice:
+    def resolve(self, choice: Selection) -> Selection:
         """The same choice with nothing left to what is usual."""
         generator = self.library.generator(choice.generator)
         layer = choice.layer or self._usual_layer(generator)
@@ -90,7 +90,7 @@ class Studio:
         psi = generator.usual_truncation if choice.truncation is None else choice.truncation
         return replace(choice, layer=layer, factors=factors, truncation=psi)
 
-    def open(self, choice: Choice, session: Session | None = None) -> Session:
+    def open(self, choice: Selection, session: Session | None = None) -> Session:
         """A session with what was chosen, factors fitted where there are none.
 
         An earlier ``session`` goes on: its edits stay where the factors do. Raises `PandaError` for

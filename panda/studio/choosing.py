@@ -10,7 +10,7 @@ import gradio as gr
 from panda.errors import PandaError
 from panda.generators.contract import Generator
 from panda.progress import watched
-from panda.studio.actions import Choice
+from panda.studio.actions import Selection
 from panda.studio.session import Session
 from panda.studio.updates import SKIP, Updates, guarded, ready, say, watch_with
 
@@ -27,7 +27,7 @@ class Choosing(Updates):
     ) -> list[Any]:
         """Open a generator with what is usual for it; the earlier one stays where that fails."""
         try:
-            return self._open(session, Choice(name, seed=int(seed or 0)), progress)
+            return self._open(session, Selection(name, seed=int(seed or 0)), progress)
         except Exception as error:
             say(error)
             back = SKIP if session is None else session.canvas.generator.name
@@ -46,7 +46,7 @@ class Choosing(Updates):
         origin = ready(session).origin
         here = self.studio.factors_offered(self.studio.library.generator(name), layer)
         chosen = factors if factors in here else None
-        choice = Choice(name, layer, chosen, origin.seed, origin.truncation, origin.label)
+        choice = Selection(name, layer, chosen, origin.seed, origin.truncation, origin.label)
         return self._open(session, choice, progress)
 
     @guarded
@@ -63,7 +63,9 @@ class Choosing(Updates):
         """Draw another sample."""
         if seed is None:
             return SKIP  # the field is being typed in
-        choice = Choice(name, layer, factors, int(seed), psi, None if label is None else int(label))
+        choice = Selection(
+            name, layer, factors, int(seed), psi, None if label is None else int(label)
+        )
         return self._open(ready(session), choice)
 
     @guarded
@@ -90,15 +92,15 @@ class Choosing(Updates):
             raise PandaError(str(error).replace(str(file), file.name)) from error
         finally:
             file.unlink(missing_ok=True)
-        return [*self.edited(session), *self.told(session)]
+        return [*self.edited(session), *self.status(session)]
 
-    def _class(self, generator: Generator, choice: Choice) -> Any:
+    def _class(self, generator: Generator, choice: Selection) -> Any:
         shown = self.studio.has_classes(generator)
         if choice.seed is None:  # a photograph's
             return gr.update(visible=shown)
         return gr.update(visible=shown, value=choice.label)
 
-    def _open(self, session: Session | None, choice: Choice, progress: Any = None) -> list[Any]:
+    def _open(self, session: Session | None, choice: Selection, progress: Any = None) -> list[Any]:
         with watched(watch_with(progress)):
             choice = self.studio.resolve(choice)
             session = self.studio.open(choice, session)
@@ -122,5 +124,5 @@ class Choosing(Updates):
             SKIP if choice.seed is None else choice.truncation,
             self._class(generator, choice),
             *self.edited(session),
-            *self.told(session),
+            *self.status(session),
         ]

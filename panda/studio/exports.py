@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from panda.editing.edit_files import NamedEdit, zoo_text
+from panda.editing.edit_files import NamedEdit, edits_text
 from panda.errors import PandaError
 from panda.generators.registry import is_file
 from panda.images import to_picture
@@ -44,7 +44,7 @@ def export_picture(session: Session) -> Export:
 
 def export_edit(session: Session) -> Export:
     """The edits that count as an edit zoo; raises `PandaError` where there are none."""
-    text = zoo_text({"edit": named_edit(session)})
+    text = edits_text({"edit": named_edit(session)})
     return Export(f"{_stem(session)}.json", "application/json", text.encode())
 
 

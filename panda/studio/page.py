@@ -27,7 +27,7 @@ def build_page(studio: Studio) -> gr.Blocks:
     """All components and events of the app."""
     blocks = gr.Blocks(title="PandA studio", analytics_enabled=False, fill_width=True)
     with blocks:
-        Page(studio, blocks)
+        StudioPage(studio, blocks)
     return blocks
 
 
@@ -47,7 +47,7 @@ def text_of(name: str) -> str:
     return files("panda.studio").joinpath(name).read_text()
 
 
-class Page:
+class StudioPage:
     """The components of one page; every user has a session of his own in ``session``."""
 
     def __init__(self, studio: Studio, blocks: gr.Blocks) -> None:

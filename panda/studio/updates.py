@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from panda.errors import PandaError, told
+from panda.errors import PandaError, describe_error
 from panda.progress import Watch
 from panda.studio import views
 from panda.studio.actions import Studio
@@ -35,7 +35,7 @@ def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
 
 def say(error: BaseException) -> None:
     """Show what went wrong, in one sentence."""
-    text = str(error) if isinstance(error, PandaError) else told(error)
+    text = str(error) if isinstance(error, PandaError) else describe_error(error)
     gr.Warning(escape(text[:500]), title="That did not work")
 
 
@@ -77,7 +77,7 @@ class Updates:
         found = self.studio.known(*which) or []
         return views.gallery(session, names, found, busy=not self.studio.complete(*which))
 
-    def told(self, session: Session) -> list[Any]:
+    def status(self, session: Session) -> list[Any]:
         """Status line and command line."""
         return [escape(views.status(session)), command(session)]
 

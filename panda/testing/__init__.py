@@ -6,6 +6,6 @@ hold, `Generator.excused` says why, and the check is reported as excused.
 """
 
 from panda.testing.suite import parametrize_with_checks
-from panda.testing.trial import CHECKS, Result, Trial, check_generator
+from panda.testing.trial import CHECKS, CheckResult, Trial, check_generator
 
-__all__ = ["CHECKS", "Result", "Trial", "check_generator", "parametrize_with_checks"]
+__all__ = ["CHECKS", "CheckResult", "Trial", "check_generator", "parametrize_with_checks"]

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from panda.errors import PandaError, told
+from panda.errors import PandaError, describe_error
 from panda.generators.card import Card
 from panda.generators.contract import Generator, Latents
 from panda.generators.registry import cards, create_generator, loaded
@@ -30,7 +30,7 @@ SEEDS = (3, 14)
 
 
 @dataclass(frozen=True)
-class Result:
+class CheckResult:
     """How one check went: ``ok``, ``failed``, ``excused`` or ``skipped``, and a sentence on it."""
 
     check: str
@@ -46,7 +46,7 @@ class Trial:
     def __init__(self, subject: Subject, device: str = "cpu") -> None:
         self.subject = subject
         self.device = device
-        self._results: dict[str, Result] = {}
+        self._results: dict[str, CheckResult] = {}
         self._at = ""
 
     def load(self, dtype: str) -> Generator:
@@ -112,16 +112,16 @@ class Trial:
             yield name
         self._at = ""
 
-    def result(self, name: str) -> Result:
+    def result(self, name: str) -> CheckResult:
         """The verdict of a check, reached once; checks that it needs come first."""
         if name not in self._results:
             self._results[name] = self._judge(CHECKS[name])
         return self._results[name]
 
-    def _judge(self, check: Check) -> Result:
+    def _judge(self, check: Check) -> CheckResult:
         for need in check.needs:
             if self.result(need).status in ("failed", "skipped"):
-                return Result(check.name, "skipped", f"cannot be told before {need!r} holds")
+                return CheckResult(check.name, "skipped", f"cannot be told before {need!r} holds")
         problems: list[Problem] = []
         self._at = ""
         try:
@@ -133,17 +133,17 @@ class Trial:
         excused = [{check.name, f"{check.name}[{problem.layer}]"} for problem in problems]
         left = [p for p, keys in zip(problems, excused, strict=True) if not keys & excuses.keys()]
         if left:
-            return Result(check.name, "failed", _summary(left))
+            return CheckResult(check.name, "failed", _summary(left))
         for key, reason in excuses.items():
             if not any(key in keys for keys in excused):
                 text = f"{key!r} is excused ({reason}), but it holds; take the excuse away"
-                return Result(check.name, "failed", text)
+                return CheckResult(check.name, "failed", text)
         if excuses:
-            return Result(check.name, "excused", "; ".join(excuses.values()))
-        return Result(check.name, "ok", check.about)
+            return CheckResult(check.name, "excused", "; ".join(excuses.values()))
+        return CheckResult(check.name, "ok", check.about)
 
 
-def check_generator(subject: Subject, *, device: str = "cpu") -> list[Result]:
+def check_generator(subject: Subject, *, device: str = "cpu") -> list[CheckResult]:
     """Run every check on a generator: its name, its file, or a card's ``load(device, dtype)``.
 
     Raises `PandaError` where it cannot be loaded at all.
@@ -183,4 +183,4 @@ def _raised(error: BaseException) -> str:
     torch_home = Path(torch.__file__).parent
     frames = traceback.extract_tb(error.__traceback__)
     frame = [one for one in frames if torch_home not in Path(one.filename).parents][-1]
-    return f"it raised {told(error)} ({Path(frame.filename).name}, line {frame.lineno})"
+    return f"it raised {describe_error(error)} ({Path(frame.filename).name}, line {frame.lineno})"

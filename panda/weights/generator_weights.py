@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from panda.checkpoints.seal import State, state
+from panda.checkpoints.seal import Integrity, integrity
 from panda.errors import MachineError, PandaError
 from panda.files.cache import home, lock
 from panda.files.writing import staging
@@ -105,7 +105,7 @@ class Weights:
 
     def _whole(self) -> bool:
         """Whether the cached file holds what was written."""
-        return state(self.path) in (State.GOOD, State.UNKNOWN)
+        return integrity(self.path) in (Integrity.GOOD, Integrity.UNKNOWN)
 
     def _build(self, path: Path, device: torch.device, dtype: torch.dtype) -> Generator:
         from panda.checkpoints.tensors import read_safetensors

@@ -21,7 +21,7 @@ from pickle_writer import module as network
 from safetensors.torch import save, save_file
 
 from panda.checkpoints.read import read_checkpoint
-from panda.editing.edit_files import read_zoo
+from panda.editing.edit_files import read_edits
 from panda.factorization.factors import FORMAT, Factors
 from panda.files.npy import read_npy
 from panda.weights.tarball import read_members
@@ -121,6 +121,6 @@ CONTAINERS: dict[str, tuple[Callable[[Path], object], str, Callable[[Path], obje
     "tgz": (_tgz, "file", _read_tgz),
     "factors": (_factors, "", Factors.load),
     "npy": (_npy, "file.npy", read_npy),
-    "edit-zoo": (_zoo, "file", read_zoo),
+    "edit-zoo": (_zoo, "file", read_edits),
 }
 """By name: how a valid one is written into a folder, what is read there, and by which reader."""

@@ -60,7 +60,7 @@ def decompose(
     return A, P
 
 
-def refine(A: Tensor, P: Tensor, Z: Tensor, learning_rate: float, steps: int) -> Tensor:
+def refine_by_gradient(A: Tensor, P: Tensor, Z: Tensor, learning_rate: float, steps: int) -> Tensor:
     """The released refinement: steps in P alone on one sample ``[1, C, S]``, started at P."""
     for _ in range(steps):
         P = (P - learning_rate * parts_gradient(A, P, Z)).clamp_min(0)

@@ -47,7 +47,7 @@ class Spelling:
 
 
 @dataclass(frozen=True)
-class Weights:
+class NamedTensors:
     """The tensors of one file, read under our names."""
 
     architecture: str

@@ -15,8 +15,8 @@ from panda.errors import PandaError
 from ..common.loading import (
     MAPPING_LAYERS,
     RESOLUTIONS,
+    NamedTensors,
     Spelling,
-    Weights,
     check_activation,
     number,
     plain_names,
@@ -37,7 +37,7 @@ def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.d
     spelling = spelling_of(tensors)
     if spelling is None:
         raise PandaError(f"this {checkpoint.container} file does not hold a StyleGAN generator")
-    weights = Weights("StyleGAN", spelling, tensors)
+    weights = NamedTensors("StyleGAN", spelling, tensors)
     with torch.device("meta"):
         network = Network(config_of(weights, checkpoint.config))
     weights.load(network, {"blur.kernel": BLUR})
@@ -56,7 +56,7 @@ def spelling_of(tensors: Mapping[str, Tensor]) -> Spelling | None:
     return next((s for s in (GENFORCE, tensorflow(blocks)) if s.fits(tensors)), None)
 
 
-def config_of(weights: Weights, facts: Mapping[str, Any]) -> Config:
+def config_of(weights: NamedTensors, facts: Mapping[str, Any]) -> Config:
     """Sizes from the shapes; from the constructor's arguments what no shape shows."""
 
     def widths(k: int) -> list[str]:

@@ -15,8 +15,8 @@ from panda.generators.seeds import seeded_normal
 from ..common.loading import (
     MAPPING_LAYERS,
     RESOLUTIONS,
+    NamedTensors,
     Spelling,
-    Weights,
     check_activation,
     number,
     plain_names,
@@ -52,11 +52,11 @@ def read_network(checkpoint: Checkpoint, dtype: torch.dtype) -> Network:
     spelling = spelling_of(tensors)
     if spelling is None:
         raise PandaError(f"this {checkpoint.container} file does not hold a StyleGAN2 generator")
-    config = config_of(Weights(ARCHITECTURE, spelling, tensors), checkpoint.config)
+    config = config_of(NamedTensors(ARCHITECTURE, spelling, tensors), checkpoint.config)
     unsaved = _unsaved(config, tensors) if spelling is ROSINALITY else {}
     with torch.device("meta"):
         network = Network(config)
-    weights = Weights(ARCHITECTURE, spelling, {**tensors, **unsaved})
+    weights = NamedTensors(ARCHITECTURE, spelling, {**tensors, **unsaved})
     weights.load(network, {"resample_filter": FILTER})
     if spelling is NVIDIA and not checkpoint.config:
         tell_assumed(ARCHITECTURE, config, "lr_multiplier", "conv_clamp", "num_fp16_res")
@@ -72,7 +72,7 @@ def spelling_of(tensors: Mapping[str, Tensor]) -> Spelling | None:
     return next((spelling for spelling in SPELLINGS if spelling.fits(tensors)), None)
 
 
-def config_of(weights: Weights, facts: Mapping[str, Any]) -> Config:
+def config_of(weights: NamedTensors, facts: Mapping[str, Any]) -> Config:
     """Sizes from the shapes; from the constructor's arguments what no shape shows."""
 
     def widths(k: int) -> list[str]:

@@ -4,7 +4,6 @@ import json
 
 import pytest
 import torch
-from test_registry import install  # noqa: F401
 
 from panda.checkpoints.tensors import save_tensors
 from panda.cli import main
@@ -41,7 +40,7 @@ def test_a_machine_in_good_health_is_one_page(cache, capsys):
     assert sorted(path.name for path in cache.iterdir()) == ["downloads", "factors", "generators"]
 
 
-def test_a_flipped_bit_and_a_broken_plugin_are_told(cache, capsys, install):  # noqa: F811
+def test_a_flipped_bit_and_a_broken_plugin_are_told(cache, capsys, install):
     path = cache / "generators" / "toy.safetensors"
     save_tensors(path, {"w": torch.ones(3)}, {})
     data = bytearray(path.read_bytes())

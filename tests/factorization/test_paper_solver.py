@@ -40,7 +40,7 @@ def test_the_start_equals_the_released_codes(expected):
 @pytest.mark.parametrize("steps", [1, 10, 50])
 def test_refined_parts_equal_the_released_codes(expected, steps):
     Z = expected["refine_Z"].flatten(2)
-    P = paper.refine(expected["Uc_100"], expected["Us_100"], Z, LEARNING_RATE, steps)
+    P = paper.refine_by_gradient(expected["Uc_100"], expected["Us_100"], Z, LEARNING_RATE, steps)
     assert (P - expected[f"refine_Us_{steps}"]).abs().max() < 1e-5
 
 

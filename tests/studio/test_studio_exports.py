@@ -10,7 +10,7 @@ from PIL import Image
 
 from panda import PandaError
 from panda.cli import main
-from panda.editing.edit_files import read_zoo
+from panda.editing.edit_files import read_edits
 from panda.editing.edits import REMOVE
 from panda.factorization.fit import fit
 from panda.generators.registry import create_generator
@@ -26,7 +26,7 @@ def test_an_exported_edit_makes_the_exported_picture_from_the_shell(session, tmp
     session.refine(True)
     edit, picture = exports.export_edit(session), exports.export_picture(session)
     (tmp_path / edit.name).write_bytes(edit.data)
-    (named,) = read_zoo(tmp_path / edit.name).values()
+    (named,) = read_edits(tmp_path / edit.name).values()
     assert named.generator == MINI and named.seeds == "0-63" and len(named.edits) == 2
     command = exports.command(session)
     assert main(command.split()[1:]) == 0

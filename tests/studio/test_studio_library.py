@@ -14,7 +14,7 @@ from panda.generators.registry import create_generator, list_generators
 from panda.generators.shared import Shared, share
 from panda.progress import bar, watched
 from panda.studio import views
-from panda.studio.actions import Choice, Studio
+from panda.studio.actions import Selection, Studio
 from panda.studio.library import Library
 
 
@@ -45,7 +45,7 @@ def test_factors_that_were_given_come_first(studio, tmp_path, small_cache):
     generator = create_generator(MINI)
     fit(generator, "8.conv1", parts=3, seeds=range(20)).save(tmp_path / "mine")
     other = Studio(Library([MINI], [tmp_path / "mine"]))
-    choice = other.resolve(Choice(MINI))
+    choice = other.resolve(Selection(MINI))
     assert (choice.layer, choice.factors) == ("8.conv1", str(tmp_path / "mine"))
     session = other.open(choice)
     assert session.canvas.factors.parts.shape[1] == 3

@@ -18,7 +18,7 @@ from panda.cli import main
 from panda.comparison import analysis, compare, plan, run
 from panda.comparison.report import write
 from panda.comparison.results import analyzed_from
-from panda.comparison.store import Store
+from panda.comparison.store import ComparisonFolder
 from panda.comparison.tables import markdown, tables
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
@@ -98,7 +98,7 @@ def test_factors_lie_beside_the_figures(toys, tmp_path):
     assert (factors.generator, factors.layer.name) == ("tiny", "b")
     alone = fit(TinyGenerator(), "b", parts=3, seeds=range(12))
     assert torch.allclose(alone.parts, factors.parts)
-    maps = Store(tmp_path / "out", SMALL).maps(Entry("tiny"), 2)
+    maps = ComparisonFolder(tmp_path / "out", SMALL).maps(Entry("tiny"), 2)
     assert maps["parts"].shape == (3, 32, 32) and maps["changes"].shape == (3, 3, 16, 16)
 
 
@@ -122,7 +122,7 @@ def test_the_same_call_goes_on_where_it_was_stopped(toys, tmp_path, monkeypatch,
     journal = first.parent.with_name(".fit-4")  # killed when the level was written
     journal.mkdir()
     with (
-        Store(tmp_path / "out", SMALL).alone(),
+        ComparisonFolder(tmp_path / "out", SMALL).hold(),
         pytest.raises(PandaError, match="another run is at work"),
     ):
         half.mkdir(exist_ok=True)

@@ -17,7 +17,7 @@ from panda.metrics.lpips import WEIGHTS as LPIPS_WEIGHTS
 LPIPS = LPIPS_WEIGHTS.path
 """Where the weights lie that inversion needs, if they are here."""
 
-PHOTOGRAPH = Path(__file__).parent / "photographs" / "collins.jpg"
+PHOTOGRAPH = Path(__file__).parents[1] / "photographs" / "collins.jpg"
 
 MINI = "mini-stylegan2-faces-64"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")

@@ -9,7 +9,7 @@ from panda import PandaError
 from panda.editing.edits import REMOVE
 from panda.inversion import Inversion
 from panda.studio import exports, views
-from panda.studio.actions import Choice
+from panda.studio.actions import Selection
 from panda.studio.session import VIEWS, Origin, Session
 from panda.studio.thumbnails import make_guide, name_thumbnails, thumbnails
 from panda.weights import ModelWeights
@@ -32,10 +32,10 @@ def test_another_sample_keeps_the_edits_and_other_factors_do_not(studio, session
     session.pick(0.5, 0.7)
     session.add("p0", "mouth")
     after = session.after
-    studio.open(Choice(MINI, seed=4), session)
+    studio.open(Selection(MINI, seed=4), session)
     assert len(session.stack.steps) == 1 and str(session.origin) == "seed-4"
     assert not torch.equal(session.after, after)
-    studio.open(Choice(MINI, factors="4 parts", seed=None), session)
+    studio.open(Selection(MINI, factors="4 parts", seed=None), session)
     assert str(session.origin) == "seed-4" and session.part is None
     assert not session.stack.steps and torch.equal(session.after, session.canvas.before)
 
@@ -45,11 +45,11 @@ def test_what_fails_leaves_the_session_as_it_was(studio, session):
     session.add("p0", "mouth")
     canvas, steps = session.canvas, session.stack.steps
     for choice, said in (
-        (Choice("nothing"), "'nothing' is not among the generators"),
-        (Choice(MINI, layer="99.conv"), "has no layer '99.conv'"),
-        (Choice(MINI, factors="5 parts"), "factors '5 parts': expected one of 4 parts, 8 parts"),
-        (Choice(MINI, seed=-1), "seed -1 is not a whole number"),
-        (Choice(MINI, label=3), "has no classes"),
+        (Selection("nothing"), "'nothing' is not among the generators"),
+        (Selection(MINI, layer="99.conv"), "has no layer '99.conv'"),
+        (Selection(MINI, factors="5 parts"), "factors '5 parts': expected one of 4 parts, 8 parts"),
+        (Selection(MINI, seed=-1), "seed -1 is not a whole number"),
+        (Selection(MINI, label=3), "has no classes"),
     ):
         with pytest.raises(PandaError, match=said):
             studio.open(choice, session)
@@ -139,11 +139,11 @@ def test_a_photograph_is_edited_like_a_sample(studio, session, tmp_path, monkeyp
     first, second = exports.command(session).splitlines()
     assert first == f"panda invert me.png --generator {MINI} --out inverted"
     assert "--latents inverted" in second and "--seeds" not in second
-    studio.open(Choice(MINI, layer="8.conv1", seed=None), session)
+    studio.open(Selection(MINI, layer="8.conv1", seed=None), session)
     torch.testing.assert_close(session.canvas.before, generator.forward(like))
 
     def interrupted(*given, progress, **options):
-        studio.open(Choice(MINI, seed=3), session)
+        studio.open(Selection(MINI, seed=3), session)
         progress(1, 60, 0.5)
 
     monkeypatch.setattr("panda.studio.actions.invert", interrupted)

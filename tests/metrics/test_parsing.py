@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from conftest import GOLDENS, golden
-from test_fid import published
+from published_names import published
 
 from panda import PandaError
 from panda.checkpoints.strict import load_strictly

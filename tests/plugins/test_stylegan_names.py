@@ -6,7 +6,7 @@ import pytest
 import torch
 from golden_files import FOLDER
 
-from panda_plugins.common.loading import Weights
+from panda_plugins.common.loading import NamedTensors
 from panda_plugins.stylegan import checkpoint as stylegan
 from panda_plugins.stylegan import network as stylegan_network
 from panda_plugins.stylegan2 import checkpoint as stylegan2
@@ -27,7 +27,7 @@ def test_every_tensor_has_its_place(path):
     with torch.device("meta"):
         tensors = {name: torch.empty(shape) for name, shape in shapes.items()}
         spelling = plugin.spelling_of(tensors)
-        network = module.Network(plugin.config_of(Weights("test", spelling, tensors), {}))
+        network = module.Network(plugin.config_of(NamedTensors("test", spelling, tensors), {}))
     held = set()
     for ours, wanted in network.state_dict().items():
         theirs = spelling.name(ours)
@@ -46,7 +46,7 @@ def test_official_sizes_are_read_off():
     def config(stem):
         shapes = json.loads((FOLDER / "state_dicts" / f"{stem}.json").read_text())["tensors"]
         tensors = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
-        weights = Weights("test", stylegan2.spelling_of(tensors), tensors)
+        weights = NamedTensors("test", stylegan2.spelling_of(tensors), tensors)
         return stylegan2.config_of(weights, {})
 
     full = config("stylegan2-ada-1024")

@@ -8,10 +8,11 @@ import pytest
 import scipy.linalg
 import torch
 from conftest import GOLDENS, golden
+from published_names import published
 
 from panda import PandaError
 from panda.checkpoints.strict import load_strictly
-from panda.metrics.fid import InceptionFeatures, Moments, frechet_distance, set_distance
+from panda.metrics.fid import FeatureMoments, InceptionFeatures, frechet_distance, set_distance
 from panda.metrics.folding import fold
 from panda.metrics.inception import RESOLUTION, InceptionV3, from_torchscript, normalize, pooled
 
@@ -20,7 +21,7 @@ MANY = 10**6
 
 def gaussian(mean, covariance):
     mean, covariance = (torch.tensor(values, dtype=torch.float64) for values in (mean, covariance))
-    return Moments(MANY, mean, covariance * (MANY - 1))
+    return FeatureMoments(MANY, mean, covariance * (MANY - 1))
 
 
 def correlated(count, dimensions, seed):
@@ -41,7 +42,7 @@ def test_a_point_is_as_far_as_its_offset_and_the_whole_variance():
 
 
 def test_correlated_sets_agree_with_the_root_of_the_product():
-    a, b = (Moments.of(correlated(500, 20, seed)) for seed in (1, 2))
+    a, b = (FeatureMoments.of(correlated(500, 20, seed)) for seed in (1, 2))
     root = scipy.linalg.sqrtm((a.covariance() @ b.covariance()).numpy()).real
     traces = a.covariance().trace() + b.covariance().trace() - 2 * root.trace()
     expected = float((a.mean - b.mean).square().sum() + traces)
@@ -50,7 +51,7 @@ def test_correlated_sets_agree_with_the_root_of_the_product():
 
 
 def test_a_set_has_no_distance_to_itself_even_where_its_covariance_is_singular():
-    full, singular = (Moments.of(correlated(count, 20, 3)) for count in (500, 10))
+    full, singular = (FeatureMoments.of(correlated(count, 20, 3)) for count in (500, 10))
     assert 0 <= frechet_distance(full, full) < 1e-9
     with pytest.warns(UserWarning, match="10 images give a singular covariance of 20 features"):
         assert 0 <= frechet_distance(singular, singular) < 1e-5
@@ -61,21 +62,23 @@ def test_two_sets_have_the_distance_of_their_moments_however_few_they_are(counts
     sets = [correlated(count, 20, seed) for seed, count in enumerate(counts)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        expected = frechet_distance(*(Moments.of(one) for one in sets))
+        expected = frechet_distance(*(FeatureMoments.of(one) for one in sets))
     assert set_distance(*sets) == pytest.approx(expected, rel=1e-5)
 
 
 def test_enough_images_do_not_warn():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        frechet_distance(*(Moments.of(correlated(21, 20, seed)) for seed in (1, 2)))
+        frechet_distance(*(FeatureMoments.of(correlated(21, 20, seed)) for seed in (1, 2)))
 
 
 def test_moments_of_batches_in_any_grouping_are_those_of_the_whole():
     features = 1000 + correlated(200, 6, 4)  # far from zero, where naive sums lose precision
-    whole = Moments.of(features)
-    streamed = Moments.gather(features.split(7))
-    merged = Moments.gather(features[120:].split(50)) + Moments.gather(features[:120].split(1))
+    whole = FeatureMoments.of(features)
+    streamed = FeatureMoments.gather(features.split(7))
+    merged = FeatureMoments.gather(features[120:].split(50)) + FeatureMoments.gather(
+        features[:120].split(1)
+    )
     for found in (streamed, merged):
         assert found.count == 200
         torch.testing.assert_close(found.mean, whole.mean, rtol=1e-13, atol=0)
@@ -86,16 +89,16 @@ def test_moments_of_batches_in_any_grouping_are_those_of_the_whole():
 def test_what_has_no_distance_is_refused():
     features = correlated(30, 4, 5)
     with pytest.raises(PandaError, match="at least 2 images in each set, found 1"):
-        frechet_distance(Moments.of(features), Moments.of(features[:1]))
+        frechet_distance(FeatureMoments.of(features), FeatureMoments.of(features[:1]))
     with pytest.raises(PandaError, match="of 4 and of 3 dimensions"):
-        frechet_distance(Moments.of(features), Moments.of(features[:, :3]))
+        frechet_distance(FeatureMoments.of(features), FeatureMoments.of(features[:, :3]))
     features[3, 1] = torch.nan
     with pytest.raises(PandaError, match="NaN or infinity"):
-        Moments.of(features)
+        FeatureMoments.of(features)
     with pytest.raises(PandaError, match=r"shape \[4\], expected \[N, D\]"):
-        Moments.of(features[0])
+        FeatureMoments.of(features[0])
     with pytest.raises(PandaError, match="no images"):
-        Moments.gather([])
+        FeatureMoments.gather([])
 
 
 @pytest.mark.parametrize("size", [64, 300, 1024])
@@ -117,17 +120,6 @@ def test_images_are_clamped_and_rounded_to_the_levels_of_a_file():
     images = images.reshape(6, 1, 1, RESOLUTION).expand(-1, 3, RESOLUTION, -1)
     levels = normalize(images)[:, 0, 0, 0] * 128 + 128
     assert levels.tolist() == [0, 0, 128, 128, 255, 255]
-
-
-def published(shapes):
-    """Random tensors under published names: variances positive, activations neither 0 nor huge."""
-    generator = torch.Generator().manual_seed(0)
-    tensors = {}
-    for name, shape in shapes.items():
-        values = torch.rand(shape, generator=generator)
-        fan = values[0].numel() if values.ndim > 1 else 1
-        tensors[name] = values + 0.5 if fan == 1 else (values - 0.5) * (12 / fan) ** 0.5
-    return tensors
 
 
 def test_the_published_names_make_the_whole_network():

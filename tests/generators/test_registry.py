@@ -2,7 +2,6 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from importlib.metadata import EntryPoint
 
 import pytest
 import torch
@@ -12,109 +11,6 @@ from panda import PandaError, create_generator, hookimpl, list_generators
 from panda.cli import main
 from panda.errors import PandaWarning
 from panda.generators import hookspecs, registry
-from panda.generators.card import Card
-from panda.generators.scores import Score
-
-
-def card() -> Card:
-    return Card("Toy", "none", 16, "MIT", "here", load=lambda device, dtype: None)
-
-
-class Good:
-    @hookimpl
-    def panda_generators(self):
-        return {"toy-a": card(), "toy-b": card()}
-
-
-class Same:
-    @hookimpl
-    def panda_generators(self):
-        return {"toy-b": card(), "toy-c": card()}
-
-
-class Raises:
-    @hookimpl
-    def panda_generators(self):
-        raise RuntimeError("no CUDA here")
-
-
-class WrongType:
-    @hookimpl
-    def panda_generators(self):
-        return ["toy"]
-
-
-class WrongCard:
-    @hookimpl
-    def panda_generators(self):
-        return {"toy": "not a card"}
-
-
-class Misspelt:
-    @hookimpl
-    def panda_generator(self):
-        return {}
-
-
-class NoHook:
-    pass
-
-
-class WrongArguments:
-    @hookimpl
-    def panda_generators(self, names):
-        return {}
-
-
-class Yields:
-    @hookimpl
-    def panda_generators(self):
-        yield {}
-
-
-class WrongArchitecture:
-    @hookimpl
-    def panda_architectures(self):
-        return {"Toy": "not an architecture"}
-
-
-class Exits:
-    @hookimpl
-    def panda_generators(self):
-        sys.exit("it wants another Python")
-
-
-class Scoring:
-    @hookimpl
-    def panda_scores(self):
-        return {"area": Score("mean of the masks", lambda generator, factors, seeds: 1.0)}
-
-
-class WrongScore:
-    @hookimpl
-    def panda_scores(self):
-        return {"area": lambda generator, factors, seeds: 1.0}
-
-
-class Point(EntryPoint):
-    """An entry point that loads an object of this file."""
-
-    def load(self):
-        target = globals().get(self.value)
-        if target is None:
-            raise ImportError("No module named 'gone'")
-        return target()
-
-
-@pytest.fixture
-def install(monkeypatch):
-    def use(**points):
-        found = [Point(name, value, "panda") for name, value in points.items()]
-        monkeypatch.setattr(registry, "entry_points", lambda group: found)
-        registry.plugins.cache_clear()
-
-    yield use
-    registry.plugins.cache_clear()
 
 
 def test_the_built_in_plugins_come_through_the_same_door():

@@ -11,9 +11,9 @@ from torch.nn.functional import adaptive_avg_pool2d
 from panda import PandaError, create_generator
 from panda.cli import main
 from panda.evaluation import locality, results
-from panda.evaluation.choose import Choice, _worth
+from panda.evaluation.choose import ChosenEdit, _worth
 from panda.evaluation.edits import EDITS, find_edits
-from panda.evaluation.store import Store
+from panda.evaluation.store import BenchmarkFolder
 from panda.methods.changes import WChange
 from panda.metrics.face_shapes import shapes
 from panda.metrics.fid import set_distance
@@ -47,8 +47,8 @@ def arguments(out, *more):
 
 
 def test_one_direction_may_serve_two_purposes(tmp_path):
-    choice = Choice("sefa 1", WChange(torch.ones(4), 0, 2), 1.0, 0.5, 1.0)
-    store = Store(tmp_path, {})
+    choice = ChosenEdit("sefa 1", WChange(torch.ones(4), 0, 2), 1.0, 0.5, 1.0)
+    store = BenchmarkFolder(tmp_path, {})
     store.keep_choices("sefa", {"open_mouth": choice, "smile": choice}, {})
     found = store.choices("sefa")[0]
     assert torch.equal(found["smile"].change.direction, found["open_mouth"].change.direction)
@@ -69,7 +69,10 @@ def test_figures_tables_pictures_and_resuming(tmp_path, capsys):
     bright = summary["methods"]["brightness"]["edits"]["eyes"]
     assert bright["strength"][0] == pytest.approx(0.05, rel=0.04)
     assert bright["reached"][0] == 1
-    kept = Store(out, {}).features("before"), Store(out, {}).features("brightness/eyes")
+    kept = (
+        BenchmarkFolder(out, {}).features("before"),
+        BenchmarkFolder(out, {}).features("brightness/eyes"),
+    )
     assert list(kept[0]) == list(kept[1]) == [*range(1_000_000, 1_000_005)]
     sets = [torch.stack([*rows.values()]) for rows in kept]
     assert bright["fid"][0] == pytest.approx(set_distance(*sets)) and bright["fid"][0] > 0
@@ -112,16 +115,16 @@ def test_figures_tables_pictures_and_resuming(tmp_path, capsys):
 def test_what_a_kill_left_of_the_plan_is_no_other_folder(tmp_path):
     left = tmp_path / "out" / ".plan.json.panda-abcdefgh"
     left.mkdir(parents=True)
-    Store(tmp_path / "out", {})
+    BenchmarkFolder(tmp_path / "out", {})
     assert not left.exists()
     (tmp_path / "other" / ".hidden").mkdir(parents=True)
     with pytest.raises(PandaError, match="holds no benchmark"):
-        Store(tmp_path / "other", {})
+        BenchmarkFolder(tmp_path / "other", {})
 
 
 def test_the_share_of_images_with_enough_of_an_effect_is_told(tmp_path):
     generator = create_generator(FOLDER / "proggan-genforce/checkpoint.pth")
-    plan = locality.Plan("x", "eyes", 3, ("sefa",), parse=0)
+    plan = locality.LocalitySettings("x", "eyes", 3, ("sefa",), parse=0)
     bench = locality.prepare(generator, plan, tmp_path / "out")
     effects = [9.0, 1.0, None, 0.9]  # None where there was nothing to measure
     rows = [{"seed": seed, "effect": effect} for seed, effect in enumerate(effects)]
@@ -134,7 +137,7 @@ def test_the_share_of_images_with_enough_of_an_effect_is_told(tmp_path):
 
 def test_a_method_that_cannot_run_says_why(tmp_path):
     generator = create_generator(FOLDER / "proggan-genforce/checkpoint.pth")
-    plan = locality.Plan(
+    plan = locality.LocalitySettings(
         "x", "eyes", 1, ("resefa", "sefa:components=1"), target=0.05, parse=0, select=1, shortlist=1
     )
     bench = locality.prepare(generator, plan, tmp_path / "out")
@@ -169,7 +172,7 @@ def test_edits_are_found_by_name():
 
 def test_what_does_what_is_wanted_is_preferred_to_what_is_local():
     def choice(roir, effect):
-        return Choice("x", None, 1.0, roir, effect)
+        return ChosenEdit("x", None, 1.0, roir, effect)
 
     best = min([choice(0.1, 0.2), choice(0.9, 1.5), choice(0.8, 1.1)], key=_worth)
     assert (best.roir, best.effect) == (0.8, 1.1)

@@ -13,9 +13,9 @@ from golden_files import FOLDER, io, near
 
 from panda import PandaError, create_generator
 from panda.cli import main
-from panda.editing.edit_files import NamedEdit, read_zoo, write_zoo
+from panda.editing.edit_files import NamedEdit, read_edits, write_edits
 from panda.editing.edits import Edit, direction, find_edits
-from panda.editing.named import edit_zoo
+from panda.editing.named import named_edits
 from panda.factorization.fit import import_released
 from panda.generators.contract import State
 from panda.generators.registry import cards
@@ -46,7 +46,7 @@ def factors(released):
 
 @pytest.fixture
 def zoo(tmp_path):
-    write_zoo(tmp_path / "zoo.json", {"released": RELEASED})
+    write_edits(tmp_path / "zoo.json", {"released": RELEASED})
     return tmp_path / "zoo.json"
 
 
@@ -79,7 +79,7 @@ def test_the_command_line_imports_factors_and_uses_a_zoo(released, zoo, tmp_path
 def test_a_zoo_of_one_needs_no_name_and_a_larger_one_does(factors, zoo):
     alone = find_edits(str(zoo), factors)
     assert alone == [Edit((0, 2), 1, 5.0)]
-    write_zoo(zoo, {"released": RELEASED, "other": RELEASED})
+    write_edits(zoo, {"released": RELEASED, "other": RELEASED})
     assert find_edits(f"{zoo}:other", factors) == alone
     with pytest.raises(PandaError, match="is no edit; valid: released, other; expected PARTS"):
         find_edits(str(zoo), factors)
@@ -96,15 +96,15 @@ def test_a_zoo_of_one_needs_no_name_and_a_larger_one_does(factors, zoo):
     ],
 )
 def test_an_edit_for_other_factors_is_refused(factors, zoo, other):
-    write_zoo(zoo, {"edit": other})
+    write_edits(zoo, {"edit": other})
     with pytest.raises(PandaError, match=r"edit 'edit' is for .* but these are 16 and 4 of"):
         find_edits(str(zoo), factors)
 
 
 def test_an_edit_that_tells_its_seeds_is_for_factors_of_a_plain_fit_on_them(factors, zoo):
     edit = NamedEdit("released", "8.conv2", 16, 4, ("0:remove:1.2",), seeds="0-9")
-    write_zoo(zoo, {"edit": edit})
-    assert read_zoo(zoo) == {"edit": edit}
+    write_edits(zoo, {"edit": edit})
+    assert read_edits(zoo) == {"edit": edit}
     with pytest.raises(PandaError, match="fitted on seeds 0-9, but these are others"):
         find_edits(str(zoo), factors)
     plain = {"truncation": 1.0, "label": None, "solver": {"name": "joint"}, "seeds": "0-9"}
@@ -114,10 +114,10 @@ def test_an_edit_that_tells_its_seeds_is_for_factors_of_a_plain_fit_on_them(fact
 
 
 def test_the_eighteen_released_edits_come_with_their_generator():
-    zoo = edit_zoo()
+    zoo = named_edits()
     card = cards()["stylegan2-ffhq-1024"]
     assert len(zoo) == 18
-    assert set(read_zoo(card.edits)) == set(zoo)
+    assert set(read_edits(card.edits)) == set(zoo)
     layers = {layer.name: layer for layer in card.layers}
     for edit in zoo.values():
         assert edit.generator == "stylegan2-ffhq-1024"
@@ -149,7 +149,7 @@ def test_the_eighteen_released_edits_come_with_their_generator():
 def test_a_damaged_zoo_is_one_sentence(tmp_path, content, said):
     (tmp_path / "zoo.json").write_text(content)
     with pytest.raises(PandaError, match=said) as error:
-        read_zoo(tmp_path / "zoo.json")
+        read_edits(tmp_path / "zoo.json")
     assert "zoo.json" in str(error.value)
     assert not re.search("object has no|__init__|NoneType", str(error.value))
 
@@ -179,10 +179,10 @@ def test_facts_of_the_wrong_kind_are_one_sentence_to_readers_and_writers(tmp_pat
     with pytest.raises(
         PandaError, match=f"zoo.json: '{field}' of edit 'a' is .* expected"
     ) as error:
-        read_zoo(path)
+        read_edits(path)
     assert len(str(error.value)) < 1000
     with pytest.raises(PandaError, match=f"'{field}' of edit 'a' is .* expected"):
-        write_zoo(tmp_path / "new.json", {"a": NamedEdit(**(facts | fact))})
+        write_edits(tmp_path / "new.json", {"a": NamedEdit(**(facts | fact))})
     assert not (tmp_path / "new.json").exists()
 
 
@@ -190,14 +190,15 @@ def test_words_for_people_are_left_alone(zoo):
     content = json.loads(zoo.read_text()) | {"about": "by me"}
     content["edits"]["released"]["about"] = {"author": "me"}
     zoo.write_text(json.dumps(content))
-    assert read_zoo(zoo) == {"released": RELEASED}
+    assert read_edits(zoo) == {"released": RELEASED}
 
 
 def test_a_zoo_is_utf_8_in_any_locale_and_may_have_a_mark(zoo):
     text = zoo.read_text().replace("released", "lächeln")
     zoo.write_bytes(b"\xef\xbb\xbf" + text.encode())
     code = (
-        "import sys; from panda.edit_zoo import read_zoo; print(ascii(list(read_zoo(sys.argv[1]))))"
+        "import sys; from panda.editing.edit_files import read_edits;"
+        "print(ascii(list(read_edits(sys.argv[1]))))"
     )
     command = [sys.executable, "-X", "utf8=0", "-c", code, str(zoo)]
     environment = {**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
@@ -215,4 +216,4 @@ def test_a_name_follows_a_colon(factors, zoo):
 
 def test_a_missing_zoo_is_one_sentence(tmp_path):
     with pytest.raises(PandaError, match="cannot be read: No such file"):
-        read_zoo(tmp_path / "gone.json")
+        read_edits(tmp_path / "gone.json")

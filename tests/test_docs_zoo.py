@@ -7,8 +7,7 @@ from snippets import blocks
 
 from panda.cli import main
 from panda.cli.parser import build_parser
-from panda.editing.edit_files import read_edits
-from panda.editing.named import named_edits
+from panda.editing.edit_files import named_edits, read_edits
 from panda.generators.registry import cards
 
 PAGE = "docs/zoo.md"

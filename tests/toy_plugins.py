@@ -1,6 +1,7 @@
 """Plugins that work and plugins that are broken in one way each, and how they get installed."""
 
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -89,6 +90,19 @@ class WrongScore:
     @hookimpl
     def panda_scores(self):
         return {"area": lambda generator, factors, seeds: 1.0}
+
+
+class CrashesInLoad:
+    @hookimpl
+    def panda_generators(self):
+        def crash(device, dtype):
+            raise KeyError("weights")
+
+        def imports(device, dtype):
+            raise ImportError("No module named 'gone'")
+
+        return {"toy-key": replace(card(), load=crash), "toy-import": replace(card(), load=imports),
+                "toy-none": card()}  # fmt: skip
 
 
 class Point(EntryPoint):

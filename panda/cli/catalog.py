@@ -10,8 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from panda.editing.edit_files import read_edits
-from panda.editing.named import named_edits
+from panda.editing.edit_files import named_edits, read_edits
 from panda.errors import PandaError, nearest
 from panda.generators.card import Card
 from panda.generators.contract import Layer

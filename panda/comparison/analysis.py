@@ -14,11 +14,11 @@ from panda.comparison.background import measure_depths, measure_removal
 from panda.comparison.changes import measure_changes
 from panda.comparison.pictures import draw_background, draw_parts, draw_samples
 from panda.comparison.plan import Plan, layer_at
-from panda.comparison.results import Analyzed, Level, MeanStd, Part
+from panda.comparison.results import Analyzed, Level, Part
 from panda.comparison.store import FIGURES, MAPS, ComparisonFolder, write_json
 from panda.editing.remove import remove
 from panda.errors import DiskError, PandaError, describe_error
-from panda.evaluation.segments import EVALUATED, localization, removal
+from panda.evaluation.segments import localization, removal
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
 from panda.factorization.journal import forget
@@ -26,10 +26,12 @@ from panda.generators.contract import Generator, Layer
 from panda.generators.entries import Entry
 from panda.generators.one_class import OneClass
 from panda.generators.registry import cards, create_generator, scores
+from panda.generators.seeds import evaluation_seeds
 from panda.metrics.efficientnet import Classifier
 from panda.metrics.faces import OnceParser, are_faces
 from panda.metrics.parsing import FaceParser
 from panda.metrics.roir import small
+from panda.metrics.summary import MeanStd
 from panda.naming.matching import image_maps
 from panda.naming.names import describe_part
 
@@ -211,7 +213,7 @@ def _added_scores(
 ) -> tuple[dict[str, float], list[str]]:
     """The scores of plugins; one that fails is a note, and the others are there."""
     found, notes = {}, []
-    seeds = range(EVALUATED, EVALUATED + plan.scored)
+    seeds = evaluation_seeds(plan.scored)
     for name, score in scores().items():
         try:
             value = float(score.measure(generator, factors, seeds))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,19 +11,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from panda.comparison.plan import Plan, depths
-from panda.comparison.results import Depth, MeanStd, Removal
+from panda.comparison.results import Depth, Removal
 from panda.editing.localize import enlarge, otsu
 from panda.editing.remove import object_map, remove
 from panda.errors import PandaError
-from panda.evaluation.segments import EVALUATED, moments
 from panda.factorization.background import SAMPLES, Background, border_mask, find_background, pooled
 from panda.factorization.factors import Factors
 from panda.factorization.features import Features
 from panda.generators.contract import Generator, Latents, Layer, on_canvas
+from panda.generators.seeds import evaluation_seeds
 from panda.metrics.changes import change
 from panda.metrics.parsing import CLASSES, FaceParser, mask, share
 from panda.metrics.removal import area_gone, iou
 from panda.metrics.roir import SIZE, small
+from panda.metrics.summary import MeanStd, mean_and_std
 
 BATCH = 8
 
@@ -114,11 +116,8 @@ def measure_removal(
 
 def over(values: Sequence[Tensor]) -> MeanStd | None:
     """Mean and standard deviation over the samples that have a value; None where none has."""
-    found = [value[value.isfinite()] for value in values]
-    if not any(map(len, found)):
-        return None
-    mean, deviation = moments(torch.cat(found))
-    return mean, deviation
+    summary = mean_and_std(torch.cat(list(values))) if values else (math.nan, 0.0)
+    return None if math.isnan(summary[0]) else summary
 
 
 def at_size(parsed: Tensor) -> Tensor:
@@ -128,7 +127,7 @@ def at_size(parsed: Tensor) -> Tensor:
 
 def scored(generator: Generator, plan: Plan) -> list[Latents]:
     """The samples that figures are measured on, in batches."""
-    seeds = range(EVALUATED, EVALUATED + plan.scored)
+    seeds = evaluation_seeds(plan.scored)
     return [
         generator.sample(seeds[start : start + BATCH], truncation=generator.usual_truncation)
         for start in range(0, plan.scored, BATCH)

@@ -8,9 +8,7 @@ from typing import Any
 
 from panda.comparison.plan import Plan
 from panda.generators.entries import Entry
-
-MeanStd = tuple[float, float]
-"""Mean and standard deviation over samples."""
+from panda.metrics.summary import MeanStd
 
 
 @dataclass(frozen=True)

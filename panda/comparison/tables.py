@@ -6,17 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from panda.comparison.plan import Plan
-from panda.comparison.results import (
-    Analyzed,
-    Comparison,
-    Depth,
-    Kinship,
-    Level,
-    Match,
-    Matching,
-    MeanStd,
-)
+from panda.comparison.results import Analyzed, Comparison, Depth, Kinship, Level, Match, Matching
 from panda.generators.entries import Entry
+from panda.metrics.summary import MeanStd
 
 
 @dataclass(frozen=True)

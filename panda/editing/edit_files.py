@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from panda.errors import PandaError
+from panda.generators.registry import cards
 from panda.generators.seeds import parse_numbers
 
 FORMAT = 1
@@ -59,6 +60,15 @@ def read_edits(path: str | Path) -> dict[str, NamedEdit]:
             f"{path} is no edit zoo: expected a JSON object with format {FORMAT} and edits by name"
         )
     return {name: _edit(path, name, facts) for name, facts in edits.items()}
+
+
+def named_edits() -> dict[str, NamedEdit]:
+    """The named edits that come with generators; the first of a name stays."""
+    files = dict.fromkeys(card.edits for card in cards().values() if card.edits)
+    found: dict[str, NamedEdit] = {}
+    for file in files:
+        found = {**read_edits(file), **found}
+    return found
 
 
 def write_edits(path: str | Path, zoo: Mapping[str, NamedEdit]) -> None:

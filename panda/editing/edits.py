@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from panda.editing.edit_files import PATTERN, NamedEdit, read_edits
-from panda.editing.named import named_edits
+from panda.editing.edit_files import PATTERN, NamedEdit, named_edits, read_edits
 from panda.editing.remove import remove
 from panda.errors import PandaError, nearest
 from panda.factorization.factors import Factors, scale_parts

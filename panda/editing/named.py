@@ -1,21 +1,12 @@
-"""Edits that come with generators by name, and the factors that they are for."""
+"""The factors that a named edit is for."""
 
 from __future__ import annotations
 
-from panda.editing.edit_files import NamedEdit, read_edits
+from panda.editing.edit_files import NamedEdit
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.factorization.kept import fit_kept
-from panda.generators.registry import cards, create_generator
-
-
-def named_edits() -> dict[str, NamedEdit]:
-    """The named edits that come with generators; the first of a name stays."""
-    files = dict.fromkeys(card.edits for card in cards().values() if card.edits)
-    found: dict[str, NamedEdit] = {}
-    for file in files:
-        found = {**read_edits(file), **found}
-    return found
+from panda.generators.registry import create_generator
 
 
 def factors_of(name: str, edit: NamedEdit, *, device: str = "cpu") -> Factors:

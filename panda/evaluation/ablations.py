@@ -22,10 +22,8 @@ from panda.factorization.solvers.refine import refine_parts
 from panda.factorization.statistics import Statistics, gather
 from panda.files.writing import staging
 from panda.generators.contract import Generator, Layer
+from panda.generators.seeds import evaluation_seeds
 from panda.report.page import Page
-
-HELD_OUT = 1_000_000
-"""Where the seeds begin that no fit sees."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def ablate(
 
     def held(name: str) -> list[Tensor]:
         if name not in tests:
-            seeds = range(HELD_OUT, HELD_OUT + held_out)
+            seeds = evaluation_seeds(held_out)
             tests[name] = list(Features(generator, generator.layer(name), seeds))
         return tests[name]
 

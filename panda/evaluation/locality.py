@@ -26,6 +26,7 @@ from panda.evaluation.faces import Faces, FaceSampler
 from panda.evaluation.store import BenchmarkFolder
 from panda.generators.contract import Generator
 from panda.generators.latent_spaces import WSpace, ZSpace
+from panda.generators.seeds import EVALUATION, selection_seeds
 from panda.images import save_picture, to_picture
 from panda.methods.catalog import METHODS, find_method
 from panda.methods.changes import Change, Render, WChange, ZChange
@@ -36,9 +37,6 @@ from panda.metrics.matching import match
 from panda.metrics.parsing import FaceParser
 from panda.metrics.roir import composite, measure
 from panda.progress import bar
-
-EVALUATED, SELECTED = 1_000_000, 2_000_000
-"""Where the seeds of evaluation and of selection begin; fits take small ones."""
 
 CONTROLS = ("pasted", "brightness", "random")
 
@@ -182,7 +180,7 @@ def _select(bench: Bench, text: str) -> None:
     }
     changes = {**fitted.changes, **_published(bench, label)}
     regions = list(dict.fromkeys(want.region for want in bench.wanted.values()))
-    seeds = range(SELECTED, SELECTED + 2 * bench.plan.select)
+    seeds = selection_seeds(2 * bench.plan.select)
     some = [seeds[first : first + bench.batch] for first in range(0, len(seeds), bench.batch)]
     faces = Faces.joined([bench.studio.faces(batch) for batch in some])
     faces = faces.take(faces.whole(regions).nonzero()[: bench.plan.select, 0])
@@ -224,7 +222,7 @@ def _evaluate(
     unedited = bench.store.features("before") if bench.features else {}
     with bar(total=bench.plan.n, desc="measure", unit="img") as progress:
         for number, faces in enumerate(
-            bench.studio.whole(EVALUATED, bench.plan.n, regions, bench.batch)
+            bench.studio.whole(EVALUATION, bench.plan.n, regions, bench.batch)
         ):
             progress.update(len(faces))
             if number % count != index - 1:

@@ -15,14 +15,13 @@ from panda.editing.remove import remove
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.generators.contract import Generator, State
+from panda.generators.seeds import evaluation_seeds, selection_seeds
 from panda.metrics.efficientnet import Classifier
 from panda.metrics.parsing import CLASSES, FaceParser, mask, share
 from panda.metrics.removal import area_gone, class_drop, feature_distance, iou, without
 from panda.metrics.roir import SIZE, small
+from panda.metrics.summary import mean_and_std
 from panda.progress import bar
-
-EVALUATED, SELECTED = 1_000_000, 2_000_000
-"""Where the seeds of evaluation and of selection begin."""
 
 CONCEPTS = {"background": ("background",), "hair": ("hair",), "skin": ("skin", "nose")}
 """What is localized; for the first one the concept is found automatically."""
@@ -65,7 +64,7 @@ def localization(
     """
     factors.check(generator)
     chosen = {"background": ("bg", 1.0)}
-    learn = batches(generator, factors, parser, range(SELECTED, SELECTED + select))
+    learn = batches(generator, factors, parser, selection_seeds(select))
     vectors = _vectors(factors)
     for name in list(CONCEPTS)[1:]:
         scores = {
@@ -76,7 +75,7 @@ def localization(
         chosen[name] = max(scores, key=lambda key: scores[key])
     rows: dict[str, list[Tensor]] = {name: [] for name in CONCEPTS}
     for start in range(0, n, 64):  # a block at a time, so that memory does not grow
-        seeds = range(EVALUATED + start, EVALUATED + min(start + 64, n))
+        seeds = evaluation_seeds(n)[start : start + 64]
         for one in batches(generator, factors, parser, seeds):
             for name, (key, sign) in chosen.items():
                 if key == "bg":
@@ -86,7 +85,7 @@ def localization(
                 else:
                     rows[name].append(_overlap(factors, one, vectors[key] * sign, name))
     return {
-        name: {"concept": chosen[name][0], "iou": moments(torch.cat(values)), "n": n}
+        name: {"concept": chosen[name][0], "iou": mean_and_std(torch.cat(values)), "n": n}
         for name, values in rows.items()
     }
 
@@ -130,12 +129,12 @@ def removal(
     classes: tuple[str, ...] = CLASSES[1:]
     parts = None
     if what != "object":
-        learn = batches(generator, factors, parser, range(SELECTED, SELECTED + 8))
+        learn = batches(generator, factors, parser, selection_seeds(8))
         classes = (what,)
         parts = covering(factors, torch.cat([one.parsed for one in learn]), what)
     areas: list[Tensor] = []
     rows: dict[str, list[Tensor]] = {"stays": [], "class drop": []}
-    seeds = range(EVALUATED, EVALUATED + n)
+    seeds = evaluation_seeds(n)
     for start in range(0, n, 64):
         for one in batches(generator, factors, parser, seeds[start : start + 64]):
             x = remove(factors, one.state.x, parts)
@@ -148,8 +147,8 @@ def removal(
                 rows["stays"].append(feature_distance(*kept))
                 seen = [classifier(image)[0] for image in (one.before, after)]
                 rows["class drop"].append(class_drop(*seen))
-    gone = moments(area_gone(*torch.cat(areas, 1)))
-    figures = {name: moments(torch.cat(values)) for name, values in rows.items() if values}
+    gone = mean_and_std(area_gone(*torch.cat(areas, 1)))
+    figures = {name: mean_and_std(torch.cat(values)) for name, values in rows.items() if values}
     return {"what": what, "parts": parts, "n": n, "gone": gone, **figures}
 
 
@@ -165,11 +164,5 @@ def covering(factors: Factors, parsed: Tensor, what: str) -> list[int]:
     return parts or [int(shares.argmax())]
 
 
-def moments(values: Tensor) -> list[float]:
-    """Mean and standard deviation of the finite ones."""
-    found = values[values.isfinite()].double()
-    return [float(found.mean()), float(found.std()) if len(found) > 1 else 0.0]
-
-
 def _mean(values: Any) -> float:
-    return moments(torch.cat(list(values)))[0]
+    return mean_and_std(torch.cat(list(values)))[0]

@@ -14,6 +14,22 @@ if TYPE_CHECKING:
 
 LIMIT = 2**32
 
+EVALUATION, SELECTION = 1_000_000, 2_000_000
+"""The first of the seeds that figures are measured on, and of those that settings are chosen on.
+
+Fits take seeds from zero, so nothing is fitted, chosen and scored on the same samples.
+"""
+
+
+def evaluation_seeds(count: int) -> range:
+    """Return ``count`` seeds to measure on, which no fit and no choice has seen."""
+    return range(EVALUATION, EVALUATION + count)
+
+
+def selection_seeds(count: int) -> range:
+    """Return ``count`` seeds to choose on, which no fit has seen and no figure is measured on."""
+    return range(SELECTION, SELECTION + count)
+
 
 def parse_numbers(text: str, what: str = "seeds") -> list[int]:
     """Read numbers and ranges (both ends included), in the order given.

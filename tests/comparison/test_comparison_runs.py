@@ -15,13 +15,14 @@ from snippets import ROOT, blocks, links
 
 from panda import PandaError
 from panda.cli import main
-from panda.comparison import analysis, compare, plan, run
+from panda.comparison import analysis, compare, run
 from panda.comparison.report import write
 from panda.comparison.results import analyzed_from
 from panda.comparison.store import ComparisonFolder
 from panda.comparison.tables import markdown, tables
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
+from panda.generators import entries
 from panda.generators.entries import Entry
 from panda.generators.scores import Score
 from panda.metrics.faces import are_faces
@@ -58,8 +59,8 @@ def toys(monkeypatch):
         return generator
 
     monkeypatch.setattr(analysis, "create_generator", create)
-    monkeypatch.setattr(plan, "find_card", lambda name: None)
-    monkeypatch.setattr(plan, "is_file", lambda name: False)
+    monkeypatch.setattr(entries, "find_card", lambda name: None)
+    monkeypatch.setattr(entries, "is_file", lambda name: False)
 
 
 def test_everything_is_compared_kept_and_shown(toys, tmp_path, capsys):

@@ -67,10 +67,10 @@ def test_localization_and_removal_are_measured(tiny, factors):
     assert found["background"]["concept"] == "bg"
     assert all(0 <= facts["iou"][0] <= 1 for facts in found.values())
     gone = segments.removal(tiny, factors, parser, classifier, "hair", n=10)
-    assert gone["gone"] == [0, 0]  # the stand-in sees the same face whatever happens
+    assert gone["gone"] == (0, 0)  # the stand-in sees the same face whatever happens
     assert gone["stays"][0] > 0 and gone["parts"]
     whole = segments.removal(tiny, factors, parser, classifier, "object", n=10)
-    assert whole["gone"] == [0, 0] and whole["parts"] is None and whole["class drop"][0] != 0
+    assert whole["gone"] == (0, 0) and whole["parts"] is None and whole["class drop"][0] != 0
     with pytest.raises(PandaError, match="no face class 'hairs'"):
         segments.removal(tiny, factors, parser, None, "hairs", 1)
     with pytest.raises(PandaError, match="has any hat"):

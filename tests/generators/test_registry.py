@@ -1,13 +1,12 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 import torch
 from conftest import GOLDENS
 
-from panda import PandaError, create_generator, hookimpl, list_generators
+from panda import PandaError, create_generator, list_generators
 from panda.cli import main
 from panda.errors import PandaWarning
 from panda.generators import hookspecs, registry
@@ -86,19 +85,6 @@ def test_a_path_and_torchs_own_names_will_do():
 def test_an_unusable_device_is_one_sentence(device):
     with pytest.raises(PandaError, match=f"device '{device}' cannot be used here"):
         create_generator("mobilestylegan-ffhq-1024", device=device)
-
-
-class CrashesInLoad:
-    @hookimpl
-    def panda_generators(self):
-        def crash(device, dtype):
-            raise KeyError("weights")
-
-        def imports(device, dtype):
-            raise ImportError("No module named 'gone'")
-
-        return {"toy-key": replace(card(), load=crash), "toy-import": replace(card(), load=imports),
-                "toy-none": card()}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from panda.checkpoints.checkpoint import Checkpoint
 from panda.generators.registry import cards, plugins
 from panda.weights import Url
 from panda_plugins.biggan import checkpoint as biggan
-from panda_plugins.common.loading import Weights as Spelled
+from panda_plugins.common.loading import NamedTensors as Spelled
 from panda_plugins.proggan import checkpoint as proggan
 from panda_plugins.proggan import layers as proggan_layers
 from panda_plugins.stylegan import checkpoint as stylegan

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Sequence
-from numbers import Integral
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from panda.errors import PandaError
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 LIMIT = 2**32
+
+Seeds = int | str | Iterable[int] | Any
+"""What `as_seeds` takes; arrays of NumPy and torch are among ``Any``."""
 
 EVALUATION, SELECTION = 1_000_000, 2_000_000
 """The first of the seeds that figures are measured on, and of those that settings are chosen on.
@@ -53,7 +56,56 @@ def parse_numbers(text: str, what: str = "seeds") -> list[int]:
     return numbers
 
 
-def seeded_normal(seeds: Sequence[int], *shape: int) -> np.ndarray:
+def as_seeds(seeds: Seeds) -> Sequence[int]:
+    """Return seeds as plain numbers, whatever form they come in.
+
+    Args:
+        seeds: A sequence or array of whole numbers (list, range, NumPy, torch), text such as
+            ``"0-19"`` or ``"3,5,10-20"``, or one whole number n for the n seeds 0 to n - 1.
+
+    Returns:
+        A tuple, or the range itself where one was given, so that long ones take no memory.
+
+    Raises:
+        PandaError: Where there is no seed, or one is not a whole number from 0 to 2^32 - 1.
+    """
+    if isinstance(seeds, str):
+        return tuple(parse_numbers(seeds))
+    if (count := _as_whole(seeds)) is not None:
+        seeds = range(count)
+    elif not isinstance(seeds, Iterable):
+        raise PandaError(
+            f"seeds {seeds!r:.60}: expected whole numbers, such as range(20), or '0-19'"
+        )
+    if isinstance(seeds, range):
+        for seed in (*seeds[:1], *seeds[-1:]):
+            _check_seed(seed)
+        plain: Sequence[int] = seeds
+    else:
+        plain = tuple(_check_seed(seed) for seed in seeds)
+    if not plain:
+        raise PandaError("no seeds were given; at least one is needed")
+    return plain
+
+
+def _as_whole(value: object) -> int | None:
+    """Return a Python, NumPy or torch whole number as an int; None for anything else."""
+    if isinstance(value, bool) or getattr(value, "ndim", 0) != 0:
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
+def _check_seed(seed: object) -> int:
+    whole = _as_whole(seed)
+    if whole is None or not 0 <= whole < LIMIT:
+        raise PandaError(f"seed {seed!r:.60} is not a whole number from 0 to 2**32 - 1")
+    return whole
+
+
+def seeded_normal(seeds: Seeds, *shape: int) -> np.ndarray:
     """Standard normal draws ``[N, *shape]`` float32, row i from ``RandomState(seeds[i])``.
 
     The convention of NVIDIA's and PandA's released code for a batch of one, so that seed numbers
@@ -65,16 +117,8 @@ def seeded_normal(seeds: Sequence[int], *shape: int) -> np.ndarray:
     return np.stack(rows).astype(np.float32)
 
 
-def random_states(seeds: Sequence[int]) -> list[np.random.RandomState]:
-    """One stream of random numbers per seed.
-
-    Raises `PandaError` where there is no seed, and for one that is not within 0 and 2**32 - 1.
-    """
+def random_states(seeds: Seeds) -> list[np.random.RandomState]:
+    """Return one stream of random numbers for each seed; raises `PandaError` as `as_seeds` does."""
     import numpy as np
 
-    for seed in seeds:
-        if not (isinstance(seed, Integral) and 0 <= seed < 2**32):
-            raise PandaError(f"seed {seed!r} is not a whole number from 0 to 2**32 - 1")
-    if not seeds:
-        raise PandaError("no seeds were given; at least one is needed")
-    return [np.random.RandomState(seed) for seed in seeds]
+    return [np.random.RandomState(seed) for seed in as_seeds(seeds)]

@@ -1,9 +1,11 @@
+import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from panda import PandaError
-from panda.generators.seeds import parse_numbers
+from panda.generators.seeds import as_seeds, parse_numbers
 
 
 @pytest.mark.parametrize(
@@ -30,3 +32,57 @@ def test_any_text_is_read_or_refused_in_one_sentence(text):
         assert "\n" not in str(error)
     else:
         assert len(set(numbers)) == len(numbers) > 0
+
+
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        3,
+        "0-2",
+        [0, 1, 2],
+        range(3),
+        np.arange(3),
+        torch.arange(3),
+        np.int64(3),
+        torch.tensor(3),
+        (np.uint8(0), torch.tensor(1), 2),
+        iter([0, 1, 2]),
+    ],
+)
+def test_seeds_come_in_any_natural_form(seeds):
+    given_ = as_seeds(seeds)
+    assert list(given_) == [0, 1, 2]
+    assert all(type(seed) is int for seed in given_)
+
+
+def test_long_ranges_take_no_memory():
+    assert as_seeds(range(10**9)) == range(10**9)
+
+
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        0,
+        -1,
+        [],
+        range(0),
+        [-1],
+        [2**32],
+        range(-1, 3),
+        range(2**32 + 1),
+        1.5,
+        [0.0],
+        None,
+        object(),
+        [True],
+        True,
+        "x",
+        np.array([0.5]),
+        torch.tensor([1.0]),
+        np.zeros((2, 2), int),
+        ["1"],
+    ],
+)
+def test_what_is_no_seed_is_one_sentence(seeds):
+    with pytest.raises(PandaError, match="seed"):
+        as_seeds(seeds)

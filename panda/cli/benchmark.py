@@ -8,10 +8,12 @@ import re
 import sys
 
 from panda.errors import PandaError
-from panda.evaluation import ablations, locality, results, segments
+from panda.evaluation import ablations, locality, results
+from panda.evaluation.localization import measure_localization
+from panda.evaluation.removal import measure_removal
+from panda.evaluation.settings import LocalitySettings
 from panda.factorization.factors import Factors
 from panda.generators.registry import create_generator
-from panda.generators.seeds import parse_numbers
 from panda.methods.catalog import METHODS
 from panda.metrics.efficientnet import Classifier
 from panda.metrics.parsing import FaceParser
@@ -22,7 +24,7 @@ def run_locality(options: argparse.Namespace) -> None:
     part = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", options.part)
     if part is None or not 1 <= int(part[1]) <= int(part[2]):
         raise PandaError(f"--part {options.part!r}, expected such as 1/2 and 2/2")
-    plan = locality.LocalitySettings(
+    settings = LocalitySettings(
         generator=options.generator,
         edits=options.edits,
         n=options.n,
@@ -36,16 +38,16 @@ def run_locality(options: argparse.Namespace) -> None:
         effects=options.effects,
     )
     generator = create_generator(options.generator, device=options.device)
-    bench = locality.prepare(
-        generator, plan, options.out, device=options.device, pictures=options.pictures
+    benchmark = locality.prepare(
+        generator, settings, options.out, device=options.device, pictures=options.pictures
     )
-    done = locality.run(bench, (int(part[1]), int(part[2])))
-    page = results.write(bench)
+    done = locality.run(benchmark, (int(part[1]), int(part[2])))
+    page = results.write(benchmark)
     if options.json:
         print((options.out / "results.json").read_text(), end="")
     else:
         print((options.out / "results.md").read_text(), end="")
-    lacking = "" if done else f"; {locality.missing(bench)} figures are still to come"
+    lacking = "" if done else f"; {locality.missing(benchmark)} figures are still to come"
     print(f"{page}{lacking}", file=sys.stderr)
 
 
@@ -54,7 +56,8 @@ def run_localization(options: argparse.Namespace) -> None:
     factors = _check_count(options)
     generator = create_generator(factors.generator, device=options.device)
     parser = FaceParser(options.device)
-    print(json.dumps(segments.localization(generator, factors, parser, options.n), indent=1))
+    figures = measure_localization(generator, factors, parser, options.n)
+    print(json.dumps(figures, indent=1))
 
 
 def run_removal(options: argparse.Namespace) -> None:
@@ -67,8 +70,8 @@ def run_removal(options: argparse.Namespace) -> None:
     except PandaError as error:
         print(f"without the classifier's figures: {error}", file=sys.stderr)
         classifier = None
-    found = segments.removal(generator, factors, parser, classifier, options.what, options.n)
-    print(json.dumps(found, indent=1))
+    figures = measure_removal(generator, factors, parser, classifier, options.what, options.n)
+    print(json.dumps(figures, indent=1))
 
 
 def run_ablations(options: argparse.Namespace) -> None:
@@ -80,11 +83,9 @@ def run_ablations(options: argparse.Namespace) -> None:
         generator,
         options.layer,
         layers=[name for name in options.layers.split(",") if name],
-        parts=parse_numbers(options.parts, "parts"),
-        appearances=parse_numbers(options.appearances, "appearances")
-        if options.appearances
-        else (),
-        samples=parse_numbers(options.samples, "samples"),
+        parts=options.parts,
+        appearances=options.appearances or None,
+        samples=options.samples,
         held_out=options.held_out,
         steps=options.steps,
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from panda.files.writing import staging
+from panda.report.table import Table
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,9 @@ class Page:
         tiles = (f"<div><b>{escape(v)}</b><span>{escape(k)}</span></div>" for k, v in facts.items())
         self._body.append(f'<div class="facts">{"".join(tiles)}</div>')
 
-    def table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """A plain table."""
-        lines = [head_or_row("th", head), *(head_or_row("td", row) for row in rows)]
-        self._body.append(f'<div class="card"><table>{"".join(lines)}</table></div>')
+    def table(self, table: Table) -> None:
+        """Add a table, without its title."""
+        self._body.append(f'<div class="card">{table.to_html()}</div>')
 
     def bars(self, values: Mapping[str, float]) -> None:
         """A horizontal bar for each value, all from zero."""
@@ -104,8 +104,3 @@ class Page:
         )
         with staging(path) as work:
             work.write_text(text)
-
-
-def head_or_row(tag: str, cells: Sequence[str]) -> str:
-    """One line of a table."""
-    return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"

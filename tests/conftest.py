@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import panda  # noqa: F401, it prepares the environment that torch reads when it is loaded
+
+# isort: split
+
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 

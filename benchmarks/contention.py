@@ -53,7 +53,7 @@ def work(name: str) -> None:
 
     import torch
 
-    from panda.edit import Edit
+    from panda.editing.edits import Edit
     from panda.factorize import fit
     from panda.inversion.coordinates import measure as coordinates
     from panda.inversion.objective import Objective

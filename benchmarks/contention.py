@@ -54,7 +54,7 @@ def work(name: str) -> None:
     import torch
 
     from panda.editing.edits import Edit
-    from panda.factorize import fit
+    from panda.factorization.fit import fit
     from panda.inversion.coordinates import measure as coordinates
     from panda.inversion.objective import Objective
     from panda.metrics.lpips import LPIPS

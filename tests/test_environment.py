@@ -59,7 +59,10 @@ def test_threads_wait_briefly_whichever_way_torch_is_loaded(code: str) -> None:
     ],
 )
 def test_what_the_user_chose_stays(chosen: dict[str, str]) -> None:
-    assert found_by_torch("import panda.generators.registry, panda.factorization.features", chosen) == chosen
+    assert (
+        found_by_torch("import panda.generators.registry, panda.factorization.features", chosen)
+        == chosen
+    )
 
 
 def test_how_many_threads_there_are_is_left_to_the_user() -> None:

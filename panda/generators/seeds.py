@@ -148,7 +148,7 @@ def as_count(value: object, what: str) -> int:
     Raises:
         PandaError: Where it is not a whole number, or less than one.
     """
-    whole = _as_whole(value)
+    whole = as_whole(value)
     if whole is None:
         raise PandaError(f"{value!r:.60} {what}, expected a whole number")
     if whole < 1:
@@ -164,7 +164,7 @@ def as_counts(values: Seeds, what: str) -> tuple[int, ...]:
     """
     if isinstance(values, str):
         values = parse_numbers(values, what)
-    elif _as_whole(values) is not None or not isinstance(values, Iterable):
+    elif as_whole(values) is not None or not isinstance(values, Iterable):
         values = (values,)
     if not (counts := tuple(as_count(value, what) for value in values)):
         raise PandaError(f"no {what} were given; at least one is needed")

@@ -22,7 +22,7 @@ from panda.checkpoints.tensors import save_tensors
 from panda.editing import edits as editing
 from panda.editing.edit_files import PATTERN
 from panda.editing.localize import localize as find_concept
-from panda.editing.named import factors_of
+from panda.editing.named import factors_of, find_named
 from panda.editing.remove import remove as remove_parts
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
@@ -159,7 +159,7 @@ def _factors_of(options: argparse.Namespace) -> Factors:
             f"{options.edit[0]} does not say of which factors; give their folder, as in 'panda edit"
             f" FACTORS --edit {options.edit[0]}'"
         )
-    name, named = editing.find_named(options.edit[0])
+    name, named = find_named(options.edit[0])
     return factors_of(name, named, device=options.device)
 
 

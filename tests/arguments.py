@@ -147,7 +147,14 @@ def playground(folder: Path):
     def no_network(*given):
         raise PandaError("there is no network")
 
-    places = ["cli.using", "cli.fitting", "cli.catalog", "cli.inverting", "demo", "testing.trial"]
+    places = [
+        "cli.using",
+        "cli.fitting",
+        "cli.catalog",
+        "cli.inverting",
+        "demo.run",
+        "testing.trial",
+    ]
     places += ["comparison.analysis", "cli.naming", "cli.benchmark"]
     with contextlib.ExitStack() as stack:
         for place in places:

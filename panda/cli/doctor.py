@@ -70,8 +70,11 @@ def _devices() -> dict[str, str]:
         import torch
     except Exception as error:  # a broken installation is what one wants to be told of
         return {"torch": f"cannot be imported: {type(error).__name__}: {error}"}
-    cores = os.cpu_count()
-    found = {"cpu": f"{cores} cores, {torch.get_num_threads()} threads used ({platform.machine()})"}
+    cores, threads = os.cpu_count(), torch.get_num_threads()
+    found = {
+        "torch": torch.__version__,  # which says for what it was built, as its package need not
+        "cpu": f"{cores} cores, {threads} threads used ({platform.machine()})",
+    }
     for index in range(torch.cuda.device_count()):
         facts = torch.cuda.get_device_properties(index)
         found[f"cuda:{index}"] = f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB"

@@ -31,7 +31,8 @@ class NamedEdit:
 
     ``appearances`` and ``parts`` are R_C and R_S of those factors. ``edits`` are such as
     ``"7:6:30"``: part 7, appearance 6, strength 30. ``seeds`` are those of the fit, such as
-    ``"0-999"``, where nothing else is needed to make the same factors again (`factorization.kept`).
+    ``"0-999"``, where nothing else is needed to make the same factors again
+    (`factorization.cached`).
     """
 
     generator: str

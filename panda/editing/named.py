@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from panda.editing.edit_files import NamedEdit
 from panda.errors import PandaError
+from panda.factorization.cached import fit_cached
 from panda.factorization.factors import Factors
-from panda.factorization.kept import fit_kept
 from panda.generators.registry import create_generator
 
 
@@ -22,4 +22,4 @@ def factors_of(name: str, edit: NamedEdit, *, device: str = "cpu") -> Factors:
         )
     generator = create_generator(edit.generator, device=device)
     ranks = {"parts": edit.parts, "appearances": edit.appearances}
-    return fit_kept(generator, edit.layer, **ranks, seeds=edit.seeds)
+    return fit_cached(generator, edit.layer, **ranks, seeds=edit.seeds)

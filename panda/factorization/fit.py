@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import islice
 from typing import Any, SupportsFloat, SupportsIndex
@@ -18,7 +18,7 @@ from panda.factorization import processes
 from panda.factorization.describe import describe
 from panda.factorization.factors import Factors
 from panda.factorization.features import Features
-from panda.factorization.inputs import as_number, as_path, as_whole
+from panda.factorization.inputs import as_number, as_path, as_whole, compact_seeds, find_layer
 from panda.factorization.journal import Journal
 from panda.factorization.solvers import paper
 from panda.factorization.solvers.joint import Solution, joint
@@ -71,7 +71,7 @@ def fit(
         PandaError: For arguments out of range, features that are not finite, factors that diverge
             or have an all-zero part, and the solver ``"paper"`` on several processes.
     """
-    place = _find_layer(generator, layer)
+    place = find_layer(generator, layer)
     rank_s = _check_rank(
         "parts", parts, place.positions, f"{place.height} x {place.width} positions"
     )
@@ -103,7 +103,7 @@ def fit(
         solution = _fit_released_rule(features, statistics, (rank_c, rank_s), rate, count)
         options = {"learning_rate": rate, "steps": count}
     config = {
-        "seeds": _compact(features.seeds),
+        "seeds": compact_seeds(features.seeds),
         "truncation": features.truncation,
         "label": features.label,
         "solver": {"name": solver, **options},
@@ -141,7 +141,7 @@ def import_released(
     Raises:
         PandaError: Where the files do not fit the layer, or are damaged.
     """
-    place = _find_layer(generator, layer)
+    place = find_layer(generator, layer)
     files = [as_path(file, "the released file") for file in (appearances, parts)]
     A, P = map(read_npy, files)
     if len(A) != place.channels or len(P) != place.positions:
@@ -154,7 +154,7 @@ def import_released(
     features = _features(generator, place, seeds)
     statistics = gather(features, len(features.seeds), P.shape[1])
     config = {
-        "seeds": _compact(features.seeds),
+        "seeds": compact_seeds(features.seeds),
         "truncation": 1.0,
         "label": None,
         "solver": {"name": "imported", "files": [file.name for file in files]},
@@ -230,18 +230,6 @@ def _endless_samples(features: Features) -> Iterator[Tensor]:
             yield from torch.split(batch, 1)
 
 
-def _find_layer(generator: Generator, layer: str) -> Layer:
-    """Return a generator's layer; raise `PandaError` where either is something else."""
-    if not isinstance(generator, Generator):
-        raise PandaError(
-            f"generator is {generator!r:.60}, expected what panda.create_generator(NAME) returns,"
-            " or a TorchModule around a module of your own"
-        )
-    if not isinstance(layer, str):
-        raise PandaError(f"layer is {layer!r:.60}, expected a name{nearest('', generator.layers)}")
-    return generator.layer(layer)
-
-
 def _check_rank(name: str, rank: object, limit: int, available: str) -> int:
     """Return a rank as an int; raise `PandaError` where it is not one from 1 to the limit."""
     whole = as_whole(rank)
@@ -256,7 +244,7 @@ def _facts(features: Features) -> dict[str, Any]:
     return {
         "generator": features.generator.name,
         "layer": asdict(features.layer),
-        "seeds": _compact(features.seeds),
+        "seeds": compact_seeds(features.seeds),
         "truncation": features.truncation,
         "label": features.label,
         "batch": features.size,
@@ -267,9 +255,3 @@ def _facts(features: Features) -> dict[str, Any]:
 def _versions() -> dict[str, str]:
     """Return the versions that results may depend on."""
     return {"panda": panda.__version__, "torch": torch.__version__}
-
-
-def _compact(seeds: Sequence[int]) -> str | list[int]:
-    """Return consecutive seeds as text such as ``"0-999"``, others as a list."""
-    run = range(seeds[0], seeds[0] + len(seeds))
-    return f"{run[0]}-{run[-1]}" if list(seeds) == list(run) else list(seeds)

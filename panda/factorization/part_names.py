@@ -14,7 +14,7 @@ Parts = int | str | Iterable[int | str] | Any
 
 
 def part_names(config: Mapping[str, Any], count: int) -> tuple[str, ...]:
-    """Return the names of ``count`` parts, or none where `panda name` has not named them."""
+    """Return the names of ``count`` parts; none until `panda name` has named them."""
     try:
         names = [part["name"] for part in config["names"]["parts"]]
     except (KeyError, TypeError):
@@ -32,7 +32,7 @@ def find_parts(parts: Parts, count: int, names: Sequence[str]) -> tuple[int, ...
         names: The name of each part, or none.
 
     Raises:
-        PandaError: Where there is no such part, or none is asked for.
+        PandaError: Where there is no such part.
     """
     found: dict[int, None] = {}
     if isinstance(parts, str):
@@ -47,8 +47,6 @@ def find_parts(parts: Parts, count: int, names: Sequence[str]) -> tuple[int, ...
         raise PandaError(
             f"parts {parts!r:.60}: expected whole numbers from 0 to {count - 1}, or names of parts"
         )
-    if not found:
-        raise PandaError("no parts were given; at least one is needed")
     return tuple(found)
 
 

@@ -16,7 +16,7 @@ from panda.generators.seeds import parse_numbers
 
 def fit(options: argparse.Namespace) -> None:
     """Fit factors and save them; under torchrun, one of the processes that do so together."""
-    with processes.together(options.device) as device:
+    with processes.process_group(options.device) as device:
         _fit(options, device)
 
 

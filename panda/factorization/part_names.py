@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from panda.errors import PandaError, nearest
-from panda.factorization.whole import as_whole
+from panda.factorization.inputs import as_whole
 
 Parts = int | str | Iterable[int | str] | Any
 """What `find_parts` takes; arrays of NumPy and torch are among ``Any``."""
 
 
 def part_names(config: Mapping[str, Any], count: int) -> tuple[str, ...]:
-    """Return the names of ``count`` parts, or none where `panda name` has not named them."""
+    """Return the names of ``count`` parts; none until `panda name` has named them."""
     try:
         names = [part["name"] for part in config["names"]["parts"]]
     except (KeyError, TypeError):
@@ -32,7 +32,7 @@ def find_parts(parts: Parts, count: int, names: Sequence[str]) -> tuple[int, ...
         names: The name of each part, or none.
 
     Raises:
-        PandaError: Where there is no such part, or none is asked for.
+        PandaError: Where there is no such part.
     """
     found: dict[int, None] = {}
     if isinstance(parts, str):
@@ -47,8 +47,6 @@ def find_parts(parts: Parts, count: int, names: Sequence[str]) -> tuple[int, ...
         raise PandaError(
             f"parts {parts!r:.60}: expected whole numbers from 0 to {count - 1}, or names of parts"
         )
-    if not found:
-        raise PandaError("no parts were given; at least one is needed")
     return tuple(found)
 
 
@@ -74,8 +72,8 @@ def _by_text(text: str, count: int, names: Sequence[str]) -> Sequence[int]:
         return range(_checked(first, count), _checked(last, count) + 1)
     if not names:
         raise PandaError(
-            f"parts {text!r:.60}: these parts have no names yet; give numbers from 0 to {count - 1},"
-            " or run 'panda name FACTORS' first"
+            f"parts {text!r:.60}: these parts have no names yet; give numbers from 0 to"
+            f" {count - 1}, or run 'panda name FACTORS' first"
         )
     wanted = text.casefold()
     listed = [[name.strip() for name in whole.casefold().split(",")] for whole in names]

@@ -22,7 +22,8 @@ from safetensors.torch import save, save_file
 
 from panda.checkpoints.read import read_checkpoint
 from panda.editing.edit_files import read_edits
-from panda.factorization.factors import FORMAT, Factors
+from panda.factorization.factor_files import FORMAT
+from panda.factorization.factors import Factors
 from panda.files.npy import read_npy
 from panda.weights.tarball import read_members
 

@@ -7,7 +7,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from panda import PandaError
 from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.factorization import basis, samples, statistics
-from panda.factorization.factors import TENSORS
+from panda.factorization.factor_files import TENSORS
 from panda.factorization.features import Features
 from panda.factorization.fit import _facts, fit, reconstruction_loss
 from panda.factorization.journal import Journal, forget
@@ -133,9 +133,9 @@ def journaled(tmp_path, tiny, monkeypatch):
     return calls
 
 
-def test_the_same_call_goes_on(journaled, tiny, capsys):
+def test_the_same_call_resumes(journaled, tiny, capsys):
     found = journaled.gather()
-    assert ".f.fit has 160 samples of this process; going on" in capsys.readouterr().err
+    assert ".f.fit has 160 samples of this process; resuming" in capsys.readouterr().err
     assert torch.equal(scatter(found), scatter(gather(features(tiny), 200, 4)))
     forget(journaled.folder)
     assert not journaled.folder.exists()

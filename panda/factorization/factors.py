@@ -15,6 +15,7 @@ from torch import Tensor
 
 from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.errors import PandaError
+from panda.factorization.part_names import Parts, find_parts, part_names
 from panda.files.writing import check_target, no_pipe, staging
 from panda.generators.contract import Generator, Layer
 
@@ -86,6 +87,31 @@ class Factors:
             return ""
         seeds = self.config.get("seeds", "")
         return ",".join(map(str, seeds)) if isinstance(seeds, list) else str(seeds)
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """The name of each part, such as ``"hair"``, once `panda name` has found them; else none.
+
+        They need not differ: several parts may be hair.
+        """
+        return part_names(self.config, self.parts.shape[1])
+
+    def find_parts(self, parts: Parts) -> tuple[int, ...]:
+        """Return the numbers of parts, given by number or by name.
+
+        Args:
+            parts: A number (``3``), text with numbers, ranges and names (``"3"``, ``"0+1"``,
+                ``"0,1"``, ``"0-3"``, ``"hair"``, ``"hair+eyes"``), or a sequence or array of them.
+                A name stands for all parts that have it, or else for all that have it among others
+                (``"nose"`` for ``"mouth, nose"``); upper and lower case are the same.
+
+        Returns:
+            Each part once, in the order in which it was asked for.
+
+        Raises:
+            PandaError: Where there is no such part, or none is asked for.
+        """
+        return find_parts(parts, self.parts.shape[1], self.part_names)
 
     def transform(self, features: Tensor) -> Tensor:
         """Coordinates A^T Z P, ``[N, R_C, R_S]``, of features ``[N, C, H, W]``."""

@@ -1,4 +1,4 @@
-"""The mini zoo side by side, for the README: ``python -m training.showcase``.
+"""The small generators side by side, for the README: ``python -m training.showcase``.
 
 A row for each generator, and in it for two seeds: the sample, its parts in color, the object
 replaced by background, and where the background is.

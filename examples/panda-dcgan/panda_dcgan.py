@@ -2,9 +2,8 @@
 
 from itertools import pairwise
 
-from panda import Card, hookimpl
+from panda import Architecture, Card, hookimpl
 from panda.checkpoints.checkpoint import Checkpoint
-from panda.generators.architecture import Architecture
 
 
 def network(latent, c):

@@ -88,9 +88,10 @@ def _devices() -> dict[str, str]:
         import torch
     except Exception as error:  # a broken installation belongs on the page
         return {"torch": f"cannot be imported: {type(error).__name__}: {error}"}
-    cores = os.cpu_count()
+    cores, threads = os.cpu_count(), torch.get_num_threads()
     devices = {
-        "cpu": f"{cores} cores, {torch.get_num_threads()} threads used ({platform.machine()})"
+        "torch": torch.__version__,  # which says for what it was built, as its package need not
+        "cpu": f"{cores} cores, {threads} threads used ({platform.machine()})",
     }
     for index in range(torch.cuda.device_count()):
         facts = torch.cuda.get_device_properties(index)

@@ -40,10 +40,9 @@ def staging(target: Path) -> Iterator[Path]:
     """
     if "\0" in str(target):
         raise PandaError(f"{str(target)!r} holds a null character, which no file name can")
-    try:
-        target = target.resolve() if target.is_symlink() else target
-    except (OSError, RuntimeError) as error:  # which one it is depends on Python's version
-        raise PandaError(f"{target} is a link that leads in a circle; name another file") from error
+    target = Path(os.path.realpath(target)) if target.is_symlink() else target
+    if target.is_symlink():
+        raise PandaError(f"{target} is a link that leads in a circle; name another file")
     if target.exists() and not (target.is_file() or target.is_dir()):
         raise PandaError(f"{target} is no file that could be replaced; name another one")
     folder: Path | None = None

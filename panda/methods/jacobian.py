@@ -41,7 +41,7 @@ def _derivatives(
 ) -> Tensor:
     try:
         with warnings.catch_warnings():  # torch's own use of what it has deprecated
-            warnings.filterwarnings("ignore", ".*torch.jit.script.*", DeprecationWarning)
+            warnings.filterwarnings("ignore", ".*torch.jit.script.*")
             tangents: Tensor = torch.func.jvp(function, (points,), (directions,))[1]
         return tangents
     except (NotImplementedError, RuntimeError) as error:

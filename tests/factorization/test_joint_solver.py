@@ -246,6 +246,17 @@ def test_the_core_loses_no_channel(tiny, monkeypatch):
     assert all(later <= earlier + 1e-6 for earlier, later in itertools.pairwise(trace))
 
 
+def test_axes_that_no_sample_has_are_left_alone():
+    """Rounding gives them eigenvalues below zero, along which the quartic falls forever."""
+    for seed in range(6):
+        torch.manual_seed(seed)
+        axis = torch.nn.functional.normalize(torch.randn(6, 1).double(), dim=0)
+        noise = 1e-12 * torch.randn(2, 6, 6).double()
+        n1, n2 = axis @ axis.T + noise + noise.mT
+        A = joint_module._solve_appearances(n1, n2 - 4e-12 * torch.eye(6), 1, None)
+        assert torch.allclose(A.abs(), axis.abs(), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("asked", "given"),
     [

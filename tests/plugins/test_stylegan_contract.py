@@ -52,7 +52,7 @@ def test_zero_truncation_gives_the_mean_to_the_layers_before_the_cutoff(generato
     assert torch.equal(cut[:, 3:], free[:, 3:])
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")
 @pytest.mark.parametrize("channels", [1, 1000])
 def test_images_can_be_differentiated_in_w(generator, channels, monkeypatch):
     monkeypatch.setattr(winograd, "CHANNELS", channels)

@@ -34,6 +34,9 @@ What a descent leaves, the next round goes on with: at 16 x 16 of a face generat
 end in as many rounds, and no higher, than 150.
 """
 
+FLOOR = 1e-10
+"""Smaller eigenvalues of a moment, as fractions of the largest, are rounding's."""
+
 AXES_SAMPLES = 128
 """Channel axes of the core are those of so many first samples: with 1000, the loss is the same
 within 1e-5, relative."""
@@ -184,10 +187,21 @@ def _solve_appearances(n1: Tensor, n2: Tensor, rank: int, start: Tensor | None) 
         leading = torch.linalg.eigh(n1)[1][:, -rank:] if start is None else start
         span = torch.linalg.qr(leading)[0]
         A = span @ _closed_form(span.T @ n1 @ span, span.T @ n2 @ span)[0]
-    quartic = Quartic(n1, n2)
+    quartic = Quartic(n1, _positive(n2))
     if start is not None and bool(quartic(start) < quartic(A)):
         A = start
     return descend_appearances(quartic, A, *STEPS)
+
+
+def _positive(moment: Tensor) -> Tensor:
+    """The moment with no eigenvalue below `FLOOR`; where none is, the same to the last bit.
+
+    Of axes that no sample has, rounding may make negative ones, and there the quartic has no lowest
+    point: appearances would grow without end.
+    """
+    values, axes = torch.linalg.eigh(moment)
+    raised: Tensor = moment + axes * (FLOOR * values[-1] - values).clamp_min(0) @ axes.T
+    return raised
 
 
 def _closed_form(n1: Tensor, n2: Tensor) -> tuple[Tensor, bool]:
@@ -197,7 +211,7 @@ def _closed_form(n1: Tensor, n2: Tensor) -> tuple[Tensor, bool]:
     """
     values, axes = torch.linalg.eigh(n2)
     sums = values[:, None] + values
-    G = torch.where(sums > 1e-10 * values[-1], 2 * (axes.T @ n1 @ axes) / sums, 0.0)
+    G = torch.where(sums > FLOOR * values[-1], 2 * (axes.T @ n1 @ axes) / sums, 0.0)
     G = (G + G.T) / 2
     root, failed = torch.linalg.cholesky_ex(G)
     if not failed:

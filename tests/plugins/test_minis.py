@@ -1,4 +1,4 @@
-"""The mini zoo: trained generators that come with the package and need no network connection."""
+"""The small generators, which come with the package and need no network connection."""
 
 import json
 import shutil

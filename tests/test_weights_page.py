@@ -1,4 +1,4 @@
-"""What docs/zoo.md shows is true."""
+"""What docs/weights.md shows is true."""
 
 import json
 import shlex
@@ -10,7 +10,7 @@ from panda.cli.parser import build_parser
 from panda.editing.edit_files import named_edits, read_edits
 from panda.generators.registry import cards
 
-PAGE = "docs/zoo.md"
+PAGE = "docs/weights.md"
 
 
 def test_every_command_is_one_and_names_a_card(capsys, tmp_path, monkeypatch):
@@ -29,12 +29,12 @@ def test_every_command_is_one_and_names_a_card(capsys, tmp_path, monkeypatch):
     assert "stylegan3-t-ffhqu-256" in capsys.readouterr().out
 
 
-def test_the_zoo_is_one(tmp_path, monkeypatch, capsys):
+def test_the_edit_file_is_one(tmp_path, monkeypatch, capsys):
     (shown,) = blocks(PAGE, "json")
-    (tmp_path / "zoo.json").write_text(shown)
-    assert read_edits(tmp_path / "zoo.json")["smile"] == named_edits()["smile"]
+    (tmp_path / "edits.json").write_text(shown)
+    assert read_edits(tmp_path / "edits.json")["smile"] == named_edits()["smile"]
     monkeypatch.chdir(tmp_path)
     (snippet,) = blocks(PAGE, "python")
-    exec(compile(snippet, "zoo.md", "exec"), {})
+    exec(compile(snippet, "weights.md", "exec"), {})
     assert capsys.readouterr().out == "('4:46:-30',)\n"
-    assert json.loads((tmp_path / "zoo.json").read_text())["edits"].keys() == {"smile"}
+    assert json.loads((tmp_path / "edits.json").read_text())["edits"].keys() == {"smile"}

@@ -82,8 +82,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _factors_of(options: argparse.Namespace) -> Factors:
     """Return the factors that the first edit is for, from the cache or fitted now."""
-    from panda.editing.edits import find_named
-    from panda.editing.named import factors_of
+    from panda.editing.named import factors_of, find_named
 
     text = options.edit[0]
     if PATTERN.fullmatch(text.strip()):

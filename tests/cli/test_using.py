@@ -32,7 +32,7 @@ def test_edits_are_read_from_text(text, edit):
     assert Edit.parse(text) == edit
 
 
-@pytest.mark.parametrize("text", ["", "3", "3:12", "a:1:2", "3:12:2.5px", "3:q1:2", "1,2:3:4"])
+@pytest.mark.parametrize("text", ["", "3", "3:12", ":1:2", "3:12:2.5px", "3:q1:2", "1\n2:3:4"])
 def test_other_text_is_refused_with_an_example(text):
     with pytest.raises(PandaError, match="is no edit; expected PARTS:APPEARANCE:STRENGTH"):
         Edit.parse(text)

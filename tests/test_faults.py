@@ -233,8 +233,7 @@ def test_of_two_processes_that_fit_the_same_at_once_one_fits(tmp_path, tiny):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from panda.zoo.cache import staging
-from panda.zoo.download import Download
+from panda.files.writing import staging
 with staging(Path(sys.argv[1])) as work:
     work.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from panda.factorization.fit import fit
 from panda.generators.registry import cards
 from panda.generators.seeds import seeded_normal
 from panda.weights import download
+
+os.environ.setdefault("TQDM_DISABLE", "1")  # on a busy machine, tests would write lines of progress
 
 CPU = torch.device("cpu")
 GOLDENS = Path(__file__).parent / "goldens"

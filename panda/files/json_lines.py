@@ -1,4 +1,4 @@
-"""Files of JSON, a row on each line, that grow while they are used."""
+"""Files with a row of JSON on each line, which grow while they are used."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from panda.errors import DiskError
 
 
 def append(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Add rows of JSON to a file, each on a line of its own.
+    """Append rows of JSON to a file, each on its own line.
 
-    They are so even where a killed process or a full disk has left half of one, which those who
-    read them pass over. Raises `PandaError` where the file cannot be written.
+    A row that a killed process or a full disk cut short stays on its own line too; readers skip it.
+
+    Raises:
+        PandaError: The file cannot be written.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

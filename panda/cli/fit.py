@@ -106,7 +106,7 @@ def run_fit(options: argparse.Namespace) -> None:
     """Fit factors and save them; under torchrun, together with the other processes."""
     from panda.factorization import processes
 
-    with processes.together(options.device) as device:
+    with processes.process_group(options.device) as device:
         _fit(options, device)
 
 

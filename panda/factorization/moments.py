@@ -47,7 +47,7 @@ class PartMoments:
                 strip[:-1] += columns[..., c : c + STRIP].mT @ columns[..., c:]
                 strip[-1] += rows[:, c : c + STRIP].T @ turned[:, c:]
         sums = like.new_empty(len(gram) + 1, size, size)
-        for c, strip in zip(starts, processes.add(strips), strict=True):
+        for c, strip in zip(starts, processes.all_reduce(strips), strict=True):
             sums[:, c : c + STRIP, c:] = strip
             sums[:, c:, c : c + STRIP] = strip.mT
         return cls(statistics.count, mean.T.double(), sums[:-1], sums[-1], gram.double())

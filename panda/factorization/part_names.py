@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from panda.errors import PandaError, nearest
-from panda.factorization.whole import as_whole
+from panda.factorization.inputs import as_whole
 
 Parts = int | str | Iterable[int | str] | Any
 """What `find_parts` takes; arrays of NumPy and torch are among ``Any``."""
@@ -74,8 +74,8 @@ def _by_text(text: str, count: int, names: Sequence[str]) -> Sequence[int]:
         return range(_checked(first, count), _checked(last, count) + 1)
     if not names:
         raise PandaError(
-            f"parts {text!r:.60}: these parts have no names yet; give numbers from 0 to {count - 1},"
-            " or run 'panda name FACTORS' first"
+            f"parts {text!r:.60}: these parts have no names yet; give numbers from 0 to"
+            f" {count - 1}, or run 'panda name FACTORS' first"
         )
     wanted = text.casefold()
     listed = [[name.strip() for name in whole.casefold().split(",")] for whole in names]

@@ -96,12 +96,12 @@ class Statistics:
         held = torch.zeros(min(count, self.count), *self.samples.row).to(self.basis)
         for start, block in self._numbered(len(held)):
             held[start : start + len(block)] = block
-        return processes.add([held])[0]
+        return processes.all_reduce([held])[0]
 
     def _numbered(self, count: int) -> Iterator[tuple[int, Tensor]]:
         """This process's blocks of the first ``count`` samples, with the number of the first."""
         sizes = self.samples.lengths if processes.rank() == 0 else [0]
-        size = int(processes.add([torch.tensor(sizes[:1])])[0])
+        size = int(processes.all_reduce([torch.tensor(sizes[:1])])[0])
         for number, block in enumerate(self.samples):
             start = (number * processes.count() + processes.rank()) * size
             if start >= count:
@@ -202,7 +202,7 @@ def gather(batches: Batches, count: int, parts: int, journal: Journal | None = N
             if journal and journal.due:
                 write()
     write()
-    seen, totals = processes.add([seen, totals])
+    seen, totals = processes.all_reduce([seen, totals])
     energy, kept, _ = totals.tolist()
     if energy == 0:
         raise PandaError("every feature is zero, so there is nothing to factorize")

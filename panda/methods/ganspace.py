@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from panda.factorization.linear_algebra import fix_signs
 from panda.generators.contract import Generator
 from panda.generators.latent_spaces import WSpace, ZSpace, z_space
 from panda.methods.changes import Change, WChange, ZChange
 from panda.methods.method import Method
-from panda.methods.pca import principal_axes, signed
+from panda.methods.pca import principal_axes
 from panda.metrics.regions import Regions
 
 RANGES = ((0, None), (3, 7), (4, 8), (4, 5), (5, 6), (6, 7), (7, 8))
@@ -64,4 +65,4 @@ class GANSpace(Method):
         coordinates = left[:, :count] * len(x) ** 0.5  # each of variance one
         rank = int((scales > scales[0] * 1e-10).sum())
         found = torch.linalg.lstsq(coordinates[:, :rank], z - z.mean(0)).solution
-        return signed(found).float()
+        return fix_signs(found).float()

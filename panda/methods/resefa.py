@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from panda.factorization.linear_algebra import fix_signs
 from panda.generators.contract import Generator
 from panda.generators.latent_spaces import w_space
 from panda.methods.changes import Change, WChange
 from panda.methods.gradients import Sensitivity, sensitivities
 from panda.methods.method import Method
-from panda.methods.pca import signed
 from panda.metrics.regions import Regions
 
 RIDGE = 1e-3
@@ -61,4 +61,4 @@ def rayleigh(inside: Tensor, outside: Tensor) -> Tensor:
     ridge = RIDGE * outside.trace() * torch.eye(len(outside), dtype=outside.dtype)
     _, vectors = eigh(inside.numpy(), (outside + ridge).numpy())
     rows = torch.from_numpy(vectors).flip(1).T
-    return signed(rows / rows.norm(dim=1, keepdim=True)).float()
+    return fix_signs(rows / rows.norm(dim=1, keepdim=True)).float()

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from panda.factorization.linear_algebra import eigenvectors, fix_signs
 from panda.generators.contract import Generator
 from panda.generators.latent_spaces import WSpace, z_space
 from panda.methods.changes import Change, WChange, ZChange
 from panda.methods.method import Method
-from panda.methods.pca import signed
 from panda.metrics.regions import Regions
 
 GROUPS = ((0, None), (0, 2), (2, 6), (6, None))
@@ -47,4 +47,4 @@ def eigen(weights: Sequence[Tensor]) -> Tensor:
     """Directions (rows, strongest first) from maps ``[C, D]``, each of their rows scaled to one."""
     rows = torch.cat([weight.double().cpu() for weight in weights])
     rows = rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-12)
-    return signed(torch.linalg.eigh(rows.T @ rows)[1].flip(1).T).float()
+    return fix_signs(eigenvectors(rows.T @ rows)[1].T).float()

@@ -6,10 +6,11 @@ import torch
 from panda import PandaError
 from panda.factorization.features import Features
 from panda.factorization.fit import fit, reconstruction_loss
+from panda.factorization.linear_algebra import varimax
 from panda.factorization.solvers import core as core_module
 from panda.factorization.solvers import joint as joint_module
 from panda.factorization.solvers.core import Core, core_channels
-from panda.factorization.solvers.joint import joint, varimax
+from panda.factorization.solvers.joint import joint
 from panda.factorization.solvers.quartic import Quartic, descend_appearances, descend_parts
 from panda.factorization.statistics import gather
 

@@ -74,7 +74,9 @@ def test_names_are_those_that_were_found(named, unnamed):
     assert unnamed.part_names == ()
 
 
-@pytest.mark.parametrize("names", [3, {}, {"parts": 3}, {"parts": [{"name": 3}] * 5}, {"parts": []}])
+@pytest.mark.parametrize(
+    "names", [3, {}, {"parts": 3}, {"parts": [{"name": 3}] * 5}, {"parts": []}]
+)
 def test_damaged_names_are_none(unnamed, names):
     assert replace(unnamed, config={"names": names}).part_names == ()
 

@@ -20,7 +20,8 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "
 
 def run(out, launcher=(), **environment):
     """Fit 160 samples, which are five blocks; returns the exit status and what was said."""
-    variables = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    tests = str(Path(__file__).parent.parent)  # where conftest lies
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": tests, **environment}
     arguments = ["fit", "tiny", "c", "--parts", "4", "--seeds", "0-159", "--out", str(out)]
     command = [*launcher, sys.executable, SCRIPT, *arguments]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=600)
@@ -85,7 +86,7 @@ def test_a_lost_process_ends_the_run_which_then_goes_on(whole, tmp_path):
     status, said = run(tmp_path / "2", TORCHRUN, DIE_AT="140")
     assert status != 0
     assert "lost another one" in said or "told to end" in said
-    assert "run the same command again to go on" in said
+    assert "run the same command again to resume" in said
     status, said = run(tmp_path / "{}", PROCESSES="2")
     assert status == 0, said
     assert "going on" in said

@@ -4,6 +4,7 @@ import panda  # noqa: F401, it prepares the environment that torch reads when it
 
 # isort: split
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from panda.factorization.fit import fit
 from panda.generators.registry import cards
 from panda.generators.seeds import seeded_normal
 from panda.weights import download
+
+os.environ.setdefault("TQDM_DISABLE", "1")  # on a busy machine, tests would write lines of progress
 
 CPU = torch.device("cpu")
 GOLDENS = Path(__file__).parent / "goldens"

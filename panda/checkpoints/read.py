@@ -18,6 +18,7 @@ from panda.checkpoints.tensorflowjs import read_model_json
 from panda.checkpoints.tensors import read_safetensors
 from panda.checkpoints.torch_files import LEGACY_MAGIC, read_torch
 from panda.errors import MachineError, PandaError
+from panda.files.nearest import nearest_file
 
 _EXPECTED = (
     "expected an NVIDIA pickle, a torch file, safetensors, a TensorFlow.js model.json, an OpenVINO"
@@ -46,7 +47,8 @@ def _one_sentence(path: Path) -> Iterator[None]:
     except PandaError as error:
         raise type(error)(f"{path}: {error}") from error
     except OSError as error:
-        raise PandaError(f"{path} cannot be read: {error.strerror or error}") from error
+        reason = f"{error.strerror or error}{nearest_file(path)}"
+        raise PandaError(f"{path} cannot be read: {reason}") from error
     except RecursionError as error:
         raise PandaError(f"{path}: nested deeper than any checkpoint; {_EXPECTED}") from error
     except MemoryError as error:

@@ -136,7 +136,7 @@ def test_panda_check_tells_every_check_and_exits_1_for_a_failed_one(registered, 
     registered(DeadLayer)
     assert main(["check", "tiny-16", "--json"]) == 1
     said = capsys.readouterr()
-    results = {result["check"]: result for result in json.loads(said.out)}
+    results = {result["check"]: result for result in json.loads(said.out)["checks"]}
     assert results["sensitivity"]["status"] == "failed"
     assert "17 ok, 1 failed" in said.err
 

@@ -138,13 +138,14 @@ def test_a_wrong_local_copy_is_refused_and_the_cache_stays(cache, shop, web, tmp
         (FOLDER / "biggan-deep-hf" / "hf", "another architecture"),
         (nan, "NaN or infinity"),
         (torn, "truncated"),
-        (tmp_path / "gone", "No such file"),
     ):
         assert main(["fetch", "toy-random", "--file", str(copy)]) == 2
         error = capsys.readouterr().err
         assert f"{copy} is not toy: " in error
         assert said in error
         assert error.count("\n") == 1
+    with pytest.raises(PandaError, match=r"gone is not toy: .*No such file"):
+        shop.fetch(tmp_path / "gone")
     assert shop.path.read_bytes() == before
 
 

@@ -14,7 +14,7 @@ from panda.errors import DiskError
 def append(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Append rows of JSON to a file, each on its own line.
 
-    A row that a killed process or a full disk cut short stays on its own line too; readers skip it.
+    A row that a killed process or a full disk cut short keeps its own line, which readers skip.
 
     Raises:
         PandaError: The file cannot be written.

@@ -218,7 +218,7 @@ def sheet(rows: Iterable[Sequence[Image.Image]], gap: int = 4) -> Image.Image:
     return page
 
 
-def save_picture(picture: Image.Image, path: Path) -> None:
+def save_picture(picture: Image.Image, path: str | Path) -> None:
     """Write a PNG under a temporary name, and rename it.
 
     Raises:

@@ -24,7 +24,9 @@ from panda.generators.registry import cards
 from panda.generators.seeds import seeded_normal
 from panda.weights import download
 
-os.environ.setdefault("TQDM_DISABLE", "1")  # on a busy machine, tests would write lines of progress
+# What a test writes must not depend on how busy its machine is, in subprocesses either; the program
+# itself does not know pytest.
+os.environ.setdefault("TQDM_DISABLE", "1")
 
 CPU = torch.device("cpu")
 GOLDENS = Path(__file__).parent / "goldens"

@@ -13,6 +13,8 @@ from panda.solvers.joint import joint, varimax
 from panda.solvers.quartic import Quartic, descend_appearances, descend_parts
 from panda.statistics import gather
 
+pytestmark = pytest.mark.numeric
+
 
 def planted(samples=60, channels=10, size=8, parts=4, noise=0.05):
     """Features made of known disjoint parts with random appearances."""

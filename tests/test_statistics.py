@@ -14,6 +14,8 @@ from panda.resume import Journal, forget
 from panda.solvers.joint import joint
 from panda.statistics import gather
 
+pytestmark = pytest.mark.numeric
+
 
 def features(generator, count=200, **options):
     return Features(generator, generator.layer("c"), range(count), **options)

@@ -12,6 +12,8 @@ from panda.generator import Layer
 from panda.localize import localize, otsu
 from panda.remove import object_map, remove, remove_images
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.fixture
 def factors(tiny):

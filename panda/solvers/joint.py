@@ -200,7 +200,8 @@ def _positive(moment: Tensor) -> Tensor:
     point: appearances would grow without end.
     """
     values, axes = torch.linalg.eigh(moment)
-    return moment + axes * (FLOOR * values[-1] - values).clamp_min(0) @ axes.T
+    raised: Tensor = moment + axes * (FLOOR * values[-1] - values).clamp_min(0) @ axes.T
+    return raised
 
 
 def _closed_form(n1: Tensor, n2: Tensor) -> tuple[Tensor, bool]:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
+from panda.factorization.inputs import as_whole
 from panda.factorization.part_names import Parts
-from panda.factorization.whole import as_whole
 from panda.generators.contract import Generator, Latents, State
 from panda.generators.seeds import parse_numbers
 

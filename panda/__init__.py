@@ -85,12 +85,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _SOURCES:
-        raise AttributeError(f"module 'panda' has no attribute {name!r}")
-    module, _, attribute = _SOURCES[name].partition(":")
-    source = import_module(f"panda.{module}")
-    return getattr(source, attribute) if attribute else source
+if not TYPE_CHECKING:  # to a type checker it would mean that every name exists
+
+    def __getattr__(name: str) -> Any:
+        if name not in _SOURCES:
+            raise AttributeError(f"module 'panda' has no attribute {name!r}")
+        module, _, attribute = _SOURCES[name].partition(":")
+        source = import_module(f"panda.{module}")
+        return getattr(source, attribute) if attribute else source
 
 
 def __dir__() -> list[str]:

@@ -203,7 +203,7 @@ def median(values: Iterable[Seconds]) -> Seconds:
 
 def compare(case: Case, batch: int, rounds: int) -> None:
     """Print the rows of one backend."""
-    latents = case.generator.sample(range(batch))
+    latents = case.generator.sample(range(batch), truncation=1.0)
     first = one_round(case, latents)
     errors = [
         agree(f"{case.name}, {part}", first[f"our {part}"][1], first[f"plain {part}"][1])
@@ -242,7 +242,7 @@ def openvino_table(threads: Iterable[int], rounds: int) -> None:
         print("\nMobileStyleGAN under OpenVINO: not here; 'pip install openvino' brings it")
         return
     generator = create_generator(MOBILESTYLEGAN.name)
-    latents = generator.sample([0])
+    latents = generator.sample([0], truncation=1.0)
     w = latents.tensors["w"].numpy()
     print()
     header(f"{'mobilestylegan, 1 image of 1024 px':43}", "OpenVINO")

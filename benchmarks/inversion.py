@@ -109,7 +109,10 @@ def rows(generator, options):
     """Names and pictures ``[1, 3, R, R]``."""
     for seed in range(HELD_OUT, HELD_OUT + options.faces):
         with torch.no_grad():
-            yield f"seed {seed}", generator.forward(generator.sample([seed])).clamp(-1, 1)
+            yield (
+                f"seed {seed}",
+                generator.forward(generator.sample([seed], truncation=1.0)).clamp(-1, 1),
+            )
     for name in options.photographs.split(",") if options.photographs else ():
         yield name, to_pictures(generator, [(name, photograph(name))])
 

@@ -92,8 +92,12 @@ class TruncationIgnored(TinyGenerator):
         return super().sample(seeds, label=label)
 
 
-class TruncatedByDefault(TinyGenerator):
-    def sample(self, seeds, *, truncation=0.7, label=None):
+class UsualTruncationRefused(TinyGenerator):
+    usual_truncation = 0.7
+
+    def sample(self, seeds, *, truncation=1.0, label=None):
+        if truncation != 1:
+            raise PandaError(f"{self.name} has no truncation, but {truncation} was given")
         return super().sample(seeds, truncation=truncation, label=label)
 
 
@@ -157,7 +161,7 @@ SAMPLING = {
     LabelsIgnored: ("labels", "label -1 is taken; raise PandaError"),
     LabelsWithoutEffect: ("labels", "pass the label on to the network"),
     TruncationIgnored: ("truncation", "move latents to their mean"),
-    TruncatedByDefault: ("truncation", "let 1 be the default"),
+    UsualTruncationRefused: ("truncation", "sample refuses usual_truncation, which is 0.7"),
     TruncatedOrNot: ("truncation", "images are the same at truncations 1 and 0.5"),
     AlwaysSingle: ("precision", "are torch.float32 when loaded in float64; pass dtype on"),
     ExcusedByAList: ("excuses", "excused is ['gradient']; expected {check: reason}"),

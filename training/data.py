@@ -85,7 +85,7 @@ def _shard(split: str, k: int) -> Path:
 def draw(generator: WSpace, seeds: Sequence[int]) -> Latents:
     """The latents of faces, each with its own psi."""
     psi = [np.random.RandomState(seed).uniform(*TRUNCATION) for seed in seeds]
-    latents = generator.sample(seeds)
+    latents = generator.sample(seeds, truncation=1.0)
     w = latents.tensors["w"]
     w = generator.w_mean.lerp(w, torch.tensor(psi).to(w)[:, None])
     return Latents(latents.seeds, {**latents.tensors, "w": w})

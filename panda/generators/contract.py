@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from panda.errors import PandaError, nearest
+from panda.generators.natural import as_number, as_rows, natural_sample
+from panda.generators.notebook import html_table
+from panda.generators.seeds import seeds_text
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +26,12 @@ if TYPE_CHECKING:
 class Layer:
     """A place where a generator can be stopped: its features are ``[N, channels, height, width]``.
 
-    ``margin`` counts the rows and columns on each side that lie outside the image (StyleGAN3).
+    Attributes:
+        name: The layer's name in its generator.
+        channels: C, the number of channels.
+        height: Rows of positions, those outside the image included.
+        width: Columns of positions, likewise.
+        margin: Rows and columns on each side that lie outside the image (StyleGAN3).
     """
 
     name: str
@@ -49,11 +57,18 @@ def on_canvas(maps: torch.Tensor, layer: Layer) -> torch.Tensor:
     return maps[:, margin : maps.shape[1] - margin, margin : maps.shape[2] - margin]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Latents:
-    """What a generator draws from seeds: tensors that all have one row per seed.
+    """What a generator draws from seeds: a sequence of samples.
 
-    Row i depends on ``seeds[i]`` alone. Which tensors there are is the backend's own affair.
+    ``latents[0]``, a slice, a list of numbers or a boolean mask gives `Latents` again, and a loop
+    gives one sample at a time. Two of them are equal only where they are the same object, as
+    modules of torch are.
+
+    Attributes:
+        seeds: One for each sample.
+        tensors: Tensors with one row for each sample, by name. Row i depends on ``seeds[i]``
+            alone. Which tensors there are is up to the backend.
     """
 
     seeds: tuple[int, ...]
@@ -62,25 +77,81 @@ class Latents:
     def __len__(self) -> int:
         return len(self.seeds)
 
-    def __getitem__(self, rows: slice) -> Latents:
-        return Latents(
-            self.seeds[rows], {name: tensor[rows] for name, tensor in self.tensors.items()}
-        )
+    def __getitem__(self, rows: Any) -> Latents:
+        chosen = as_rows(rows, len(self))
+        if isinstance(chosen, slice):
+            seeds = self.seeds[chosen]
+        else:
+            seeds = tuple(self.seeds[row] for row in chosen)
+        tensors = {name: tensor[chosen] for name, tensor in self.tensors.items()}
+        return replace(self, seeds=seeds, tensors=tensors)
+
+    def __iter__(self) -> Iterator[Latents]:
+        return (self[row : row + 1] for row in range(len(self)))
+
+    @staticmethod
+    def cat(batches: Sequence[Latents]) -> Latents:
+        """Join batches of one generator, in their order.
+
+        Raises:
+            PandaError: Where there are none, or their tensors differ in name or in the shape of
+                a row.
+        """
+        import torch
+
+        batches = list(batches)
+        if not batches:
+            raise PandaError("no latents were given to join; at least one batch is needed")
+        shapes = [{k: list(t.shape[1:]) for k, t in batch.tensors.items()} for batch in batches]
+        for other in shapes[1:]:
+            if other != shapes[0]:
+                raise PandaError(
+                    f"latents with rows {other} cannot be joined to those with rows {shapes[0]}"
+                )
+        tensors = {name: torch.cat([b.tensors[name] for b in batches]) for name in shapes[0]}
+        seeds = tuple(seed for batch in batches for seed in batch.seeds)
+        return replace(batches[0], seeds=seeds, tensors=tensors)
+
+    def to(self, device: str | torch.device) -> Latents:
+        """Return these latents on another device."""
+        tensors = {name: tensor.to(device) for name, tensor in self.tensors.items()}
+        return replace(self, tensors=tensors)
+
+    def __repr__(self) -> str:
+        count = f"{len(self)} sample{'' if len(self) == 1 else 's'}"
+        shapes = "".join(f", {name} {list(t.shape)}" for name, t in self.tensors.items())
+        return f"Latents({count}, {seeds_text(self.seeds)}{shapes})"
+
+    def _repr_html_(self) -> str:
+        """Show seeds and tensors in a notebook."""
+        rows = [
+            (name, str(list(t.shape)), str(t.dtype).removeprefix("torch."), str(t.device))
+            for name, t in self.tensors.items()
+        ]
+        title = f"Latents: {seeds_text(self.seeds)}"
+        return html_table(title, ("tensor", "shape", "dtype", "device"), rows)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class State:
-    """What ``head`` hands to ``tail``: features ``x`` ``[N, C, H, W]`` and the backend's own rest.
+    """What ``head`` hands to ``tail``; the core may read and replace ``x`` and nothing else.
 
-    The core may read and replace ``x`` and nothing else.
+    Two of them are equal only where they are the same object.
+
+    Attributes:
+        x: The features, ``[N, C, H, W]``.
+        rest: Whatever else the backend needs to resume.
     """
 
     x: torch.Tensor
     rest: Any = None
 
     def with_features(self, x: torch.Tensor) -> State:
-        """Return this state with other features and the same rest."""
+        """Return this state with other features ``[N, C, H, W]`` and the same rest."""
         return replace(self, x=x)
+
+    def __repr__(self) -> str:
+        return f"State(x {list(self.x.shape)}, rest {type(self.rest).__name__})"
 
 
 class Generator(ABC):
@@ -88,6 +159,7 @@ class Generator(ABC):
 
     ``tail(head(z, l), l)`` equals ``forward(z)`` for every layer l. Parameters do not require
     gradients, so no graph is recorded unless a caller asks for one with its own inputs.
+    ``generator(latents)`` is ``generator.forward(latents)``.
     """
 
     name: str = ""
@@ -102,20 +174,41 @@ class Generator(ABC):
     device: torch.device
 
     usual_truncation: float = 0.7
-    """The psi that pictures are made at where nobody asks for another; 1 where psi has no sense."""
+    """The psi of ``sample`` where the caller gives none; 1 where truncation has no meaning."""
 
     excused: Mapping[str, str] = MappingProxyType({})
-    """Checks of `panda.testing` that cannot hold here, each with the reason: ``{"truncation": "its
-    latents have no mean"}``, or ``{"gradient[4.conv1]": ...}`` for one layer alone."""
+    """Checks of `panda.testing` that cannot hold for this generator, each with the reason:
+    ``{"truncation": "its latents have no mean"}``, or ``{"gradient[4.conv1]": ...}`` for one layer
+    alone."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Wrap the subclass's ``sample``, so that every backend takes natural input.
+
+        scikit-learn wraps ``transform`` in the same way to offer ``set_output``: backends implement
+        the plain case, and no author can forget the rest.
+        """
+        super().__init_subclass__(**kwargs)
+        if not getattr(cls.sample, "__isabstractmethod__", False):
+            cls.sample = natural_sample(cls.sample)  # type: ignore[method-assign]
+
+    # Callers may give more than a backend is asked to take, hence Any.
     @abstractmethod
-    def sample(
-        self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None
-    ) -> Latents:
-        """Draw one latent per seed.
+    def sample(self, seeds: Any, *, truncation: Any = None, label: Any = None) -> Latents:
+        """Draw one latent for each seed.
 
-        ``truncation`` is psi: 1 leaves the distribution as it is, 0 gives the mean. ``label`` is
-        the class of a class-conditional generator. Raises `PandaError` where it has no classes.
+        Backends implement ``sample(seeds, *, truncation, label)`` for a sequence of int, a float,
+        and an int or None; `natural_sample` makes these of what callers give.
+
+        Args:
+            seeds: Whole numbers in any form that `as_seeds` takes: a list, a range, an array,
+                ``"0-19"``, or one whole number n for the n seeds from 0.
+            truncation: Psi: 1 leaves the distribution as it is, 0 gives the mean. By default
+                `usual_truncation`.
+            label: The class of a class-conditional generator: one for all samples, or a sequence
+                or array with one for each. By default each sample's class follows from its seed.
+
+        Raises:
+            PandaError: For seeds, a truncation or a label that the generator does not have.
         """
 
     @abstractmethod
@@ -130,6 +223,34 @@ class Generator(ABC):
     def forward(self, latents: Latents) -> torch.Tensor:
         """Run the whole network as its authors would, without stopping: ``[N, 3, R, R]``."""
 
+    def __call__(self, latents: Latents) -> torch.Tensor:
+        """Return ``forward(latents)``; raises `PandaError` for anything but latents."""
+        if not isinstance(latents, Latents):
+            raise PandaError(
+                f"a {type(latents).__name__} was given, expected latents, such as"
+                " generator.sample([0, 1])"
+            )
+        return self.forward(latents)
+
+    def to(self, device: str | torch.device) -> Generator:
+        """Move this generator to another device, in place as torch's modules do, and return it.
+
+        Every tensor moves that an attribute keeps, be it inside modules, other objects, lists,
+        tuples, dictionaries or dataclasses. A backend whose functions enclose tensors, or whose
+        network is prepared for one kind of device, overrides this. The dtype stays: constants
+        computed in one are not those of another, so ``create_generator(name, dtype=...)`` loads the
+        weights again.
+
+        Raises:
+            PandaError: Where the device cannot be used.
+        """
+        from panda.generators.moving import move, usable_device
+
+        target = usable_device(device)
+        move(self, target, nested=Generator)
+        self.device = target
+        return self
+
     def layer(self, name: str) -> Layer:
         """Return the layer of that name; raises `PandaError` with the nearest names."""
         try:
@@ -140,6 +261,29 @@ class Generator(ABC):
             ) from None
 
     def layer_near(self, side: float) -> Layer:
-        """Return the last layer whose `Layer.side` is nearest, by ratio, to ``side`` positions."""
+        """Return the last layer whose `Layer.side` is nearest, by ratio, to ``side`` positions.
+
+        Raises:
+            PandaError: For a side that is not a positive number.
+        """
+        wanted = as_number(side, "side")
+        if wanted <= 0:
+            raise PandaError(f"side {side!r:.60} is not a positive number of positions")
         layers = reversed(list(self.layers.values()))
-        return min(layers, key=lambda layer: abs(math.log(layer.side / side)))
+        return min(layers, key=lambda layer: abs(math.log(layer.side / wanted)))
+
+    def __repr__(self) -> str:
+        layers, size = list(getattr(self, "layers", ())), getattr(self, "resolution", "?")
+        span = "".join(f" {name}" for name in layers[:1])
+        span += f" to {layers[-1]}" if len(layers) > 1 else ""
+        count = f"{len(layers)} layer{'' if len(layers) == 1 else 's'}"
+        device = getattr(self, "device", "no device")
+        return f"<{type(self).__name__} {self.name!r}: {size} x {size}, {count}{span}, {device}>"
+
+    def _repr_html_(self) -> str:
+        """Show the layers in a notebook."""
+        rows = [
+            (layer.name, str(layer.channels), f"{layer.height} x {layer.width}", str(layer.margin))
+            for layer in self.layers.values()
+        ]
+        return html_table(repr(self)[1:-1], ("layer", "channels", "positions", "margin"), rows)

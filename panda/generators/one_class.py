@@ -13,7 +13,7 @@ class OneClass(Wrapper):
     """``inner`` with every sample of class ``label``; called ``name@label``."""
 
     def __init__(self, inner: Generator, label: int) -> None:
-        inner.sample([0], label=label)  # says what is wrong with the class
+        inner.sample([0], truncation=1.0, label=label)  # says what is wrong with the class
         super().__init__(inner)
         self.label, self.name = label, f"{inner.name}@{label}"
 

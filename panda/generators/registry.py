@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from panda.checkpoints.checkpoint import Checkpoint
 
 T = TypeVar("T")
+
+SUGGESTED = 4
+"""How many generators are suggested for a part of their names."""
 
 GROUP = "panda"
 """The entry-point group of every plugin, built in or not; also the name of the hook's project."""
@@ -168,11 +173,23 @@ def list_generators(pattern: str = "*") -> list[str]:
 
 
 def find_card(name: str) -> Card:
-    """The card of a generator; raises `PandaError` with the nearest names."""
+    """Return the card of a generator; raises `PandaError` with the nearest names."""
     known = cards()
     if name not in known:
-        raise PandaError(f"there is no generator {name!r}{nearest(name, known)}")
+        file = " and no such file" if "." in name else ""
+        raise PandaError(f"there is no generator {name!r}{file}{_suggestion(name, known)}")
     return known[name]
+
+
+def _suggestion(name: str, known: Mapping[str, Card]) -> str:
+    """Name the generators that have each word of ``name`` in theirs, or else the nearest."""
+    words = re.findall(r"[a-z0-9]+", name.lower())
+    matches = [other for other in known if words and all(word in other for word in words)]
+    if not matches:
+        return nearest(name, known)
+    shown = " or ".join(repr(match) for match in matches[:SUGGESTED])
+    more = f" ({len(matches)} names match; see 'panda list')" if matches[SUGGESTED:] else ""
+    return f"; did you mean {shown}?{more}"
 
 
 def is_file(name: str) -> bool:
@@ -212,14 +229,9 @@ def create_generator(
     card = None if is_file(name) else find_card(name)
     import torch
 
-    try:
-        place = torch.device(device)
-        if place.type == "meta":
-            raise RuntimeError("it holds no numbers")
-        torch.empty(0, device=place)
-    except (RuntimeError, AssertionError, ImportError) as error:
-        reason = str(error).splitlines()[0].partition(". ")[0]
-        raise PandaError(f"device '{device}' cannot be used here: {reason}") from error
+    from panda.generators.moving import usable_device
+
+    place = usable_device(device)
     kinds = {"float32": torch.float32, "float64": torch.float64}
     kind = str(dtype).removeprefix("torch.")
     if kind not in kinds:
@@ -255,9 +267,22 @@ def _load(card: Card, engine: str, device: torch.device, dtype: torch.dtype) -> 
     return _open(card.weights.path, engine, device, dtype)
 
 
+def _check_exists(path: Path) -> None:
+    """Raise `PandaError` for a path that leads nowhere, with files of similar names beside it."""
+    if os.path.lexists(path):
+        return
+    if not path.parent.is_dir():
+        raise PandaError(f"there is no file '{path}': no folder '{path.parent}'")
+    beside = [other.name for other in path.parent.iterdir()]
+    close = [str(path.parent / name) for name in get_close_matches(path.name, beside, n=3)]
+    hint = "; did you mean " + " or ".join(map(repr, close)) + "?" if close else ""
+    raise PandaError(f"there is no file '{path}'{hint}")
+
+
 def _open(path: Path, engine: str, device: torch.device, dtype: torch.dtype) -> Generator:
     from panda.checkpoints.read import read_checkpoint
 
+    _check_exists(path)
     checkpoint = read_checkpoint(path)
     try:
         _, architecture = recognize(checkpoint)

@@ -71,7 +71,7 @@ def as_seeds(seeds: Seeds) -> Sequence[int]:
     """
     if isinstance(seeds, str):
         return tuple(parse_numbers(seeds))
-    if (count := _as_whole(seeds)) is not None:
+    if (count := as_whole(seeds)) is not None:
         seeds = range(count)
     elif not isinstance(seeds, Iterable):
         raise PandaError(
@@ -88,9 +88,23 @@ def as_seeds(seeds: Seeds) -> Sequence[int]:
     return plain
 
 
-def _as_whole(value: object) -> int | None:
+def seeds_text(seeds: Sequence[int], most: int = 4) -> str:
+    """Return seeds in words, such as ``seeds 0-3, 7``, of which ``most`` runs are named."""
+    runs: list[list[int]] = []
+    for seed in seeds:
+        if runs and seed == runs[-1][1] + 1:
+            runs[-1][1] = seed
+        else:
+            runs.append([seed, seed])
+    named = [f"{first}-{last}" if last > first else f"{first}" for first, last in runs[:most]]
+    more = ["..."] if runs[most:] else []
+    return f"seed{'' if len(seeds) == 1 else 's'} {', '.join([*named, *more]) or 'none'}"
+
+
+def as_whole(value: object) -> int | None:
     """Return a Python, NumPy or torch whole number as an int; None for anything else."""
-    if isinstance(value, bool) or getattr(value, "ndim", 0) != 0:
+    is_bool = isinstance(value, bool) or str(getattr(value, "dtype", "")) == "torch.bool"
+    if is_bool or getattr(value, "ndim", 0) != 0:
         return None
     try:
         return operator.index(value)  # type: ignore[arg-type]
@@ -99,7 +113,7 @@ def _as_whole(value: object) -> int | None:
 
 
 def _check_seed(seed: object) -> int:
-    whole = _as_whole(seed)
+    whole = as_whole(seed)
     if whole is None or not 0 <= whole < LIMIT:
         raise PandaError(f"seed {seed!r:.60} is not a whole number from 0 to 2**32 - 1")
     return whole

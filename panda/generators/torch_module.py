@@ -18,17 +18,19 @@ works without it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from panda.errors import PandaError, describe_error, nearest
 from panda.generators.contract import Generator, Latents, Layer, State
-from panda.generators.seeds import seeded_normal
+from panda.generators.moving import usable_device
+from panda.generators.seeds import as_whole, seeded_normal
 
 
 class _Reached(BaseException):
@@ -61,8 +63,8 @@ class TorchModule(Generator):
         module: nn.Module,
         layers: Sequence[str],
         *,
-        latent: Sequence[int] = (512,),
-        draw: Callable[[Sequence[int]], Tensor] | None = None,
+        latent: int | Sequence[int] = 512,
+        draw: Callable[[Sequence[int]], Tensor | np.ndarray] | None = None,
         images: Callable[[Any], Tensor] = lambda output: output,
         device: str | torch.device = "cpu",
         dtype: str | torch.dtype = torch.float32,
@@ -72,18 +74,15 @@ class TorchModule(Generator):
             raise PandaError(
                 f"a {self.name} cannot be stopped in the middle; give the torch.nn.Module itself"
             )
-        if not isinstance(latent, Sequence):
-            raise PandaError(
-                f"latent is the shape of one, such as (512,), but {latent!r} was given"
-            )
-        self.device, self.dtype = torch.device(device), _dtype(dtype)
-        self.latent, self.draw, self.images = tuple(latent), draw, images
+        self.device, self.dtype = usable_device(device), _dtype(dtype)
+        self.latent, self.draw, self.images = _latent_shape(latent), draw, images
         self._submodules = _submodules(module, self.name, layers)
+        self._rows: list[torch.Size] | None = None
         modes = [(part, part.training) for part in module.modules()]
         learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
         try:
             self.module = module.eval().requires_grad_(False).to(self.device, self.dtype)
-            self.layers, self.resolution = self._measure(layers)
+            self.layers, self.resolution = self._measure(list(self._submodules))
         except BaseException:
             for part, mode in modes:
                 part.training = mode
@@ -91,9 +90,7 @@ class TorchModule(Generator):
                 parameter.requires_grad_()
             raise
 
-    def sample(
-        self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None
-    ) -> Latents:
+    def sample(self, seeds: Any, *, truncation: Any = None, label: Any = None) -> Latents:
         """See `Generator.sample`; normal draws are multiplied by the truncation.
 
         Raises `PandaError` for a label, and for a truncation of what ``draw`` gives.
@@ -104,6 +101,7 @@ class TorchModule(Generator):
             z = truncation * torch.from_numpy(seeded_normal(seeds, *self.latent))
         elif truncation == 1:
             z = self.draw(seeds)
+            z = torch.from_numpy(z) if isinstance(z, np.ndarray) else z
             if _shape(z)[:1] != [len(seeds)]:
                 raise PandaError(
                     f"draw gives {_described(z)} for {len(seeds)} seeds, expected a torch.Tensor"
@@ -126,7 +124,8 @@ class TorchModule(Generator):
 
         with self._hooked([self.layer(layer).name], stop):
             try:
-                self._run(latents)
+                with self._explained(latents):
+                    self._run(latents)
             except _Reached:
                 return State(reached[0], latents)
         raise PandaError(f"{self.name} did not run {layer!r} in this forward pass")
@@ -134,20 +133,41 @@ class TorchModule(Generator):
     def tail(self, state: State, layer: str) -> Tensor:
         """See `Generator.tail`. Costs a whole forward pass."""
         place, given = self.layer(layer), tuple(state.x.shape)
+        if not isinstance(state.rest, Latents):
+            raise PandaError(f"{self.name} resumes states of its own head, but {state} was given")
         expected = (len(state.rest), place.channels, place.height, place.width)
         if given != expected:
             raise PandaError(f"{self.name} got features {given} at {layer}, expected {expected}")
         # What follows may work in place (ReLU often does), and the state is the caller's.
-        with self._hooked([layer], lambda *_: state.x.clone()):
+        with self._hooked([layer], lambda *_: state.x.clone()), self._explained(state.rest):
             return self.images(self._run(state.rest))
 
     def forward(self, latents: Latents) -> Tensor:
         """See `Generator.forward`."""
-        return self.images(self._run(latents))
+        with self._explained(latents):
+            return self.images(self._run(latents))
 
     def _run(self, latents: Latents) -> Any:
         """The module's own forward pass, on copies, since it may work in place."""
         return self.module(*(tensor.clone() for tensor in latents.tensors.values()))
+
+    @contextmanager
+    def _explained(self, latents: Latents) -> Iterator[None]:
+        """Turn what is raised into one sentence where it may be due to the latents.
+
+        Once the module ran on such latents, the error is of another kind and stays what it is.
+        """
+        try:
+            yield
+        except PandaError:
+            raise
+        except Exception as error:  # a module may fail in any way at all
+            if _row_shapes(latents) == self._rows:
+                raise
+            given = [list(tensor.shape) for tensor in latents.tensors.values()]
+            raise PandaError(
+                f"{self.name} does not run on latents {given}: {describe_error(error)}"
+            ) from error
 
     @contextmanager
     def _hooked(self, paths: Sequence[str], hook: Callable[..., Any]) -> Iterator[None]:
@@ -169,20 +189,13 @@ class TorchModule(Generator):
         runs: list[Layer] = []
         latents, before = self.sample([0]), self._random_state()
         with self._hooked(paths, lambda path, out: runs.append(_layer(path, out))):
-            try:
-                image = self.forward(latents)
-            except PandaError:
-                raise
-            except Exception as error:  # a module may fail in any way at all
-                given = [list(tensor.shape) for tensor in latents.tensors.values()]
-                raise PandaError(
-                    f"{self.name} does not run on latents {given}: {describe_error(error)}"
-                ) from error
+            image = self.forward(latents)
         if self._random_state() != before:
             raise PandaError(
                 f"{self.name} draws random numbers in its forward pass, so that its images are not"
                 " those of their seeds; give it fixed noise, or draw the noise in sample"
             )
+        self._rows = _row_shapes(latents)
         layers = {layer.name: layer for layer in runs}
         for path in paths:
             if (count := sum(layer.name == path for layer in runs)) != 1:
@@ -206,18 +219,28 @@ class TorchModule(Generator):
 
 
 def _submodules(module: nn.Module, name: str, paths: Sequence[str]) -> dict[str, nn.Module]:
-    """The submodules of these names, each a name of its own, though perhaps of one module."""
-    if isinstance(paths, str) or len(set(paths)) < len(paths):
+    """Return the submodules by name, in the order given; two names may be of one module."""
+    given = [] if isinstance(paths, str) or not isinstance(paths, Iterable) else list(paths)
+    if not given or len(set(given)) < len(given):
         raise PandaError(f"layers are a list of names, each once, but {paths!r} was given")
     try:
         known = dict(module.named_modules(remove_duplicate=False))
     except RecursionError as error:
         raise PandaError(f"{name} holds itself as a submodule, which cannot be walked") from error
     del known[""]
-    for path in paths:
+    for path in given:
         if path not in known:
             raise PandaError(f"{name} has no module {path!r}{nearest(str(path), known)}")
-    return {path: known[path] for path in paths}
+    return {path: known[path] for path in given}
+
+
+def _latent_shape(given: Any) -> tuple[int, ...]:
+    """Return the shape of one latent; raises `PandaError` for what is no shape."""
+    numbers = given if as_whole(given) is None and isinstance(given, Iterable) else [given]
+    sizes = [as_whole(number) for number in numbers]
+    if not sizes or not all(size is not None and size > 0 for size in sizes):
+        raise PandaError(f"latent is the shape of one, such as (512,), but {given!r} was given")
+    return tuple(size for size in sizes if size is not None)
 
 
 def _dtype(given: str | torch.dtype) -> torch.dtype:
@@ -235,6 +258,10 @@ def _layer(path: str, output: object) -> Layer:
             " module inside it"
         )
     return Layer(path, *output.shape[1:])
+
+
+def _row_shapes(latents: Latents) -> list[torch.Size]:
+    return [tensor.shape[1:] for tensor in latents.tensors.values()]
 
 
 def _shape(value: object) -> list[int]:

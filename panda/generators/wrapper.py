@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from panda.generators.contract import Generator, Latents, State
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -20,6 +21,12 @@ class Wrapper(Generator):
         self.name, self.layers, self.excused = inner.name, inner.layers, inner.excused
         self.resolution, self.device = inner.resolution, inner.device
         self.usual_truncation = inner.usual_truncation
+
+    def to(self, device: str | torch.device) -> Wrapper:
+        """See `Generator.to`; ``inner`` moves too."""
+        with self._turn:
+            super().to(device)
+        return self
 
     def sample(
         self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None

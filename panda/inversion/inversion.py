@@ -81,7 +81,7 @@ class Inversion:
                 f"these are latents of {self.generator}, but the generator is {generator.name};"
                 f" invert the picture for it with 'panda invert'"
             )
-        usual = generator.sample([0]).tensors
+        usual = generator.sample([0], truncation=1.0).tensors
         given = self.latents.tensors
         wrong = [name for name in usual if name not in given] + [n for n in given if n not in usual]
         if isinstance(generator, WSpace):

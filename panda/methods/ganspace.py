@@ -56,7 +56,7 @@ class GANSpace(Method):
         count = min(self.components, self.features - 1)
         zs, rows = [], []
         for start in range(0, self.features, 100):
-            latents = space.sample(range(start, min(start + 100, self.features)))
+            latents = space.sample(range(start, min(start + 100, self.features)), truncation=1.0)
             zs.append(latents.tensors["z"].cpu())
             rows.append(space.head(latents, layer).x.flatten(1).cpu())
         z, x = torch.cat(zs).double(), torch.cat(rows).double()

@@ -30,7 +30,7 @@ def principal_axes(space: WSpace, samples: int) -> tuple[Tensor, Tensor]:
     with bar(total=samples, desc="map", unit="w") as progress:
         for start in range(0, samples, BATCH):
             seeds = range(start, min(start + BATCH, samples))
-            w = space.w_plus(space.sample(seeds))[:, 0].double().cpu()
+            w = space.w_plus(space.sample(seeds, truncation=1.0))[:, 0].double().cpu()
             total += w.sum(0)
             square += w.T @ w
             progress.update(len(seeds))

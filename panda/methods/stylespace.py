@@ -124,7 +124,7 @@ def _deviations(space: WSpace, samples: int) -> dict[str, Tensor]:
     rows: list[dict[str, Tensor]] = []
     for start in range(0, samples, 1000):
         seeds = range(start, min(start + 1000, samples))
-        rows.append(space.styles(space.sample(seeds)))
+        rows.append(space.styles(space.sample(seeds, truncation=1.0)))
     return {slot: torch.cat([row[slot] for row in rows]).std(0).cpu() for slot in rows[0]}
 
 

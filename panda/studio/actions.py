@@ -158,7 +158,7 @@ class Studio:
     def has_classes(self, generator: Generator) -> bool:
         """Whether the generator is class-conditional."""
         try:
-            generator.sample([0], label=0)
+            generator.sample([0], truncation=1.0, label=0)
         except PandaError:
             return False
         return True

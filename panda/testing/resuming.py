@@ -141,7 +141,7 @@ def in_place(trial: Trial) -> Problems:
                 name,
             )
     generator.forward(latents)
-    generator.sample(latents.seeds)
+    generator.sample(latents.seeds, truncation=1.0)
     if any(differ(latents.tensors[key], tensor) > 0 for key, tensor in drawn.tensors.items()):
         yield Problem("the latents are written to; work on a copy of them")
     if global_streams() != streams:

@@ -77,7 +77,7 @@ class Trial:
 
     @cached_property
     def _drawn(self) -> Latents:
-        return self.generator.sample(SEEDS)
+        return self.generator.sample(SEEDS, truncation=1.0)
 
     @cached_property
     def image(self) -> Tensor:
@@ -88,7 +88,7 @@ class Trial:
     def has_classes(self) -> bool:
         """Whether a label is taken."""
         try:
-            self.generator.sample(SEEDS, label=0)
+            self.generator.sample(SEEDS, truncation=1.0, label=0)
         except PandaError:
             return False
         return True

@@ -28,7 +28,7 @@ def work(mini, tmp_path_factory):
     if not lpips.WEIGHTS.cached:
         pytest.skip("the weights of LPIPS are not cached; 'panda invert' fetches them")
     folder = tmp_path_factory.mktemp("work")
-    to_picture(mini.forward(mini.sample([700]))[0], 128).save(folder / "face.png")
+    to_picture(mini.forward(mini.sample([700], truncation=1.0))[0], 128).save(folder / "face.png")
     fit(mini, "16.conv1", parts=4, seeds=range(40)).save(folder / "factors")
     wanted = ["--align", "never", "--steps", "20", "--out", str(folder / "me")]
     assert main(["invert", str(folder / "face.png"), "--generator", MINI, *wanted]) == 0

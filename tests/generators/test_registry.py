@@ -1,10 +1,13 @@
+import inspect
 import json
+import re
 import subprocess
 import sys
 
 import pytest
 import torch
 from conftest import GOLDENS
+from snippets import ROOT
 
 from panda import PandaError, create_generator, list_generators
 from panda.cli import main
@@ -73,6 +76,34 @@ def test_an_unknown_generator_names_the_nearest(install):
         create_generator("toy-d")
 
 
+@pytest.mark.parametrize(
+    ("part", "hint"),
+    [
+        ("stylegan3", "did you mean 'mini-stylegan3-faces-64' or 'stylegan3-r-afhqv2-512' or "),
+        ("FFHQ 256", r"'stylegan2-ffhq-256' or .*\? \(\d+ names match; see 'panda list'\)"),
+        ("proggan", r"did you mean 'mini-proggan-faces-64'\?$"),
+        ("horse-stylegan2", r"did you mean 'stylegan2-horse-256'\?$"),
+    ],
+)
+def test_a_part_of_names_suggests_the_names_that_contain_it(part, hint):
+    with pytest.raises(PandaError, match=f"there is no generator '{part}'; .*{hint}"):
+        create_generator(part)
+
+
+def test_a_file_that_is_not_there_is_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "netG.pth").touch()
+    monkeypatch.chdir(tmp_path)
+    for given, said in {
+        "netg.pth": "there is no generator 'netg.pth' and no such file; valid: ",
+        "./netg.pth": r"there is no file 'netg.pth'; did you mean 'netG.pth'\?$",
+        str(tmp_path / "netg.pth"): f"did you mean '{tmp_path}/netG.pth'",
+        "./other": "there is no file 'other'$",
+        "weights/netG.pth": "there is no file 'weights/netG.pth': no folder 'weights'$",
+    }.items():
+        with pytest.raises(PandaError, match=said):
+            create_generator(given)
+
+
 def test_a_path_and_torchs_own_names_will_do():
     path = GOLDENS / "stylegan2-ada" / "network.pkl"
     generator = create_generator(path, device=torch.device("cpu"), dtype=torch.float64)
@@ -103,10 +134,26 @@ def test_a_backend_that_crashes_in_load_is_one_sentence_and_exit_2(install, caps
     assert said in capsys.readouterr().err
 
 
-def test_every_hook_is_documented():
-    hooks = [value for name, value in vars(hookspecs).items() if name.startswith("panda_")]
-    assert hooks
-    assert all(len(hook.__doc__ or "") > 60 for hook in hooks)
+HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("panda_"))
+
+
+def test_the_hooks_are_those_that_the_page_shows():
+    page = (ROOT / "docs" / "backends.md").read_text(encoding="utf-8")
+    implemented = set(re.findall(r"@hookimpl\ndef (panda_\w+)\(", page))
+    assert implemented == set(HOOKS)
+    assert set(re.findall(r"`(panda_\w+)`", page)) == set(HOOKS)
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_says_what_it_returns_and_the_registry_asks_for_it(hook, install, monkeypatch):
+    said = inspect.getdoc(getattr(hookspecs, hook))
+    assert said.startswith("Return ``{name: ")
+    asked = []
+    monkeypatch.setattr(registry, "_ask", lambda manager, name, others, kind: asked.append(name))
+    install(good="Good")
+    with pytest.warns(PandaWarning, match="it has no hook"):
+        registry.plugins()
+    assert hook in asked
 
 
 @pytest.mark.parametrize("verb", [["list"], ["info", "mobilestylegan-ffhq-1024"], ["plugins"]])

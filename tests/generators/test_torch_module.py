@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from panda import Latents, PandaError
+from panda import Latents, PandaError, State
 from panda.factorization.fit import fit
 from panda.generators.seeds import seeded_normal
 from panda.generators.torch_module import TorchModule
@@ -162,8 +162,12 @@ def test_hooks_go_whatever_happens():
     with pytest.raises(PandaError, match=r"features \(2, 12, 4, 4\) at 2, expected \(1, 12, 4"):
         generator.tail(state, "2")
     bad = Latents((1,), {"z": torch.zeros(1, 7, 1, 1)})
-    with pytest.raises(RuntimeError):
+    with pytest.raises(PandaError, match=r"Chain does not run on latents \[\[1, 7, 1, 1\]\]"):
         generator.head(bad, "2")
+    with pytest.raises(PandaError, match="does not run on latents"):
+        generator(bad)
+    with pytest.raises(PandaError, match=r"resumes states of its own head, but State\(x \[1, 12"):
+        generator.tail(State(torch.zeros(1, 12, 4, 4)), "2")
     assert not any(module._forward_hooks for module in generator.module.modules())
 
 
@@ -256,6 +260,8 @@ def test_a_seed_that_is_none_is_refused(seed):
         (Chain, ["7"], r"Chain has no module '7'; "),
         (Chain, [7], r"Chain has no module 7; "),
         (Chain, "12", r"layers are a list of names, each once, but '12' was given"),
+        (Chain, None, r"layers are a list of names, each once, but None was given"),
+        (Chain, [], r"layers are a list of names, each once, but \[\] was given"),
         (Chain, ["1", "1"], r"each once, but \['1', '1'\] was given"),
         (
             lambda: torch.jit.script(Scripted()),
@@ -294,8 +300,12 @@ def test_modules_and_layers_that_cannot_be_resumed_are_refused(module, layers, s
         ),
         ({"images": lambda x: x[:, :1]}, r"gives \[1, 1, 16, 16\], expected images \[N, 3, R, R"),
         ({"images": lambda x: {"image": x}["img"]}, "does not run on .*: KeyError: 'img'"),
-        ({"latent": 6}, "latent is the shape of one, such as .512,., but 6 was given"),
-        ({"draw": lambda seeds: np.zeros((1, 6, 1, 1))}, "draw gives a ndarray for 1 seeds"),
+        ({"latent": 0}, "latent is the shape of one, such as .512,., but 0 was given"),
+        ({"latent": (6, "1", 1)}, "latent is the shape of one, such as .512,."),
+        ({"latent": 1.5}, "latent is the shape of one, such as .512,., but 1.5 was given"),
+        ({"latent": ()}, "latent is the shape of one, such as .512,."),
+        ({"device": "warp"}, "device 'warp' cannot be used here"),
+        ({"draw": lambda seeds: [0.0] * 6}, "draw gives a list for 1 seeds"),
         ({"draw": lambda seeds: torch.zeros(3, 6, 1, 1)}, r"gives \[3, 6, 1, 1\] for 1 seeds"),
         ({"images": lambda x: {"image": x}}, r"gives a dict, expected images .* say with images="),
     ],
@@ -310,6 +320,40 @@ def test_labels_and_truncations_without_a_meaning_are_refused():
         chain().sample([0], label=1)
     with pytest.raises(PandaError, match="only truncation 1 has a meaning, but 0.5 was given"):
         uniform().sample([0], truncation=0.5)
+
+
+def test_an_error_of_the_module_itself_keeps_its_type():
+    generator = chain()
+    z = generator.sample([1])
+    generator.images = lambda output: output["image"]
+    with pytest.raises(IndexError):
+        generator(z)
+
+
+@pytest.mark.parametrize("latent", [6, np.int64(6), torch.tensor(6), [6], torch.Size([6])])
+def test_the_shape_of_a_latent_comes_in_any_natural_form(latent):
+    network = seeded(nn.Sequential(nn.Linear(6, 48), nn.Unflatten(1, (3, 4, 4))))
+    assert TorchModule(network, ["1"], latent=latent).sample(2).tensors["z"].shape == (2, 6)
+
+
+def test_layers_may_be_any_iterable_and_draws_may_be_of_numpy():
+    def draw(seeds):
+        return np.stack([np.full((6, 1, 1), seed, np.float64) for seed in seeds])
+
+    layers = (name for name in ("2", "4"))
+    generator = TorchModule(seeded(Chain()), layers, draw=draw)
+    assert list(generator.layers) == ["2", "4"]
+    z = generator.sample("3-4").tensors["z"]
+    assert z.dtype == torch.float32
+    assert z[:, 0, 0, 0].tolist() == [3, 4]
+
+
+def test_each_sample_of_a_conditional_module_has_its_label():
+    generator = conditional()
+    mixed = generator.sample([5, 6, 7], label=np.array([2, 0, 2]))
+    alone = generator.sample([7], label=2)
+    assert torch.equal(mixed[2].tensors["z"], alone.tensors["z"])
+    assert mixed.tensors["label"].argmax(1).tolist() == [2, 0, 2]
 
 
 def test_a_module_that_does_not_run_learns_as_before():

@@ -31,7 +31,7 @@ def mini():
 
 @pytest.fixture(scope="module")
 def pictures(mini):
-    return mini.forward(mini.sample([5001, 5002]))
+    return mini.forward(mini.sample([5001, 5002], truncation=1.0))
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def test_wrong_pictures_are_refused(mini, distance):
 @pytest.mark.parametrize("file", sorted(FILES))
 def test_every_kind_of_generator_with_latents_that_move_is_searched(file, distance):
     generator = create_generator(FOLDER / file)
-    picture = generator.forward(generator.sample([900]))
+    picture = generator.forward(generator.sample([900], truncation=1.0))
     found = invert(generator, picture, steps=8, lpips=distance)
     trace = found.config["trace"][0]
     assert found.lpips[0] <= trace[0]
@@ -138,7 +138,7 @@ def test_every_kind_of_generator_with_latents_that_move_is_searched(file, distan
 @pytest.mark.parametrize("file", ["stylegan2-genforce/checkpoint.pth", "proggan-tf/network.pkl"])
 def test_a_generator_of_another_precision_is_searched(file, distance):
     generator = create_generator(FOLDER / file, dtype=torch.float64)
-    picture = generator.forward(generator.sample([900])).float()
+    picture = generator.forward(generator.sample([900], truncation=1.0)).float()
     found = invert(generator, picture, steps=4, lpips=distance)
     assert {tensor.dtype for tensor in found.latents.tensors.values()} == {torch.float64}
     assert found.lpips[0] < found.config["trace"][0][0]
@@ -146,7 +146,7 @@ def test_a_generator_of_another_precision_is_searched(file, distance):
 
 def test_a_class_is_kept_or_found_by_the_start(distance):
     generator = create_generator(FOLDER / "biggan-deep-hf/hf")
-    picture = generator.forward(generator.sample([900], label=2))
+    picture = generator.forward(generator.sample([900], truncation=1.0, label=2))
     given = invert(generator, picture, steps=1, lpips=distance, label=2)
     assert int(given.latents.tensors["label"].argmax()) == 2
     free = invert(generator, picture, steps=1, lpips=distance)

@@ -22,7 +22,7 @@ def build(dtype=torch.float32, **options):
 
 
 def check(generator, tensors, tolerance, **options):
-    z = generator.sample([0, 1, 2])
+    z = generator.sample([0, 1, 2], truncation=1.0)
     expected = synthesize(tensors, z.tensors["w"], **options)
     scale = expected.abs().max()
     image = generator.forward(z)
@@ -47,7 +47,7 @@ def test_wide_layers_go_through_winograd():
 def test_the_clamp_holds_the_features_and_changes_the_image():
     generator, tensors = build(channels=(24, 16, 12), conv_clamp=0.5)
     check(generator, tensors, 1e-5, clamp=0.5)
-    z = generator.sample([0, 1, 2])
+    z = generator.sample([0, 1, 2], truncation=1.0)
     for name in generator.layers:
         x = generator.head(z, name).x
         assert x.max() == 0.5 and x.min() >= -0.5

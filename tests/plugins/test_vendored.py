@@ -81,14 +81,14 @@ def test_both_engines_agree_in_features_and_images(found, file):
 def test_both_engines_agree_in_every_noise(found, noise):
     ours, theirs = both("stylegan2-ada/network.pkl")
     ours.noise = theirs.noise = noise
-    agree(ours, theirs, ours.sample([3, 4, 5]))
+    agree(ours, theirs, ours.sample([3, 4, 5], truncation=1.0))
 
 
 @pytest.mark.parametrize("skip", SKIP)
 def test_both_engines_agree_in_what_becomes_of_the_skip_image(found, skip):
     ours, theirs = both("stylegan2-ada/network.pkl")
     ours.skip = theirs.skip = skip
-    latents = ours.sample([3, 4])
+    latents = ours.sample([3, 4], truncation=1.0)
     for name in list(ours.layers)[:-1]:
         images = []
         for generator in (ours, theirs):
@@ -105,7 +105,7 @@ def test_both_engines_agree_in_every_architecture(found, architecture):
     for name, tensor in network.state_dict().items():
         tensor.copy_(FILTER if name.endswith("resample_filter") else torch.randn(tensor.shape))
     ours, theirs = StyleGAN2(network, CPU, torch.float32), VendoredStyleGAN2(network, CPU, found)
-    agree(ours, theirs, ours.sample([0, 1]))
+    agree(ours, theirs, ours.sample([0, 1], truncation=1.0))
     resumes_exactly(theirs, theirs.sample([0, 1]))
 
 

@@ -1,0 +1,151 @@
+"""Natural input: what callers give in many forms reaches every backend as plain Python values."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any
+
+from panda.errors import PandaError
+from panda.generators.seeds import as_seeds, as_whole
+
+if TYPE_CHECKING:
+    from panda.generators.contract import Generator, Latents
+
+Sample = Callable[..., "Latents"]
+
+
+class PositionError(PandaError, IndexError):
+    """A sample beyond the last one; an IndexError, by which Python's loops end."""
+
+
+def natural_sample(sample: Sample) -> Sample:
+    """Wrap a backend's ``sample`` so that callers may give its arguments in any natural form.
+
+    The backend still receives plain values: a sequence of int, a float, and an int or None. A
+    method that is wrapped already, or inherited from a wrapped one, is returned as it is.
+    """
+    if getattr(sample, "is_natural", False):
+        return sample
+
+    @wraps(sample)
+    def natural(
+        self: Generator, seeds: Any, *, truncation: Any = None, label: Any = None, **options: Any
+    ) -> Latents:
+        plain = as_seeds(seeds)
+        psi = as_number(self.usual_truncation if truncation is None else truncation, "truncation")
+        labels = as_labels(label, len(plain))
+        draw = partial(sample, self, truncation=psi, **options)
+        if isinstance(labels, list):
+            return _sample_by_label(draw, plain, labels)
+        return draw(plain, label=labels)
+
+    natural.is_natural = True  # type: ignore[attr-defined]
+    natural.__signature__ = _signature_for_callers(sample)  # type: ignore[attr-defined]
+    return natural
+
+
+def _signature_for_callers(sample: Sample) -> inspect.Signature:
+    """Return the signature with the default that callers get: the generator's usual truncation."""
+    signature = inspect.signature(sample)
+    parameters = [
+        parameter.replace(default=None, annotation="float | None")
+        if parameter.name == "truncation"
+        else parameter
+        for parameter in signature.parameters.values()
+    ]
+    return signature.replace(parameters=parameters)
+
+
+def _sample_by_label(draw: Sample, seeds: Sequence[int], labels: list[int]) -> Latents:
+    """Draw once per distinct label and put the rows back in order.
+
+    Row i depends on ``seeds[i]`` and its label alone, so this is exact.
+    """
+    batches, order = [], []
+    for label in dict.fromkeys(labels):
+        rows = [row for row, other in enumerate(labels) if other == label]
+        batches.append(draw(tuple(seeds[row] for row in rows), label=label))
+        order += rows
+    back = sorted(range(len(order)), key=order.__getitem__)
+    return batches[0].cat(batches)[back]
+
+
+def as_number(value: Any, what: str) -> float:
+    """Return a finite number as a float; raises `PandaError` for anything else."""
+    try:
+        number = math.nan if isinstance(value, str | bool) else float(value)
+    except (TypeError, ValueError, RuntimeError):  # RuntimeError: a tensor of several numbers
+        number = math.nan
+    if not math.isfinite(number):
+        raise PandaError(f"{what} {value!r:.60} is not a number, such as 0.7")
+    return number
+
+
+def as_labels(label: Any, count: int) -> int | list[int] | None:
+    """Return one label, one for each of ``count`` samples, or None, as plain values.
+
+    Raises `PandaError` for what is not a whole number, and for another number of labels.
+    """
+    if label is None or (whole := as_whole(label)) is not None:
+        return None if label is None else whole
+    given = _plain_list(label)
+    labels = [] if given is None else [as_whole(one_label) for one_label in given]
+    if given is None or None in labels:
+        raise PandaError(
+            f"label {label!r:.60} is not a whole number, or a list with one for each seed"
+        )
+    if len(labels) != count:
+        raise PandaError(
+            f"{len(labels)} labels were given for {count} seeds; give one label for all, or one"
+            " for each seed"
+        )
+    return [whole for whole in labels if whole is not None]
+
+
+def as_rows(rows: Any, count: int) -> slice | list[int]:
+    """Return which of ``count`` samples are meant, as tensors take it.
+
+    Args:
+        rows: A whole number, a slice, whole numbers (list, range, NumPy, torch) or a boolean mask
+            of all samples. Negative numbers count from the end.
+        count: The number of samples.
+
+    Returns:
+        A slice with a positive step, or numbers from 0 to ``count - 1``.
+
+    Raises:
+        PandaError: For anything else; beyond the samples it is an IndexError too.
+    """
+    if isinstance(rows, slice):
+        return rows if (rows.step or 1) > 0 else list(range(*rows.indices(count)))
+    whole = as_whole(rows)
+    given = _plain_list(rows) if whole is None else [whole]
+    if given is None:
+        raise PandaError(
+            f"samples {rows!r:.60} cannot be chosen; expected a number, a slice, a list of numbers"
+            " or a boolean mask"
+        )
+    if given and all(isinstance(wanted, bool) for wanted in given):
+        if len(given) != count:
+            raise PandaError(f"a mask of {len(given)} values was given for {count} samples")
+        return [row for row, wanted in enumerate(given) if wanted]
+    return [_as_row(row, count) for row in given]
+
+
+def _as_row(row: Any, count: int) -> int:
+    whole = as_whole(row)
+    if whole is None:
+        raise PandaError(f"sample {row!r:.60} is not a whole number")
+    if not -count <= whole < count:
+        raise PositionError(f"there is no sample {whole}; there are {count}, counted from 0")
+    return whole % count
+
+
+def _plain_list(values: Any) -> list[Any] | None:
+    """Return the elements of an iterable or array; None for text and for what has none."""
+    if hasattr(values, "tolist"):
+        values = values.tolist()
+    return list(values) if isinstance(values, Iterable) and not isinstance(values, str) else None

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from panda.errors import PandaError, nearest
+from panda.files.nearest import nearest_file
 from panda.report.commands import panda_command
 
 WIDTH = 79
@@ -119,29 +120,19 @@ def existing(text: str) -> Path:
     """Read the path of a file or folder; where there is none, the error names the nearest."""
     path = Path(text)
     if not os.path.lexists(path):
-        raise argparse.ArgumentTypeError(f"there is no {text!r}{nearest_path(path)}")
+        raise argparse.ArgumentTypeError(f"there is no {text!r}{nearest_file(path)}")
     return path
 
 
 def existing_factors(text: str) -> Path:
     """Read the path of a folder of factors; the error says how to make them."""
     path = Path(text)
-    if os.path.lexists(path) or nearest_path(path):
+    if os.path.lexists(path) or nearest_file(path):
         return existing(text)
     raise argparse.ArgumentTypeError(
         f"there is no {text!r}; make factors with"
         f" '{panda_command('fit', 'GENERATOR', 'LAYER', '--out', text)}'"
     )
-
-
-def nearest_path(path: Path) -> str:
-    """Return ``"; did you mean 'faces'?"`` where a path has a similar name, or nothing."""
-    try:
-        names = [other.name for other in path.parent.iterdir()]
-    except OSError:
-        return ""
-    close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
-    return f"; did you mean {str(path.parent / close[0])!r}?" if close else ""
 
 
 def add_generator(verb: Parser) -> None:
@@ -192,7 +183,7 @@ def add_label(verb: Parser) -> None:
         "--label",
         type=int,
         metavar="CLASS",
-        help="a number, for class-conditional generators (default: all of them)",
+        help="a number, for class-conditional generators (default: each seed draws its own)",
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from panda.cli import main
 from panda.cli.output import print_json
 from panda.factorization.fit import fit
+from panda.naming.names import name_factors
 
 
 @pytest.fixture
@@ -106,3 +107,15 @@ def test_listings_are_objects_too(verb, capsys, cache):
 def test_a_figure_that_is_not_finite_is_null(capsys):
     print_json({"a": float("nan"), "b": (1, Path("x")), "c": {"d": float("inf")}})
     assert read(capsys) == {"a": None, "b": [1, "x"], "c": {"d": None}}
+
+
+def test_names_of_parts_work_wherever_parts_are_given(factors, tiny, tmp_path):
+    from panda.factorization.factors import Factors
+
+    named = name_factors(tiny, Factors.load(factors), None, seeds=range(4))
+    named.save(factors)
+    name = named.part_names[0]
+    out = str(tmp_path / "out")
+    words = ["localize", str(factors), "--appearance", "bg", "--seeds", "1", "--part", "0"]
+    assert main([*words, "--out", out]) == 0
+    assert main(["edit", str(factors), "--edit", f"{name}:bg:1", "--seeds", "1", "--out", out]) == 0

@@ -14,6 +14,8 @@ from panda.factorization.solvers.joint import joint
 from panda.factorization.solvers.quartic import Quartic, descend_appearances, descend_parts
 from panda.factorization.statistics import gather
 
+pytestmark = pytest.mark.numeric
+
 
 def planted(samples=60, channels=10, size=8, parts=4, noise=0.05):
     """Features made of known disjoint parts with random appearances."""

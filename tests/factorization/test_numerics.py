@@ -15,6 +15,8 @@ from panda.factorization.fit import fit
 from panda.factorization.solvers.joint import joint
 from panda.factorization.statistics import gather
 
+pytestmark = pytest.mark.numeric
+
 ROUNDING = 1e-7  # of the energy: sums of float32 features are no more exact
 CORE = 1e-4  # the rounds work on a compressed core; the last loss is that of all components
 SEEDS = range(12)

@@ -15,6 +15,8 @@ from panda.factorization.moments import PartMoments
 from panda.factorization.solvers.joint import joint
 from panda.factorization.statistics import gather
 
+pytestmark = pytest.mark.numeric
+
 
 def features(generator, count=200, **options):
     return Features(generator, generator.layer("c"), range(count), **options)

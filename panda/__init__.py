@@ -9,6 +9,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from panda.environment import prepare
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
@@ -29,10 +31,8 @@ if TYPE_CHECKING:
     from panda.generators.torch_module import TorchModule
     from panda.inversion import invert
 
-# torch's own switch, read at its first allocation, for huge pages where Linux has them. Every large
-# tensor is fresh memory that the kernel clears page by page: over a third of the time of a
-# 1024 x 1024 forward pass on a CPU.
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+# Here, since every command, worker, test and script of ours comes by before it loads torch.
+prepare(os.environ)
 
 _SOURCES = {
     "Architecture": "generators.architecture:Architecture",

@@ -15,8 +15,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from panda.errors import PandaError
-from panda.files.writing import staging
+from panda.errors import PandaError, describe_error
+from panda.files.writing import no_pipe, staging
 
 ImageLike = Tensor | NDArray[Any]
 """An image or a batch of images, with floats in [-1, 1]."""
@@ -218,7 +218,7 @@ def sheet(rows: Iterable[Sequence[Image.Image]], gap: int = 4) -> Image.Image:
     return page
 
 
-def save_picture(picture: Image.Image, path: Path) -> None:
+def save_picture(picture: Image.Image, path: str | Path) -> None:
     """Write a PNG under a temporary name, and rename it.
 
     Raises:
@@ -226,3 +226,20 @@ def save_picture(picture: Image.Image, path: Path) -> None:
     """
     with staging(path) as work:
         picture.save(work, format="PNG")
+
+
+def read_picture(path: Path, remedy: str = "delete it") -> Image.Image:
+    """Read an 8-bit RGB picture that `save_picture` wrote.
+
+    Raises:
+        PandaError: Where the file is damaged or cannot be read; ``remedy`` says what to do.
+    """
+    try:
+        with Image.open(no_pipe(path), formats=("PNG",)) as picture:
+            return picture.convert("RGB")
+    except PandaError:
+        raise
+    except Exception as error:  # Pillow's readers raise what they happen to on damaged files
+        raise PandaError(
+            f"{path} is a damaged picture ({describe_error(error)}); {remedy}"
+        ) from error

@@ -35,10 +35,10 @@ def watched(watch: Watch) -> Iterator[None]:
 def bar(iterable: Any = None, **options: Any) -> Any:
     """Return a tqdm bar on stderr with the project's settings, which is gone when it is done.
 
-    In a notebook it is a widget, if ipywidgets is installed. Where stderr is no terminal, such as
-    in the log of a batch job, it is plain lines. Nothing is shown by processes of a rank other
-    than 0, where the environment has tqdm's own TQDM_DISABLE=1 (as our tests do: how much a test
-    writes must not depend on how busy its machine is), and, but for terminals, in `watched` blocks.
+    In a notebook it is a widget, if ipywidgets is installed. Where stderr is not a terminal, such
+    as in the log of a batch job, it is a plain line every few seconds, for work that takes longer.
+    Nothing is shown by processes of another rank than 0, and where tqdm's variable TQDM_DISABLE is
+    set. In `watched` blocks only terminals show a bar: whoever watches shows the steps.
 
     Args:
         iterable: What to iterate over; without it, call ``update`` of the bar.

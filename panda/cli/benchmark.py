@@ -206,7 +206,7 @@ def _add_count(verb: Parser) -> None:
 
 def _method(text: str) -> str:
     """Check a method with its label and settings; raises `PandaError` with the nearest name."""
-    from panda.evaluation.locality import label_of
+    from panda.evaluation.settings import label_of
     from panda.methods.catalog import find_method
 
     _, name, settings = label_of(text)
@@ -227,12 +227,13 @@ def _face_class(text: str) -> str:
 def run_locality(options: argparse.Namespace) -> None:
     """Fit, choose, measure, and write the tables and the page."""
     from panda.evaluation import locality, results
+    from panda.evaluation.settings import LocalitySettings
     from panda.methods.catalog import METHODS
 
     part = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", options.part)
     if part is None or not 1 <= int(part[1]) <= int(part[2]):
         raise PandaError(f"--part {options.part!r}, expected such as 1/2 and 2/2")
-    plan = locality.LocalitySettings(
+    settings = LocalitySettings(
         generator=options.generator,
         edits=options.edits,
         n=options.n,
@@ -246,27 +247,27 @@ def run_locality(options: argparse.Namespace) -> None:
         effects=options.effects,
     )
     generator = create_generator(options.generator, device=options.device)
-    bench = locality.prepare(
-        generator, plan, options.out, device=options.device, pictures=options.pictures
+    benchmark = locality.prepare(
+        generator, settings, options.out, device=options.device, pictures=options.pictures
     )
-    done = locality.run(bench, (int(part[1]), int(part[2])))
-    page = results.write(bench)
+    done = locality.run(benchmark, (int(part[1]), int(part[2])))
+    page = results.write(benchmark)
     if options.json:
-        print_json({"out": options.out, "report": page, **results.summarize(bench)})
+        print_json({"out": options.out, "report": page, **results.summarize(benchmark)})
     else:
         print((options.out / "results.md").read_text(), end="")
-    missing = "" if done else f"; {locality.missing(bench)} figures are still to come"
+    missing = "" if done else f"; {locality.missing(benchmark)} figures are still to come"
     note(f"{page}{missing}")
 
 
 def run_localization(options: argparse.Namespace) -> None:
     """Print how well concept maps agree with parsed faces."""
-    from panda.evaluation.segments import localization
+    from panda.evaluation.localization import measure_localization
     from panda.metrics.parsing import FaceParser
 
     factors = _load(options)
     generator = create_generator(factors.generator, device=options.device)
-    figures = localization(generator, factors, FaceParser(options.device), options.n)
+    figures = measure_localization(generator, factors, FaceParser(options.device), options.n)
     if options.json:
         print_json({"factors": options.factors, "n": options.n, "localization": figures})
         return
@@ -276,7 +277,7 @@ def run_localization(options: argparse.Namespace) -> None:
 
 def run_removal(options: argparse.Namespace) -> None:
     """Print what removing an object does."""
-    from panda.evaluation.segments import removal
+    from panda.evaluation.removal import measure_removal
     from panda.metrics.efficientnet import Classifier
     from panda.metrics.parsing import FaceParser
 
@@ -288,7 +289,7 @@ def run_removal(options: argparse.Namespace) -> None:
     except PandaError as error:
         note(f"without the classifier's figures: {error}")
         classifier = None
-    figures = removal(generator, factors, parser, classifier, options.what, options.n)
+    figures = measure_removal(generator, factors, parser, classifier, options.what, options.n)
     if options.json:
         print_json({"factors": options.factors, **figures})
         return

@@ -21,6 +21,7 @@ from panda.generators.registry import create_generator
 from panda.images import save_picture
 from panda.progress import bar
 from panda.report.page import Page
+from panda.report.table import Table
 
 SEEDS = (0, 3, 5, 12, 1, 8)
 
@@ -133,7 +134,7 @@ def _facts(result: DemoResult, plan: DemoSize) -> dict[str, str]:
 def _closing(page: Page, name: str, result: DemoResult, out: Path) -> None:
     page.section("Timings", f"On {torch.get_num_threads()} CPU threads or the device chosen.")
     rows = [[step, f"{seconds:.1f} s"] for step, seconds in result.seconds.items()]
-    page.table(["step", "time"], rows)
+    page.table(Table(["step", "time"], rows))
     page.section("Do it yourself", "The factors of this report lie beside it.")
     layer = result.factors[0].layer.name
     page.code(

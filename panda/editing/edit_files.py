@@ -36,7 +36,7 @@ class NamedEdit:
         parts: R_S of the factors.
         edits: Such as ``"7:6:30"``: part 7, appearance 6, strength 30.
         seeds: Those of the fit, such as ``"0-999"``, where nothing else is needed to make the same
-            factors again (`panda.factorization.kept`); else empty.
+            factors again (`panda.factorization.cached`); else empty.
     """
 
     generator: str

@@ -6,8 +6,8 @@ import re
 
 from panda.editing.edit_files import NamedEdit, named_edits, read_edits
 from panda.errors import PandaError, nearest
+from panda.factorization.cached import fit_cached
 from panda.factorization.factors import Factors
-from panda.factorization.kept import fit_kept
 from panda.generators.registry import create_generator, is_file
 
 FILE = re.compile(r"(.+\.json)(?::(.+))?")
@@ -66,4 +66,4 @@ def factors_of(name: str, edit: NamedEdit, *, device: str = "cpu") -> Factors:
         )
     generator = create_generator(edit.generator, device=device)
     ranks = {"parts": edit.parts, "appearances": edit.appearances}
-    return fit_kept(generator, edit.layer, **ranks, seeds=edit.seeds)
+    return fit_cached(generator, edit.layer, **ranks, seeds=edit.seeds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import islice
 from typing import Any, SupportsFloat, SupportsIndex
@@ -18,14 +18,17 @@ from panda.factorization import processes
 from panda.factorization.describe import describe
 from panda.factorization.factors import Factors
 from panda.factorization.features import Features
-from panda.factorization.inputs import as_number, as_path, as_whole
+from panda.factorization.inputs import as_path, compact_seeds, find_layer
 from panda.factorization.journal import Journal
 from panda.factorization.solvers import paper
 from panda.factorization.solvers.joint import Solution, joint
 from panda.factorization.statistics import Statistics, gather
 from panda.files.npy import read_npy
 from panda.generators.contract import Generator, Layer
-from panda.generators.seeds import Seeds, as_seeds
+from panda.generators.natural import as_labels, as_number
+from panda.generators.seeds import Seeds, as_seeds, as_whole
+
+Labels = SupportsIndex | Iterable[SupportsIndex] | None
 
 SEEDS = range(1000)
 SOLVERS = ("joint", "paper")
@@ -39,7 +42,7 @@ def fit(
     appearances: SupportsIndex | None = None,
     seeds: Seeds = SEEDS,
     truncation: SupportsFloat = 1.0,
-    label: SupportsIndex | None = None,
+    label: Labels = None,
     solver: str = "joint",
     learning_rate: SupportsFloat = 1e-6,
     steps: SupportsIndex = 10_000,
@@ -59,7 +62,7 @@ def fit(
         seeds: The samples: numbers, a range, an array, text such as ``"0-999"``, or one number n
             for the seeds 0 to n - 1.
         truncation: Psi of the samples; 1 leaves their distribution as it is.
-        label: The class of all samples; by default each seed draws its own.
+        label: The class of all samples, or one for each; by default each seed draws its own.
         solver: ``"joint"``, or ``"paper"`` for the released update rule.
         learning_rate: For the solver ``"paper"`` only.
         steps: For the solver ``"paper"`` only.
@@ -71,7 +74,7 @@ def fit(
         PandaError: For arguments out of range, features that are not finite, factors that diverge
             or have an all-zero part, and the solver ``"paper"`` on several processes.
     """
-    place = _find_layer(generator, layer)
+    place = find_layer(generator, layer)
     rank_s = _check_rank(
         "parts", parts, place.positions, f"{place.height} x {place.width} positions"
     )
@@ -82,7 +85,7 @@ def fit(
         )
     if solver not in SOLVERS:
         raise PandaError(f"there is no solver {solver!r:.60}{nearest(str(solver), SOLVERS)}")
-    count, rate = as_whole(steps), as_number("the learning rate", learning_rate)
+    count, rate = as_whole(steps), as_number(learning_rate, "learning rate")
     if count is None or count < 1 or rate <= 0:
         raise PandaError(
             f"{steps!r:.60} steps with learning rate {rate:g}: expected at least one step and a"
@@ -103,7 +106,7 @@ def fit(
         solution = _fit_released_rule(features, statistics, (rank_c, rank_s), rate, count)
         options = {"learning_rate": rate, "steps": count}
     config = {
-        "seeds": _compact(features.seeds),
+        "seeds": compact_seeds(features.seeds),
         "truncation": features.truncation,
         "label": features.label,
         "solver": {"name": solver, **options},
@@ -141,7 +144,7 @@ def import_released(
     Raises:
         PandaError: Where the files do not fit the layer, or are damaged.
     """
-    place = _find_layer(generator, layer)
+    place = find_layer(generator, layer)
     files = [as_path(file, "the released file") for file in (appearances, parts)]
     A, P = map(read_npy, files)
     if len(A) != place.channels or len(P) != place.positions:
@@ -154,7 +157,7 @@ def import_released(
     features = _features(generator, place, seeds)
     statistics = gather(features, len(features.seeds), P.shape[1])
     config = {
-        "seeds": _compact(features.seeds),
+        "seeds": compact_seeds(features.seeds),
         "truncation": 1.0,
         "label": None,
         "solver": {"name": "imported", "files": [file.name for file in files]},
@@ -188,20 +191,16 @@ def _features(
     layer: Layer,
     seeds: Seeds,
     truncation: SupportsFloat = 1.0,
-    label: SupportsIndex | None = None,
+    label: Labels = None,
     batch: SupportsIndex | None = None,
 ) -> Features:
     """Check what features are sampled from; raise `PandaError` where it cannot be used."""
-    size, kind = as_whole(batch), as_whole(label)
+    size = as_whole(batch)
     if batch is not None and (size is None or size < 1):
         raise PandaError(f"batch is {batch!r:.60}, expected a whole number of samples from 1")
-    if label is not None and kind is None:
-        raise PandaError(
-            f"label is {label!r:.60}: a fit takes one class, a whole number, for all its samples,"
-            " or None for a class that each seed draws"
-        )
-    psi = as_number("truncation", truncation)
-    return Features(generator, layer, as_seeds(seeds), psi, kind, size)
+    plain = as_seeds(seeds)
+    psi, labels = as_number(truncation, "truncation"), as_labels(label, len(plain))
+    return Features(generator, layer, plain, psi, labels, size)
 
 
 def _fit_released_rule(
@@ -230,18 +229,6 @@ def _endless_samples(features: Features) -> Iterator[Tensor]:
             yield from torch.split(batch, 1)
 
 
-def _find_layer(generator: Generator, layer: str) -> Layer:
-    """Return a generator's layer; raise `PandaError` where either is something else."""
-    if not isinstance(generator, Generator):
-        raise PandaError(
-            f"generator is {generator!r:.60}, expected what panda.create_generator(NAME) returns,"
-            " or a TorchModule around a module of your own"
-        )
-    if not isinstance(layer, str):
-        raise PandaError(f"layer is {layer!r:.60}, expected a name{nearest('', generator.layers)}")
-    return generator.layer(layer)
-
-
 def _check_rank(name: str, rank: object, limit: int, available: str) -> int:
     """Return a rank as an int; raise `PandaError` where it is not one from 1 to the limit."""
     whole = as_whole(rank)
@@ -256,7 +243,7 @@ def _facts(features: Features) -> dict[str, Any]:
     return {
         "generator": features.generator.name,
         "layer": asdict(features.layer),
-        "seeds": _compact(features.seeds),
+        "seeds": compact_seeds(features.seeds),
         "truncation": features.truncation,
         "label": features.label,
         "batch": features.size,
@@ -267,9 +254,3 @@ def _facts(features: Features) -> dict[str, Any]:
 def _versions() -> dict[str, str]:
     """Return the versions that results may depend on."""
     return {"panda": panda.__version__, "torch": torch.__version__}
-
-
-def _compact(seeds: Sequence[int]) -> str | list[int]:
-    """Return consecutive seeds as text such as ``"0-999"``, others as a list."""
-    run = range(seeds[0], seeds[0] + len(seeds))
-    return f"{run[0]}-{run[-1]}" if list(seeds) == list(run) else list(seeds)

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import lock_descriptor
-
 from panda.errors import DiskError, PandaError
 
 POLL = 0.01
@@ -19,8 +17,8 @@ POLL = 0.01
 def locked(path: Path, *, wait: bool = False) -> Iterator[bool | None]:
     """Lock a file or folder during the block, and yield whether that worked.
 
-    It is the descriptor that is locked, not a path: folders can be locked, which `FileLock` cannot
-    do, without a lock file that would stay in folders of the user's.
+    Its descriptor is locked, not a lock file beside it as `FileLock` does: such files would stay in
+    the user's folders.
 
     Args:
         path: What to lock; it must exist.
@@ -43,6 +41,8 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[bool | None]:
 
 def _lock(descriptor: int, wait: bool) -> bool | None:
     """Lock an open descriptor until it is closed; return what `locked` yields."""
+    from filelock import lock_descriptor  # here, since commands that lock nothing start faster
+
     try:
         return lock_descriptor(descriptor, blocking=wait, poll_interval=POLL)
     except OSError:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from panda.errors import PandaError
+from panda.files.nearest import nearest_file
 from panda.files.writing import no_pipe
 
 HEADER = re.compile(
@@ -41,10 +42,11 @@ def read_npy(path: str | Path) -> Tensor:
                 )
             kind, (rows, columns) = np.dtype(match[1].decode()), map(int, match.group(3, 4))
             if rows * columns * kind.itemsize != size - len(head) - length:
-                raise PandaError(f"{path} is damaged: it has not {rows} x {columns} values")
+                raise PandaError(f"{path} is damaged: it does not have {rows} x {columns} values")
             array = np.frombuffer(file.read(), kind)
     except OSError as error:
-        raise PandaError(f"{path} cannot be read: {error.strerror or error}") from error
+        reason = f"{error.strerror or error}{nearest_file(path)}"
+        raise PandaError(f"{path} cannot be read: {reason}") from error
     if len(array) != rows * columns:
         raise PandaError(f"{path} changed while it was read")
     matrix = array.reshape(rows, columns, order="F" if match[2] == b"True" else "C")

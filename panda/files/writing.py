@@ -35,7 +35,7 @@ _IN_USE: set[Path] = set()
 
 
 @contextmanager
-def staging(target: Path) -> Iterator[Path]:
+def staging(target: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``target``, which becomes ``target`` when the block succeeds.
 
     The block may create a file or a folder there. Whatever the block raises, nothing half-written
@@ -47,12 +47,14 @@ def staging(target: Path) -> Iterator[Path]:
             the target is a pipe or a device.
     """
     if "\0" in str(target):
-        raise PandaError(f"{str(target)!r} holds a null character, which no file name can")
-    target = Path(os.path.realpath(target)) if target.is_symlink() else target
+        raise PandaError(f"{str(target)!r} contains a null character, which no file name can")
+    target = Path(os.path.realpath(target)) if Path(target).is_symlink() else Path(target)
     if target.is_symlink():
         raise PandaError(f"{target} is a link that leads in a circle; name another file")
     if target.exists() and not (target.is_file() or target.is_dir()):
-        raise PandaError(f"{target} is no file that could be replaced; name another one")
+        raise PandaError(
+            f"{target} is neither a file nor a folder and cannot be replaced; name another file"
+        )
     folder: Path | None = None
     with ExitStack() as lock:
         try:

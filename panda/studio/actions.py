@@ -11,8 +11,8 @@ from weakref import WeakKeyDictionary
 from torch import Tensor
 
 from panda.errors import PandaError
+from panda.factorization.cached import fit_cached
 from panda.factorization.factors import Factors
-from panda.factorization.kept import fit_kept
 from panda.generators.contract import Generator, Latents
 from panda.inversion import Inversion, invert
 from panda.inversion.alignment import to_pictures
@@ -102,7 +102,7 @@ class Studio:
         if choice.factors in self.library.given:
             factors = self.library.given[choice.factors]
         else:
-            factors = fit_kept(generator, choice.layer, parts=int(choice.factors.split()[0]))
+            factors = fit_cached(generator, choice.layer, parts=int(choice.factors.split()[0]))
         if choice.seed is not None:
             psi, label = choice.truncation, choice.label
             latents = generator.sample([choice.seed], truncation=psi, label=label)
@@ -229,7 +229,7 @@ class Studio:
                     continue
                 generator = self.library.generator(name)
                 layer = generator.layer_near(canvas.factors.layer.side)
-                factors = fit_kept(generator, layer.name, parts=min(count, layer.positions))
+                factors = fit_cached(generator, layer.name, parts=min(count, layer.positions))
                 seed = origin.seed or 0
                 yield compare_edits(matcher, edits, generator, factors, seed, refined=refined)
             except PandaError as error:

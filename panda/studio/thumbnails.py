@@ -17,7 +17,7 @@ from panda.images import crop, crop_box, resize_map, to_picture
 from panda.metrics.changes import change
 from panda.metrics.faces import are_faces
 from panda.metrics.roir import SIZE, small
-from panda.naming.effects import Parse, concerns, describe_effects, look, spread
+from panda.naming.effects import Measure, Parse, concerns, describe_effects, look, spread
 from panda.naming.names import describe_part, names_of, place_of
 from panda.studio.session import SIGMAS, Canvas
 
@@ -49,7 +49,7 @@ class Guide:
     """
 
     parts: tuple[str, ...]
-    spreads: Mapping[str, float]
+    spreads: Mapping[Measure, float]
     parse: Parse | None
 
 

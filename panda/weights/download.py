@@ -104,9 +104,7 @@ class Download:
             if left < TRIES:
                 time.sleep(PAUSE)
         size = self._size()
-        resume = (
-            f"{size} bytes are kept and the same command goes on from there; or " if size else ""
-        )
+        resume = f"{size} bytes are kept and the same command resumes there; or " if size else ""
         raise PandaError(f"{self.address} cannot be fetched: {reason}; {resume}{BY_HAND}")
 
     def _size(self) -> int:

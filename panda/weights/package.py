@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from panda.errors import PandaError
 from panda.files.cache import workspace
+from panda.files.nearest import nearest_file
 from panda.files.writing import no_pipe
 from panda.progress import bar
 
@@ -136,7 +137,7 @@ def read_checked(path: Path, sha256: str, origin: str) -> bytes:
     try:
         data = no_pipe(path).read_bytes()
     except OSError as error:
-        raise PandaError(f"{path} cannot be read: {error.strerror}") from error
+        raise PandaError(f"{path} cannot be read: {error.strerror}{nearest_file(path)}") from error
     digest = hashlib.sha256(data).hexdigest()
     if digest != sha256:
         raise PandaError(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from panda.errors import MachineError, PandaError
 from panda.files.cache import home
+from panda.files.nearest import nearest_file
 from panda.files.writing import sweep
 
 if TYPE_CHECKING:
@@ -110,4 +111,4 @@ def _sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise PandaError(f"{path} cannot be read: {error.strerror}") from error
+        raise PandaError(f"{path} cannot be read: {error.strerror}{nearest_file(path)}") from error

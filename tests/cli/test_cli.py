@@ -9,6 +9,7 @@ from panda import PandaError
 from panda.cli import main
 from panda.factorization.fit import fit
 from panda.report.page import Figure, Page
+from panda.report.table import Table
 
 IMAGES = ["0002.png", "0005.png", "config.json", "sheet.png"]
 
@@ -205,7 +206,7 @@ def test_a_page_holds_everything_it_shows_and_escapes_what_it_is_told(tmp_path):
     page = Page("<Title>", 'lead & "quotes"')
     page.section("A <b>", "about")
     page.card([[Figure(Image.new("RGB", (4, 4)), "x < y")]], "card")
-    page.table(["a"], [["<1>"]])
+    page.table(Table(["a"], [["<1>"]]))
     page.save(tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text()
     assert "&lt;Title&gt;" in text

@@ -41,13 +41,15 @@ def named(unnamed):
         (torch.tensor(3), (3,)),
         (torch.tensor([0, 1]), (0, 1)),
         ("1+1", (1,)),
+        ([], ()),
+        ((), ()),
         ([2, "0+1"], (2, 0, 1)),
     ],
 )
 def test_numbers_come_in_any_natural_form(unnamed, given, expected):
     found = unnamed.find_parts(given)
     assert found == expected
-    assert {type(part) for part in found} == {int}
+    assert all(type(part) is int for part in found)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +92,6 @@ def test_damaged_names_are_none(unnamed, names):
         (-1, "part -1: these factors have parts 0 to 4"),
         ("0-9", "part 9: these factors have parts 0 to 4"),
         ("3-1", "the range runs backwards"),
-        ([], "no parts were given"),
         ("", "there is no part ''"),
         (None, "parts None: expected whole numbers from 0 to 4, or names"),
         (1.0, "parts 1.0: expected whole numbers"),

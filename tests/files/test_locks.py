@@ -11,7 +11,6 @@ import pytest
 
 from panda import PandaError
 from panda.files import cache as caches
-from panda.files import locks
 from panda.files.cache import lock
 from panda.files.locks import hold_folder, locked
 from panda.files.writing import staging, sweep
@@ -43,7 +42,7 @@ def unlockable(monkeypatch):
     def refuse(descriptor, **_):
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr(locks, "lock_descriptor", refuse)
+    monkeypatch.setattr("filelock.lock_descriptor", refuse)
 
 
 def test_a_locked_folder_is_refused_until_its_process_is_killed(tmp_path, other):

@@ -7,7 +7,7 @@ import torch
 from conftest import MINI, TinyGenerator
 
 from panda import PandaError
-from panda.factorization import kept
+from panda.factorization import cached
 from panda.factorization.fit import fit
 from panda.generators.latent_spaces import WSpace
 from panda.generators.registry import create_generator, list_generators
@@ -73,24 +73,24 @@ def test_kept_factors_are_fitted_once_and_again_where_they_are_damaged(
     small_cache, tiny, monkeypatch
 ):
     calls = []
-    monkeypatch.setattr(kept, "fit", lambda *a, **k: calls.append(a) or fit(*a, **k))
-    first = kept.fit_kept(tiny, "b", parts=3, seeds="0-9")
+    monkeypatch.setattr(cached, "fit", lambda *a, **k: calls.append(a) or fit(*a, **k))
+    first = cached.fit_cached(tiny, "b", parts=3, seeds="0-9")
     assert first.seeds == "0-9" and torch.equal(
-        kept.fit_kept(tiny, "b", parts=3, seeds="0-9").parts, first.parts
+        cached.fit_cached(tiny, "b", parts=3, seeds="0-9").parts, first.parts
     )
     assert len(calls) == 1
-    folder = kept.kept_folder("tiny", "b", 3, 12, "0-9")
+    folder = cached.cached_folder("tiny", "b", 3, 12, "0-9")
     (folder / "factors.safetensors").write_bytes(b"damaged")
-    assert torch.equal(kept.fit_kept(tiny, "b", parts=3, seeds="0-9").parts, first.parts)
+    assert torch.equal(cached.fit_cached(tiny, "b", parts=3, seeds="0-9").parts, first.parts)
     assert len(calls) == 2
 
 
 def test_factors_of_a_file_are_kept_apart_when_it_changes(small_cache, tmp_path):
     file = tmp_path / "network.pkl"
     file.write_bytes(b"one")
-    before = kept.kept_folder(str(file), "16.conv1", 8, 64)
+    before = cached.cached_folder(str(file), "16.conv1", 8, 64)
     file.write_bytes(b"other")
-    assert kept.kept_folder(str(file), "16.conv1", 8, 64) != before
+    assert cached.cached_folder(str(file), "16.conv1", 8, 64) != before
     assert "network" in before.parent.name and "/" not in before.name
 
 

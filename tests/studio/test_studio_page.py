@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from panda.factorization import kept
+from panda.factorization import cached
 from panda.metrics.lpips import WEIGHTS as LPIPS_WEIGHTS
 
 LPIPS = LPIPS_WEIGHTS.path
@@ -40,8 +40,8 @@ def url(tmp_path_factory):
         (folder / "cache" / "models" / LPIPS.name).symlink_to(LPIPS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PANDA_HOME", str(folder / "cache"))
-        usual = {**kept.fit_kept.__kwdefaults__, "seeds": "0-63"}
-        patch.setattr(kept.fit_kept, "__kwdefaults__", usual)
+        usual = {**cached.fit_cached.__kwdefaults__, "seeds": "0-63"}
+        patch.setattr(cached.fit_cached, "__kwdefaults__", usual)
         from panda.studio.actions import Studio
         from panda.studio.library import Library
         from panda.studio.server import served

@@ -1,4 +1,4 @@
-"""Weights that are fetched, or taken from the user's own copy, and the commands that do so."""
+"""Weights that are fetched or copied from the user's file, and the commands that do so."""
 
 import json
 import shutil
@@ -87,7 +87,7 @@ def test_downloads_that_cannot_be_written_are_one_sentence(cache, web):
 
 @pytest.fixture
 def shop(web, monkeypatch):
-    """The command line with one card, whose weights the server has."""
+    """The command line with a generator whose weights the server has."""
     mine = weights(web)
     facts = ("StyleGAN2", "random", SIZE, "MIT", "here", mine.load, mine)
     known = {"toy-random": Card(*facts), "toy-free": Card(*facts[:-1])}

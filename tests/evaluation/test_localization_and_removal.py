@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from panda import PandaError
-from panda.evaluation import segments
+from panda.evaluation.localization import measure_localization
+from panda.evaluation.removal import measure_removal
 from panda.factorization.fit import fit
 from panda.metrics.parsing import CLASSES
 from panda.metrics.removal import area_gone, class_drop, feature_distance, iou, without
@@ -62,19 +63,19 @@ def test_the_area_that_is_gone_is_that_of_all_images_together():
 
 
 def test_localization_and_removal_are_measured(tiny, factors):
-    found = segments.localization(tiny, factors, parser, n=10, select=4)
+    found = measure_localization(tiny, factors, parser, n=10, select=4)
     assert set(found) == {"background", "hair", "skin"}
     assert found["background"]["concept"] == "bg"
     assert all(0 <= facts["iou"][0] <= 1 for facts in found.values())
-    gone = segments.removal(tiny, factors, parser, classifier, "hair", n=10)
+    gone = measure_removal(tiny, factors, parser, classifier, "hair", n=10)
     assert gone["gone"] == (0, 0)  # the stand-in sees the same face whatever happens
     assert gone["stays"][0] > 0 and gone["parts"]
-    whole = segments.removal(tiny, factors, parser, classifier, "object", n=10)
+    whole = measure_removal(tiny, factors, parser, classifier, "object", n=10)
     assert whole["gone"] == (0, 0) and whole["parts"] is None and whole["class drop"][0] != 0
     with pytest.raises(PandaError, match="no face class 'hairs'"):
-        segments.removal(tiny, factors, parser, None, "hairs", 1)
+        measure_removal(tiny, factors, parser, None, "hairs", 1)
     with pytest.raises(PandaError, match="has any hat"):
-        segments.removal(tiny, factors, parser, None, "hat", 1)
+        measure_removal(tiny, factors, parser, None, "hat", 1)
 
 
 @pytest.mark.download

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from panda.studio.actions import Studio
+from panda.studio.app import Studio
 from panda.studio.library import Library
 from panda.studio.server import served
 

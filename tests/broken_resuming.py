@@ -1,4 +1,4 @@
-"""Generators whose heads and tails are wrong, each in one way."""
+"""Generators with one defect each in head or tail."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ class OneBufferForAll(TinyGenerator):
     def head(self, latents, layer):
         x = super().head(latents, layer).x
         buffers = self.__dict__.setdefault("buffers", {})
-        kept = buffers.setdefault(layer, x.new_empty(4, *x.shape[1:]))[: len(x)]
-        return State(kept.copy_(x))
+        buffer = buffers.setdefault(layer, x.new_empty(4, *x.shape[1:]))[: len(x)]
+        return State(buffer.copy_(x))
 
 
 class LatentsRoundedInPlace(TinyGenerator):
@@ -99,22 +99,22 @@ class WithoutGradients(TinyGenerator):
         return super().tail(state, layer)
 
 
-class RestKeptOnSelf(TinyGenerator):
+class RestStoredOnSelf(TinyGenerator):
     def head(self, latents, layer):
-        self.kept = latents.tensors["z"][:, :1, None, None]
+        self.stored = latents.tensors["z"][:, :1, None, None]
         return super().head(latents, layer)
 
     def tail(self, state, layer):
-        return super().tail(state, layer) + 0.1 * self.kept
+        return super().tail(state, layer) + 0.1 * self.stored
 
     def forward(self, latents):
         return self.tail(self.head(latents, "c"), "c")
 
 
-class RestKeptByTheLastLayer(RestKeptOnSelf):
+class RestStoredByTheLastLayer(RestStoredOnSelf):
     def head(self, latents, layer):
-        if layer == "c" or not hasattr(self, "kept"):
-            self.kept = latents.tensors["z"][:, :1, None, None]
+        if layer == "c" or not hasattr(self, "stored"):
+            self.stored = latents.tensors["z"][:, :1, None, None]
         return TinyGenerator.head(self, latents, layer)
 
 
@@ -151,7 +151,7 @@ class LearningInAList(TinyGenerator):
     forward = torch.no_grad()(TinyGenerator.forward)
 
 
-class EverybodysSeed(TinyGenerator):
+class GlobalSeed(TinyGenerator):
     def head(self, latents, layer):
         torch.manual_seed(0)
         return super().head(latents, layer)
@@ -165,18 +165,18 @@ RESUMING = {
     OtherOrderOfAdditions: ("resume", "that is rounding"),
     DeadLayer: ("sensitivity", "at layer 'b': other features give the same image"),
     TailWritesIntoFeatures: ("in_place", "tail writes into state.x; work on a copy"),
-    OneBufferForAll: ("in_place", "a later head writes into features given before"),
+    OneBufferForAll: ("in_place", "a later head writes into features returned before"),
     LatentsRoundedInPlace: ("in_place", "the latents are written to"),
     RestUsedUp: ("in_place", "tail writes into state.rest"),
     BatchStatistics: ("batch", "something mixes samples"),
     StillLearning: ("frozen", "call requires_grad_(False)"),
     WithoutGradients: ("gradient", "at layer 'a': none arrive"),
-    RestKeptOnSelf: ("in_place", "at layer 'a': after another head, tail gives another image"),
-    RestKeptByTheLastLayer: ("in_place", "keep nothing on self, carry it in State.rest"),
+    RestStoredOnSelf: ("in_place", "at layer 'a': after another head, tail gives another image"),
+    RestStoredByTheLastLayer: ("in_place", "keep nothing on self, carry it in State.rest"),
     FirstChannel: ("sensitivity", "(changed: last channels, lower right, second sample)"),
     FirstPixel: ("sensitivity", "let tail start from all of state.x"),
     FirstSample: ("sensitivity", "second sample"),
     LearningInAList: ("frozen", "call requires_grad_(False)"),
-    EverybodysSeed: ("in_place", "are seeded or drawn; use a generator of your own"),
+    GlobalSeed: ("in_place", "is seeded or drawn from; create a generator in sample"),
 }
-"""The one check that each fails, and what of its sentence."""
+"""The check that each fails, and a part of its sentence."""

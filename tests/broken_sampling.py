@@ -1,4 +1,4 @@
-"""Generators that are wrong in what they declare, sample and show, each in one way."""
+"""Generators with one defect each in what they declare, sample or show."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class TwentySeeds(TinyGenerator):
         return Latents(tuple(seeds), drawn.tensors)
 
 
-class EverybodysNumPy(TinyGenerator):
+class GlobalNumPySeed(TinyGenerator):
     def sample(self, seeds, *, truncation=1.0, label=None):
         np.random.seed(seeds[0])
         return super().sample(seeds, truncation=truncation, label=label)
@@ -150,15 +150,15 @@ SAMPLING = {
     LayersUnderOtherNames: ("layers", "at layer 'conv.a': its Layer is named 'a'"),
     LayersBackwards: ("layers", "list layers as the network runs"),
     KeyErrorForAnUnknownLayer: ("unknown_layer", "head raises KeyError; look it up by self.layer"),
-    OneStreamForTheBatch: ("seeds", "draw each by its own seed"),
+    OneStreamForTheBatch: ("seeds", "draw each row by its seed"),
     TwentySeeds: ("seeds", "seeds 3 and 1000003 have the same latents"),
-    EverybodysNumPy: ("in_place", "(torch's, NumPy's or Python's)"),
+    GlobalNumPySeed: ("in_place", "(torch's, NumPy's or Python's)"),
     FreshNoise: ("repeatable", "fix the noise"),
     WrongResolution: ("images", "forward gives [2, 3, 16, 16], expected [2, 3, 32, 32]"),
     WeightsNeverLoaded: ("images", "were the weights loaded?"),
     ZeroToOne: ("image_range", "return 2 x - 1"),
     ZeroTo255: ("image_range", "half of the values lie beyond"),
-    LabelsIgnored: ("labels", "label -1 is taken; raise PandaError"),
+    LabelsIgnored: ("labels", "label -1 is accepted; raise PandaError"),
     LabelsWithoutEffect: ("labels", "pass the label on to the network"),
     TruncationIgnored: ("truncation", "move latents to their mean"),
     UsualTruncationRefused: ("truncation", "sample refuses usual_truncation, which is 0.7"),
@@ -171,4 +171,4 @@ SAMPLING = {
     ExitsTheProcess: ("truncation", "it raised SystemExit: 3 (broken_sampling.py"),
     RaisesWithoutWords: ("truncation", "it raised SilentError:  (broken_sampling.py"),
 }
-"""The one check that each fails, and what of its sentence."""
+"""The check that each fails, and a part of its sentence."""

@@ -4,6 +4,7 @@ import panda  # noqa: F401, it prepares the environment that torch reads when it
 
 # isort: split
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -22,6 +23,10 @@ from panda.factorization.fit import fit
 from panda.generators.registry import cards
 from panda.generators.seeds import seeded_normal
 from panda.weights import download
+
+# What a test writes must not depend on how busy its machine is, in subprocesses either; the program
+# itself does not know pytest.
+os.environ.setdefault("TQDM_DISABLE", "1")
 
 CPU = torch.device("cpu")
 GOLDENS = Path(__file__).parent / "goldens"

@@ -119,7 +119,7 @@ OUTPUTS = [
 def test_a_folder_that_cannot_be_written_is_one_sentence(
     arguments, tmp_path, tiny, monkeypatch, capsys
 ):
-    monkeypatch.setattr("panda.cli.using.create_generator", lambda name, device: tiny)
+    monkeypatch.setattr("panda.cli.rendering.create_generator", lambda name, device: tiny)
     monkeypatch.setattr("panda.demo.run.create_generator", lambda name, device: tiny)
     fit(tiny, "a", parts=2, seeds=range(8)).save(tmp_path / "factors")
     capsys.readouterr()

@@ -1,4 +1,4 @@
-"""Plugins that work and plugins that are broken in one way each, and how they get installed."""
+"""Plugins that work, plugins with one defect each, and a fixture that installs them."""
 
 import sys
 from dataclasses import replace
@@ -118,8 +118,8 @@ class Point(EntryPoint):
 @pytest.fixture
 def install(monkeypatch):
     def use(**points):
-        found = [Point(name, value, "panda") for name, value in points.items()]
-        monkeypatch.setattr(registry, "entry_points", lambda group: found)
+        entry_points = [Point(name, value, "panda") for name, value in points.items()]
+        monkeypatch.setattr(registry, "entry_points", lambda group: entry_points)
         registry.plugins.cache_clear()
 
     yield use

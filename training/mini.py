@@ -1,5 +1,6 @@
 """Train mini generators: ``python -m training.mini stylegan2``, or several at once. Stop it at any
-time; the same command goes on where it was."""
+time; the same command goes on where it was.
+"""
 
 from __future__ import annotations
 

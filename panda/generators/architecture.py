@@ -1,4 +1,4 @@
-"""What a plugin knows of a kind of network: whether a checkpoint is one, and how it is built."""
+"""What a plugin says of a kind of network: which checkpoints are of it, and how to build it."""
 
 from __future__ import annotations
 
@@ -18,23 +18,26 @@ if TYPE_CHECKING:
     Build = Callable[[Checkpoint, torch.device, torch.dtype], Generator]
 
 OWN = "own"
-"""The engine that every architecture has: the plugin's implementation."""
+"""The name of the engine that every architecture has: the plugin's implementation."""
 
 
 @dataclass(frozen=True)
 class Architecture:
     """A kind of network that can be built from a checkpoint file.
 
-    ``recognizes`` goes by names and shapes of tensors, never by the name of the file.
+    Attributes:
+        recognizes: Whether a checkpoint is of this architecture, by names and shapes of its
+            tensors, never by the name of the file.
+        build: Build the generator from a checkpoint, on a device and in a dtype.
+        engines: Other implementations of the same network, by name.
     """
 
     recognizes: Callable[[Checkpoint], bool]
     build: Build
     engines: Mapping[str, Build] = field(default_factory=dict)
-    """Other implementations of the same network, by name."""
 
     def engine(self, name: str) -> Build:
-        """``build``, or another engine; raises `PandaError` with the nearest names."""
+        """Return ``build`` or another engine; raises `PandaError` with the nearest names."""
         known = {OWN: self.build, **self.engines}
         if name not in known:
             raise PandaError(
@@ -44,9 +47,11 @@ class Architecture:
 
     @staticmethod
     def of_module(name: str, **engines: str) -> Architecture:
-        """A module's functions ``recognizes`` and ``from_checkpoint``, imported when called.
+        """Return the architecture of a module, which is imported by the first call.
 
-        ``engines`` are modules with another ``from_checkpoint``.
+        Args:
+            name: A module with the functions ``recognizes`` and ``from_checkpoint``.
+            **engines: Modules with another ``from_checkpoint``, by the name of the engine.
         """
 
         def build(module: str) -> Build:

@@ -1,4 +1,4 @@
-"""What is known of a generator before it is loaded."""
+"""What the registry knows about a generator before it is loaded."""
 
 from __future__ import annotations
 
@@ -16,9 +16,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Card:
-    """Cheap facts of one generator, and the lazy call that builds it.
+    """Cheap facts about a generator, and the function that loads it.
 
-    ``edits`` is an edit zoo (see `panda.editing.edit_files`) that was made for this generator.
+    Attributes:
+        architecture: The kind of network, such as ``"DCGAN"``.
+        dataset: What it was trained on.
+        resolution: Height and width of the images, in pixels.
+        license: The license of the weights.
+        origin: Where the weights come from.
+        load: Build the generator, on a device and in a dtype.
+        weights: The file that ``load`` reads, where there is one to download.
+        layers: The layers in order, where they are known without loading.
+        notes: What users should know, in a sentence.
+        edits: A file of named edits for this generator (see `panda.editing.edit_files`).
     """
 
     architecture: str

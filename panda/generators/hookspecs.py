@@ -1,4 +1,4 @@
-"""The hooks: which generators a plugin brings, which files it can open, what it measures."""
+"""The hooks: which generators a plugin adds, which files it opens, what it measures."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ hookimpl = pluggy.HookimplMarker("panda")
 
 @hookspec
 def panda_generators() -> Mapping[str, Card]:  # type: ignore[empty-body]
-    """Return ``{name: card}`` of every generator this plugin brings.
+    """Return ``{name: card}`` for every generator that this plugin adds.
 
-    Cards are cheap data; nothing heavy is imported here. A card's ``load`` does the work later.
+    Cards are cheap data, so import nothing heavy in this hook; a card's ``load`` does the work.
     """
 
 
 @hookspec
 def panda_architectures() -> Mapping[str, Architecture]:  # type: ignore[empty-body]
-    """Return ``{name: architecture}`` of every kind of network whose files this plugin can open.
+    """Return ``{name: architecture}`` for every kind of network whose files this plugin opens.
 
-    A file's container is the core's affair; an architecture gets plain tensors and a config, says
-    whether they are its own, and builds the generator.
+    The core reads the file, whatever its container. An architecture gets plain tensors and a
+    config, says whether it recognizes them, and builds the generator.
     """
 
 
 @hookspec
 def panda_scores() -> Mapping[str, Score]:  # type: ignore[empty-body]
-    """Return ``{name: score}`` of every figure that this plugin adds to ``panda compare``."""
+    """Return ``{name: score}`` for every figure that this plugin adds to ``panda compare``."""

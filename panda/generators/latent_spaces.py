@@ -1,7 +1,7 @@
-"""Latent spaces that a generator may have: an optional capability, asked for by name.
+"""Latent spaces that a generator may have: an optional capability, requested by name.
 
-A backend that has one inherits from its class. Methods that edit latents ask with `w_space` or
-`z_space`, and say in a sentence where there is none.
+A backend with such a space inherits from its class. Methods that edit latents request it with
+`w_space` or `z_space`, which raise `PandaError` where the generator does not have it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class WSpace(Generator):
-    """z is mapped to w ``[N, D]``, and each *slot* of the synthesis takes a w of its own.
+    """A generator that maps z to w ``[N, D]``, where each *slot* of the synthesis takes its w.
 
-    All slots together are w+ ``[N, slots, D]``. In a slot an affine map turns w into *styles*: one
-    scale (or shift) for each channel that it modulates, ``[N, C]``.
+    All slots together are w+ ``[N, slots, D]``. In each slot an affine map turns w into *styles*
+    ``[N, C]``: a scale (or shift) for each channel that it modulates.
     """
 
     @property
@@ -33,26 +33,27 @@ class WSpace(Generator):
     @property
     @abstractmethod
     def slots(self) -> tuple[str, ...]:
-        """The slots in order, each by the layer that it styles; ``image`` styles the image."""
+        """The slots in order, named by the layers that they style; ``image`` styles the image."""
 
     @abstractmethod
     def map(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """Map z ``[N, Z]`` and one-hot labels ``[N, classes]`` to w ``[N, D]``, not truncated."""
+        """Map z ``[N, Z]`` and one-hot labels ``[N, classes]`` to w ``[N, D]``, untruncated."""
 
     @abstractmethod
     def style_maps(self) -> Mapping[str, tuple[Tensor, Tensor]]:
-        """For each slot that styles features its affine map: weight ``[C, D]`` and bias ``[C]``.
+        """Return the affine map of each slot that styles features, at its run-time scale.
 
-        Both at their run-time scale. Slots that style the image alone are left out.
+        Returns:
+            Weight ``[C, D]`` and bias ``[C]`` by slot, without slots that style the image alone.
         """
 
     def w_plus(self, latents: Latents) -> Tensor:
-        """w of every slot, ``[N, slots, D]``."""
+        """Return w of every slot, ``[N, slots, D]``."""
         w = latents.tensors["w"][..., : len(self.w_mean)]
         return w[:, None].expand(-1, len(self.slots), -1) if w.ndim == 2 else w
 
     def with_w(self, latents: Latents, w: Tensor) -> Latents:
-        """The same samples with another w, ``[N, D]`` for all slots or ``[N, slots, D]``.
+        """Return the same samples with another w, ``[N, D]`` for all slots or ``[N, slots, D]``.
 
         Raises `PandaError` for another shape.
         """
@@ -66,22 +67,28 @@ class WSpace(Generator):
         return replace(latents, tensors={**latents.tensors, "w": rows})
 
     def styles(self, latents: Latents) -> dict[str, Tensor]:
-        """Styles ``[N, C]`` of every slot of `style_maps`: the point in style space."""
+        """Return styles ``[N, C]`` for every slot of `style_maps`: the point in style space."""
         rows, size = latents.tensors["w"], len(self.w_mean)
-        found = {}
+        styles = {}
         for slot, (weight, bias) in self.style_maps().items():
             row = rows if rows.ndim == 2 else rows[:, self.slots.index(slot)]
-            styles = row[:, :size] @ weight.T + bias
+            mapped = row[:, :size] @ weight.T + bias
             shift = row[:, size : size + len(bias)]
-            found[slot] = styles + shift if shift.shape[1] else styles
-        return found
+            styles[slot] = mapped + shift if shift.shape[1] else mapped
+        return styles
 
     def shift_styles(self, latents: Latents, shifts: Mapping[str, Tensor]) -> Latents:
-        """The same samples with something added to their styles: ``{slot: [N or 1, C]}``.
+        """Return the same samples with shifted styles.
 
-        The entries of ``w`` become longer: what is added to a slot's styles stands behind its w,
-        and the affine maps read it there. Raises `PandaError` for a slot without styles and for
-        another number of them.
+        The rows of ``w`` become longer: a slot's shift follows its w, where the affine maps read
+        it.
+
+        Args:
+            latents: The samples.
+            shifts: What to add to the styles, ``{slot: [N or 1, C]}``.
+
+        Raises:
+            PandaError: For a slot without styles, and for a shift of another shape.
         """
         maps, size = self.style_maps(), len(self.w_mean)
         widest = max(len(bias) for _, bias in maps.values())
@@ -102,14 +109,17 @@ class WSpace(Generator):
 
 
 class ZSpace(Generator):
-    """z goes straight into the network, through one linear map first."""
+    """A generator whose z goes straight into the network, first through a linear map."""
 
     @abstractmethod
     def z_weight(self) -> Tensor:
-        """That linear map, ``[outputs, Z]``."""
+        """Return that linear map, ``[outputs, Z]``."""
 
     def with_z(self, latents: Latents, z: Tensor) -> Latents:
-        """The same samples with another z ``[N, Z]``; raises `PandaError` for another shape."""
+        """Return the same samples with another z ``[N, Z]``.
+
+        Raises `PandaError` for another shape.
+        """
         if z.shape != latents.tensors["z"].shape:
             raise PandaError(
                 f"z of shape {list(z.shape)}, expected {list(latents.tensors['z'].shape)}"
@@ -117,18 +127,18 @@ class ZSpace(Generator):
         return replace(latents, tensors={**latents.tensors, "z": z})
 
 
-def w_space(generator: Generator, wanted_by: str) -> WSpace:
-    """The generator as one with w, w+ and styles; raises `PandaError` where it has none."""
+def w_space(generator: Generator, method: str) -> WSpace:
+    """Return the generator as a `WSpace`; raises `PandaError` for ``method`` where it is none."""
     if isinstance(generator, WSpace):
         return generator
-    raise PandaError(f"{wanted_by} needs a mapped latent space (w), which {generator.name} has not")
+    raise PandaError(f"{method} needs a mapped latent space (w), which {generator.name} has not")
 
 
-def z_space(generator: Generator, wanted_by: str) -> ZSpace:
-    """The generator as one whose z can be moved; raises `PandaError` where it cannot."""
+def z_space(generator: Generator, method: str) -> ZSpace:
+    """Return the generator as a `ZSpace`; raises `PandaError` for ``method`` where it is none."""
     if isinstance(generator, ZSpace):
         return generator
     raise PandaError(
-        f"{wanted_by} needs a latent z that goes straight into the network, which"
+        f"{method} needs a latent z that goes straight into the network, which"
         f" {generator.name} has not"
     )

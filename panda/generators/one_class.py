@@ -1,4 +1,4 @@
-"""A class-conditional generator held to one class: to all others, a generator without classes."""
+"""A class-conditional generator restricted to one class; callers see no classes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from panda.generators.wrapper import Wrapper
 
 
 class OneClass(Wrapper):
-    """``inner`` with every sample of class ``label``; called ``name@label``."""
+    """A generator named ``NAME@LABEL``, whose samples are all of class ``label``.
+
+    Raises `PandaError` for a class that ``inner`` does not have.
+    """
 
     def __init__(self, inner: Generator, label: int) -> None:
-        inner.sample([0], truncation=1.0, label=label)  # says what is wrong with the class
+        inner.sample([0], truncation=1.0, label=label)  # raises for a wrong class
         super().__init__(inner)
         self.label, self.name = label, f"{inner.name}@{label}"
 
@@ -22,5 +25,5 @@ class OneClass(Wrapper):
     ) -> Latents:
         """See `Generator.sample`; raises `PandaError` for another class."""
         if label not in (None, self.label):
-            raise PandaError(f"{self.name} is held to its class, but label {label} was given")
+            raise PandaError(f"{self.name} is restricted to its class, but label {label} was given")
         return super().sample(seeds, truncation=truncation, label=self.label)

@@ -1,4 +1,4 @@
-"""Discovery: which plugins there are, which generators they bring, and how one is created."""
+"""Discovery: the plugins, the generators that they add, and how to create a generator."""
 
 from __future__ import annotations
 
@@ -34,12 +34,22 @@ SUGGESTED = 4
 """How many generators are suggested for a part of their names."""
 
 GROUP = "panda"
-"""The entry-point group of every plugin, built in or not; also the name of the hook's project."""
+"""The entry-point group of every plugin, built in or not; also pluggy's project name."""
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """One entry point: where it comes from, what it brings, and what is wrong with it."""
+    """An entry point and what it adds.
+
+    Attributes:
+        name: The name of the entry point.
+        distribution: The package that declares it.
+        version: The version of that package.
+        cards: The generators it adds, by name.
+        architectures: The architectures it adds, by name.
+        scores: The scores it adds, by name.
+        error: Why it cannot be used, or None.
+    """
 
     name: str
     distribution: str
@@ -52,16 +62,16 @@ class Plugin:
 
 @cache
 def plugins() -> tuple[Plugin, ...]:
-    """Load every plugin once; PANDA_PLUGINS (names, comma-separated) limits which.
+    """Load every plugin once, or those that PANDA_PLUGINS names (separated by commas).
 
-    A plugin that fails is one warning that names it, and the others work.
+    A plugin that fails is left out with a warning that names it; the others work.
     """
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     generators: dict[str, str] = {}
     architectures: dict[str, str] = {}
-    measures: dict[str, str] = {}
-    found = []
+    scores: dict[str, str] = {}
+    loaded_plugins = []
     for point in _chosen(entry_points(group=GROUP)):
         plugin = Plugin(
             point.name,
@@ -69,38 +79,38 @@ def plugins() -> tuple[Plugin, ...]:
             point.dist.version if point.dist else "unknown",
         )
         try:
-            cards, opened, measured = _collect(manager, point)
+            cards, kinds, figures = _collect(manager, point)
             plugin = replace(
                 plugin,
                 cards=_new(cards, generators, "generator", point.name),
-                architectures=_new(opened, architectures, "architecture", point.name),
-                scores=_new(measured, measures, "score", point.name),
+                architectures=_new(kinds, architectures, "architecture", point.name),
+                scores=_new(figures, scores, "score", point.name),
             )
         except (Exception, SystemExit) as problem:  # a plugin may fail in any way at all
             plugin = replace(plugin, error=f"{type(problem).__name__}: {problem}")
             warnings.warn(
                 f"plugin {point.name!r} is left out: {plugin.error}", PandaWarning, stacklevel=2
             )
-        found.append(plugin)
-    return tuple(found)
+        loaded_plugins.append(plugin)
+    return tuple(loaded_plugins)
 
 
-def _new(brought: Mapping[str, T], taken: dict[str, str], kind: str, by: str) -> dict[str, T]:
-    """What no plugin before has brought; the rest is a warning."""
-    for name in brought.keys() & taken.keys():
+def _new(added: Mapping[str, T], owners: dict[str, str], kind: str, by: str) -> dict[str, T]:
+    """Return what no earlier plugin has added, note its owner, and warn of the rest."""
+    for name in added.keys() & owners.keys():
         warnings.warn(
-            f"plugin {by!r} brings {kind} {name!r}, which plugin {taken[name]!r} already has; the"
+            f"plugin {by!r} brings {kind} {name!r}, which plugin {owners[name]!r} already has; the"
             " first one stays",
             PandaWarning,
             stacklevel=3,
         )
-    new = {name: thing for name, thing in brought.items() if name not in taken}
-    taken.update(dict.fromkeys(new, by))
+    new = {name: item for name, item in added.items() if name not in owners}
+    owners.update(dict.fromkeys(new, by))
     return new
 
 
 def _chosen(points: object) -> list[EntryPoint]:
-    """Entry points in a fixed order, our own distribution's first, each once."""
+    """Return the entry points to load in a fixed order: built-in ones first, each once."""
     unique = {(point.name, point.value): point for point in points}  # type: ignore[attr-defined]
     ordered = sorted(unique.values(), key=lambda p: (not p.value.startswith("panda_"), p.name))
     limit = os.environ.get("PANDA_PLUGINS")
@@ -110,7 +120,7 @@ def _chosen(points: object) -> list[EntryPoint]:
     known = {point.name for point in ordered}
     for name in sorted(wanted - known):
         warnings.warn(
-            f"PANDA_PLUGINS names {name!r}, which is no plugin here{nearest(name, sorted(known))}",
+            f"PANDA_PLUGINS names {name!r}, which is not installed{nearest(name, sorted(known))}",
             PandaWarning,
             stacklevel=3,
         )
@@ -139,36 +149,35 @@ def _collect(
 def _ask(
     manager: pluggy.PluginManager, hook: str, others: list[object], kind: type[T]
 ) -> Mapping[str, T] | None:
-    """One plugin's answer to one hook, checked; None where it does not implement it."""
+    """Return a plugin's checked result of a hook; None where it does not implement it."""
     results = manager.subset_hook_caller(hook, others)()
     if not results:
         return None
-    brought = results[0]
-    wanted = kind.__name__
-    if not isinstance(brought, Mapping):
-        raise PandaError(f"{hook} gave {type(brought).__name__}, expected {{name: {wanted}}}")
-    for name, thing in brought.items():
-        if not isinstance(name, str) or not isinstance(thing, kind):
+    added, expected = results[0], kind.__name__
+    if not isinstance(added, Mapping):
+        raise PandaError(f"{hook} gave {type(added).__name__}, expected {{name: {expected}}}")
+    for name, item in added.items():
+        if not isinstance(name, str) or not isinstance(item, kind):
             raise PandaError(
-                f"{hook} gave {name!r}: {type(thing).__name__}, expected a name and {wanted}"
+                f"{hook} gave {name!r}: {type(item).__name__}, expected a name and {expected}"
             )
-    return brought
+    return added
 
 
 def cards() -> dict[str, Card]:
-    """Every generator's card by name, sorted by name."""
+    """Return every generator's card, sorted by name."""
     merged = {name: card for plugin in plugins() for name, card in plugin.cards.items()}
     return dict(sorted(merged.items()))
 
 
 def scores() -> dict[str, Score]:
-    """Every score that a plugin adds to comparisons, sorted by name."""
+    """Return every score that a plugin adds to comparisons, sorted by name."""
     merged = {name: score for plugin in plugins() for name, score in plugin.scores.items()}
     return dict(sorted(merged.items()))
 
 
 def list_generators(pattern: str = "*") -> list[str]:
-    """Names that match a shell pattern, such as ``"stylegan*"``."""
+    """Return the names of generators that match a shell pattern, such as ``"stylegan*"``."""
     return [name for name in cards() if fnmatch.fnmatchcase(name, pattern)]
 
 
@@ -193,14 +202,17 @@ def _suggestion(name: str, known: Mapping[str, Card]) -> str:
 
 
 def is_file(name: str) -> bool:
-    """Whether a generator is meant by its file and not by its name."""
+    """Return whether a generator is given by its file and not by its name."""
     # pathlib raises for a text too long to name a file.
     return name not in cards() and (os.sep in name or os.path.exists(name))  # noqa: PTH110
 
 
 def recognize(checkpoint: Checkpoint) -> tuple[str, Architecture]:
-    """The architecture that a checkpoint is of; raises `PandaError` where none knows it."""
-    known = {name: one for plugin in plugins() for name, one in plugin.architectures.items()}
+    """Return name and architecture of a checkpoint.
+
+    Raises `PandaError` where no architecture recognizes it.
+    """
+    known = {name: kind for plugin in plugins() for name, kind in plugin.architectures.items()}
     for name, architecture in known.items():
         if architecture.recognizes(checkpoint):
             return name, architecture
@@ -220,10 +232,17 @@ def create_generator(
 ) -> Generator:
     """Load a generator by its name, or from a checkpoint file or folder, whatever its container.
 
-    Weights of a name are fetched first where they are not cached. ``engine`` is ``own``, the
-    plugin's implementation, or another one that the architecture has. Raises `PandaError` for an
-    unknown name, device, dtype or engine, for a file that holds no generator, and where weights
-    cannot be had.
+    Weights of a named generator are downloaded first where they are not cached.
+
+    Args:
+        name: A generator's name (see `list_generators`), or the path of a checkpoint.
+        device: Where it runs, such as ``"cuda"``.
+        dtype: ``"float32"`` or ``"float64"``, or torch's own.
+        engine: ``"own"`` for the plugin's implementation, or another that the architecture has.
+
+    Raises:
+        PandaError: For an unknown name, device, dtype or engine, for a file that contains no
+            generator, and where weights cannot be downloaded.
     """
     name = str(name)
     card = None if is_file(name) else find_card(name)
@@ -243,7 +262,10 @@ def create_generator(
 
 
 def loaded(name: str, load: Callable[[], Generator]) -> Generator:
-    """What ``load`` gives; raises `PandaError` for anything else, and for whatever it raises."""
+    """Return the generator that ``load`` returns.
+
+    Raises `PandaError` where it returns anything else, and for whatever it raises.
+    """
     try:
         generator = load()
     except PandaError:
@@ -257,7 +279,7 @@ def loaded(name: str, load: Callable[[], Generator]) -> Generator:
 
 
 def _load(card: Card, engine: str, device: torch.device, dtype: torch.dtype) -> Generator:
-    """A card's generator; an engine that is not the plugin's own opens the same weights."""
+    """Load a card's generator; another engine than the plugin's opens the same weights."""
     if engine == OWN:
         return card.load(device, dtype)
     if card.weights is None:

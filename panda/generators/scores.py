@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Score:
-    """One figure of a generator's factors, with what it means in a few words.
+    """A figure of a generator's factors.
 
-    ``measure(generator, factors, seeds)`` returns a finite number; the factors are of one layer of
-    that generator, and the seeds are none that they were fitted on.
+    Attributes:
+        about: What it means, in a few words.
+        measure: Compute it as ``measure(generator, factors, seeds)``, a finite number. The factors
+            are those of one layer of that generator; no seed was used to fit them.
     """
 
     about: str

@@ -1,4 +1,4 @@
-"""Seeds and other whole numbers as people write them: ``0-999``, ``3,5,10-20``."""
+"""Seeds and other whole numbers as users write them: ``0-999``, ``3,5,10-20``."""
 
 from __future__ import annotations
 
@@ -15,30 +15,35 @@ if TYPE_CHECKING:
 LIMIT = 2**32
 
 Seeds = int | str | Iterable[int] | Any
-"""What `as_seeds` takes; arrays of NumPy and torch are among ``Any``."""
+"""What `as_seeds` takes; ``Any`` stands for arrays of NumPy and torch."""
 
 EVALUATION, SELECTION = 1_000_000, 2_000_000
-"""The first of the seeds that figures are measured on, and of those that settings are chosen on.
+"""The first seed that figures are measured on, and the first that settings are chosen on.
 
-Fits take seeds from zero, so nothing is fitted, chosen and scored on the same samples.
+Fits take seeds from zero, so that nothing is fitted, chosen and scored on the same samples.
 """
 
 
 def evaluation_seeds(count: int) -> range:
-    """Return ``count`` seeds to measure on, which no fit and no choice has seen."""
+    """Return ``count`` seeds for measurements, which no fit and no choice has used."""
     return range(EVALUATION, EVALUATION + count)
 
 
 def selection_seeds(count: int) -> range:
-    """Return ``count`` seeds to choose on, which no fit has seen and no figure is measured on."""
+    """Return ``count`` seeds for choices, which no fit has used and no figure is measured on."""
     return range(SELECTION, SELECTION + count)
 
 
 def parse_numbers(text: str, what: str = "seeds") -> list[int]:
-    """Read numbers and ranges (both ends included), in the order given.
+    """Read numbers and ranges (both ends included), in their order.
 
-    Raises `PandaError` where the text is something else, a range runs backwards, a number is given
-    twice, or one is beyond 2^32 - 1.
+    Args:
+        text: Such as ``"0-999"`` or ``"3,5,10-20"``.
+        what: The word for these numbers in errors.
+
+    Raises:
+        PandaError: Where the text is something else, a range runs backwards, or a number appears
+            twice or is larger than 2^32 - 1.
     """
     numbers: list[int] = []
     for piece in text.split(","):
@@ -61,10 +66,10 @@ def as_seeds(seeds: Seeds) -> Sequence[int]:
 
     Args:
         seeds: A sequence or array of whole numbers (list, range, NumPy, torch), text such as
-            ``"0-19"`` or ``"3,5,10-20"``, or one whole number n for the n seeds 0 to n - 1.
+            ``"0-19"`` or ``"3,5,10-20"``, or a whole number n for the n seeds 0 to n - 1.
 
     Returns:
-        A tuple, or the range itself where one was given, so that long ones take no memory.
+        A tuple, or the range itself for a range, so that long ones take no memory.
 
     Raises:
         PandaError: Where there is no seed, or one is not a whole number from 0 to 2^32 - 1.
@@ -120,10 +125,10 @@ def _check_seed(seed: object) -> int:
 
 
 def seeded_normal(seeds: Seeds, *shape: int) -> np.ndarray:
-    """Standard normal draws ``[N, *shape]`` float32, row i from ``RandomState(seeds[i])``.
+    """Return standard normal draws ``[N, *shape]`` float32, row i from ``RandomState(seeds[i])``.
 
-    The convention of NVIDIA's and PandA's released code for a batch of one, so that seed numbers
-    mean the same faces there and here.
+    NVIDIA's and PandA's released code draws so for a batch of one, so that a seed gives the same
+    face in all of them.
     """
     import numpy as np
 
@@ -132,7 +137,7 @@ def seeded_normal(seeds: Seeds, *shape: int) -> np.ndarray:
 
 
 def random_states(seeds: Seeds) -> list[np.random.RandomState]:
-    """Return one stream of random numbers for each seed; raises `PandaError` as `as_seeds` does."""
+    """Return a stream of random numbers for each seed; raises `PandaError` as `as_seeds` does."""
     import numpy as np
 
     return [np.random.RandomState(seed) for seed in as_seeds(seeds)]

@@ -1,4 +1,4 @@
-"""Generators that several threads use at once, with the latent spaces that they have."""
+"""Generators that several threads may use, with the latent spaces that they have."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from panda.generators.wrapper import Wrapper
 
 
 class Shared(Wrapper):
-    """A generator that several threads use: each of its calls is alone."""
+    """A generator that several threads may use: a lock lets one call run at a time."""
 
     def __init__(self, inner: Generator) -> None:
-        super().__init__(inner, threading.Lock())
+        self.lock = threading.Lock()
+        super().__init__(inner, self.lock)
 
 
 class SharedW(Shared, WSpace):
-    """One with w, which it maps as its own does."""
+    """A shared `WSpace`."""
 
     inner: WSpace
 
@@ -36,7 +37,7 @@ class SharedW(Shared, WSpace):
 
     def map(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """See `WSpace.map`."""
-        with self._turn:
+        with self._lock:
             return self.inner.map(z, label)
 
     def style_maps(self) -> Mapping[str, tuple[Tensor, Tensor]]:
@@ -53,7 +54,7 @@ class SharedW(Shared, WSpace):
 
 
 class SharedZ(Shared, ZSpace):
-    """One whose z can be moved, as that of its own can."""
+    """A shared `ZSpace`."""
 
     inner: ZSpace
 
@@ -67,7 +68,7 @@ class SharedZ(Shared, ZSpace):
 
 
 def share(generator: Generator) -> Shared:
-    """The generator for several threads, with the latent space that it has."""
+    """Return the generator for several threads, with the latent space that it has."""
     if isinstance(generator, WSpace):
         return SharedW(generator)
     return SharedZ(generator) if isinstance(generator, ZSpace) else Shared(generator)

@@ -4,16 +4,14 @@
 
     generator = TorchModule(network, ["main.2", "main.5"], latent=(100, 1, 1))
 
-Features of a layer are the output of the submodule of that name. ``head`` runs the module's own
-forward pass and leaves it there; ``tail`` runs it again and puts the features in the place of that
-output. So whatever else the forward pass carries (skip images, conditions) is its own, and
-resuming is exact. The price is that ``tail`` costs a whole forward pass: what lies before the layer
-is computed again, for nobody can know which of it the rest will look at. A `Generator` written by
-hand saves that.
+The features of a layer are the output of the submodule of that name. ``head`` runs the module's
+forward pass and leaves it at that output; ``tail`` runs the pass again and replaces the output by
+the features. So everything else that the pass carries (skip images, conditions) is computed as
+always, and resuming is exact. The price is that ``tail`` costs a whole forward pass: what precedes
+the layer is computed again, because later submodules may depend on any of it. A `Generator` written
+by hand avoids that.
 
-It brings no generators and no hook; it is for the plugins of others, which import it where they
-build one. It stands with the backends because it is one: it uses the contract alone, and the core
-works without it.
+It is a backend like any other: it uses the contract alone, and the core works without it.
 """
 
 from __future__ import annotations
@@ -34,26 +32,35 @@ from panda.generators.seeds import as_whole, seeded_normal
 
 
 class _Reached(BaseException):
-    """Leaves a forward pass at a layer; a module that catches every Exception lets it through."""
+    """Leaves a forward pass at a layer; no ``except Exception`` of a module catches it."""
 
 
 class TorchModule(Generator):
-    """A module whose ``forward`` makes images of latents, and which may be stopped in the middle.
+    """A module whose ``forward`` turns latents into images, stopped and resumed by hooks.
 
-    ``layers`` are names of submodules (as `Module.named_modules` gives them) that run once in each
-    forward pass and return features ``[N, C, H, W]``; their sizes, their order and the resolution
-    are found by one run. The module is moved, put into eval mode and frozen in place, and used by
-    one thread at a time. Where that run fails, it learns again as before, on the new device.
+    A forward pass of one sample finds the layers' sizes and order and the resolution. The module
+    is moved, set to eval mode and frozen in place, and must be used by one thread at a time. Where
+    that pass fails, modes and ``requires_grad`` are restored.
 
-    Latents are ``z``: ``[N, *latent]`` standard normal draws, or what ``draw(seeds)`` gives, each
-    row from its own seed alone. ``images`` turns what the module returns into images
-    ``[N, 3, R, R]`` in [-1, 1], such as ``lambda out: 2 * out["image"] - 1``. A module with other
-    inputs (labels, say) is a subclass with a ``sample`` of its own: the module is called with the
-    latents' tensors in their order.
+    Latents are ``z`` ``[N, *latent]``. For a module with more inputs (labels, say) override
+    ``sample`` in a subclass: the module is called with the latents' tensors in their order.
 
-    Raises `PandaError` for a submodule that is not there, does not run exactly once or returns
-    anything but such features, for anything but such images, for a run that fails, and for a
-    forward pass that draws torch's random numbers.
+    Args:
+        module: The network.
+        layers: Names of submodules, as `Module.named_modules` gives them, that run once in each
+            forward pass and return features ``[N, C, H, W]``.
+        latent: The shape of one latent, or the length of a vector.
+        draw: Return latents ``[N, ...]`` for seeds, each row from its seed alone. By default
+            standard normal draws.
+        images: Turn what the module returns into images ``[N, 3, R, R]`` in [-1, 1], such as
+            ``lambda out: 2 * out["image"] - 1``.
+        device: Where the module runs.
+        dtype: A floating-point type.
+
+    Raises:
+        PandaError: For a submodule that does not exist, does not run exactly once or returns
+            anything but such features, for other images, for a forward pass that fails, and for
+            one that draws torch's random numbers.
     """
 
     usual_truncation = 1.0
@@ -134,7 +141,9 @@ class TorchModule(Generator):
         """See `Generator.tail`. Costs a whole forward pass."""
         place, given = self.layer(layer), tuple(state.x.shape)
         if not isinstance(state.rest, Latents):
-            raise PandaError(f"{self.name} resumes states of its own head, but {state} was given")
+            raise PandaError(
+                f"{self.name} resumes states that its head returned, but {state} was given"
+            )
         expected = (len(state.rest), place.channels, place.height, place.width)
         if given != expected:
             raise PandaError(f"{self.name} got features {given} at {layer}, expected {expected}")
@@ -148,15 +157,12 @@ class TorchModule(Generator):
             return self.images(self._run(latents))
 
     def _run(self, latents: Latents) -> Any:
-        """The module's own forward pass, on copies, since it may work in place."""
+        """Run the module's forward pass on copies, since it may work in place."""
         return self.module(*(tensor.clone() for tensor in latents.tensors.values()))
 
     @contextmanager
     def _explained(self, latents: Latents) -> Iterator[None]:
-        """Turn what is raised into one sentence where it may be due to the latents.
-
-        Once the module ran on such latents, the error is of another kind and stays what it is.
-        """
+        """Turn an error into one sentence, unless the module ran on such latents before."""
         try:
             yield
         except PandaError:
@@ -171,7 +177,7 @@ class TorchModule(Generator):
 
     @contextmanager
     def _hooked(self, paths: Sequence[str], hook: Callable[..., Any]) -> Iterator[None]:
-        """Have ``hook(path, output)`` called after these modules, in here only."""
+        """Call ``hook(path, output)`` after these modules, within this context only."""
 
         def attach(path: str) -> RemovableHandle:
             module = self._submodules[path]
@@ -185,7 +191,7 @@ class TorchModule(Generator):
                 handle.remove()
 
     def _measure(self, paths: Sequence[str]) -> tuple[dict[str, Layer], int]:
-        """Layers in the order in which they run, and the resolution, found by one forward pass."""
+        """Return the layers in the order in which they run, and the resolution."""
         runs: list[Layer] = []
         latents, before = self.sample([0]), self._random_state()
         with self._hooked(paths, lambda path, out: runs.append(_layer(path, out))):
@@ -211,7 +217,7 @@ class TorchModule(Generator):
         return layers, image.shape[-1]
 
     def _random_state(self) -> list[bytes]:
-        """Where torch's own streams of random numbers are."""
+        """Return the states of torch's global random number generators."""
         states = [torch.get_rng_state()]
         if self.device.type == "cuda":
             states.append(torch.cuda.get_rng_state(self.device))
@@ -226,7 +232,9 @@ def _submodules(module: nn.Module, name: str, paths: Sequence[str]) -> dict[str,
     try:
         known = dict(module.named_modules(remove_duplicate=False))
     except RecursionError as error:
-        raise PandaError(f"{name} holds itself as a submodule, which cannot be walked") from error
+        raise PandaError(
+            f"{name} contains itself as a submodule, which cannot be walked"
+        ) from error
     del known[""]
     for path in given:
         if path not in known:
@@ -235,7 +243,7 @@ def _submodules(module: nn.Module, name: str, paths: Sequence[str]) -> dict[str,
 
 
 def _latent_shape(given: Any) -> tuple[int, ...]:
-    """Return the shape of one latent; raises `PandaError` for what is no shape."""
+    """Return the shape of one latent; raises `PandaError` for anything else."""
     numbers = given if as_whole(given) is None and isinstance(given, Iterable) else [given]
     sizes = [as_whole(number) for number in numbers]
     if not sizes or not all(size is not None and size > 0 for size in sizes):
@@ -244,10 +252,10 @@ def _latent_shape(given: Any) -> tuple[int, ...]:
 
 
 def _dtype(given: str | torch.dtype) -> torch.dtype:
-    """torch's own type; raises `PandaError` for one that holds no fractions."""
+    """Return torch's dtype; raises `PandaError` for one that is not floating-point."""
     kind = getattr(torch, given, None) if isinstance(given, str) else given
     if not isinstance(kind, torch.dtype) or not kind.is_floating_point:
-        raise PandaError(f"dtype {given!r} is no type of floats, such as torch.float32")
+        raise PandaError(f"dtype {given!r} is not a floating-point type, such as torch.float32")
     return kind
 
 

@@ -54,22 +54,22 @@ class AlexNetDistance(nn.Module):
             features.append(x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10))
         return features
 
-    def forward(self, one: Tensor, other: Tensor) -> Tensor:
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """Return the distance at every pixel; its mean over the image is LPIPS, nearly."""
-        total: Tensor = one.new_zeros(len(one), 1, *one.shape[2:])
-        for distance in self._distances(self.features(one), self.features(other)):
-            total = total + F.interpolate(distance, one.shape[2:], mode="bilinear")
+        total: Tensor = a.new_zeros(len(a), 1, *a.shape[2:])
+        for distance in self._distances(self.features(a), self.features(b)):
+            total = total + F.interpolate(distance, a.shape[2:], mode="bilinear")
         return total[:, 0]
 
-    def distance(self, one: Sequence[Tensor], other: Sequence[Tensor]) -> Tensor:
-        """Return LPIPS ``[N]`` from the `features` of two sets of images, or of a set and one."""
-        means = [maps.mean((1, 2, 3)) for maps in self._distances(one, other)]
+    def distance(self, a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
+        """Return LPIPS ``[N]`` from the `features` of two sets; a set may have one image."""
+        means = [maps.mean((1, 2, 3)) for maps in self._distances(a, b)]
         return torch.stack(means).sum(0)
 
-    def _distances(self, one: Sequence[Tensor], other: Sequence[Tensor]) -> Iterator[Tensor]:
+    def _distances(self, a: Sequence[Tensor], b: Sequence[Tensor]) -> Iterator[Tensor]:
         """Yield a map of distances ``[N, 1, H, W]`` for each depth."""
-        for a, b, weight in zip(one, other, self.weights, strict=True):
-            yield ((a - b).square() * weight[:, None, None]).sum(1, keepdim=True)
+        for x, y, weight in zip(a, b, self.weights, strict=True):
+            yield ((x - y).square() * weight[:, None, None]).sum(1, keepdim=True)
 
 
 def from_flax(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -50,7 +50,7 @@ def without(images: Tensor, inside: Tensor) -> Tensor:
     return torch.where(inside[:, None], torch.zeros_like(images), images)
 
 
-def iou(one: Tensor, other: Tensor) -> Tensor:
+def iou(a: Tensor, b: Tensor) -> Tensor:
     """Return the intersection over union ``[N]`` of masks ``[N, H, W]`` bool.
 
     It is NaN where both masks are empty.
@@ -58,7 +58,7 @@ def iou(one: Tensor, other: Tensor) -> Tensor:
     Raises:
         PandaError: Where the masks have different shapes.
     """
-    if one.shape != other.shape:
-        raise PandaError(f"masks {list(one.shape)} and {list(other.shape)} have no overlap")
-    both = (one & other).sum((1, 2)).float()
-    return both / (one | other).sum((1, 2))
+    if a.shape != b.shape:
+        raise PandaError(f"masks {list(a.shape)} and {list(b.shape)} have no overlap")
+    both = (a & b).sum((1, 2)).float()
+    return both / (a | b).sum((1, 2))

@@ -1,8 +1,8 @@
-"""The conformance kit: what must hold of every generator, for the authors of backends.
+"""The conformance kit: what must be true of every generator, for the authors of backends.
 
 From the shell ``panda check NAME_OR_FILE``; in a test suite `parametrize_with_checks`; from Python
-`check_generator`. Each failed check is one sentence that says what to mend. Where a check cannot
-hold, `Generator.excused` says why, and the check is reported as excused.
+`check_generator`. Each failed check is one sentence that says what to fix. Where a check cannot
+pass, `Generator.excused` gives the reason, and the check is reported as excused.
 """
 
 from panda.testing.suite import parametrize_with_checks

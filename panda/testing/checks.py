@@ -1,6 +1,6 @@
-"""What a check is, and the measures that checks share.
+"""What a check is, and the functions that checks share.
 
-A check yields its problems; each says what is wrong and what to do about it.
+A check yields problems; each says what is wrong and how to fix it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong and what to do about it, at a layer or in general."""
+    """What is wrong and how to fix it, at a layer or in general."""
 
     text: str
     layer: str = ""
@@ -31,7 +31,14 @@ Problems = Iterator[Problem]
 
 @dataclass(frozen=True)
 class Check:
-    """A function that finds problems, what holds where it finds none, and what must hold before."""
+    """A function that looks for problems.
+
+    Attributes:
+        name: The name of the check.
+        about: What is true of a generator without such problems, in a sentence.
+        needs: The checks that must pass before this one can run.
+        problems: Yield the problems of a trial's generator.
+    """
 
     name: str
     about: str
@@ -40,7 +47,7 @@ class Check:
 
 
 def check(*needs: str) -> Callable[[Callable[[Trial], Problems]], Check]:
-    """Make a check of a function; its docstring says what holds."""
+    """Turn a function into a check; its docstring says what is true of a good generator."""
 
     def make(function: Callable[[Trial], Problems]) -> Check:
         return Check(function.__name__, (function.__doc__ or "").rstrip("."), needs, function)
@@ -49,7 +56,7 @@ def check(*needs: str) -> Callable[[Callable[[Trial], Problems]], Check]:
 
 
 def differ(a: Tensor, b: Tensor) -> float:
-    """The largest difference; infinite where shapes differ or either is not finite."""
+    """Return the largest difference; infinite where shapes differ or values are not finite."""
     if a.shape != b.shape:
         return float("inf")
     if a.numel() == 0:
@@ -59,9 +66,9 @@ def differ(a: Tensor, b: Tensor) -> float:
 
 
 def rounding(like: Tensor) -> float:
-    """How far such numbers may be apart for no other reason than the order of additions.
+    """Return how much such values may differ by the order of additions alone.
 
-    Of n float32 products it changes the sum by some 6e-8 sqrt(n) of their sizes (Higham and Mary,
+    For n float32 products it changes the sum by some 6e-8 sqrt(n) of their sizes (Higham and Mary,
     SIAM J. Sci. Comput. 41, 2019): two dozen layers of sums of 4 608 come to 1e-4.
     """
     finite = like.detach().nan_to_num(0.0, 0.0, 0.0)
@@ -69,19 +76,19 @@ def rounding(like: Tensor) -> float:
 
 
 def unlike(trial: Trial, a: Tensor, b: Tensor) -> bool:
-    """Whether the same operations gave other numbers (off the CPU: beyond rounding)."""
+    """Return whether the same operations gave other values (off the CPU: beyond rounding)."""
     return differ(a, b) > (0 if trial.generator.device.type == "cpu" else trial.rounding)
 
 
 def stir() -> None:
-    """Move the random numbers that everybody draws from, so that a seed set once more shows."""
+    """Advance the global random number generators, so that seeding them again is noticed."""
     torch.rand(1)
     np.random.random()
     random.random()
 
 
-def global_streams() -> list[object]:
-    """Where the random numbers are that everybody draws from: those of torch, NumPy and Python."""
+def global_random_states() -> list[object]:
+    """Return the states of the global random number generators of torch, NumPy and Python."""
     numpy: Any = np.random.get_state()
     return [
         torch.get_rng_state().numpy().tobytes(),

@@ -1,4 +1,4 @@
-"""What must hold at every layer: stopping there and resuming."""
+"""Checks at every layer: stopping and resuming."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from panda.testing.checks import (
     Problems,
     check,
     differ,
-    global_streams,
+    global_random_states,
     rounding,
     stir,
     unlike,
@@ -30,22 +30,22 @@ UNKNOWN = "no such layer"
 def features(trial: Trial) -> Problems:
     """Features are [N, C, H, W] as their layers declare, of the generator's dtype and device."""
     generator = trial.generator
-    asked = torch.float32, generator.device.type
+    expected = torch.float32, generator.device.type
     advice = f"expected torch.float32 on {generator.device}; move the network and the latents"
-    if (trial.image.dtype, trial.image.device.type) != asked:
+    if (trial.image.dtype, trial.image.device.type) != expected:
         yield Problem(f"images are {trial.image.dtype} on {trial.image.device}, {advice}")
     for name in trial.layers("features"):
         layer, x = generator.layers[name], generator.head(trial.latents, name).x
         declared = [len(trial.latents), layer.channels, layer.height, layer.width]
         if list(x.shape) != declared:
             yield Problem(f"head gives {list(x.shape)}, its Layer declares {declared}", name)
-        elif (x.dtype, x.device.type) != asked:
+        elif (x.dtype, x.device.type) != expected:
             yield Problem(f"head gives {x.dtype} on {x.device}, {advice}", name)
 
 
 @check("features")
 def unknown_layer(trial: Trial) -> Problems:
-    """Head and tail refuse a layer that is not there, by name."""
+    """Head and tail refuse an unknown layer, by name."""
     generator = trial.generator
     state = generator.head(trial.latents, next(iter(generator.layers)))
     calls: dict[str, Callable[[], object]] = {
@@ -55,14 +55,14 @@ def unknown_layer(trial: Trial) -> Problems:
     for method, call in calls.items():
         try:
             call()
-            said = "raises nothing"
+            outcome = "raises nothing"
         except PandaError as error:
             if UNKNOWN in str(error):
                 continue
-            said = "does not name it"
+            outcome = "does not name it"
         except Exception as error:
-            said = f"raises {type(error).__name__}"
-        yield Problem(f"for a layer that is not there {method} {said}; look it up by self.layer()")
+            outcome = f"raises {type(error).__name__}"
+        yield Problem(f"for an unknown layer {method} {outcome}; look it up by self.layer()")
 
 
 @check("features")
@@ -94,9 +94,9 @@ def sensitivity(trial: Trial) -> Problems:
 
 
 def _dead(trial: Trial, name: str) -> str:
-    """The changed features that the image does not show; empty where it shows all.
+    """Return which changed features do not change the image; empty where all do.
 
-    Each of the two samples is changed in channels and positions that the other is not.
+    Each of the two samples is changed in other channels and positions.
     """
     state = trial.generator.head(trial.latents, name)
     x = state.x.detach()
@@ -116,10 +116,10 @@ def _dead(trial: Trial, name: str) -> str:
 
 @check("features")
 def in_place(trial: Trial) -> Problems:
-    """Latents, features, states and everybody's random numbers are never written to."""
+    """Latents, features, states and global random number generators are never written to."""
     stir()
-    generator, streams = trial.generator, global_streams()
-    latents, drawn, other = trial.latents[:1], trial.latents[:1], trial.latents[1:2]
+    generator, streams = trial.generator, global_random_states()
+    latents, drawn, other = trial.latents[0], trial.latents[0], trial.latents[1]
     before = list(generator.layers)[-1]
     for name in trial.layers("in_place"):
         state = generator.head(latents, name)
@@ -133,7 +133,9 @@ def in_place(trial: Trial) -> Problems:
         generator.head(other, name)
         before = name
         if differ(state.x, x) > 0:
-            yield Problem("a later head writes into features given before; return new ones", name)
+            yield Problem(
+                "a later head writes into features returned before; return new ones", name
+            )
         elif unlike(trial, generator.tail(state, name), image):
             yield Problem(
                 "after another head, tail gives another image; keep nothing on self, carry it in"
@@ -144,23 +146,23 @@ def in_place(trial: Trial) -> Problems:
     generator.sample(latents.seeds, truncation=1.0)
     if any(differ(latents.tensors[key], tensor) > 0 for key, tensor in drawn.tensors.items()):
         yield Problem("the latents are written to; work on a copy of them")
-    if global_streams() != streams:
+    if global_random_states() != streams:
         yield Problem(
-            "random numbers that everybody draws from (torch's, NumPy's or Python's) are seeded or"
-            " drawn; use a generator of your own"
+            "a global random number generator (torch's, NumPy's or Python's) is seeded or drawn"
+            " from; create a generator in sample"
         )
 
 
 @check("features")
 def batch(trial: Trial) -> Problems:
-    """A sample's features and image are the same in a batch of one and of many."""
-    generator, one = trial.generator, trial.latents[1:2]
+    """A sample's features and image are the same alone and in a batch."""
+    generator, alone = trial.generator, trial.latents[1]
     cause = "something mixes samples: batch statistics, or noise drawn for the whole batch"
-    if (gap := differ(generator.forward(one), trial.image[1:2])) > trial.rounding:
+    if (gap := differ(generator.forward(alone), trial.image[1:2])) > trial.rounding:
         yield Problem(f"alone, an image differs by {gap:.2g} from that in a batch; {cause}")
     for name in trial.layers("batch"):
         x = generator.head(trial.latents, name).x
-        if (gap := differ(generator.head(one, name).x, x[1:2])) > rounding(x):
+        if (gap := differ(generator.head(alone, name).x, x[1:2])) > rounding(x):
             yield Problem(
                 f"alone, features differ by {gap:.2g} from those in a batch; {cause}", name
             )
@@ -168,14 +170,14 @@ def batch(trial: Trial) -> Problems:
 
 @check("features")
 def frozen(trial: Trial) -> Problems:
-    """No parameter requires gradients, so that no graph is recorded unless it is asked for."""
-    generator, one = trial.generator, trial.latents[:1]
+    """No parameter requires gradients, so that no graph is recorded unless a caller wants one."""
+    generator, latents = trial.generator, trial.latents[0]
     modules = [value for value in vars(generator).values() if isinstance(value, nn.Module)]
     learning = any(p.requires_grad for module in modules for p in module.parameters())
     first, last = (list(generator.layers)[k] for k in (0, -1))
-    state = generator.head(one, first)
-    made = state.x, generator.tail(state, first), generator.head(one, last).x
-    if learning or any(x.requires_grad for x in (*made, generator.forward(one))):
+    state = generator.head(latents, first)
+    results = state.x, generator.tail(state, first), generator.head(latents, last).x
+    if learning or any(x.requires_grad for x in (*results, generator.forward(latents))):
         yield Problem("parameters require gradients; call requires_grad_(False) when loading")
 
 
@@ -183,15 +185,15 @@ def frozen(trial: Trial) -> Problems:
 def gradient(trial: Trial) -> Problems:
     """Gradients flow from the image back to the features, at every layer."""
     for name in trial.layers("gradient"):
-        state = trial.generator.head(trial.latents[:1], name)
+        state = trial.generator.head(trial.latents[0], name)
         leaf = state.x.detach().clone().requires_grad_()
-        # Times one, since a leaf must not be written to, which is another check's affair.
+        # Times one, since a backend may write to features but not to a leaf; see `in_place`.
         image = trial.generator.tail(state.with_features(leaf * 1), name)
-        found = None
+        gradient = None
         if image.requires_grad:
-            (found,) = torch.autograd.grad(image.square().sum(), leaf, allow_unused=True)
-        flows = found is not None and bool(found.isfinite().all() and (found != 0).any())
-        if not flows and not _dead(trial, name):  # that is the affair of sensitivity
+            (gradient,) = torch.autograd.grad(image.square().sum(), leaf, allow_unused=True)
+        flows = gradient is not None and bool(gradient.isfinite().all() and gradient.any())
+        if not flows and not _dead(trial, name):  # `sensitivity` reports dead features
             yield Problem(
                 "none arrive, or not finite ones; no torch.no_grad(), detach() or NumPy in tail",
                 name,

@@ -1,4 +1,4 @@
-"""What must hold of a generator as a whole: its layers, latents, images, labels."""
+"""Checks of a generator as a whole: its layers, latents, images and labels."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from panda.testing.trial import Trial
 
 WILD = 2.0
-"""Trained generators overshoot [-1, 1], some of them much, but their median stays below this."""
+"""Trained generators overshoot [-1, 1], some by far, but half of their values stay below this."""
 
 ALIASES = tuple(3 + step for step in (0, 11, 2**16, 10**6, 232792560))
-"""Seeds that would be one, were they taken modulo a power of 2 or 10, or 1 to 20."""
+"""Seeds that would be the same modulo a power of 2 or 10, or modulo 1 to 20."""
 
 
 @check()
 def layers(trial: Trial) -> Problems:
     """Layers have names and sizes, and stand in the order of the network."""
-    found = trial.generator.layers
-    if not found:
+    declared = trial.generator.layers
+    if not declared:
         yield Problem("there are none; fill self.layers in __init__")
     size = 0
-    for name, layer in found.items():
+    for name, layer in declared.items():
         if layer.name != name:
-            yield Problem(f"its Layer is named {layer.name!r}; give both one name", name)
+            yield Problem(f"its Layer is named {layer.name!r}; give both the same name", name)
         if not name or "/" in name:
-            yield Problem("results are kept under its name, which must be without '/'", name)
+            yield Problem("results are saved under its name, which must not contain '/'", name)
         inner = min(layer.height, layer.width) - 2 * layer.margin
         if min(layer.channels, inner) < 1 or layer.margin < 0:
             yield Problem(
@@ -49,12 +49,12 @@ def layers(trial: Trial) -> Problems:
 @check("layers")
 def excuses(trial: Trial) -> Problems:
     """Every excuse names a check and has a reason."""
-    known, given = trial.generator.layers, trial.generator.excused
+    known, excused = trial.generator.layers, trial.generator.excused
     valid = {*trial.checks, *(f"{name}[{layer}]" for name in trial.checks for layer in known)}
-    if not isinstance(given, Mapping):
-        yield Problem(f"excused is {given!r}; expected {{check: reason}}")
+    if not isinstance(excused, Mapping):
+        yield Problem(f"excused is {excused!r}; expected {{check: reason}}")
         return
-    for key, reason in given.items():
+    for key, reason in excused.items():
         if key not in valid or key not in trial.excuses:
             yield Problem(
                 f"excused[{key!r}] = {reason!r}; expected a check, or a check[layer], and a reason"
@@ -63,34 +63,34 @@ def excuses(trial: Trial) -> Problems:
 
 @check("layers")
 def card(trial: Trial) -> Problems:
-    """The card says what the generator is."""
-    said, generator = trial.card, trial.generator
-    if said is None:
+    """The card describes the generator correctly."""
+    card, generator = trial.card, trial.generator
+    if card is None:
         return
-    if said.resolution != generator.resolution:
-        yield Problem(f"it says {said.resolution} pixels, the generator {generator.resolution}")
-    if said.layers and said.layers != tuple(generator.layers.values()):
+    if card.resolution != generator.resolution:
+        yield Problem(f"it says {card.resolution} pixels, the generator {generator.resolution}")
+    if card.layers and card.layers != tuple(generator.layers.values()):
         yield Problem("its layers are not those of the generator, in that order; correct the card")
 
 
 @check("layers")
 def seeds(trial: Trial) -> Problems:
     """Sample i depends on seeds[i] alone, and other seeds give other latents."""
-    wanted = (14, 3, 14)
+    chosen = (14, 3, 14)
     sample = partial(trial.generator.sample, truncation=1.0)
-    batch, again, alone = sample(wanted), sample(wanted), sample(wanted[1:2])
-    if batch.seeds != wanted:
-        yield Problem(f"sample({wanted}) remembers seeds {batch.seeds}; keep all as a tuple")
+    batch, again, alone = sample(chosen), sample(chosen), sample(chosen[1:2])
+    if batch.seeds != chosen:
+        yield Problem(f"sample({chosen}) remembers seeds {batch.seeds}; keep all as a tuple")
         return
     for name, rows in batch.tensors.items():
-        if rows.shape[:1] != (len(wanted),):
-            yield Problem(f"latent {name!r} is {list(rows.shape)}; expected one row a seed")
+        if rows.shape[:1] != (len(chosen),):
+            yield Problem(f"latent {name!r} is {list(rows.shape)}; expected a row for each seed")
             return
         pairs = [(rows, again.tensors[name]), (rows[1:2], alone.tensors[name]), (rows[0], rows[2])]
         if any(differ(a, b) > rounding(rows) for a, b in pairs):
             yield Problem(
                 f"a row of latent {name!r} changes with its batch, its place or from call to call;"
-                " draw each by its own seed, as panda.generators.seeds.seeded_normal does"
+                " draw each row by its seed, as panda.generators.seeds.seeded_normal does"
             )
     many = sample(ALIASES).tensors.values()
     for k, seed in enumerate(ALIASES[1:], start=1):
@@ -120,7 +120,7 @@ def images(trial: Trial) -> Problems:
     elif not bool(image.isfinite().all()):
         yield Problem("forward gives NaN or infinity; see weights and dtypes")
     elif bool(((image.amax((2, 3)) - image.amin((2, 3))).amax(1) == 0).any()):
-        yield Problem("an image is of one color everywhere; were the weights loaded?")
+        yield Problem("an image has the same color everywhere; were the weights loaded?")
     elif differ(image[0], image[1]) == 0:
         yield Problem("two seeds give the same image; does forward use the latents?")
 
@@ -144,13 +144,13 @@ def labels(trial: Trial) -> Problems:
             generator.sample(trial.latents.seeds, truncation=1.0, label=label)
         except PandaError:
             continue
-        yield Problem(f"label {label} is taken; raise PandaError that says which labels there are")
+        yield Problem(f"label {label} is accepted; raise PandaError that says which labels exist")
         return
     if not trial.has_classes:
         return
     try:
         other = generator.sample(trial.latents.seeds, truncation=1.0, label=1)
-    except PandaError:  # of one class
+    except PandaError:  # a generator with a single class
         return
     first = generator.forward(generator.sample(trial.latents.seeds, truncation=1.0, label=0))
     if differ(first, generator.forward(other)) == 0:
@@ -169,19 +169,19 @@ def truncation(trial: Trial) -> Problems:
             f"sample refuses usual_truncation, which is {usual}; where truncation has no meaning,"
             " usual_truncation = 1.0"
         )
-    taken: dict[float, Tensor] = {}
+    images: dict[float, Tensor] = {}
     for psi in (0.0, 0.5, 1.0):
         try:
             latents = sample(chosen, truncation=psi, label=0 if trial.has_classes else None)
         except PandaError:
             continue
-        taken[psi] = trial.generator.forward(latents)
+        images[psi] = trial.generator.forward(latents)
     advice = "move latents to their mean, or raise PandaError for any truncation but 1"
-    if 0 in taken and (gap := differ(*taken[0])) > trial.rounding:
+    if 0 in images and (gap := differ(*images[0])) > trial.rounding:
         yield Problem(f"at truncation 0 images of two seeds differ by {gap:.2g}; {advice}")
-    if 0.5 in taken:
-        middle = taken.pop(0.5)
-        for psi, image in taken.items():
+    if 0.5 in images:
+        middle = images.pop(0.5)
+        for psi, image in images.items():
             if differ(middle, image) == 0:
                 yield Problem(f"images are the same at truncations {psi:g} and 0.5; {advice}")
 

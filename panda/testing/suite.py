@@ -1,4 +1,4 @@
-"""The checks as tests of pytest, one test a check. pytest is imported by whoever calls this."""
+"""The checks as pytest tests, one test for each check. pytest is imported only when needed."""
 
 from __future__ import annotations
 
@@ -20,10 +20,16 @@ def parametrize_with_checks(
         def test_my_backend(check):
             check()
 
-    Subjects are names of generators, checkpoint files, or functions ``load(device, dtype)`` as a
-    card has them. Nothing is loaded before the first test runs. Excused checks are expected
-    failures, and checks that another failure keeps from running are skipped. Raises `PandaError`
-    for a string in the place of the list.
+    Nothing is loaded before the first test runs. Excused checks are expected failures, and checks
+    that cannot run because another failed are skipped.
+
+    Args:
+        subjects: Names of generators, checkpoint files, or functions ``load(device, dtype)`` like
+            that of a card.
+        device: Where the generators run.
+
+    Raises:
+        PandaError: For a string in place of the list.
     """
     import pytest
 
@@ -40,13 +46,13 @@ def parametrize_with_checks(
 
 @dataclass(frozen=True)
 class Run:
-    """One check of one generator, to be called in a test."""
+    """A check of a generator, to be called in a test."""
 
     make: partial[Trial]
     check: str
 
     def __call__(self) -> None:
-        """Run the check and tell pytest how it went."""
+        """Run the check and report the result to pytest."""
         import pytest
 
         result = _trial(self.make).result(self.check)
@@ -60,5 +66,5 @@ class Run:
 
 @lru_cache(maxsize=1)
 def _trial(make: partial[Trial]) -> Trial:
-    """The trial that consecutive tests share; the one before it is let go."""
+    """Return the trial that consecutive tests share; the previous one is freed."""
     return make()

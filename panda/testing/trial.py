@@ -1,4 +1,4 @@
-"""One generator on trial: what the checks share, and the verdict on each."""
+"""A generator under test: what the checks share, and their results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from panda.testing import resuming, sampling
 from panda.testing.checks import Check, Problem, rounding
 
 Subject = str | Callable[[torch.device, torch.dtype], Generator]
-"""A generator's name, its checkpoint file, or the function that a card would have as ``load``."""
+"""A generator's name, its checkpoint file, or a function like a card's ``load``."""
 
 CHECKS = {check.name: check for check in (*sampling.CHECKS, *resuming.CHECKS)}
 """Every check by name, in the order in which they run."""
@@ -31,7 +31,13 @@ SEEDS = (3, 14)
 
 @dataclass(frozen=True)
 class CheckResult:
-    """How one check went: ``ok``, ``failed``, ``excused`` or ``skipped``, and a sentence on it."""
+    """The result of a check.
+
+    Attributes:
+        check: The name of the check.
+        status: ``ok``, ``failed``, ``excused`` or ``skipped``.
+        text: A sentence about it.
+    """
 
     check: str
     status: str
@@ -39,7 +45,7 @@ class CheckResult:
 
 
 class Trial:
-    """A generator and what several checks need of it, made once."""
+    """A generator and what several checks need from it, computed once."""
 
     checks = CHECKS
 
@@ -50,7 +56,7 @@ class Trial:
         self._at = ""
 
     def load(self, dtype: str) -> Generator:
-        """Build the generator in a dtype."""
+        """Load the generator in a dtype, such as ``"float64"``."""
         subject, label = self.subject, label_of(self.subject)
         if isinstance(subject, str):
             return create_generator(subject, device=self.device, dtype=dtype)
@@ -66,12 +72,12 @@ class Trial:
 
     @cached_property
     def card(self) -> Card | None:
-        """What its plugin says of it, where it has a card."""
+        """Its card, where it has one."""
         return _card(self.subject)
 
     @property
     def latents(self) -> Latents:
-        """Two samples, whose classes (if any) follow from their seeds; a fresh copy each time."""
+        """Two samples, whose classes (if any) follow from their seeds; a new copy each time."""
         tensors = {name: tensor.clone() for name, tensor in self._drawn.tensors.items()}
         return Latents(self._drawn.seeds, tensors)
 
@@ -81,12 +87,12 @@ class Trial:
 
     @cached_property
     def image(self) -> Tensor:
-        """Their images by the plain forward pass, ``[2, 3, R, R]``."""
+        """Their images from the plain forward pass, ``[2, 3, R, R]``."""
         return self.generator.forward(self.latents).detach()
 
     @cached_property
     def has_classes(self) -> bool:
-        """Whether a label is taken."""
+        """Whether it accepts a label."""
         try:
             self.generator.sample(SEEDS, truncation=1.0, label=0)
         except PandaError:
@@ -95,33 +101,33 @@ class Trial:
 
     @property
     def rounding(self) -> float:
-        """How far images may be apart for no other reason than the order of additions."""
+        """How much images may differ by the order of additions alone."""
         return rounding(self.image)
 
     @property
     def excuses(self) -> dict[str, str]:
-        """Those that are a text with a reason; another check complains of the rest."""
-        given: Any = self.generator.excused
-        pairs = given.items() if isinstance(given, Mapping) else ()
+        """Its well-formed excuses; the check `excuses` reports the others."""
+        excused: Any = self.generator.excused
+        pairs = excused.items() if isinstance(excused, Mapping) else ()
         return {k: v for k, v in pairs if isinstance(k, str) and isinstance(v, str) and v}
 
-    def layers(self, doing: str) -> Iterator[str]:
-        """Names of the layers, with a progress bar; a crash is told with the layer it came at."""
-        for name in bar(list(self.generator.layers), desc=doing, unit="layer"):
+    def layers(self, check: str) -> Iterator[str]:
+        """Yield the layers' names with a progress bar; a crash is reported with its layer."""
+        for name in bar(list(self.generator.layers), desc=check, unit="layer"):
             self._at = name
             yield name
         self._at = ""
 
     def result(self, name: str) -> CheckResult:
-        """The verdict of a check, reached once; checks that it needs come first."""
+        """Return the result of a check, which runs once, after the checks that it needs."""
         if name not in self._results:
-            self._results[name] = self._judge(CHECKS[name])
+            self._results[name] = self._run(CHECKS[name])
         return self._results[name]
 
-    def _judge(self, check: Check) -> CheckResult:
+    def _run(self, check: Check) -> CheckResult:
         for need in check.needs:
             if self.result(need).status in ("failed", "skipped"):
-                return CheckResult(check.name, "skipped", f"cannot be told before {need!r} holds")
+                return CheckResult(check.name, "skipped", f"cannot run before {need!r} passes")
         problems: list[Problem] = []
         self._at = ""
         try:
@@ -136,7 +142,7 @@ class Trial:
             return CheckResult(check.name, "failed", _summary(left))
         for key, reason in excuses.items():
             if not any(key in keys for keys in excused):
-                text = f"{key!r} is excused ({reason}), but it holds; take the excuse away"
+                text = f"{key!r} is excused ({reason}), but it passes; remove the excuse"
                 return CheckResult(check.name, "failed", text)
         if excuses:
             return CheckResult(check.name, "excused", "; ".join(excuses.values()))
@@ -144,21 +150,30 @@ class Trial:
 
 
 def check_generator(subject: Subject, *, device: str = "cpu") -> list[CheckResult]:
-    """Run every check on a generator: its name, its file, or a card's ``load(device, dtype)``.
+    """Run every check on a generator.
 
-    Raises `PandaError` where it cannot be loaded at all.
+    Args:
+        subject: Its name, its checkpoint file, or a function ``load(device, dtype)`` like that of
+            a card.
+        device: Where it runs.
+
+    Returns:
+        The results in the order in which the checks run.
+
+    Raises:
+        PandaError: Where it cannot be loaded at all.
     """
     trial = Trial(subject, device)
     return [trial.result(name) for name in checks_of(subject)]
 
 
 def checks_of(subject: Subject) -> list[str]:
-    """The checks that apply: that of the card needs a card."""
+    """Return the names of the checks that apply: ``card`` needs a card."""
     return [name for name in CHECKS if name != "card" or _card(subject)]
 
 
 def label_of(subject: Subject) -> str:
-    """A short name; of a file the last two parts of its path."""
+    """Return a short name; of a file the last two parts of its path."""
     if not isinstance(subject, str):
         return str(getattr(subject, "__name__", subject))
     path = Path(subject)
@@ -170,7 +185,7 @@ def _card(subject: Subject) -> Card | None:
 
 
 def _summary(problems: list[Problem]) -> str:
-    """The first problem in full, and the other layers that have one."""
+    """Return the first problem in full, and the other layers that have one."""
     first = problems[0]
     where = f"at layer {first.layer!r}: " if first.layer else ""
     others = [problem.layer for problem in problems[1:] if problem.layer]
@@ -179,8 +194,8 @@ def _summary(problems: list[Problem]) -> str:
 
 
 def _raised(error: BaseException) -> str:
-    """What was raised, and the last line outside of torch that it came through."""
+    """Return what was raised, and the last line outside of torch that it came through."""
     torch_home = Path(torch.__file__).parent
     frames = traceback.extract_tb(error.__traceback__)
-    frame = [one for one in frames if torch_home not in Path(one.filename).parents][-1]
+    frame = [frame for frame in frames if torch_home not in Path(frame.filename).parents][-1]
     return f"it raised {describe_error(error)} ({Path(frame.filename).name}, line {frame.lineno})"

@@ -63,7 +63,7 @@ def _torch(content: object, zipped: bool) -> Callable[[Path], None]:
 
 def _torchscript(folder: Path) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", ".torch.jit")
         torch.jit.script(torch.nn.Sequential(torch.nn.Linear(2, 3))).save(folder / "file")
 
 
@@ -124,4 +124,4 @@ CONTAINERS: dict[str, tuple[Callable[[Path], object], str, Callable[[Path], obje
     "npy": (_npy, "file.npy", read_npy),
     "edit-zoo": (_zoo, "file", read_edits),
 }
-"""By name: how a valid one is written into a folder, what is read there, and by which reader."""
+"""By name: writes a valid file into a folder, what is read in it, and the reader."""

@@ -12,6 +12,8 @@ from panda.factorization.background import border_mask
 from panda.factorization.fit import fit
 from panda.generators.contract import Layer
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.fixture
 def factors(tiny):

@@ -133,7 +133,9 @@ def test_super_calls_and_wrappers_change_nothing(recorder):
     for generator in (Third(), share(Third()), OneClass(share(Third()), 1), OneClass(Third(), 1)):
         drawn = generator.sample([4, 5], label=[1, 1])
         assert torch.equal(drawn.tensors["z"], expected)
-    with pytest.raises(PandaError, match="tiny@1 is held to its class, but label 2 was given"):
+    with pytest.raises(
+        PandaError, match="tiny@1 is restricted to its class, but label 2 was given"
+    ):
         OneClass(Third(), 1).sample(2, label=[1, 2])
 
 

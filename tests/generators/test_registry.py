@@ -28,7 +28,7 @@ def test_generators_of_a_plugin_are_listed_by_pattern(install):
 
 
 @pytest.mark.parametrize(
-    ("broken", "said"),
+    ("broken", "sentence"),
     [
         ("Missing", "No module named 'gone'"),
         ("Raises", "no CUDA here"),
@@ -43,11 +43,11 @@ def test_generators_of_a_plugin_are_listed_by_pattern(install):
         ("WrongScore", "panda_scores gave 'area': function, expected a name and Score"),
     ],
 )
-def test_one_broken_plugin_is_a_warning_that_names_it_and_the_rest_works(install, broken, said):
+def test_one_broken_plugin_is_a_warning_that_names_it_and_the_rest_works(install, broken, sentence):
     install(broken=broken, good="Good")
     with pytest.warns(PandaWarning, match="plugin 'broken' is left out") as caught:
         assert list_generators() == ["toy-a", "toy-b"]
-    assert said in str(caught[0].message)
+    assert sentence in str(caught[0].message)
     assert {p.name: p.error is None for p in registry.plugins()} == {"broken": False, "good": True}
 
 
@@ -66,7 +66,9 @@ def test_panda_plugins_limits_what_loads(install, monkeypatch):
 def test_panda_plugins_warns_of_a_name_that_is_none(install, monkeypatch):
     monkeypatch.setenv("PANDA_PLUGINS", "good, sane")
     install(good="Good", same="Same")
-    with pytest.warns(PandaWarning, match="PANDA_PLUGINS names 'sane', which is no .* mean 'same'"):
+    with pytest.warns(
+        PandaWarning, match="PANDA_PLUGINS names 'sane', which is not .* mean 'same'"
+    ):
         assert list_generators() == ["toy-a", "toy-b"]
 
 
@@ -93,14 +95,14 @@ def test_a_part_of_names_suggests_the_names_that_contain_it(part, hint):
 def test_a_file_that_is_not_there_is_one_sentence(tmp_path, monkeypatch):
     (tmp_path / "netG.pth").touch()
     monkeypatch.chdir(tmp_path)
-    for given, said in {
+    for given, sentence in {
         "netg.pth": "there is no generator 'netg.pth' and no such file; valid: ",
         "./netg.pth": r"there is no file 'netg.pth'; did you mean 'netG.pth'\?$",
         str(tmp_path / "netg.pth"): f"did you mean '{tmp_path}/netG.pth'",
         "./other": "there is no file 'other'$",
         "weights/netG.pth": "there is no file 'weights/netG.pth': no folder 'weights'$",
     }.items():
-        with pytest.raises(PandaError, match=said):
+        with pytest.raises(PandaError, match=sentence):
             create_generator(given)
 
 
@@ -119,19 +121,19 @@ def test_an_unusable_device_is_one_sentence(device):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "sentence"),
     [
         ("toy-key", "generator 'toy-key' cannot be loaded: KeyError: 'weights'"),
         ("toy-import", "generator 'toy-import' cannot be loaded: ImportError: No module named"),
         ("toy-none", "loading 'toy-none' gave a NoneType, expected a panda.Generator"),
     ],
 )
-def test_a_backend_that_crashes_in_load_is_one_sentence_and_exit_2(install, capsys, name, said):
+def test_a_backend_that_crashes_in_load_is_one_sentence_and_exit_2(install, capsys, name, sentence):
     install(broken="CrashesInLoad")
-    with pytest.raises(PandaError, match=said):
+    with pytest.raises(PandaError, match=sentence):
         create_generator(name)
     assert main(["check", name]) == 2
-    assert said in capsys.readouterr().err
+    assert sentence in capsys.readouterr().err
 
 
 HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("panda_"))
@@ -146,8 +148,8 @@ def test_the_hooks_are_those_that_the_page_shows():
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_says_what_it_returns_and_the_registry_asks_for_it(hook, install, monkeypatch):
-    said = inspect.getdoc(getattr(hookspecs, hook))
-    assert said.startswith("Return ``{name: ")
+    sentence = inspect.getdoc(getattr(hookspecs, hook))
+    assert sentence.startswith("Return ``{name: ")
     asked = []
     monkeypatch.setattr(registry, "_ask", lambda manager, name, others, kind: asked.append(name))
     install(good="Good")

@@ -94,7 +94,7 @@ class Classes(nn.Module):
 
 
 class Conditional(TorchModule):
-    """A module with another input: a sample of its own."""
+    """A module with another input: it overrides sample."""
 
     def sample(self, seeds, *, truncation=1.0, label=None):
         if label is not None and label not in range(3):
@@ -166,7 +166,9 @@ def test_hooks_go_whatever_happens():
         generator.head(bad, "2")
     with pytest.raises(PandaError, match="does not run on latents"):
         generator(bad)
-    with pytest.raises(PandaError, match=r"resumes states of its own head, but State\(x \[1, 12"):
+    with pytest.raises(
+        PandaError, match=r"resumes states that its head returned, but State\(x \[1, 12"
+    ):
         generator.tail(State(torch.zeros(1, 12, 4, 4)), "2")
     assert not any(module._forward_hooks for module in generator.module.modules())
 
@@ -253,7 +255,7 @@ def test_a_seed_that_is_none_is_refused(seed):
         chain().sample([0, seed])
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.torch.jit")
 @pytest.mark.parametrize(
     ("module", "layers", "sentence"),
     [
@@ -269,7 +271,7 @@ def test_a_seed_that_is_none_is_refused(seed):
             "Script.* cannot be stopped in the middle",
         ),
         (lambda: nn.Identity().forward, ["conv"], "a method cannot be stopped in the middle"),
-        (Ouroboros, ["self.2"], "Ouroboros holds itself as a submodule"),
+        (Ouroboros, ["self.2"], "Ouroboros contains itself as a submodule"),
         (
             lambda: Failing(IndexError("too many")),
             ["2"],
@@ -370,5 +372,5 @@ def test_types_may_be_named_and_must_hold_fractions():
     generator = TorchModule(seeded(Chain()), ["2"], latent=(6, 1, 1), dtype="float64")
     assert generator.forward(generator.sample([0])).dtype == torch.float64
     for wrong in ("int8", "flat32", torch.int64, 3):
-        with pytest.raises(PandaError, match="is no type of floats, such as torch.float32"):
+        with pytest.raises(PandaError, match="is not a floating-point type, such as torch.float32"):
             TorchModule(seeded(Chain()), ["2"], latent=(6, 1, 1), dtype=wrong)

@@ -12,6 +12,8 @@ from panda_plugins.common import winograd
 from panda_plugins.stylegan.checkpoint import from_checkpoint as stylegan
 from panda_plugins.stylegan2.checkpoint import from_checkpoint as stylegan2
 
+pytestmark = pytest.mark.numeric
+
 LOADERS = {
     "stylegan1-genforce": stylegan,
     "stylegan2-ada": stylegan2,

@@ -1,4 +1,4 @@
-"""The kit passes what is right, and each way of being wrong fails one check with one sentence."""
+"""The kit passes good generators, and each defect fails one check with one sentence."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def test_a_generator_as_it_should_be_passes_every_check(good):
 
 
 @pytest.mark.parametrize("fake", BROKEN, ids=lambda fake: fake.__name__)
-def test_each_way_of_being_wrong_fails_one_check_with_a_sentence(fake):
+def test_each_defect_fails_one_check_with_a_sentence(fake):
     check, sentence = BROKEN[fake]
-    found = failed(check_generator(fake))
-    assert list(found) == [check], found
-    assert sentence in found[check]
+    failures = failed(check_generator(fake))
+    assert list(failures) == [check], failures
+    assert sentence in failures[check]
 
 
 def test_every_check_catches_something():
@@ -65,12 +65,12 @@ def test_every_check_catches_something():
     assert caught | {"card"} == set(CHECKS)
 
 
-def test_a_crash_is_told_by_its_place():
-    found = failed(check_generator(Crash))
-    assert set(found) >= {"resume", "sensitivity"}
-    said = found["resume"]
-    assert said.startswith("at layer 'a': it raised TypeError: object of type 'NoneType' has no")
-    assert "(test_conformance_kit.py, line " in said
+def test_a_crash_is_reported_with_its_place():
+    failures = failed(check_generator(Crash))
+    assert set(failures) >= {"resume", "sensitivity"}
+    text = failures["resume"]
+    assert text.startswith("at layer 'a': it raised TypeError: object of type 'NoneType' has no")
+    assert "(test_conformance_kit.py, line " in text
 
 
 def test_an_excused_check_does_not_fail_and_gives_its_reason(monkeypatch):
@@ -87,8 +87,8 @@ def test_an_excused_check_does_not_fail_and_gives_its_reason(monkeypatch):
 @pytest.mark.parametrize(
     ("excused", "check", "sentence"),
     [
-        ({"batch": "hard"}, "batch", "'batch' is excused (hard), but it holds; take the excuse"),
-        ({"batch[b]": "hard"}, "batch", "'batch[b]' is excused (hard), but it holds"),
+        ({"batch": "hard"}, "batch", "'batch' is excused (hard), but it passes; remove the excuse"),
+        ({"batch[b]": "hard"}, "batch", "'batch[b]' is excused (hard), but it passes"),
         ({"speed": "slow"}, "excuses", "excused['speed'] = 'slow'; expected a check"),
         ({"batch[d]": "no such layer"}, "excuses", "excused['batch[d]']"),
         ({"resume": ""}, "excuses", "and a reason"),
@@ -120,14 +120,14 @@ def registered(monkeypatch):
         ({"layers": (Layer("z", 1, 2, 2),)}, "correct the card"),
     ],
 )
-def test_a_card_that_says_something_else_is_caught(registered, facts, sentence):
+def test_a_wrong_card_is_caught(registered, facts, sentence):
     registered(TinyGenerator, **facts)
-    found = failed(check_generator("tiny-16"))
-    assert list(found) == ["card"]
-    assert sentence in found["card"]
+    failures = failed(check_generator("tiny-16"))
+    assert list(failures) == ["card"]
+    assert sentence in failures["card"]
 
 
-def test_panda_check_tells_every_check_and_exits_1_for_a_failed_one(registered, capsys):
+def test_panda_check_lists_every_check_and_exits_1_for_a_failure(registered, capsys):
     registered(TinyGenerator)
     assert main(["check", "tiny-16"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -135,13 +135,13 @@ def test_panda_check_tells_every_check_and_exits_1_for_a_failed_one(registered, 
     assert all(line.startswith("ok ") for line in lines)
     registered(DeadLayer)
     assert main(["check", "tiny-16", "--json"]) == 1
-    said = capsys.readouterr()
-    results = {result["check"]: result for result in json.loads(said.out)}
+    output = capsys.readouterr()
+    results = {result["check"]: result for result in json.loads(output.out)["checks"]}
     assert results["sensitivity"]["status"] == "failed"
-    assert "17 ok, 1 failed" in said.err
+    assert "17 ok, 1 failed" in output.err
 
 
-def test_panda_check_of_what_is_not_there_is_wrong_use(registered, capsys):
+def test_panda_check_of_an_unknown_generator_is_wrong_use(registered, capsys):
     registered(TinyGenerator)
     assert main(["check", "tiny-17"]) == 2
     assert "no generator 'tiny-17'; did you mean 'tiny-16'?" in capsys.readouterr().err
@@ -180,13 +180,13 @@ def test_a_name_is_not_a_list_of_letters():
         parametrize_with_checks("tiny-16")
 
 
-def test_pytest_is_told_of_failures_excuses_and_skips(monkeypatch):
+def test_pytest_reports_failures_excuses_and_skips(monkeypatch):
     monkeypatch.setattr(WithoutGradients, "excused", {"gradient": "runs in ONNX"})
     mark = parametrize_with_checks([LayersBackwards, WithoutGradients]).mark
     runs = {parameter.id: parameter.values[0] for parameter in mark.args[1]}
     with pytest.raises(pytest.fail.Exception, match="list layers as the network runs"):
         runs["LayersBackwards-layers"]()
-    with pytest.raises(pytest.skip.Exception, match="cannot be told before 'layers' holds"):
+    with pytest.raises(pytest.skip.Exception, match="cannot run before 'layers' passes"):
         runs["LayersBackwards-seeds"]()
     with pytest.raises(pytest.xfail.Exception, match="runs in ONNX"):
         runs["WithoutGradients-gradient"]()

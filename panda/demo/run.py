@@ -161,8 +161,8 @@ def _facts(result: DemoResult, settings: DemoSettings) -> dict[str, str]:
 
 def _closing(page: Page, name: str, result: DemoResult, device: torch.device) -> None:
     """Add the timings, and commands to continue with."""
-    place = f"{torch.get_num_threads()} CPU threads" if device.type == "cpu" else str(device)
-    page.section("Timings", f"On {place}.")
+    threads = f", threads: {torch.get_num_threads()}" if device.type == "cpu" else ""
+    page.section("Timings", f"Wall time of each step. Device: {device}{threads}.")
     rows = [[step, f"{seconds:.1f} s"] for step, seconds in result.seconds.items()]
     page.table(Table(["step", "time"], rows))
     page.section(

@@ -27,9 +27,9 @@ function draw() {
 }
 
 function part_buttons(names, part) {
-  const wanted = names.map((name, k) => `${k} ${name}`).join("\n");
-  if (chips.dataset.names !== wanted) {
-    chips.dataset.names = wanted;
+  const joined = names.map((name, k) => `${k} ${name}`).join("\n");
+  if (chips.dataset.names !== joined) {
+    chips.dataset.names = joined;
     chips.replaceChildren(
       ...names.map((name, k) => {
         const chip = document.createElement("button");
@@ -72,13 +72,13 @@ function tint() {
   const chosen = props.value.part;
   for (let y = 0; y < size; y++) {
     for (let x = 0; x < size; x++) {
-      const here = part(x, y);
-      if (here !== chosen && here !== hovered) continue;
+      const current = part(x, y);
+      if (current !== chosen && current !== hovered) continue;
       const rim =
         x > 0 && y > 0 && x < size - 1 && y < size - 1 &&
-        (part(x - 1, y) !== here || part(x + 1, y) !== here ||
-          part(x, y - 1) !== here || part(x, y + 1) !== here);
-      const strength = rim ? 255 : here === hovered && hovered !== chosen ? 70 : 0;
+        (part(x - 1, y) !== current || part(x + 1, y) !== current ||
+          part(x, y - 1) !== current || part(x, y + 1) !== current);
+      const strength = rim ? 255 : current === hovered && hovered !== chosen ? 70 : 0;
       pixels.data.set([255, 255, 255, strength], 4 * (y * size + x));
     }
   }

@@ -33,11 +33,11 @@ def test_an_exported_edit_makes_the_exported_picture_from_the_shell(session, tmp
     assert named.generator == MINI and named.seeds == "0-63" and len(named.edits) == 2
     program, *words = shlex.split(exports.command(session))
     assert program == "panda" and main(words) == 0
-    made, wanted = (
+    made, expected = (
         np.asarray(Image.open(source), dtype=int)
         for source in (tmp_path / "edited" / "0000.png", io.BytesIO(picture.data))
     )
-    assert made.shape == (64, 64, 3) and abs(made - wanted).max() <= 1
+    assert made.shape == (64, 64, 3) and abs(made - expected).max() <= 1
 
 
 def test_an_edit_that_does_not_say_of_which_factors_needs_them(tmp_path, capsys):
@@ -88,8 +88,8 @@ def test_a_sweep_runs_to_the_full_strength_and_back(session, suffix):
         assert animation.n_frames == 2 * exports.FRAMES - 2 and animation.size == (64, 64)
         animation.seek(exports.FRAMES - 1)
         last = np.asarray(animation.convert("RGB"), dtype=float)
-    wanted = np.asarray(Image.open(io.BytesIO(exports.export_picture(session).data)), dtype=float)
-    assert abs(last - wanted).mean() < 6  # both formats are lossy
+    expected = np.asarray(Image.open(io.BytesIO(exports.export_picture(session).data)), dtype=float)
+    assert abs(last - expected).mean() < 6  # both formats are lossy
     with pytest.raises(PandaError, match="animations are webp or gif"):
         exports.export_sweep(session, "avi")
     session.change(session.stack.toggle(0))

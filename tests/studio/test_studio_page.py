@@ -240,15 +240,15 @@ def test_the_same_edit_beside_others(visit):
 
 
 def test_two_users_do_not_see_each_other(visit):
-    one, other = visit(), visit()
-    click(one, 0.5, 0.7)
-    add(one, 0)
-    assert other.locator(".stack li").count() == 0
-    click(other, 0.1, 0.9)
-    changed(other, lambda: other.get_by_role("button", name="Remove this part").click())
-    rows(other, 1)
-    rows(one, 1)
-    assert image(one) != image(other)
+    first, second = visit(), visit()
+    click(first, 0.5, 0.7)
+    add(first, 0)
+    assert second.locator(".stack li").count() == 0
+    click(second, 0.1, 0.9)
+    changed(second, lambda: second.get_by_role("button", name="Remove this part").click())
+    rows(second, 1)
+    rows(first, 1)
+    assert image(first) != image(second)
 
 
 def test_files_that_are_not_photographs_are_refused_with_a_message(visit, tmp_path):

@@ -61,8 +61,8 @@ def test_a_removal_in_a_stack_is_that_of_remove_and_its_order_counts(canvas):
     removal, added = Edit((1,), REMOVE, 1.2), Edit((1,), "p0", 6.0, True)
     expected = remove_images(canvas.generator, canvas.factors, canvas.latents, [1])
     torch.testing.assert_close(canvas.images([[removal]]), expected)
-    one, other = canvas.images([[removal, added], [added, removal]])
-    assert (one - other).abs().max() > 1e-3
+    first, second = canvas.images([[removal, added], [added, removal]])
+    assert (first - second).abs().max() > 1e-3
     with pytest.raises(PandaError, match="no standard deviations"):
         canvas.images([[Edit((1,), REMOVE, 1.2, True)]])
     with pytest.raises(PandaError, match="parts 0 to 3"):

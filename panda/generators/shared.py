@@ -36,7 +36,7 @@ class SharedW(Shared, WSpace):
 
     def map(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """See `WSpace.map`."""
-        with self._lock:
+        with self.lock:
             return self.inner.map(z, label)
 
     def style_maps(self) -> Mapping[str, tuple[Tensor, Tensor]]:

@@ -37,20 +37,19 @@ from solvers import Clock
 from panda import create_generator
 from panda.factorization.fit import fit
 from panda.generators.contract import Generator
+from panda.report.table import Table
 
 
 def markdown(title: str, rows: list[Row]) -> str:
-    """A table, with a column for every key that a row has."""
+    """Return a table with a column for every key that a row has."""
     keys = list(dict.fromkeys(key for row in rows for key in row))
-
-    def line(cells: list[str]) -> str:
-        return "| " + " | ".join(cells) + " |"
 
     def shown(value: str | int | float | None) -> str:
         return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
 
-    body = [line([shown(row.get(key)) for key in keys]) for row in rows]
-    return "\n".join([f"\n## {title}\n", line(keys), line(["---"] * len(keys)), *body])
+    return (
+        "\n" + Table(keys, [[shown(row.get(k)) for k in keys] for row in rows], title).to_markdown()
+    )
 
 
 def cases(generator: Generator, options: argparse.Namespace, clock: Clock) -> list[Case]:

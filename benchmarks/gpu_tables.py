@@ -16,8 +16,9 @@ from panda import PandaError
 from panda.factorization.basis import MIXTURES, ROWS
 from panda.factorization.fit import fit
 from panda.factorization.samples import Samples
+from panda.factorization.shares import Batches
 from panda.factorization.solvers.joint import joint
-from panda.factorization.statistics import BASIS_BYTES, BASIS_SAMPLES, Batches, Statistics, gather
+from panda.factorization.statistics import BASIS_BYTES, BASIS_SAMPLES, Statistics, gather
 from panda.generators.contract import Generator
 
 TOGETHER = 20

@@ -25,6 +25,7 @@ from panda.inversion.photograph import read_photograph
 from panda.inversion.search import SHARE, STEPS
 from panda.metrics.lpips import LPIPS
 from panda.metrics.parsing import FaceParser
+from panda.report.table import Table
 from panda.weights.pip_client import pip_download
 from panda.weights.pip_wheel import PipWheel
 
@@ -131,18 +132,17 @@ def main() -> int:
     if options.alignment:
         with torch.no_grad():
             measure_alignment(generator)
-    print("\n| picture | LPIPS: start | w | w+ | pixels | CPU s |\n|---|---:|---:|---:|---:|---:|")
+    header, table = ("picture", "LPIPS: start", "w", "w+", "pixels", "CPU s"), []
     for name, picture in rows(generator, options):
         started = time.process_time()
-        found = invert(generator, picture, steps=options.steps, lpips=lpips, names=[name])
+        inversion = invert(generator, picture, steps=options.steps, lpips=lpips, names=[name])
         seconds = time.process_time() - started
-        found.save(options.out / name.replace(" ", "-"))
-        trace, first = found.config["trace"][0], round(SHARE * options.steps)
-        print(
-            f"| {name} | {trace[0]:.3f} | {min(trace[: first + 1]):.3f} | {found.lpips[0]:.3f} |"
-            f" {found.pixels[0]:.3f} | {seconds:.0f} |",
-            flush=True,
-        )
+        inversion.save(options.out / name.replace(" ", "-"))
+        trace, first = inversion.config["trace"][0], round(SHARE * options.steps)
+        errors = trace[0], min(trace[: first + 1]), inversion.lpips[0], inversion.pixels[0]
+        table.append((name, *(f"{error:.3f}" for error in errors), f"{seconds:.0f}"))
+        print(f"{name}: {seconds:.0f} s", file=sys.stderr, flush=True)
+    print(Table(header, table, align=("left", *["right"] * 5)).to_markdown())
     return 0
 
 

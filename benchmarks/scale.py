@@ -36,8 +36,9 @@ from torch import distributed
 from panda import create_generator
 from panda.factorization import processes
 from panda.factorization.basis import find_basis
+from panda.factorization.describe import describe
 from panda.factorization.features import Features
-from panda.factorization.fit import describe, fit
+from panda.factorization.fit import fit
 from panda.factorization.samples import Samples
 from panda.factorization.solvers.joint import joint
 from panda.factorization.statistics import BASIS_BYTES, BASIS_SAMPLES, gather
@@ -96,7 +97,7 @@ def share(options):
     torch.set_grad_enabled(False)
     torch.set_num_threads(1)
     generator = create_generator(options.generator)
-    with processes.together("cpu"):
+    with processes.process_group("cpu"):
         for layer, _, samples in (what.partition(":") for what in options.what):
             Features(generator, generator.layer(layer), range(32))[0]
             call = partial(fit, generator, layer, parts=options.parts, seeds=range(int(samples)))

@@ -34,7 +34,7 @@ def main(out: Path, names: list[str]) -> None:
             print(
                 f"{one.name}: background is clearest at {best.layer}, contrast {best.contrast:.2f}"
             )
-    print(depths(found).markdown())
+    print(depths(found).to_markdown())
 
     # %% All of it on one page
     print(write(found, out))

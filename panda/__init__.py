@@ -9,46 +9,91 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from panda.environment import prepare
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from panda import images
+    from panda.comparison import compare
+    from panda.editing.edits import Edit, edit_images
+    from panda.editing.edits import refine_images as refine
+    from panda.editing.localize import localize_images as localize
+    from panda.editing.remove import remove_images
     from panda.errors import PandaError
+    from panda.factorization.factors import Factors
+    from panda.factorization.fit import fit
     from panda.generators.architecture import Architecture
     from panda.generators.card import Card
     from panda.generators.contract import Generator, Latents, Layer, State
     from panda.generators.hookspecs import hookimpl
     from panda.generators.registry import create_generator, list_generators
+    from panda.generators.torch_module import TorchModule
+    from panda.inversion import invert
 
-# torch's own switch, read at its first allocation, for huge pages where Linux has them. Every large
-# tensor is fresh memory that the kernel clears page by page: over a third of the time of a
-# 1024 x 1024 forward pass on a CPU.
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+# Here, since every command, worker, test and script of ours comes by before it loads torch.
+prepare(os.environ)
 
-_HOMES = {
-    "errors": ["PandaError"],
-    "generators.architecture": ["Architecture"],
-    "generators.card": ["Card"],
-    "generators.contract": ["Generator", "Latents", "Layer", "State"],
-    "generators.hookspecs": ["hookimpl"],
-    "generators.registry": ["create_generator", "list_generators"],
+_SOURCES = {
+    "Architecture": "generators.architecture:Architecture",
+    "Card": "generators.card:Card",
+    "Edit": "editing.edits:Edit",
+    "Factors": "factorization.factors:Factors",
+    "Generator": "generators.contract:Generator",
+    "Latents": "generators.contract:Latents",
+    "Layer": "generators.contract:Layer",
+    "PandaError": "errors:PandaError",
+    "State": "generators.contract:State",
+    "TorchModule": "generators.torch_module:TorchModule",
+    "compare": "comparison:compare",
+    "create_generator": "generators.registry:create_generator",
+    "edit_images": "editing.edits:edit_images",
+    "fit": "factorization.fit:fit",
+    "hookimpl": "generators.hookspecs:hookimpl",
+    "images": "images:",
+    "invert": "inversion:invert",
+    "list_generators": "generators.registry:list_generators",
+    "localize": "editing.localize:localize_images",
+    "refine": "editing.edits:refine_images",
+    "remove_images": "editing.remove:remove_images",
 }
+"""Where each public name comes from: ``module:name``, or ``module:`` for a module itself."""
 
 __all__ = [
     "Architecture",
     "Card",
+    "Edit",
+    "Factors",
     "Generator",
     "Latents",
     "Layer",
     "PandaError",
     "State",
+    "TorchModule",
+    "__version__",
+    "compare",
     "create_generator",
+    "edit_images",
+    "fit",
     "hookimpl",
+    "images",
+    "invert",
     "list_generators",
+    "localize",
+    "refine",
+    "remove_images",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    for module, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(f"panda.{module}"), name)
-    raise AttributeError(f"module 'panda' has no attribute {name!r}")
+if not TYPE_CHECKING:  # to a type checker it would mean that every name exists
+
+    def __getattr__(name: str) -> Any:
+        if name not in _SOURCES:
+            raise AttributeError(f"module 'panda' has no attribute {name!r}")
+        module, _, attribute = _SOURCES[name].partition(":")
+        source = import_module(f"panda.{module}")
+        return getattr(source, attribute) if attribute else source
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

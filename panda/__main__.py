@@ -1,4 +1,4 @@
-"""``python -m panda``, the same as the command ``panda``."""
+"""Run the command line as ``python -m panda``."""
 
 import sys
 

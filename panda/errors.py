@@ -1,4 +1,4 @@
-"""The one error type that reaches users: a clear sentence, never a traceback."""
+"""The error type that reaches users: a clear sentence, never a traceback."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import difflib
 from collections.abc import Iterable
 
 LONGEST = 600
-"""Characters of a sentence: what a file calls its tensors and layers may be of any length."""
+"""Characters of a sentence: the names that a file gives its tensors may be of any length."""
 
 
 class PandaError(Exception):
-    """What was given, what was expected, and the nearest valid choice or the command that helps.
+    """Says what was given, what was expected, and the nearest valid choice or the remedy.
 
-    A sentence that is longer than anyone reads loses its middle. It is one line, whatever the name
-    of a file holds.
+    The message is one line, whatever characters the name of a file has. A sentence that is longer
+    than anyone reads loses its middle.
     """
 
     def __init__(self, sentence: str) -> None:
@@ -24,19 +24,22 @@ class PandaError(Exception):
 
 
 class MachineError(PandaError):
-    """What this machine refused, such as a full disk: the input may be good, and is kept."""
+    """This machine refused something, as a full disk does: the input may be good, and is kept."""
 
 
 class DiskError(MachineError):
-    """A file that could not be written: others in its place cannot be, either."""
+    """A file could not be written; another one in the same place could not be, either."""
 
 
 class PandaWarning(UserWarning):
-    """Something was left out, and the rest works: a broken plugin, a name registered twice."""
+    """Something was left out and the rest works: a broken plugin, a name registered twice."""
 
 
 def describe_error(error: BaseException) -> str:
-    """What another's code raised, in one line; its own text may fail to be made."""
+    """Return the type and the message of an exception in one line.
+
+    It may come from anyone's code, so that making its text may raise in turn.
+    """
     try:
         reason = (str(error).splitlines() or [""])[0]
     except Exception:
@@ -45,7 +48,12 @@ def describe_error(error: BaseException) -> str:
 
 
 def nearest(given: str, valid: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x' or 'y'?"``, or the first valid names where nothing is near."""
+    """Return ``"; did you mean 'x' or 'y'?"``, or ``"; valid: ..."`` where no name is similar.
+
+    Args:
+        given: What the user wrote.
+        valid: The valid names; of these, up to 3 similar ones or the first 8 are shown.
+    """
     names = list(valid)
     close = difflib.get_close_matches(given, names, n=3, cutoff=0.5)
     if close:

@@ -1,37 +1,134 @@
-"""Between image tensors in [-1, 1] and pictures."""
+"""Pictures (PIL) of image tensors in [-1, 1] and of maps, and sheets of pictures."""
 
 from __future__ import annotations
 
 import colorsys
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from panda.files.writing import staging
+from panda.errors import PandaError, describe_error
+from panda.files.writing import no_pipe, staging
+
+ImageLike = Tensor | NDArray[Any]
+"""An image or a batch of images, with floats in [-1, 1]."""
 
 
-def to_picture(image: Tensor, size: int | None = None) -> Image.Image:
-    """An image ``[3, R, R]`` in [-1, 1] as 8-bit RGB, area-resized where a size is given."""
+def to_picture(image: ImageLike, size: int | None = None) -> Image.Image:
+    """Return an image as an 8-bit RGB picture.
+
+    Args:
+        image: ``[3, H, W]`` in [-1, 1]; what lies outside is clipped.
+        size: Width and height of the picture, by default those of the image. Smaller pictures
+            average areas, larger ones are interpolated (bicubic).
+
+    Raises:
+        PandaError: It has another shape (`to_pictures` takes batches), or is not of floats.
+    """
+    image = _checked(image, 3)
     if size is not None and size != image.shape[-1]:
         mode = "area" if size < image.shape[-1] else "bicubic"
-        image = F.interpolate(image[None], (size, size), mode=mode)[0]
+        image = F.interpolate(image[None], (int(size), int(size)), mode=mode)[0]
     levels = image.detach().float().cpu().clamp(-1, 1).add(1).mul(127.5).round()
     return Image.fromarray(levels.to(torch.uint8).permute(1, 2, 0).numpy())
 
 
+def to_pictures(
+    images: ImageLike | Iterable[ImageLike], size: int | None = None
+) -> list[Image.Image]:
+    """Return a batch of images as a list of pictures.
+
+    Args:
+        images: ``[N, 3, H, W]`` in [-1, 1], or a list of images ``[3, H, W]``.
+        size: See `to_picture`.
+
+    Raises:
+        PandaError: They have another shape (`to_picture` takes one image), or are not of floats.
+    """
+    if isinstance(images, Tensor | np.ndarray):
+        images = _checked(images, 4)
+    return [to_picture(image, size) for image in images]
+
+
+def grid(
+    images: ImageLike | Iterable[ImageLike | Image.Image],
+    columns: int | None = None,
+    size: int | None = None,
+) -> Image.Image:
+    """Return images side by side, row by row, as one picture.
+
+    Args:
+        images: ``[N, 3, H, W]`` in [-1, 1], or a list of images ``[3, H, W]`` and pictures.
+        columns: How many stand in a row; by default, about as many as there are rows.
+        size: Width and height of each, by default those of the images.
+
+    Raises:
+        PandaError: There are no images, they have several sizes and none is given, or
+            `to_pictures` would raise it.
+    """
+    if isinstance(images, Tensor | np.ndarray):
+        images = _checked(images, 4)
+    pictures = [
+        _resized(image, size) if isinstance(image, Image.Image) else to_picture(image, size)
+        for image in images
+    ]
+    if not pictures:
+        raise PandaError("a grid of no images, expected one or more")
+    sizes = sorted({picture.size for picture in pictures})
+    if len(sizes) > 1:
+        (w, h), (width, height) = sizes[0], sizes[-1]
+        raise PandaError(
+            f"a grid of images of {w} x {h} and {width} x {height} pixels; give a size"
+        )
+    columns = math.ceil(math.sqrt(len(pictures))) if columns is None else int(columns)
+    if columns < 1:
+        raise PandaError(f"a grid of {columns} columns, expected 1 or more")
+    return sheet(pictures[k : k + columns] for k in range(0, len(pictures), columns))
+
+
+def _checked(images: ImageLike, dims: int) -> Tensor:
+    """Return an image (3 dimensions) or a batch (4) as a tensor; raise `PandaError` for others."""
+    shape = list(images.shape)
+    if len(shape) == 4 and dims == 3:
+        raise PandaError(
+            f"an image of shape {shape} is a batch; to_pictures returns a list of its pictures, and"
+            " grid one picture of all"
+        )
+    if len(shape) == 3 and dims == 4:
+        raise PandaError(
+            f"a batch of shape {shape} is one image; to_picture returns its picture, image[None] is"
+            " a batch"
+        )
+    expected = "[3, H, W]" if dims == 3 else "[N, 3, H, W]"
+    if len(shape) != dims or shape[-3] != 3:
+        raise PandaError(f"images of shape {shape}, expected {expected}")
+    # A copy: torch takes no array with negative strides, and warns of one that is read-only.
+    tensor = images if isinstance(images, Tensor) else torch.from_numpy(np.array(images))
+    if not tensor.is_floating_point():
+        raise PandaError(f"images of {tensor.dtype}, expected floats in [-1, 1]")
+    return tensor
+
+
+def _resized(picture: Image.Image, size: int | None) -> Image.Image:
+    return picture if size is None else picture.resize((int(size), int(size)))
+
+
 def mask_picture(mask: Tensor, size: int, color: Sequence[int] = (255, 255, 255)) -> Image.Image:
-    """A map ``[H, W]`` in [0, 1] as shades of one color."""
+    """Return a map ``[H, W]`` in [0, 1] as shades of one color, by default gray."""
     levels = resize_map(mask, size).clamp(0, 1)[..., None] * torch.tensor(color, dtype=torch.float)
     return Image.fromarray(levels.round().to(torch.uint8).numpy())
 
 
 def heat_picture(values: Tensor, size: int) -> Image.Image:
-    """A map ``[H, W]`` from its least (dark blue) over middle (grey) to its greatest (yellow)."""
+    """Return a map ``[H, W]`` in colors: its least value dark blue, its greatest yellow."""
     values = resize_map(values, size)
     values = (values - values.min()) / (values.max() - values.min()).clamp_min(1e-12)
     stops = torch.tensor(
@@ -44,7 +141,7 @@ def heat_picture(values: Tensor, size: int) -> Image.Image:
 
 
 def spotlight(picture: Image.Image, mask: Tensor) -> Image.Image:
-    """The picture where the map ``[H, W]`` in [0, 1] is high, dimmed and greyed elsewhere."""
+    """Dim a picture, and take its colors, where a map ``[H, W]`` in [0, 1] is low."""
     weight = resize_map(mask, picture.width).clamp(0, 1)[..., None].numpy()
     colors = np.asarray(picture, dtype=np.float32)
     dim = colors.mean(2, keepdims=True) * 0.35
@@ -52,7 +149,7 @@ def spotlight(picture: Image.Image, mask: Tensor) -> Image.Image:
 
 
 def color_parts(picture: Image.Image, masks: Tensor) -> Image.Image:
-    """All parts ``[R_S, H, W]`` over a picture, each in a color of its own, by their masks."""
+    """Lay the masks of parts ``[R_S, H, W]`` in [0, 1] over a picture, each in another color."""
     count = len(masks)
     hues = [colorsys.hsv_to_rgb(part / count, 0.75, 1) for part in range(count)]
     weights = torch.stack([resize_map(mask, picture.width) for mask in masks]).square()
@@ -64,7 +161,10 @@ def color_parts(picture: Image.Image, masks: Tensor) -> Image.Image:
 
 
 def difference_picture(before: Tensor, after: Tensor, size: int) -> Image.Image:
-    """How much each pixel changed: black for nothing, white for a quarter of the range or more."""
+    """Return how much each pixel of an image ``[3, H, W]`` changed, as shades of gray.
+
+    Black is no change; white is a mean change of a quarter of the range [-1, 1], or more.
+    """
     change = (after - before).abs().mean(0, keepdim=True).expand(3, -1, -1)
     return to_picture((change * 4 - 1).clamp(-1, 1), size)
 
@@ -76,7 +176,15 @@ def resize_map(values: Tensor, size: int) -> Tensor:
 
 
 def crop_box(mask: Tensor, room: float = 0.08) -> tuple[float, float, float]:
-    """A square (left, top, side, as fractions) around where a map ``[H, W]`` is above one half."""
+    """Return a square around the region where a map ``[H, W]`` is above one half.
+
+    Args:
+        mask: The map; it must be above one half somewhere.
+        room: What is left free on each side, as a fraction of the map.
+
+    Returns:
+        Left, top and side, as fractions of the map.
+    """
     rows, columns = (mask > 0.5).nonzero(as_tuple=True)
     height, width = mask.shape
     top, bottom = rows.min().item() / height - room, (rows.max().item() + 1) / height + room
@@ -88,29 +196,50 @@ def crop_box(mask: Tensor, room: float = 0.08) -> tuple[float, float, float]:
 
 
 def crop(image: Tensor, box: tuple[float, float, float]) -> Tensor:
-    """Cut a box of `crop_box` out of an image ``[3, R, R]``."""
+    """Cut a box of `crop_box` out of an image ``[3, H, W]``, which is square."""
     resolution = image.shape[-1]
     left, top, side = (round(value * resolution) for value in box)
     return image[:, top : top + side, left : left + side]
 
 
 def sheet(rows: Iterable[Sequence[Image.Image]], gap: int = 4) -> Image.Image:
-    """Rows of equally large pictures as one picture on white."""
-    grid = [list(row) for row in rows]
-    width, height = grid[0][0].size
-    columns = max(map(len, grid))
+    """Return rows of pictures of one size as one picture, with white gaps of ``gap`` pixels."""
+    table = [list(row) for row in rows]
+    width, height = table[0][0].size
+    columns = max(map(len, table))
     page = Image.new(
         "RGB",
-        (columns * (width + gap) - gap, len(grid) * (height + gap) - gap),
+        (columns * (width + gap) - gap, len(table) * (height + gap) - gap),
         "white",
     )
-    for y, row in enumerate(grid):
+    for y, row in enumerate(table):
         for x, picture in enumerate(row):
             page.paste(picture, (x * (width + gap), y * (height + gap)))
     return page
 
 
-def save_picture(picture: Image.Image, path: Path) -> None:
-    """Write a PNG under a temporary name and rename it."""
+def save_picture(picture: Image.Image, path: str | Path) -> None:
+    """Write a PNG under a temporary name, and rename it.
+
+    Raises:
+        PandaError: The file cannot be written.
+    """
     with staging(path) as work:
         picture.save(work, format="PNG")
+
+
+def read_picture(path: Path, remedy: str = "delete it") -> Image.Image:
+    """Read an 8-bit RGB picture that `save_picture` wrote.
+
+    Raises:
+        PandaError: Where the file is damaged or cannot be read; ``remedy`` says what to do.
+    """
+    try:
+        with Image.open(no_pipe(path), formats=("PNG",)) as picture:
+            return picture.convert("RGB")
+    except PandaError:
+        raise
+    except Exception as error:  # Pillow's readers raise what they happen to on damaged files
+        raise PandaError(
+            f"{path} is a damaged picture ({describe_error(error)}); {remedy}"
+        ) from error

@@ -42,12 +42,14 @@ OPTIONS += ["--learning-rate", "--out", "--device", "--json", "--file", "--edit"
 OPTIONS += ["--latents", "--space", "--align", "--seed"]
 OPTIONS += ["--appearance", "--part", "--threshold", "--strength", "--quick", "--generator"]
 OPTIONS += ["--no-faces", "--samples", "--scored", "--levels", "--jobs", "--n", "--edits", "--top"]
+OPTIONS += ["--psi", "--sead", "--what"]
 OPTIONS += ["--method", "--published", "--boxes", "--select", "--shortlist", "--part"]
 OPTIONS += ["--help", "--version", "-h", "--", "-", "--nothing", "-x", "--out=", "--seeds=1"]
 VALUES = ["tiny", "a", "b", "c", "mobilestylegan-ffhq-1024", "stylegan*", "*", "[", "0", "1", "-1"]
 VALUES += ["3", "12", "0-3", "5-1", "0,2", "1e3", "nan", "inf", "-0.0", "1e400", "0x10", "", " "]
 VALUES += ["bg", "p0", "p99", "0:p0:2sd", "1+2:3:-4", "0:bg:1", "9:9:9", "0:0:1e9", "::", "cpu"]
 VALUES += ["cuda", "meta", "cuda:99", "otsu", "mean", "joint", "paper", "factors", "out", "model"]
+VALUES += ["hair", "object", "hair:p0:4sd", "0,1:p0:1", "0+1"]
 VALUES += ["text", "empty", "pipe", "loop", "/", "/dev/null", "/dev/full", "/proc/self", ".", ".."]
 VALUES += [
     "factors/config.json",
@@ -147,8 +149,8 @@ def playground(folder: Path):
     def no_network(*given):
         raise PandaError("there is no network")
 
-    places = ["cli.using", "cli.fitting", "cli.catalog", "cli.inverting", "demo", "testing.trial"]
-    places += ["comparison.analysis", "cli.naming", "cli.benchmark"]
+    places = ["cli.rendering", "cli.fit", "cli.catalog", "cli.invert", "cli.naming"]
+    places += ["cli.benchmark", "demo.run", "testing.trial", "comparison.analysis"]
     with contextlib.ExitStack() as stack:
         for place in places:
             __import__(f"panda.{place}")

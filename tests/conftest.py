@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import panda  # noqa: F401, it prepares the environment that torch reads when it is loaded
+
+# isort: split
+
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,11 +18,15 @@ from toy_plugins import install  # noqa: F401
 from web_server import WebServer
 
 from panda import Generator, Latents, Layer, PandaError, State, create_generator
-from panda.factorization import kept
+from panda.factorization import cached
 from panda.factorization.fit import fit
 from panda.generators.registry import cards
 from panda.generators.seeds import seeded_normal
 from panda.weights import download
+
+# What a test writes must not depend on how busy its machine is, in subprocesses either; the program
+# itself does not know pytest.
+os.environ.setdefault("TQDM_DISABLE", "1")
 
 CPU = torch.device("cpu")
 GOLDENS = Path(__file__).parent / "goldens"
@@ -114,18 +123,18 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
 @pytest.fixture(scope="module")
 def small_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A cache of a module's own, whose factors are fitted to few samples."""
-    usual = {**kept.fit_kept.__kwdefaults__, "seeds": "0-63"}
+    usual = {**cached.fit_cached.__kwdefaults__, "seeds": "0-63"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PANDA_HOME", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(kept, "SEEDS", "0-63")
-        patch.setattr(kept.fit_kept, "__kwdefaults__", usual)
+        patch.setattr(cached, "SEEDS", "0-63")
+        patch.setattr(cached.fit_cached, "__kwdefaults__", usual)
         yield
 
 
 @pytest.fixture(scope="module")
 def studio(small_cache):
     """A studio of one small generator."""
-    from panda.studio.actions import Studio
+    from panda.studio.app import Studio
     from panda.studio.library import Library
 
     return Studio(Library([MINI]))
@@ -134,7 +143,7 @@ def studio(small_cache):
 @pytest.fixture
 def session(studio):
     """A session of that studio, on its usual sample."""
-    from panda.studio.actions import Selection
+    from panda.studio.app import Selection
 
     return studio.open(Selection(MINI))
 

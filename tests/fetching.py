@@ -31,7 +31,7 @@ def broken(web, cut, **facts):
     mine, web.cuts = weights(web, **facts), [cut]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(download, "TRIES", 0)  # a try that brought bytes would be followed by others
-        with pytest.raises(PandaError, match=f"{cut} bytes are kept and the same command goes on"):
+        with pytest.raises(PandaError, match=f"{cut} bytes are kept and the same command resumes"):
             mine.fetch()
     web.sent = 0
     web.asked.clear()

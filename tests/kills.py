@@ -31,7 +31,11 @@ from conftest import GOLDENS, TinyGenerator
 from safetensors.torch import load
 from web_server import WebServer
 
-from panda.cli import benchmark, catalog, comparing, convert, fitting, main
+from panda.checkpoints import read, tensors
+from panda.cli import catalog, main
+from panda.cli import fit as fit_verb
+from panda.comparison import report
+from panda.evaluation import results
 from panda.factorization import journal as resume
 from panda.files.cache import home
 from panda.generators import registry
@@ -44,7 +48,7 @@ FILE = GOLDENS / "stylegan2-sg3repo" / "network.pkl"
 FACES = GOLDENS / "stylegan2-genforce" / "checkpoint.pth"
 EVENTS = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
 WRITING = os.O_WRONLY | os.O_RDWR
-assert all((benchmark, catalog, comparing, convert))  # imported once, before anything is forked
+assert all((read, tensors, report, results))  # what verbs import, once, before anything is forked
 
 Contents = set[tuple[str, bytes]]
 """Every file and folder, by its path, and every line of those that are written line by line."""
@@ -185,7 +189,7 @@ def fit(folder: Path) -> Command:
 
     def run() -> int:
         resume.SECONDS = -1.0
-        fitting.create_generator = lambda name, device: TinyGenerator()
+        fit_verb.create_generator = lambda name, device: TinyGenerator()
         return main(arguments)
 
     return Command(run, folder, "f")

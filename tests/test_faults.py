@@ -119,7 +119,7 @@ OUTPUTS = [
 def test_a_folder_that_cannot_be_written_is_one_sentence(
     arguments, tmp_path, tiny, monkeypatch, capsys
 ):
-    monkeypatch.setattr("panda.cli.using.create_generator", lambda name, device: tiny)
+    monkeypatch.setattr("panda.cli.rendering.create_generator", lambda name, device: tiny)
     monkeypatch.setattr("panda.demo.run.create_generator", lambda name, device: tiny)
     fit(tiny, "a", parts=2, seeds=range(8)).save(tmp_path / "factors")
     capsys.readouterr()
@@ -233,8 +233,7 @@ def test_of_two_processes_that_fit_the_same_at_once_one_fits(tmp_path, tiny):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from panda.zoo.cache import staging
-from panda.zoo.download import Download
+from panda.files.writing import staging
 with staging(Path(sys.argv[1])) as work:
     work.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)

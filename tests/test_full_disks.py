@@ -12,7 +12,7 @@ from panda.cli import main
 from panda.comparison import analysis, compare
 from panda.errors import DiskError, PandaError
 from panda.evaluation import locality
-from panda.files.json_lines import append
+from panda.files.json_lines import append_rows
 from panda.files.writing import staging
 
 resource = pytest.importorskip("resource")
@@ -76,11 +76,11 @@ def test_a_benchmark_ends_and_goes_on(tmp_path, capsys, monkeypatch):
 
 def test_half_a_row_is_followed_by_whole_ones(tmp_path):
     file = tmp_path / "rows" / "x.jsonl"
-    append(file, [{"a": 1}, {"a": 2}])
+    append_rows(file, [{"a": 1}, {"a": 2}])
     with room(20), pytest.raises(DiskError, match=r"cannot write .*x\.jsonl: File too large"):
-        append(file, [{"a": "3" * 100}])
-    append(file, [{"a": 4}])
-    assert file.read_text().splitlines() == ['{"a": 1}', '{"a": 2}', '{"', '{"a": 4}']
+        append_rows(file, [{"a": "3" * 100}])
+    append_rows(file, [{"a": 4}])
+    assert file.read_text().splitlines() == ['{"a": 1}', '{"a": 2}', '{"a": 4}']
 
 
 def test_what_is_inside_is_told_by_the_name_it_was_to_have(tmp_path):

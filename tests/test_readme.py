@@ -31,9 +31,11 @@ def test_the_shell_session_runs(faces, tmp_path, monkeypatch, capsys):
 def test_the_two_commands_are_the_ones_that_ci_runs():
     ci = (ROOT / ".ci" / "run").read_text()
     install, demo = blocks(README, "sh")[0].strip().split(" && ")
-    assert install.removeprefix("pip install ") in ci
+    assert f"{install}\n".replace("pip install ", "pip install -q ") in ci
     assert f"{demo} --quick" in ci
-    assert blocks(README, "sh")[1].strip() in ci
+    install, tests = blocks(README, "sh")[1].strip().split(" && ")
+    assert install.removeprefix("pip install ").replace("dev]'", "dev,docs]'") in ci
+    assert f"{tests}\n" in ci
 
 
 @pytest.mark.parametrize("link", links(README))

@@ -1,1 +1,1 @@
-"""How the mini generators of the zoo were made: data, recipe, measurement."""
+"""How the small generators were made: data, recipe, measurement."""

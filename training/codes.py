@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from panda.factorization.linear_algebra import fix_signs
 from panda.progress import bar
 
 from .data import FIRST_SEED, SHARD, draw, source
@@ -36,6 +37,5 @@ def principal(w: Tensor) -> Tensor:
     """Principal coordinates ``[N, D]`` of rows ``[N, D]``, each of variance one, leading first."""
     centered = (w - w.mean(0)).double()
     values, axes = torch.linalg.eigh(centered.T @ centered / len(w))
-    largest = axes.abs().argmax(0, keepdim=True)
-    axes = axes * axes.gather(0, largest).sign()  # libraries differ in the signs of axes
+    axes = fix_signs(axes, dim=0)
     return (centered @ axes / values.sqrt()).flip(1).float()

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from panda.files.json_lines import append
+from panda.files.json_lines import append_rows
 from panda.files.writing import staging
 from panda.images import save_picture, sheet, to_picture
 from panda.progress import bar
@@ -264,7 +264,7 @@ class Run:
         now = time.monotonic()
         self.seconds, self.started = self.seconds + now - self.started, now
         line = {"images": self.seen, "seconds": round(self.seconds, 1), **losses}
-        append(self.folder / "log.jsonl", [line])
+        append_rows(self.folder / "log.jsonl", [line])
         self.grid()
 
     @property

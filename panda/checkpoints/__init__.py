@@ -1,1 +1,1 @@
-"""Readers of checkpoint containers. No code of a file is ever run; all give plain tensors."""
+"""Readers of checkpoint containers: they run no code of a file and return plain tensors."""

@@ -1,4 +1,4 @@
-"""Pickles of nested dicts of numpy arrays, as flax writes its parameters."""
+"""Pickles of nested dicts of NumPy arrays, as Flax writes its parameters."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ from panda.errors import PandaError
 
 
 def read_array_pickle(path: Path) -> dict[str, Tensor]:
-    """The arrays by their keys joined with dots. Nothing of the file is run.
+    """Read the arrays of a pickle, without running any code of the file.
 
-    Raises `PandaError` where it holds anything but dicts and arrays of numbers.
+    Returns:
+        The arrays as tensors; their names are the keys of the dicts, joined with dots.
+
+    Raises:
+        PandaError: The file contains anything but dicts and arrays of numbers.
     """
     with path.open("rb") as file:
         content = parse(file)
     if not isinstance(content, dict) or not content:
-        raise PandaError(f"{path} holds no dict of arrays")
-    # Together they are no larger than the file, unless one is named many times.
+        raise PandaError(f"{path} does not contain a dict of arrays")
+    # Together they are no larger than the file, unless an array is named many times.
     left, tensors = path.stat().st_size, {}
     for name, value in _walk(content, ""):
         array = read_array(value, left)
@@ -33,6 +37,7 @@ def read_array_pickle(path: Path) -> dict[str, Tensor]:
 
 
 def _walk(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of nested dicts with their dotted names."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _walk(inner, f"{name}.{key}" if name else str(key))

@@ -1,4 +1,4 @@
-"""Numpy arrays and scalars from pickle records."""
+"""NumPy arrays and scalars from pickle records."""
 
 from __future__ import annotations
 
@@ -16,20 +16,25 @@ _KINDS = {"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"
 
 
 def are_sizes(*numbers: Any) -> bool:
-    """Whether all can be sizes, strides or offsets: no negative, no nonsense, no endless list."""
+    """Return whether all are plausible sizes, strides or offsets, and not too many of them."""
     return len(numbers) <= 40 and all(type(n) is int and 0 <= n < 1 << 48 for n in numbers)
 
 
 def is_array(value: Any) -> bool:
-    """Whether a value of a pickle is a numpy array or scalar."""
+    """Return whether a value of a pickle is a NumPy array or scalar."""
     return isinstance(value, Record) and value.name in _SCALARS | _ARRAYS
 
 
 def read_array(value: Any, most: int) -> np.ndarray:
-    """Return a copy of the array or scalar (without dimensions) that a record describes.
+    """Return a copy of the array that a record describes; a scalar has no dimensions.
 
-    Raises `PandaError` where it is no array, its shape does not fit the bytes it comes with, or it
-    has more than ``most`` bytes.
+    Args:
+        value: A value of a pickle.
+        most: How many bytes the array may have.
+
+    Raises:
+        PandaError: It is not an array, has more than ``most`` bytes, or has a shape that does not
+            fit its bytes.
     """
     match value:
         case Record(name, (dtype, bytes() as data)) if name in _SCALARS:
@@ -56,6 +61,7 @@ def read_array(value: Any, most: int) -> np.ndarray:
 
 
 def _dtype(value: Any) -> np.dtype[Any]:
+    """Return the dtype that a record describes, if it is one of plain numbers."""
     match value:
         case Record("numpy.dtype", (str() as kind, *_), (_, str() as order, *_)) if kind in _KINDS:
             return np.dtype(kind).newbyteorder(">" if order == ">" else "<")

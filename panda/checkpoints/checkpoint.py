@@ -1,4 +1,4 @@
-"""What every reader gives: plain tensors and plain facts, whatever the container was."""
+"""What every reader returns: plain tensors and plain facts, whatever the container."""
 
 from __future__ import annotations
 
@@ -10,14 +10,21 @@ if TYPE_CHECKING:
     import torch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Checkpoint:
-    """The contents of one file.
+    """The content of a checkpoint file or folder.
 
-    ``tensors`` keep the names of the file (CPU, the file's own dtypes). ``config`` is what the file
-    says of its network (constructor arguments) as plain JSON-like data; it may be empty.
+    Attributes:
+        container: Name of the container, such as ``"safetensors"``.
+        tensors: The tensors by the names in the file, on the CPU, with the dtypes in the file.
+        config: What the file says of its network (constructor arguments) as plain, JSON-like data;
+            it may be empty.
     """
 
     container: str
     tensors: Mapping[str, torch.Tensor]
     config: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        facts = ", ".join(self.config) or "nothing"
+        return f"Checkpoint({self.container}, {len(self.tensors)} tensors, config: {facts})"

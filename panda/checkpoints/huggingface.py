@@ -13,14 +13,25 @@ _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
 def is_huggingface(folder: Path) -> bool:
-    """Whether a folder has a config and weights under the names that Hugging Face gives them."""
+    """Return whether a folder contains a config and weights under Hugging Face's names."""
     return (folder / "config.json").is_file() and any(
         (folder / name).is_file() for name in _WEIGHTS
     )
 
 
 def read_huggingface(folder: Path, read_file: Callable[[Path], Checkpoint]) -> Checkpoint:
-    """Return the weights, safetensors first, and the whole of config.json."""
+    """Read a Hugging Face folder.
+
+    Args:
+        folder: The folder.
+        read_file: Reads the file with the weights.
+
+    Returns:
+        The weights, of safetensors if both files exist; the config is the whole config.json.
+
+    Raises:
+        PandaError: A file is damaged.
+    """
     reading = "config.json"
     try:
         config = from_json((folder / reading).read_bytes())

@@ -21,20 +21,25 @@ from panda.errors import PandaError
 
 
 def is_nvidia_pytorch(content: Any) -> bool:
-    """Whether a pickle's content is a dict of networks."""
+    """Return whether the content of a pickle is a dict of networks."""
     return isinstance(content, dict) and "G_ema" in content
 
 
 def read_nvidia_pytorch(content: dict[str, Any], file_size: int) -> Checkpoint:
-    """Return the parameters and buffers of G_ema, and its constructor arguments.
+    """Return the parameters and buffers of G_ema; the config is its constructor arguments.
 
-    Raises `PandaError` where G_ema is no network or one of its tensors is damaged.
+    Args:
+        content: The content of the pickle.
+        file_size: Bytes of the file.
+
+    Raises:
+        PandaError: G_ema is not a network, or a tensor of it is damaged.
     """
     network = content["G_ema"]
     records = dict(_entries(network, "", set()))
     arguments = plain(_table(_state(network, "G_ema"), "_init_kwargs"))
     steps = iter(range(LONGEST))
-    # Tensors may share a storage, and many may name one stream, which is not to be read each time.
+    # Tensors may share a storage, and many may name the same stream: each is read once.
     load = functools.cache(lambda place: _load(place, steps))
     return Checkpoint("nvidia-pytorch", read_tensors(records, load, file_size), arguments)
 
@@ -45,10 +50,10 @@ def _entries(module: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, An
     if id(module) in seen:
         raise PandaError(f"module {prefix!r} is there twice, or inside itself")
     seen.add(id(module))
-    left_out = state.get("_non_persistent_buffers_set") or []
+    excluded = state.get("_non_persistent_buffers_set") or []
     for group in ("_parameters", "_buffers"):
         for name, value in _table(state, group).items():
-            if value is not None and name not in left_out:
+            if value is not None and name not in excluded:
                 yield prefix + name, value
     for name, child in _table(state, "_modules").items():
         if child is not None:
@@ -56,6 +61,7 @@ def _entries(module: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, An
 
 
 def _state(module: Any, name: str) -> dict[str, Any]:
+    """Return the attributes of a network or module."""
     match module:
         case Record(
             "torch_utils.persistence._reconstruct_persistent_obj",
@@ -66,6 +72,7 @@ def _state(module: Any, name: str) -> dict[str, Any]:
 
 
 def _table(state: dict[str, Any], group: str) -> dict[str, Any]:
+    """Return an attribute that must be a dict with text keys."""
     table = state.get(group)
     if not isinstance(table, dict) or not all(isinstance(name, str) for name in table):
         raise PandaError(
@@ -75,6 +82,7 @@ def _table(state: dict[str, Any], group: str) -> dict[str, Any]:
 
 
 def _load(place: Any, steps: Iterator[object]) -> tuple[Storage, bytes]:
+    """Return a storage that is embedded as a torch file of its own."""
     match place:
         case Record("torch.storage._load_from_bytes", (bytes() as data,)):
             content, load = read_legacy(io.BytesIO(data), steps)

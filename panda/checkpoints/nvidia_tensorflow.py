@@ -1,7 +1,7 @@
 """NVIDIA's TensorFlow pickles: ProGAN, StyleGAN, StyleGAN2 and StyleGAN2-ADA.
 
 A tuple (G, D, Gs) of networks, each a record with a state: constructor arguments, the source text
-of its build function (ignored here), variables as numpy arrays, and component networks.
+of its build function (ignored here), variables as NumPy arrays, and component networks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NETWORKS = {"tfutil.Network", "dnnlib.tflib.network.Network"}
 
 
 def is_nvidia_tensorflow(content: Any) -> bool:
-    """Whether a pickle's content is a tuple of three networks."""
+    """Return whether the content of a pickle is a tuple of three networks."""
     return (
         isinstance(content, tuple | list)
         and len(content) == 3
@@ -31,11 +31,19 @@ def is_nvidia_tensorflow(content: Any) -> bool:
 
 
 def read_nvidia_tensorflow(content: Any, file_size: int) -> Checkpoint:
-    """Return the variables of Gs, those of a component under ``mapping/`` or ``synthesis/``.
+    """Return the variables of Gs, the average generator.
 
-    The config is its constructor arguments, ``version`` and ``build_func_name``. Raises
-    `PandaError` where a network or one of its variables is damaged, or where all of them want much
-    more memory than the file could hold.
+    Args:
+        content: The content of the pickle.
+        file_size: Bytes of the file.
+
+    Returns:
+        The variables, those of components under ``mapping/`` or ``synthesis/``; the config is the
+        constructor arguments, ``version`` and ``build_func_name``.
+
+    Raises:
+        PandaError: A network or a variable is damaged, or all variables together need much more
+            memory than the file has bytes.
     """
     state = _state(content[2])
     left, tensors = SHARING * file_size, {}
@@ -50,6 +58,7 @@ def read_nvidia_tensorflow(content: Any, file_size: int) -> Checkpoint:
 
 
 def _variables(state: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the names and records of a network's variables and its components'."""
     yield from _pairs(state)
     for prefix, component in (state.get("components") or {}).items():
         for name, value in _pairs(_state(component)):
@@ -57,6 +66,7 @@ def _variables(state: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _pairs(state: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the names and records of a network's variables."""
     for item in state["variables"]:
         match item:
             case (str() as name, value):
@@ -66,6 +76,7 @@ def _pairs(state: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _state(network: Any) -> dict[str, Any]:
+    """Return the state of a network, checked."""
     match network:
         case Record(name, _, state) if name in _NETWORKS:
             match state:

@@ -1,7 +1,7 @@
 """OpenVINO intermediate representation (IR): an XML graph and a file of constants.
 
-Only `Const` values and edges are read. The IR of an exported network often loses the names of its
-weights, so that a reader finds them by following edges: `Node.inputs` does that.
+Only `Const` values and edges are read. The IR of an exported network often lacks the names of its
+weights, so that a reader has to follow edges to find them: see `Node.inputs`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,14 @@ _DTYPES = {"f32": "<f4", "f16": "<f2", "i64": "<i8", "i32": "<i4"}
 
 @dataclass(eq=False)
 class Node:
-    """One operation. ``inputs`` are in port order; ``value`` is set for constants only."""
+    """An operation of the graph.
+
+    Attributes:
+        type: Name of the operation, such as ``"Convolution"``.
+        name: Name of the node.
+        inputs: The nodes whose results it takes, in port order.
+        value: The value of a constant, None for other operations.
+    """
 
     type: str
     name: str
@@ -34,7 +41,11 @@ class Node:
     value: torch.Tensor | None = field(default=None, repr=False)
 
     def constant(self) -> torch.Tensor:
-        """Return the value of the one input that is a constant."""
+        """Return the value of the only input that is a constant.
+
+        Raises:
+            PandaError: There are none, or several.
+        """
         values = [node.value for node in self.inputs if node.value is not None]
         if len(values) != 1:
             raise PandaError(
@@ -43,7 +54,11 @@ class Node:
         return values[0]
 
     def input(self, *types: str) -> Node:
-        """Return the one input that is no constant, checked to be of one of ``types``."""
+        """Return the only input that is not a constant and is of one of ``types``.
+
+        Raises:
+            PandaError: There are none, or several.
+        """
         nodes = [node for node in self.inputs if node.value is None and node.type in types]
         if len(nodes) != 1:
             raise PandaError(
@@ -56,8 +71,11 @@ class Node:
 def read_openvino(path: Path) -> Checkpoint:
     """Return the constants of an IR by the names of their nodes.
 
-    The constants lie beside the graph, under its name and ``.bin``, as the format has it. Raises
-    `PandaError` where they are missing or do not fit the graph.
+    Args:
+        path: The XML file; the constants are in a file of the same name with the suffix ``.bin``.
+
+    Raises:
+        PandaError: The constants are missing or do not fit the graph.
     """
     beside = path.with_suffix(".bin")
     if not beside.is_file():
@@ -74,17 +92,24 @@ def read_openvino(path: Path) -> Checkpoint:
 
 
 def read_ir(xml: bytes, constants: bytes) -> list[Node]:
-    """Read an IR into its nodes, in topological order (the order of the file, checked).
+    """Read the nodes of an IR.
 
-    Raises `PandaError` where the XML is not an IR, declares entities, or points outside its
-    constants.
+    Args:
+        xml: The graph.
+        constants: The content of the ``.bin`` file.
+
+    Returns:
+        The nodes in topological order, which is the order of the file, checked.
+
+    Raises:
+        PandaError: The XML is not an IR, declares entities, or points outside its constants.
     """
     if not xml.lstrip().startswith((b"<?xml", b"<net")) or b"<!" in xml:
         raise PandaError("not an OpenVINO IR: expected a plain XML <net> without declarations")
     if len(xml) > _LONGEST:
         raise PandaError(f"an OpenVINO graph of over {_LONGEST} bytes of XML")
     try:
-        # As text, since a file may name another encoding and hide declarations in that.
+        # As text: a file may name another encoding, and hide declarations in it.
         root = ET.fromstring(xml.decode())
     except (ET.ParseError, UnicodeDecodeError) as error:
         raise PandaError(f"not an OpenVINO IR: the XML is damaged ({error})") from error
@@ -119,11 +144,12 @@ def _edges(root: ET.Element) -> Iterator[tuple[str, str]]:
             for edge in root.iterfind("edges/edge")
         ]
     except ValueError as error:
-        raise PandaError(f"damaged OpenVINO IR: a port is no number ({error})") from error
+        raise PandaError(f"damaged OpenVINO IR: a port is not a number ({error})") from error
     yield from ((target, source) for target, _, source in sorted(rows))
 
 
 def _value(layer: ET.Element, constants: bytes) -> torch.Tensor | None:
+    """Return the value of a constant, None for other operations."""
     if layer.get("type") != "Const":
         return None
     data = layer.find("data")
@@ -133,7 +159,7 @@ def _value(layer: ET.Element, constants: bytes) -> torch.Tensor | None:
         shape = tuple(int(size) for size in facts["shape"].split(",") if size)
         offset, size = int(facts["offset"]), int(facts["size"])
         if not are_sizes(*shape, offset, size):
-            raise ValueError("these are no sizes")
+            raise ValueError("these are not sizes")
     except (KeyError, ValueError) as error:
         raise PandaError(
             f"damaged OpenVINO IR: constant {layer.get('name')!r} has no readable type, shape or"

@@ -1,8 +1,8 @@
 """Pickles read as data.
 
-A pickle is a program that builds objects by calling what it names. Here nothing is ever called:
-the opcodes only move plain values about, and every call is noted as a `Record` that a reader may
-interpret or leave alone. A name that no checkpoint needs is refused before anything else is read.
+A pickle is a program that builds objects by calling what it names. This reader calls nothing: the
+opcodes only move plain values, and every call becomes a `Record`, which the readers of containers
+may interpret or ignore. A name that no checkpoint needs is refused as soon as it is read.
 """
 
 from __future__ import annotations
@@ -48,24 +48,24 @@ ALLOWED = frozenset(
 """Every global a checkpoint may name. Nothing of it is imported or called."""
 
 TORCHSCRIPT = "__torch__."
-"""How the names of a TorchScript archive's own classes begin; they may be named too."""
+"""Prefix of the classes that a TorchScript archive defines; they may be named too."""
 
 _DICTS = {"collections.OrderedDict", "dnnlib.util.EasyDict"}
 _SETS = {"builtins.set", "__builtin__.set"}
 LONGEST = 1_000_000
-"""Opcodes of one file, the pickles inside it too; large training checkpoints have under 100,000."""
+"""Opcodes of a file with all its pickles; large training checkpoints have under 100,000."""
 
 
 @dataclass(frozen=True)
 class Global:
-    """A name on the allow-list, as the pickle gave it."""
+    """A name on the allow-list, as it is in the pickle."""
 
     name: str
 
 
 @dataclass(eq=False, repr=False, slots=True)
 class Record:
-    """What a pickle asked to have made: ``name(*args)``, then given ``state``. It is not made.
+    """An object that a pickle would build: ``name(*args)``, then given ``state``. It is not built.
 
     A persistent id (torch keeps storages outside the pickle) has the name ``persistent_id``.
     """
@@ -76,7 +76,7 @@ class Record:
 
 
 class Stream(Protocol):
-    """A `BytesIO` or a `File`: however much is asked for, they give no more than there is."""
+    """A `BytesIO` or a `File`: they return no more than they have, however much is requested."""
 
     def read(self, size: int, /) -> bytes:
         """Return at most ``size`` bytes."""
@@ -86,9 +86,9 @@ class Stream(Protocol):
 
 
 class File:
-    """An open file as a stream. It is not mapped: a file cut short meanwhile would end the process.
+    """An open file as a stream. It is not mapped: a file truncated meanwhile would end the process.
 
-    No memory is taken for bytes that it had not when it was opened.
+    No memory is allocated for bytes beyond the size that the file had when it was opened.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -107,12 +107,20 @@ class File:
 def parse(
     stream: Stream, persistent: list[Any] | None = None, steps: Iterator[object] | None = None
 ) -> Any:
-    """Read one pickle, up to its end, and return what it holds.
+    """Read a pickle up to its end.
 
-    Dicts of any kind are dicts and sets are lists; other objects are `Record`. Persistent ids are
-    added to ``persistent``, and refused where that is None. ``steps`` are those that are left to
-    all pickles of a file; by default, it has this one alone. Raises `PandaError` for a damaged
-    pickle, a name that is not on the allow-list, and opcodes that no checkpoint has.
+    Args:
+        stream: Where the pickle begins.
+        persistent: Persistent ids are appended to this list; if None, they are refused.
+        steps: An iterator with an item for each opcode that may still be read, shared by all
+            pickles of a file; by default, `LONGEST` items.
+
+    Returns:
+        The content: plain values, dicts (of any kind), lists (sets too) and `Record` objects.
+
+    Raises:
+        PandaError: The pickle is damaged, has a name that is not on the allow-list, or an opcode
+            that no checkpoint has.
     """
     machine = _Machine(persistent)
     left = iter(range(LONGEST)) if steps is None else steps
@@ -127,7 +135,7 @@ def parse(
 
 
 class _Machine:
-    """The stack machine of pickle, without calls. A wrong file ends it with a Python error."""
+    """The stack machine of pickle, without calls. A damaged file raises Python's errors."""
 
     def __init__(self, persistent: list[Any] | None) -> None:
         self.stack: list[Any] = []
@@ -136,7 +144,7 @@ class _Machine:
         self.persistent = persistent
 
     def step(self, code: str, argument: Any) -> None:
-        """Carry out one opcode."""
+        """Execute an opcode."""
         stack = self.stack
         match code:
             case "PROTO" | "FRAME" | "STOP":
@@ -186,7 +194,7 @@ class _Machine:
                 self.memo[len(self.memo)] = stack[-1]
             case "BINGET" | "LONG_BINGET":
                 if argument not in self.memo:
-                    raise ValueError(f"nothing is kept under {argument}")
+                    raise ValueError(f"nothing is memoized under {argument}")
                 stack.append(self.memo[argument])
             case "GLOBAL":
                 stack.append(_global(argument.replace(" ", ".", 1)))
@@ -195,7 +203,7 @@ class _Machine:
                 stack.append(_global(f"{_of_type(module, str)}.{_of_type(name, str)}"))
             case "REDUCE" | "NEWOBJ":
                 args, callee = stack.pop(), stack.pop()
-                stack.append(_note(_of_type(callee, Global).name, _of_type(args, tuple)))
+                stack.append(_record(_of_type(callee, Global).name, _of_type(args, tuple)))
             case "BUILD":
                 state = stack.pop()
                 if not isinstance(stack[-1], dict):  # attributes of a dict (state dicts have them)
@@ -207,24 +215,27 @@ class _Machine:
                 raise PandaError(f"a pickle with the opcode {code}, which no checkpoint uses")
 
     def _since_mark(self) -> list[Any]:
+        """Return what is above the last mark, and drop the mark."""
         items, self.stack = self.stack, self.below.pop()
         return items
 
 
 def _of_type(value: Any, kind: type) -> Any:
+    """Return the value, if it is of a type."""
     if not isinstance(value, kind):
         raise TypeError(f"{describe(value)} where a {kind.__name__.lower()} belongs")
     return value
 
 
 def _key(value: Any) -> str | int:
-    """Only keys that hash fast and apart: a tuple nested a million deep would end the process."""
+    """Return a key that hashes fast and apart: hashing a very deep tuple would end the process."""
     if isinstance(value, str) or (type(value) is int and 0 <= value < sys.hash_info.modulus):
         return value
     raise TypeError(f"{describe(value)} where the key of a dict belongs")
 
 
 def _global(name: str) -> Global:
+    """Return a name that is on the allow-list."""
     if name not in ALLOWED and not name.startswith(TORCHSCRIPT):
         shown = name if name.isprintable() and len(name) < 100 else repr(name[:100])
         raise PandaError(
@@ -234,7 +245,8 @@ def _global(name: str) -> Global:
     return Global(name)
 
 
-def _note(name: str, args: tuple[Any, ...]) -> Any:
+def _record(name: str, args: tuple[Any, ...]) -> Any:
+    """Return what stands for a call: a dict, a list of a set's items, or a `Record`."""
     match name, args:
         case _, () if name in _DICTS:
             return {}
@@ -244,7 +256,7 @@ def _note(name: str, args: tuple[Any, ...]) -> Any:
 
 
 def describe(value: Any) -> str:
-    """Say in a few words what a pickle or a JSON file holds."""
+    """Return in a few words what a pickle or a JSON file contains."""
     match value:
         case dict():
             shown = ", ".join(

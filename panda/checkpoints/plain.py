@@ -1,4 +1,4 @@
-"""Plain, JSON-like data: what a checkpoint says of its network."""
+"""Plain, JSON-like data: what a checkpoint says about its network."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from panda.checkpoints.pickles import describe
 from panda.errors import PandaError
 
 _LONGEST = 1 << 24  # bytes of JSON, whose values may take twenty times as much in memory
-_MOST = 10_000  # values; a short pickle can name one list of lists many times over
+_MOST = 10_000  # values; a short pickle can name the same list of lists many times
 
 
 def plain(value: Any) -> Any:
     """Copy a value of a pickle to dicts with text keys, lists, numbers, texts, bools and None.
 
-    Raises `PandaError` where anything else is in it.
+    Raises:
+        PandaError: It contains anything else, or very many values.
     """
     left = iter(range(_MOST))
 
@@ -40,9 +41,10 @@ def plain(value: Any) -> Any:
 
 
 def from_json(data: str | bytes) -> dict[str, Any]:
-    """Read one JSON object in UTF-8.
+    """Read a JSON object in UTF-8.
 
-    Raises `PandaError` where it is damaged, something else, or so long that it would fill memory.
+    Raises:
+        PandaError: It is damaged, not an object, or so long that it would fill the memory.
     """
     if len(data) > _LONGEST:
         raise PandaError(f"JSON of over {_LONGEST} bytes, more than any checkpoint has")

@@ -1,4 +1,4 @@
-"""One way into every checkpoint, recognized by what is in it and never by its name."""
+"""Reads every kind of checkpoint, recognized by its content and never by its name."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from panda.checkpoints.tensorflowjs import read_model_json
 from panda.checkpoints.tensors import read_safetensors
 from panda.checkpoints.torch_files import LEGACY_MAGIC, read_torch
 from panda.errors import MachineError, PandaError
+from panda.files.nearest import nearest_file
 
 _EXPECTED = (
     "expected an NVIDIA pickle, a torch file, safetensors, a TensorFlow.js model.json, an OpenVINO"
@@ -26,37 +27,41 @@ _EXPECTED = (
 _LARGEST_HEADER = 100_000_000  # bytes; safetensors' own limit
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
-    """Read the generator of a file or folder without running any code of it.
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read the generator in a file or folder, without running any code of it.
 
-    Raises `PandaError` where it is damaged, of no known container, or holds numbers that are not
-    finite; never anything else.
+    Raises:
+        PandaError: It does not exist, is damaged, of no known container, or has numbers that are
+            not finite. Nothing else is raised.
     """
-    with _one_sentence(path):
+    path = Path(path)
+    with _errors_of(path):
         checkpoint = _read_folder(path) if path.is_dir() else _read_file(path)
         _check(checkpoint)
         return checkpoint
 
 
 @contextmanager
-def _one_sentence(path: Path) -> Iterator[None]:
-    """Whatever goes wrong becomes one `PandaError` that names the file."""
+def _errors_of(path: Path) -> Iterator[None]:
+    """Turn every exception of the block into a `PandaError` that names the file."""
     try:
         yield
     except PandaError as error:
         raise type(error)(f"{path}: {error}") from error
     except OSError as error:
-        raise PandaError(f"{path} cannot be read: {error.strerror or error}") from error
+        reason = f"{error.strerror or error}{nearest_file(path)}"
+        raise PandaError(f"{path} cannot be read: {reason}") from error
     except RecursionError as error:
         raise PandaError(f"{path}: nested deeper than any checkpoint; {_EXPECTED}") from error
     except MemoryError as error:
         raise MachineError(f"{path}: more than fits into the memory of this machine") from error
-    except Exception as error:  # the bytes of a stranger may upset any library in any way
+    except Exception as error:  # unknown bytes may make any library raise anything
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-        raise PandaError(f"{path}: damaged in a way of its own ({reason}); {_EXPECTED}") from error
+        raise PandaError(f"{path}: damaged in an unexpected way ({reason}); {_EXPECTED}") from error
 
 
 def _read_folder(path: Path) -> Checkpoint:
+    """Read a folder by the names of the files in it."""
     if is_huggingface(path):
         return read_huggingface(path, _read_file)
     if (path / "model.json").is_file():
@@ -66,11 +71,12 @@ def _read_folder(path: Path) -> Checkpoint:
         return read_openvino(graphs[0])
     if graphs:
         raise PandaError(f"a folder of {len(graphs)} graphs, expected one; give the path of one")
-    found = ", ".join(sorted(entry.name for entry in path.iterdir())[:6]) or "nothing"
-    raise PandaError(f"a folder of {found}; {_EXPECTED}")
+    content = ", ".join(sorted(entry.name for entry in path.iterdir())[:6]) or "nothing"
+    raise PandaError(f"a folder of {content}; {_EXPECTED}")
 
 
 def _read_file(path: Path) -> Checkpoint:
+    """Read a file by its first bytes."""
     if path.exists() and not path.is_file():
         raise PandaError(f"neither a file nor a folder; {_EXPECTED}")
     with path.open("rb") as file:
@@ -88,8 +94,8 @@ def _read_file(path: Path) -> Checkpoint:
         return read_openvino(path)
     if text.startswith((b"<!doctype html", b"<html")):
         raise PandaError(f"a web page, as a download that failed leaves behind; {_EXPECTED}")
-    found = f"bytes that begin with {head[:16]!r}" if head else "an empty file"
-    raise PandaError(f"{found}; {_EXPECTED}")
+    content = f"bytes that begin with {head[:16]!r}" if head else "an empty file"
+    raise PandaError(f"{content}; {_EXPECTED}")
 
 
 def _is_safetensors(head: bytes) -> bool:
@@ -97,6 +103,7 @@ def _is_safetensors(head: bytes) -> bool:
 
 
 def _read_pickle(path: Path) -> Checkpoint:
+    """Read an NVIDIA pickle, or an older torch file, which begins with a pickle too."""
     with path.open("rb") as file:
         view = File(file)
         content = parse(view)
@@ -110,7 +117,7 @@ def _read_pickle(path: Path) -> Checkpoint:
 
 
 def _check(checkpoint: Checkpoint) -> None:
-    """Refuse what no backend could use, whatever the container."""
+    """Raise `PandaError` for what no backend could use, whatever the container."""
     if not checkpoint.tensors:
         raise PandaError("a checkpoint without tensors, expected the weights of a generator")
     for name, tensor in checkpoint.tensors.items():

@@ -1,6 +1,6 @@
-"""A checksum inside each safetensors file that we write, so that flipped bits are noticed.
+"""A checksum inside each safetensors file that PandA writes, by which flipped bits are noticed.
 
-It is the sha256 of the bytes of all tensors, in the metadata. Nothing here imports torch.
+It is the sha256 of the bytes of all tensors, in the metadata. This module does not import torch.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any
 from panda.errors import PandaError
 
 KEY = "panda_sha256"
-"""Of the metadata."""
+"""Key of the checksum in the metadata."""
 
 LARGEST_HEADER = 1 << 23
-"""Bytes: some 80,000 tensors, each of which takes much more in memory."""
+"""Bytes, enough for 80,000 tensors; each of them takes much more in memory."""
 
 
 class Integrity(StrEnum):
-    """What can be said of a file."""
+    """State of a safetensors file."""
 
     GOOD = "as it was written"
     UNKNOWN = "whole, without a checksum"
@@ -30,7 +30,7 @@ class Integrity(StrEnum):
 
 
 def seal(content: bytes) -> bytes:
-    """Put the checksum into the content of a safetensors file."""
+    """Return the content of a safetensors file with the checksum in its metadata."""
     header, body = _split(content)
     header.setdefault("__metadata__", {})[KEY] = hashlib.sha256(body).hexdigest()
     text = json.dumps(header, separators=(",", ":")).encode()
@@ -39,10 +39,11 @@ def seal(content: bytes) -> bytes:
 
 
 def unsealed(content: bytes) -> dict[str, str]:
-    """The metadata of a safetensors file.
+    """Check the content of a safetensors file, and return its metadata.
 
-    Raises `PandaError` where its head is damaged or absurdly long, where it is cut short, and where
-    the tensors are not those of its checksum.
+    Raises:
+        PandaError: The header is damaged or absurdly long, the file is truncated, or the tensors do
+            not match the checksum.
     """
     header, body = _split(content)
     ends = [0]
@@ -56,7 +57,7 @@ def unsealed(content: bytes) -> dict[str, str]:
         )
     metadata = header.get("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
-        raise PandaError("a damaged or truncated safetensors file (its metadata are no texts)")
+        raise PandaError("a damaged or truncated safetensors file (its metadata are not texts)")
     expected = metadata.get(KEY)
     if expected is not None and hashlib.sha256(body).hexdigest() != expected:
         raise PandaError(
@@ -66,7 +67,7 @@ def unsealed(content: bytes) -> dict[str, str]:
 
 
 def integrity(path: Path) -> Integrity:
-    """Whether a file is there, whole, and holds what was written."""
+    """Return whether a file exists, is whole, and is as it was written."""
     try:
         return Integrity.GOOD if KEY in unsealed(path.read_bytes()) else Integrity.UNKNOWN
     except PandaError:
@@ -76,6 +77,7 @@ def integrity(path: Path) -> Integrity:
 
 
 def _split(content: bytes) -> tuple[dict[str, Any], memoryview]:
+    """Return the header and the bytes of the tensors."""
     size = int.from_bytes(content[:8], "little")
     if size > LARGEST_HEADER:
         raise PandaError(f"a damaged or truncated safetensors file (its header takes {size} bytes)")
@@ -84,5 +86,5 @@ def _split(content: bytes) -> tuple[dict[str, Any], memoryview]:
     except (ValueError, RecursionError) as error:
         raise PandaError(f"a damaged or truncated safetensors file ({error})") from error
     if not isinstance(header, dict):
-        raise PandaError("a damaged or truncated safetensors file (its header is no object)")
+        raise PandaError("a damaged or truncated safetensors file (its header is not an object)")
     return header, memoryview(content)[8 + size :]

@@ -27,12 +27,18 @@ _DTYPES = {
     "torch.BoolStorage": ("|b1", torch.bool),
 }
 SHARING = 4
-"""Names may share bytes of a file (tied weights), so often on average and no more."""
+"""How often, on average, tensors may share the bytes of a file, as tied weights do."""
 
 
 @dataclass(frozen=True)
 class Storage:
-    """A persistent id of torch: which storage, of how many elements of which type."""
+    """A persistent id of torch.
+
+    Attributes:
+        key: Name of the storage in the file.
+        size: Number of its elements.
+        kind: Their type, such as ``"torch.FloatStorage"``.
+    """
 
     key: str
     size: int
@@ -40,12 +46,16 @@ class Storage:
 
     @property
     def bytes(self) -> int:
-        """How long the storage is in the file."""
+        """Length of the storage in the file."""
         return self.size * np.dtype(_DTYPES[self.kind][0]).itemsize
 
     @classmethod
     def of(cls, persistent_id: Any) -> Storage:
-        """Check a persistent id; raises `PandaError` where it is no storage."""
+        """Return the storage of a persistent id.
+
+        Raises:
+            PandaError: It is not a storage.
+        """
         match persistent_id:
             case ("storage", Global(kind), str() as key, _, size, *view) if (
                 kind in _DTYPES and are_sizes(size) and view in ([], [None])
@@ -57,11 +67,16 @@ class Storage:
 def read_tensors(
     records: Mapping[str, Any], load: Callable[[Any], tuple[Storage, bytes]], file_size: int
 ) -> dict[str, torch.Tensor]:
-    """Rebuild tensors, each with memory of its own.
+    """Return the tensors of records; they share no memory.
 
-    ``load`` turns what a record says of its storage into that storage and its bytes. Raises
-    `PandaError` where a value is no tensor, reaches outside its storage, or where all of them
-    want much more memory than the file could hold.
+    Args:
+        records: Records by name, as pickles of torch describe tensors.
+        load: Returns the storage and its bytes for what a record says of them.
+        file_size: Bytes of the file.
+
+    Raises:
+        PandaError: A value is not a tensor or reaches outside its storage, or all tensors together
+            need much more memory than the file has bytes.
     """
     left = SHARING * file_size
     tensors = {}
@@ -78,6 +93,7 @@ def read_tensors(
 def _read_tensor(
     record: Any, load: Callable[[Any], tuple[Storage, bytes]], most: int
 ) -> torch.Tensor:
+    """Return the tensor of a record, if it has no more than ``most`` bytes."""
     match record:
         case Record("torch._utils._rebuild_parameter", (inner, *_)):
             record = inner

@@ -1,4 +1,4 @@
-"""Tensors of a file into a network: every name, every shape, every value checked, one sentence."""
+"""Loads the tensors of a file into a network: every name, shape and value is checked."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ _SHOWN = 4
 
 
 def shape_of(tensors: Mapping[str, torch.Tensor], name: str, *, dims: int) -> tuple[int, ...]:
-    """Return the shape of a tensor from which a network's size is inferred.
+    """Return the shape of a tensor from which the size of a network is inferred.
 
-    Raises `PandaError` where the tensor is missing, empty, or has another number of dimensions.
+    Raises:
+        PandaError: The tensor is missing, empty, or has another number of dimensions.
     """
     if name not in tensors:
         raise PandaError(f"the checkpoint has no tensor {name!r}")
@@ -36,24 +37,32 @@ def load_strictly(
     spelled: Callable[[str], str] = str,
     surplus: Iterable[str] = (),
 ) -> None:
-    """Give ``network`` (built on any device, also meta) the tensors of a checkpoint.
+    """Load the tensors of a checkpoint into a network, without copying them.
 
-    The tensors become the network's own, without a copy. Where the file has other names,
-    ``spelled`` gives its name of a tensor, and ``surplus`` are those that the network has no name
-    for. Raises `PandaError` that names tensors which are missing, not part of the network, of
-    another shape, or not finite numbers.
+    The network is in evaluation mode afterwards, without gradients.
+
+    Args:
+        network: The network, on any device, including ``meta``.
+        tensors: The tensors by the names in the network.
+        architecture: Name of the network, for the error.
+        spelled: Returns the name in the file for a name in the network, for the error.
+        surplus: Names in the file for which the network has none.
+
+    Raises:
+        PandaError: Tensors are missing, not part of the network, of another shape, or not finite;
+            the sentence names them.
     """
-    wanted = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
-    found = {name: list(tensor.shape) for name, tensor in tensors.items()}
+    expected = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
+    given = {name: list(tensor.shape) for name, tensor in tensors.items()}
     problems = [
-        _listed("missing", (spelled(name) for name in wanted if name not in found)),
-        _listed("not part of it", [*surplus, *(name for name in found if name not in wanted)]),
+        _listed("missing", (spelled(name) for name in expected if name not in given)),
+        _listed("not part of it", [*surplus, *(name for name in given if name not in expected)]),
         _listed(
             "of another shape",
             (
-                f"{spelled(name)} {found[name]} instead of {shape}"
-                for name, shape in wanted.items()
-                if found.get(name, shape) != shape
+                f"{spelled(name)} {given[name]} instead of {shape}"
+                for name, shape in expected.items()
+                if given.get(name, shape) != shape
             ),
         ),
     ]
@@ -78,6 +87,7 @@ def _is_finite(tensor: torch.Tensor) -> bool:
 
 
 def _listed(what: str, items: Iterable[str]) -> str:
+    """Return ``"2 missing (a, b)"``, or an empty text where there are none."""
     names = list(dict.fromkeys(items))
     if not names:
         return ""

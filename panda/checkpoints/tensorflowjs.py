@@ -1,6 +1,6 @@
 """TensorFlow.js models: a model.json that lists constants, and shards with their bytes in order.
 
-Only the list of constants is read; the graph is left alone.
+Only the list of constants is read; the graph is ignored.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ _QUANTIZED = {"uint8": "|u1", "uint16": "<u2"}
 
 
 def read_model_json(path: Path) -> Checkpoint:
-    """Return the constants of a model.json whose shards are in its folder.
+    """Return the constants of a model.json whose shards are in the same folder.
 
-    Raises `PandaError` where the file is another JSON, or the shards do not fit its list.
+    Raises:
+        PandaError: The file is another kind of JSON, or the shards do not fit its list.
     """
     data = path.read_bytes()
     model = from_json(data)
@@ -39,7 +40,7 @@ def read_model_json(path: Path) -> Checkpoint:
 
 
 class _Shards(dict[str, bytes]):
-    """The files of one folder by name, read when they are asked for, which is once."""
+    """The files of a folder by name, each read when it is needed, which is once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -52,10 +53,14 @@ class _Shards(dict[str, bytes]):
 
 
 def read_tensorflowjs(model: bytes, shards: Mapping[str, bytes]) -> dict[str, torch.Tensor]:
-    """Return ``{name: tensor}``; ``shards`` are keyed by the paths that ``model.json`` gives.
+    """Return the constants of a model by name; quantized ones become the numbers they stand for.
 
-    Quantized constants become the numbers they stand for. Raises `PandaError` where the list is
-    damaged, a shard is missing, or the bytes do not suffice.
+    Args:
+        model: The content of model.json.
+        shards: The content of each shard, by its path in model.json.
+
+    Raises:
+        PandaError: The list is damaged, a shard is missing, or there are too few or many bytes.
     """
     tensors: dict[str, torch.Tensor] = {}
     try:
@@ -86,7 +91,7 @@ def read_tensorflowjs(model: bytes, shards: Mapping[str, bytes]) -> dict[str, to
 
 
 def _encoding(weight: dict[str, Any]) -> tuple[str, float | None, float]:
-    """How a constant is stored: numpy's type, and the scale and least value where quantized."""
+    """Return the NumPy type of a stored constant, and scale and least value if quantized."""
     match weight.get("quantization"):
         case None:
             return _DTYPES[weight["dtype"]], None, 0

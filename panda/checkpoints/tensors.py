@@ -1,4 +1,4 @@
-"""Safetensors in and out, with sentences for errors and no half-written files."""
+"""Reads and writes safetensors, with sentences for errors and no half-written files."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ from panda.errors import PandaError
 from panda.files.writing import no_pipe, staging
 
 CONFIG = "config"
-"""The key of the metadata under which a checkpoint's config is kept, as JSON."""
+"""Key of a checkpoint's config, as JSON, in the metadata."""
 
 
 def save_tensors(
-    path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]
+    path: str | Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]
 ) -> None:
-    """Write tensors under a temporary name and rename; raises `PandaError` where it cannot."""
+    """Write tensors with a checksum under a temporary name, and rename the file.
+
+    Raises:
+        PandaError: The file cannot be written, or a name is not valid Unicode.
+    """
     with staging(path) as work:
         plain = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
         try:
@@ -36,30 +40,37 @@ def save_tensors(
 
 
 def load_tensors(
-    path: Path, remedy: str = "delete it to have it made again"
+    path: str | Path, remedy: str = "delete it to have it made again"
 ) -> dict[str, torch.Tensor]:
-    """Read every tensor of a safetensors file; raises `PandaError` where it is damaged."""
+    """Return all tensors of a safetensors file.
+
+    Raises:
+        PandaError: The file is damaged or cannot be read; the sentence ends with ``remedy``.
+    """
     try:
         return dict(read_safetensors(path).tensors)
     except (PandaError, OSError) as error:
         raise PandaError(f"{path} is not a whole safetensors file ({error}); {remedy}") from error
 
 
-def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint as safetensors; `read_checkpoint` gives its tensors and config again.
+def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
+    """Write the tensors and the config of a checkpoint as safetensors.
 
-    Raises `PandaError` where the file cannot be written.
+    Raises:
+        PandaError: The file cannot be written.
     """
     save_tensors(path, checkpoint.tensors, {CONFIG: json.dumps(dict(checkpoint.config))})
 
 
-def read_safetensors(path: Path) -> Checkpoint:
-    """Return the tensors and the config of a safetensors file, which may have none.
+def read_safetensors(path: str | Path) -> Checkpoint:
+    """Return the tensors of a safetensors file, and its config if it has one.
 
-    The file is read, not mapped: it may change later, and nothing here changes with it. Raises
-    `PandaError` where it is damaged.
+    The file is read, not mapped: the tensors stay the same when the file changes later.
+
+    Raises:
+        PandaError: The file is damaged.
     """
-    content = no_pipe(path).read_bytes()
+    content = no_pipe(Path(path)).read_bytes()
     metadata = unsealed(content)
     try:
         tensors = load(content)

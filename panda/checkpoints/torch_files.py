@@ -1,7 +1,7 @@
-"""What `torch.save` writes: a zip (as `torch.jit.save` does), or the older stream of pickles.
+"""Files of `torch.save`: a zip (`torch.jit.save` writes one too), or the older stream of pickles.
 
-Both are read here and not by `torch.load(weights_only=True)`: that one could corrupt memory on
-crafted files up to torch 2.9 (CVE-2026-24747) and allocates what a file declares before it looks.
+`torch.load(weights_only=True)` is not used: on crafted files it could corrupt memory up to torch
+2.9 (CVE-2026-24747), and it allocates what a file declares before it checks that.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from panda.errors import PandaError
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 """The first of the five pickles of the older stream."""
 
-_LONGEST_END = (1 << 16) + 100  # bytes: the two last records of a zip, and its longest comment
-_LARGEST_DIRECTORY = 1 << 23  # bytes: some 100,000 members, where large checkpoints have a thousand
+_LONGEST_END = (1 << 16) + 100  # bytes: the last two records of a zip, and its longest comment
+_LARGEST_DIRECTORY = 1 << 23  # bytes: about 100,000 members; large checkpoints have 1,000
 
 Load = Callable[[Any], tuple[Storage, bytes]]
 
@@ -32,7 +32,8 @@ Load = Callable[[Any], tuple[Storage, bytes]]
 def read_torch(path: Path) -> Checkpoint:
     """Read the generator of a torch file: genforce, rosinality, TorchScript, a bare state dict.
 
-    Raises `PandaError` where the file is damaged or holds something else.
+    Raises:
+        PandaError: The file is damaged or contains something else.
     """
     with path.open("rb") as file:
         stream = File(file)
@@ -50,6 +51,7 @@ def read_torch(path: Path) -> Checkpoint:
 
 
 def _checkpoint(content: Any, load: Load, size: int) -> Checkpoint:
+    """Return the generator in the content of a file of ``size`` bytes."""
     if is_torchscript(content):
         container, records = "torchscript", torchscript_tensors(content)
     else:
@@ -58,18 +60,20 @@ def _checkpoint(content: Any, load: Load, size: int) -> Checkpoint:
 
 
 def _check_directory(file: BinaryIO, size: int) -> None:
-    """Refuse a list of members that would take long to read, by both sizes that a zip may tell."""
+    """Raise `PandaError` for a very long list of members; a zip declares its size in two places."""
     file.seek(max(0, size - _LONGEST_END))
     tail = file.read()
     end, end64 = tail.rfind(b"PK\5\6"), tail.rfind(b"PK\6\6")
-    told = [int.from_bytes(tail[end + 12 : end + 16], "little")] if end >= 0 else []
-    told += [int.from_bytes(tail[end64 + 40 : end64 + 48], "little")] if end64 >= 0 else []
-    found = [length for length in told if length < size]  # others are placeholders, or damage
-    if max(found, default=0) > _LARGEST_DIRECTORY:
-        raise PandaError(f"a zip whose list of members takes {max(found)} bytes")
+    declared = [int.from_bytes(tail[end + 12 : end + 16], "little")] if end >= 0 else []
+    declared += [int.from_bytes(tail[end64 + 40 : end64 + 48], "little")] if end64 >= 0 else []
+    # Lengths beyond the file are placeholders, or damage.
+    length = max((length for length in declared if length < size), default=0)
+    if length > _LARGEST_DIRECTORY:
+        raise PandaError(f"a zip whose list of members takes {length} bytes")
 
 
 def _read_zip(archive: zipfile.ZipFile, size: int) -> tuple[Any, Load]:
+    """Return the content of a zip, and how to load its storages while it is open."""
     members = {info.filename: info for info in archive.infolist()}
     pickles = [name for name in members if name.endswith("/data.pkl")]
     if len(pickles) != 1:
@@ -98,9 +102,14 @@ def _read_zip(archive: zipfile.ZipFile, size: int) -> tuple[Any, Load]:
 
 
 def read_legacy(stream: Stream, steps: Iterator[object] | None = None) -> tuple[Any, Load]:
-    """Read the older stream: its content, and how to get at its storages while it is open.
+    """Return the content of the older stream, and how to load its storages.
 
-    ``steps`` are those of `parse`.
+    Args:
+        stream: The beginning of the file.
+        steps: See `parse`.
+
+    Raises:
+        PandaError: It is damaged, or not a torch file.
     """
     if parse(stream, None, steps) != LEGACY_MAGIC:
         raise PandaError("not a torch file: its magic number is missing")
@@ -135,6 +144,7 @@ def read_legacy(stream: Stream, steps: Iterator[object] | None = None) -> tuple[
 
 
 def _storage(place: Any) -> Storage:
+    """Return the storage that a record names."""
     match place:
         case Record("persistent_id", (persistent_id,)):
             return Storage.of(persistent_id)

@@ -12,16 +12,24 @@ from panda.errors import PandaError
 LONGEST = 2000
 """Characters of a message that are shown; of a longer one, its beginning and its end."""
 
-NO_ROOM = "out of memory", "can't allocate memory"
-"""What torch says of a GPU's memory and of the machine's."""
+OUT_OF_MEMORY = "out of memory", "can't allocate memory"
+"""How torch reports that a GPU's memory, or the machine's, does not suffice."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 is done, 1 a failed check, 2 wrong use, told in a sentence on stderr."""
-    warnings.showwarning = _one_line
-    options = build_parser().parse_args(arguments)
+    """Run one command and return its exit status.
+
+    Args:
+        arguments: The words after ``panda``; by default those of this process.
+
+    Returns:
+        0 where all is done, 1 where a check failed, 2 for wrong use, which one line on stderr
+        explains, and 130 where the command was interrupted.
+    """
+    warnings.showwarning = _show_warning
     try:
-        code: int = options.run(options)
+        options = build_parser().parse_args(arguments)
+        code: int = options.run(options) or 0
         if sys.stdout is not None:  # closed by the shell: >&-
             sys.stdout.flush()
     except PandaError as error:
@@ -33,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, MemoryError) as error:
         return _system(error)
     except RuntimeError as error:
-        if not any(words in str(error) for words in NO_ROOM):
+        if not any(words in str(error) for words in OUT_OF_MEMORY):
             raise
         reason = str(error).partition(" GPU ")[0].strip().rstrip(".")
         _say(f"not enough memory ({reason}); end what else uses it, or take another --device")
@@ -42,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _system(error: OSError | MemoryError) -> int:
-    """What the machine refused, in one sentence."""
+    """Say in one sentence what the machine refused, and return the exit status."""
     if isinstance(error, BrokenPipeError):  # the reader of our output went away, as head does
         sys.stderr.close()
         return 0
@@ -50,12 +58,13 @@ def _system(error: OSError | MemoryError) -> int:
     return 2
 
 
-def _one_line(message: object, *_: object, **__: object) -> None:
+def _show_warning(message: object, *_: object, **__: object) -> None:
+    """Show a warning as one line, without the place in the code."""
     _say(f"warning: {message}")
 
 
 def _say(message: object) -> None:
-    """One line on stderr: words of files and servers neither steer the terminal nor flood it."""
+    """Print one line to stderr that neither steers the terminal nor floods it."""
     text = str(message)
     if len(text) > LONGEST:
         text = f"{text[: LONGEST // 2]} [...] {text[-LONGEST // 2 :]}"

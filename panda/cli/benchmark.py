@@ -1,28 +1,239 @@
-"""``panda benchmark``: locality of edits, localization of concepts, removal of objects."""
+"""``panda benchmark``: locality of edits, localization, removal of objects, and ablations."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import re
-import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
-from panda.errors import PandaError
-from panda.evaluation import ablations, locality, results, segments
-from panda.factorization.factors import Factors
+from panda.cli.options import (
+    Parser,
+    Verbs,
+    add_device,
+    add_factors,
+    add_generator,
+    add_json,
+    add_layer,
+    add_out,
+    add_verb,
+    finite,
+    print_help,
+)
+from panda.cli.output import note, print_json
+from panda.errors import PandaError, nearest
 from panda.generators.registry import create_generator
 from panda.generators.seeds import parse_numbers
-from panda.methods.catalog import METHODS
-from panda.metrics.efficientnet import Classifier
-from panda.metrics.parsing import FaceParser
+
+if TYPE_CHECKING:
+    from panda.factorization.factors import Factors
+
+
+def add(verbs: Verbs[Parser]) -> None:
+    """Add the verb and its kinds."""
+    verb = add_verb(
+        verbs,
+        "benchmark",
+        lambda options: None,
+        "measure locality, localization, removal and ablations",
+        "Measure how local edits are, how well concepts are localized, what removing an object"
+        " does, and what each choice of a factorization does.",
+        "panda benchmark localization faces --n 100",
+    )
+    verb.set_defaults(run=print_help(verb))
+    kinds = verb.add_subparsers(dest="kind", metavar="KIND", title="kinds")
+    _add_locality(kinds)
+    _add_localization(kinds)
+    _add_removal(kinds)
+    _add_ablations(kinds)
+
+
+def _add_locality(kinds: Verbs[Parser]) -> None:
+    verb = add_verb(
+        kinds,
+        "locality",
+        run_locality,
+        "how much edits change outside their region",
+        "Measure how much the edits of several methods change outside their region, at equal"
+        " strength on the same images. The same command resumes where it was stopped.",
+        "panda benchmark locality mini-stylegan2-faces-64 --n 100 --out locality",
+    )
+    add_generator(verb)
+    verb.add_argument(
+        "--edits",
+        default="eyes,nose,open_mouth,smile",
+        help="what is edited, separated by commas (default: %(default)s)",
+    )
+    _add_count(verb)
+    verb.add_argument(
+        "--method",
+        type=_method,
+        action="append",
+        metavar="[LABEL=]NAME[:SETTING=VALUE...]",
+        help="such as resefa, or fine=panda:layers=32.conv2@16; may be given several times"
+        " (default: all six)",
+    )
+    verb.add_argument(
+        "--published",
+        action="append",
+        default=[],
+        metavar="LABEL=FILE.npy",
+        help="a direction (1 x D) that the method's authors published; may be given several times"
+        " (default: none)",
+    )
+    verb.add_argument(
+        "--strength",
+        type=finite,
+        default=0.2,
+        help="root mean square change inside the region, of images in [-1, 1]"
+        " (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--boxes", action="store_true", help="LowRankGAN's boxes as regions (default: parsed faces)"
+    )
+    verb.add_argument(
+        "--no-faces",
+        action="store_true",
+        help="leave out face parsing: regions are boxes, and any edit will do",
+    )
+    for name, default, words in (
+        ("--select", 4, "images on which edits are chosen"),
+        ("--shortlist", 6, "edits that are tried for each choice"),
+        ("--parse-size", 512, "pixels at which faces are parsed"),
+        ("--pictures", 4, "images on the page"),
+    ):
+        verb.add_argument(
+            name, type=int, default=default, metavar="N", help=f"{words} (default: %(default)s)"
+        )
+    verb.add_argument(
+        "--effects",
+        action="store_true",
+        help="look at edited images as well: what edits do, and their FID",
+    )
+    verb.add_argument(
+        "--part",
+        default="1/1",
+        metavar="K/N",
+        help="the share of this process, of N with the same --out (default: %(default)s)",
+    )
+    add_out(verb, "where figures and a page go")
+    add_device(verb)
+    add_json(verb)
+
+
+def _add_localization(kinds: Verbs[Parser]) -> None:
+    verb = add_verb(
+        kinds,
+        "localization",
+        run_localization,
+        "how well concept maps agree with parsed faces",
+        "Measure the intersection over union (IoU) of concept maps with parsed background, hair"
+        " and skin.",
+        "panda benchmark localization faces --n 100",
+    )
+    add_factors(verb)
+    _add_count(verb)
+    add_device(verb)
+    add_json(verb)
+
+
+def _add_removal(kinds: Verbs[Parser]) -> None:
+    verb = add_verb(
+        kinds,
+        "removal",
+        run_removal,
+        "how much of an object goes, and whether the rest stays",
+        "Measure how much of the parsed area disappears when an object is removed, and whether a"
+        " classifier sees the rest as before.",
+        "panda benchmark removal faces --what hair --n 100",
+    )
+    add_factors(verb)
+    verb.add_argument(
+        "--what",
+        type=_face_class,
+        default="hair",
+        metavar="CLASS",
+        help="a class of CelebAMask-HQ, such as hair or hat, or object (default: %(default)s)",
+    )
+    _add_count(verb)
+    add_device(verb)
+    add_json(verb)
+
+
+def _add_ablations(kinds: Verbs[Parser]) -> None:
+    verb = add_verb(
+        kinds,
+        "ablations",
+        run_ablations,
+        "what each choice of a factorization does",
+        "Vary one choice of a factorization at a time (layer, ranks, samples, solver, ...) and"
+        " measure the loss on samples that no fit has seen.",
+        "panda benchmark ablations mini-stylegan2-faces-64 16.conv1 --samples 50,200 --out out",
+    )
+    add_generator(verb)
+    add_layer(verb)
+    verb.add_argument(
+        "--layers", default="", help="to compare, separated by commas (default: LAYER alone)"
+    )
+    for name, default, words in (
+        ("--parts", "4,8,16", "%(default)s"),
+        ("--appearances", "", "1/8, 1/2 and all of the channels"),
+        ("--samples", "50,200,1000", "%(default)s"),
+    ):
+        verb.add_argument(name, default=default, help=f"numbers to try (default: {words})")
+    verb.add_argument(
+        "--held-out",
+        type=int,
+        default=100,
+        metavar="N",
+        help="samples on which the loss is measured (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--steps",
+        type=int,
+        default=2000,
+        metavar="N",
+        help="of the paper's update rule (default: %(default)s)",
+    )
+    add_out(verb, "where figures and a page go")
+    add_device(verb)
+    add_json(verb)
+
+
+def _add_count(verb: Parser) -> None:
+    verb.add_argument("--n", type=int, default=1000, help="images (default: %(default)s)")
+
+
+def _method(text: str) -> str:
+    """Check a method with its label and settings; raises `PandaError` with the nearest name."""
+    from panda.evaluation.settings import label_of
+    from panda.methods.catalog import find_method
+
+    _, name, settings = label_of(text)
+    find_method(name, settings)
+    return text
+
+
+def _face_class(text: str) -> str:
+    """Check a class of parsed faces; raises `PandaError` with the nearest one."""
+    from panda.metrics.parsing import CLASSES
+
+    known = ("object", *CLASSES)
+    if text not in known:
+        raise PandaError(f"there is no face class {text!r}{nearest(text, known)}")
+    return text
 
 
 def run_locality(options: argparse.Namespace) -> None:
     """Fit, choose, measure, and write the tables and the page."""
+    from panda.evaluation import locality, results
+    from panda.evaluation.settings import LocalitySettings
+    from panda.methods.catalog import METHODS
+
     part = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", options.part)
     if part is None or not 1 <= int(part[1]) <= int(part[2]):
         raise PandaError(f"--part {options.part!r}, expected such as 1/2 and 2/2")
-    plan = locality.LocalitySettings(
+    settings = LocalitySettings(
         generator=options.generator,
         edits=options.edits,
         n=options.n,
@@ -36,43 +247,64 @@ def run_locality(options: argparse.Namespace) -> None:
         effects=options.effects,
     )
     generator = create_generator(options.generator, device=options.device)
-    bench = locality.prepare(
-        generator, plan, options.out, device=options.device, pictures=options.pictures
+    benchmark = locality.prepare(
+        generator, settings, options.out, device=options.device, pictures=options.pictures
     )
-    done = locality.run(bench, (int(part[1]), int(part[2])))
-    page = results.write(bench)
+    done = locality.run(benchmark, (int(part[1]), int(part[2])))
+    page = results.write(benchmark)
     if options.json:
-        print((options.out / "results.json").read_text(), end="")
+        print_json({"out": options.out, "report": page, **results.summarize(benchmark)})
     else:
         print((options.out / "results.md").read_text(), end="")
-    lacking = "" if done else f"; {locality.missing(bench)} figures are still to come"
-    print(f"{page}{lacking}", file=sys.stderr)
+    missing = "" if done else f"; {locality.missing(benchmark)} figures are still to come"
+    note(f"{page}{missing}")
 
 
 def run_localization(options: argparse.Namespace) -> None:
-    """Print how well concept maps agree with parsed faces, as JSON."""
-    factors = _check_count(options)
+    """Print how well concept maps agree with parsed faces."""
+    from panda.evaluation.localization import measure_localization
+    from panda.metrics.parsing import FaceParser
+
+    factors = _load(options)
     generator = create_generator(factors.generator, device=options.device)
-    parser = FaceParser(options.device)
-    print(json.dumps(segments.localization(generator, factors, parser, options.n), indent=1))
+    figures = measure_localization(generator, factors, FaceParser(options.device), options.n)
+    if options.json:
+        print_json({"factors": options.factors, "n": options.n, "localization": figures})
+        return
+    for name, facts in figures.items():
+        print(f"{name:12} IoU {_figure(facts['iou'])}  concept {facts['concept']}")
 
 
 def run_removal(options: argparse.Namespace) -> None:
-    """Print what removing an object does, as JSON."""
-    factors = _check_count(options)
+    """Print what removing an object does."""
+    from panda.evaluation.removal import measure_removal
+    from panda.metrics.efficientnet import Classifier
+    from panda.metrics.parsing import FaceParser
+
+    factors = _load(options)
     generator = create_generator(factors.generator, device=options.device)
     parser = FaceParser(options.device)
     try:
         classifier = Classifier(options.device)
     except PandaError as error:
-        print(f"without the classifier's figures: {error}", file=sys.stderr)
+        note(f"without the classifier's figures: {error}")
         classifier = None
-    found = segments.removal(generator, factors, parser, classifier, options.what, options.n)
-    print(json.dumps(found, indent=1))
+    figures = measure_removal(generator, factors, parser, classifier, options.what, options.n)
+    if options.json:
+        print_json({"factors": options.factors, **figures})
+        return
+    parts = figures["parts"]
+    where = "the whole object" if parts is None else "parts " + ", ".join(map(str, parts))
+    print(f"{options.what}: {where}")
+    for name, value in figures.items():
+        if name not in ("what", "parts", "n"):
+            print(f"{name:12} {_figure(value)}")
 
 
 def run_ablations(options: argparse.Namespace) -> None:
     """Fit every variant, and write the figures and the page."""
+    from panda.evaluation import ablations
+
     if options.held_out < 1 or options.steps < 1:
         raise PandaError("expected at least one sample to be held out, and one step")
     generator = create_generator(options.generator, device=options.device)
@@ -88,16 +320,28 @@ def run_ablations(options: argparse.Namespace) -> None:
         held_out=options.held_out,
         steps=options.steps,
     )
-    for row in rows:
-        print(
-            f"{row.choice:12} {row.value:45} loss {row.loss:.4f}  area {row.area:.3f}"
-            f"  {row.cpu_seconds:7.1f} s"
-        )
     page = ablations.write(rows, f"{options.generator} {options.layer}", options.out)
-    print(page, file=sys.stderr)
+    if options.json:
+        variants = [asdict(row) for row in rows]
+        print_json({"out": options.out, "report": page, "variants": variants})
+    else:
+        for row in rows:
+            print(
+                f"{row.choice:12} {row.value:45} loss {row.loss:.4f}  area {row.area:.3f}"
+                f"  {row.cpu_seconds:7.1f} s"
+            )
+    note(str(page))
 
 
-def _check_count(options: argparse.Namespace) -> Factors:
+def _load(options: argparse.Namespace) -> Factors:
+    from panda.factorization.factors import Factors
+
     if options.n < 1:
         raise PandaError(f"{options.n} images, expected at least one")
     return Factors.load(options.factors)
+
+
+def _figure(moments: Any) -> str:
+    """Return a mean and standard deviation as text."""
+    mean, deviation = moments
+    return f"{mean:.3f} ± {deviation:.3f}"

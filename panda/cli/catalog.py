@@ -1,15 +1,15 @@
-"""``panda list``, ``info``, ``plugins`` and ``edits``: cheap, no torch; and ``panda fetch``."""
+"""``panda list``, ``info``, ``fetch``, ``plugins`` and ``edits``: what there is, without torch."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from panda.cli.options import Parser, Verbs, add_generator, add_json, add_verb, existing
+from panda.cli.output import note, print_json
 from panda.editing.edit_files import named_edits, read_edits
 from panda.errors import PandaError, nearest
 from panda.generators.card import Card
@@ -25,17 +25,99 @@ from panda.generators.registry import (
 )
 
 
+def add(verbs: Verbs[Parser]) -> None:
+    """Add the verbs."""
+    verb = add_verb(
+        verbs,
+        "list",
+        show_list,
+        "list generators",
+        "List the generators that plugins bring, by architecture and license, and whether their"
+        " weights are on this machine.",
+        "panda list 'mini-*'\npanda list ffhq",
+    )
+    verb.add_argument(
+        "pattern",
+        metavar="PATTERN",
+        nargs="?",
+        default="*",
+        help="names, such as 'stylegan*', or what they contain, such as ffhq (default: all)",
+    )
+    add_json(verb)
+
+    verb = add_verb(
+        verbs,
+        "info",
+        show_info,
+        "show a generator's card and layers",
+        "Show what is known of a generator, and its layers with the size of their features."
+        " A checkpoint file is recognized by its content.",
+        "panda info mini-stylegan2-faces-64",
+    )
+    add_generator(verb)
+    add_json(verb)
+
+    verb = add_verb(
+        verbs,
+        "fetch",
+        fetch,
+        "download weights into the cache",
+        "Download the weights of generators into the cache, check them, and print where they are."
+        " A download that was stopped resumes.",
+        "panda fetch stylegan3-t-ffhq-1024\n"
+        "panda fetch stylegan2-ffhq-1024 --file stylegan2-ffhq-config-f.pkl",
+    )
+    verb.add_argument(
+        "generators", nargs="+", metavar="NAME", help="names or patterns such as 'stylegan3-t-*'"
+    )
+    verb.add_argument(
+        "--file",
+        type=existing,
+        metavar="COPY",
+        help="take this copy of the file (default: download it)",
+    )
+    add_json(verb)
+
+    verb = add_verb(
+        verbs,
+        "plugins",
+        show_plugins,
+        "list plugins and whether they work",
+        "List every plugin with the package it comes from and what it brings, or the error that"
+        " keeps it from loading.",
+        "panda plugins",
+    )
+    add_json(verb)
+
+    verb = add_verb(
+        verbs,
+        "edits",
+        show_edits,
+        "list named edits",
+        "List the named edits of an edit zoo: the generator, the layer and the edits themselves.",
+        "panda edits\npanda edits zoo.json",
+    )
+    verb.add_argument(
+        "zoo",
+        metavar="FILE",
+        nargs="?",
+        type=existing,
+        help="an edit zoo in JSON (default: those that come with generators)",
+    )
+    add_json(verb)
+
+
 def show_list(options: argparse.Namespace) -> None:
     """Print the generators that match a pattern."""
     known = cards()
-    names = list_generators(options.pattern)
+    names = list_generators(options.pattern) or list_generators(f"*{options.pattern}*")
     if not names:
         raise PandaError(
             f"no generator matches {options.pattern!r}{nearest(options.pattern, known)}"
         )
     rows = [{"name": name, **_facts(known[name])} for name in names]
     if options.json:
-        print(json.dumps(rows, indent=1))
+        print_json({"generators": rows})
         return
     width = max(len(name) for name in names)
 
@@ -45,38 +127,43 @@ def show_list(options: argparse.Namespace) -> None:
     for title, members in groupby(sorted(rows, key=group), group):
         print(title)
         for row in members:
-            here = "cached" if row["cached"] else "-"
-            print(f"  {row['name']:{width}}  {row['dataset']:12}  {row['resolution']:4}  {here}")
+            state = "cached" if row["cached"] else "-"
+            print(f"  {row['name']:{width}}  {row['dataset']:12}  {row['resolution']:4}  {state}")
 
 
 def fetch(options: argparse.Namespace) -> None:
     """Bring weights into the cache and print where they are."""
     names = []
     for pattern in options.generators:
-        if not (found := list_generators(pattern)):
-            find_card(pattern)  # says what is near
-        names += found
+        if not (matches := list_generators(pattern)):
+            find_card(pattern)  # raises an error with the nearest names
+        names += matches
     if options.file and len(names) != 1:
         raise PandaError(f"--file is a copy of one generator's weights; {len(names)} were named")
+    paths: dict[str, Path | None] = {}
     for name in names:
         weights = find_card(name).weights
         if weights is None:
-            print(f"{name} needs no weights", file=sys.stderr)
-            continue
-        weights.fetch(options.file)
-        print(weights.path)
+            note(f"{name} needs no weights")
+        else:
+            weights.fetch(options.file)
+            if not options.json:
+                print(weights.path)
+        paths[name] = None if weights is None else weights.path
+    if options.json:
+        print_json({"weights": paths})
 
 
 def show_edits(options: argparse.Namespace) -> None:
     """Print named edits: of a file, or those that come with generators."""
     zoo = read_edits(options.zoo) if options.zoo else named_edits()
     if options.json:
-        print(json.dumps({name: asdict(edit) for name, edit in zoo.items()}, indent=1))
+        print_json({"edits": {name: asdict(edit) for name, edit in zoo.items()}})
         return
     width = max((len(name) for name in zoo), default=0)
     for name, edit in zoo.items():
-        what = ", ".join(edit.edits)
-        print(f"{name:{width}}  {edit.generator} {edit.layer}  {what}")
+        edits = ", ".join(edit.edits)
+        print(f"{name:{width}}  {edit.generator} {edit.layer}  {edits}")
 
 
 def show_info(options: argparse.Namespace) -> None:
@@ -88,7 +175,7 @@ def show_info(options: argparse.Namespace) -> None:
         facts, known = {"name": options.generator, **_facts(card)}, card.layers
     layers = [{**asdict(layer), "positions": layer.positions} for layer in known]
     if options.json:
-        print(json.dumps({**facts, "layers": layers}, indent=1))
+        print_json({**facts, "layers": layers})
         return
     for name, value in facts.items():
         print(f"{name:12} {value}")
@@ -115,17 +202,17 @@ def show_plugins(options: argparse.Namespace) -> None:
         for plugin in plugins()
     ]
     if options.json:
-        print(json.dumps(rows, indent=1))
+        print_json({"plugins": rows})
         return
     for row in rows:
         opens = [f"{name} files" for name in row["opens"]]
-        scored = [f"score {name}" for name in row["scores"]]
-        state = row["error"] or ", ".join([*row["generators"], *opens, *scored])
+        scores = [f"score {name}" for name in row["scores"]]
+        state = row["error"] or ", ".join([*row["generators"], *opens, *scores])
         print(f"{row['name']}  {row['distribution']} {row['version']}  {state}")
 
 
 def _file_facts(path: str) -> tuple[dict[str, Any], tuple[Layer, ...]]:
-    """What is in a checkpoint file: its container, its architecture, its layers."""
+    """Return what is in a checkpoint file (container, architecture, size) and its layers."""
     from panda.checkpoints.read import read_checkpoint
 
     checkpoint = read_checkpoint(Path(path))
@@ -144,6 +231,7 @@ def _file_facts(path: str) -> tuple[dict[str, Any], tuple[Layer, ...]]:
 
 
 def _facts(card: Card) -> dict[str, Any]:
+    """Return what a card says, as plain values."""
     return {
         "architecture": card.architecture,
         "dataset": card.dataset,

@@ -1,11 +1,11 @@
-"""``panda demo``: everything once, and a report to look at."""
+"""``panda demo``: every ability of the method, and a report to look at."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 
-from panda.demo import run as demonstration
+from panda.cli.options import Parser, Verbs, add_device, add_json, add_out, add_verb
+from panda.cli.output import note, print_json
 from panda.errors import PandaError
 from panda.generators.registry import find_card
 
@@ -14,10 +14,56 @@ EMBEDDED = "mini-stylegan2-faces-64"
 """Comes with the package, for machines without a network connection."""
 
 
-def demo(options: argparse.Namespace) -> None:
-    """Run the demo and close with what was done and where it is."""
+def add(verbs: Verbs[Parser]) -> None:
+    """Add the verb."""
+    verb = add_verb(
+        verbs,
+        "demo",
+        run,
+        "fit, edit, localize and remove; write one HTML report",
+        "Fit two layers of a generator, edit, localize, remove and refine, and write one HTML"
+        " report with pictures, figures and timings. It takes about two minutes on two CPU cores.",
+        "panda demo --quick",
+    )
+    verb.add_argument(
+        "--generator",
+        help=f"a name (panda list) or a file (default: {FACES}, or {EMBEDDED} offline)",
+    )
+    verb.add_argument(
+        "--quick", action="store_true", help="fewer samples and pictures, about a minute"
+    )
+    add_out(verb, "where the report and the factors go", "panda-demo")
+    add_device(verb)
+    add_json(verb)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the demo and print what was done and where it is."""
+    from panda.demo import run as demonstration
+
     name = options.generator or _faces()
     result = demonstration.run(name, options.out, quick=options.quick, device=options.device)
+    if options.json:
+        layers = [
+            {
+                "folder": options.out / factors.layer.name,
+                "layer": factors.layer.name,
+                "parts": factors.parts.shape[1],
+                "loss": factors.loss,
+                "seconds": factors.config["seconds"],
+            }
+            for factors in result.factors
+        ]
+        print_json(
+            {
+                "generator": name,
+                "report": result.report,
+                "overview": options.out / "overview.png",
+                "factors": layers,
+                "seconds": result.seconds,
+            }
+        )
+        return
     for factors in result.factors:
         seconds = factors.config["seconds"]
         print(
@@ -28,12 +74,12 @@ def demo(options: argparse.Namespace) -> None:
 
 
 def _faces() -> str:
-    """The faces whose weights are cached or can be fetched; else those that come with us."""
+    """Return the face generator whose weights are cached or can be fetched, or the small one."""
     weights = find_card(FACES).weights
     try:
         if weights is not None:
             weights.fetch()
         return FACES
     except PandaError as error:
-        print(f"note: {error}\nnote: the demo uses {EMBEDDED} instead", file=sys.stderr)
+        note(f"note: {error}\nnote: the demo uses {EMBEDDED} instead")
         return EMBEDDED

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import shutil
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from panda.checkpoints.seal import Integrity, integrity
+from panda.cli.options import Parser, Verbs, add_json, add_verb
+from panda.cli.output import print_json
 from panda.errors import MachineError, PandaWarning
 from panda.files.cache import home
 from panda.files.writing import staging
@@ -25,11 +26,25 @@ PACKAGES = (
 )
 
 
-def doctor(options: argparse.Namespace) -> int:
-    """Print one page, nothing of it secret but paths; 1 where something is damaged or broken."""
+def add(verbs: Verbs[Parser]) -> None:
+    """Add the verb."""
+    verb = add_verb(
+        verbs,
+        "doctor",
+        run,
+        "show versions, devices, cache and plugins on one page",
+        "Show versions, devices, the cache and plugins on one page, for a bug report; of what is"
+        " secret it holds paths alone. The exit status is 1 where something is damaged or broken.",
+        "panda doctor",
+    )
+    add_json(verb)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print one page; return 1 where something is damaged or broken."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", PandaWarning)
-        found = plugins()
+        brought = plugins()
     report: dict[str, Any] = {
         "versions": _versions(),
         "devices": _devices(),
@@ -37,45 +52,51 @@ def doctor(options: argparse.Namespace) -> int:
         "cache": _cache(),
         "plugins": {
             plugin.name: plugin.error
-            or f"well, {plugin.distribution} {plugin.version}, {len(plugin.cards)} generators"
-            for plugin in found
+            or f"works, {plugin.distribution} {plugin.version}, {len(plugin.cards)} generators"
+            for plugin in brought
         },
         "warnings": [str(warning.message) for warning in caught],
     }
-    ills = [f"plugin {plugin.name}: {plugin.error}" for plugin in found if plugin.error]
-    ills += [
-        f"{name} is {said}; delete it to have it made again"
-        for name, said in report["cache"]["files"].items()
-        if said.startswith(Integrity.DAMAGED)
+    problems = [f"plugin {plugin.name}: {plugin.error}" for plugin in brought if plugin.error]
+    problems += [
+        f"{name} is {state}; delete it to have it made again"
+        for name, state in report["cache"]["files"].items()
+        if state.startswith(Integrity.DAMAGED)
     ]
     if report["cache"]["writable"] != "yes":
-        ills.append(f"the cache cannot be written: {report['cache']['writable']}")
-    report["ills"] = ills
-    print(json.dumps(report, indent=1) if options.json else _page(report))
-    return 1 if ills else 0
+        problems.append(f"the cache cannot be written: {report['cache']['writable']}")
+    report["problems"] = problems
+    if options.json:
+        print_json(report)
+    else:
+        print(_page(report))
+    return 1 if problems else 0
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": sys.version.split()[0], "system": platform.platform()}
+    versions = {"python": sys.version.split()[0], "system": platform.platform()}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            versions[name] = "not installed"
+    return versions
 
 
 def _devices() -> dict[str, str]:
     try:
         import torch
-    except Exception as error:  # a broken installation is what one wants to be told of
+    except Exception as error:  # a broken installation belongs on the page
         return {"torch": f"cannot be imported: {type(error).__name__}: {error}"}
-    cores = os.cpu_count()
-    found = {"cpu": f"{cores} cores, {torch.get_num_threads()} threads used ({platform.machine()})"}
+    cores, threads = os.cpu_count(), torch.get_num_threads()
+    devices = {
+        "torch": torch.__version__,  # which says for what it was built, as its package need not
+        "cpu": f"{cores} cores, {threads} threads used ({platform.machine()})",
+    }
     for index in range(torch.cuda.device_count()):
         facts = torch.cuda.get_device_properties(index)
-        found[f"cuda:{index}"] = f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB"
-    return found
+        devices[f"cuda:{index}"] = f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB"
+    return devices
 
 
 def _cache() -> dict[str, Any]:
@@ -87,14 +108,14 @@ def _cache() -> dict[str, Any]:
         (folder / "doctor").unlink()
     except (MachineError, OSError) as error:
         writable = str(error)
-    there = next(path for path in (folder, *folder.parents) if path.exists())
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
     kinds = ("generators/*", "models/*", "factors/*/*/*.safetensors")
     files = sorted(path for kind in kinds for path in folder.glob(kind))
     parts = sorted(path for path in folder.glob("downloads/*/*") if path.suffix != ".json")
     return {
         "folder": str(folder),
         "writable": writable,
-        "free": f"{shutil.disk_usage(there).free / 2**30:.1f} GiB",
+        "free": f"{shutil.disk_usage(existing).free / 2**30:.1f} GiB",
         "files": {str(path.relative_to(folder)): _health(path) for path in files},
         "unfinished downloads": {
             str(path.relative_to(folder)): f"{path.stat().st_size} bytes" for path in parts

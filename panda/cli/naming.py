@@ -3,20 +3,72 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from dataclasses import asdict
 
-from panda.factorization.factors import Factors
+from panda.cli.options import Parser, Verbs, add_device, add_factors, add_json, add_verb, finite
+from panda.cli.output import note, print_json
 from panda.generators.registry import create_generator
 from panda.generators.seeds import parse_numbers
-from panda.metrics.parsing import FaceParser
-from panda.naming.discover import discover as find
-from panda.naming.names import name_factors, names_of
 
 
-def name(options: argparse.Namespace) -> None:
+def add(verbs: Verbs[Parser]) -> None:
+    """Add the verbs."""
+    verb = add_verb(
+        verbs,
+        "name",
+        run_name,
+        "name parts and appearances by what they cover and change",
+        "Name each part by what it covers and its appearances by what they change, and write the"
+        " names into the folder of factors. Afterwards edits may name parts: hair:p0:4sd.",
+        "panda name faces\npanda edit faces --edit hair:p0:4sd --out edited",
+    )
+    add_factors(verb)
+    verb.add_argument("--seeds", default="0-3", help="samples to look at (default: %(default)s)")
+    verb.add_argument(
+        "--appearances",
+        type=int,
+        default=4,
+        metavar="N",
+        help="how many of each part to name: p0, p1, ... (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--strength",
+        type=finite,
+        default=4.0,
+        metavar="SD",
+        help="at which to look at them, in standard deviations (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--no-faces",
+        action="store_true",
+        help="name by place and color (default: by regions of the face)",
+    )
+    add_device(verb)
+    add_json(verb)
+
+    verb = add_verb(
+        verbs,
+        "discover",
+        run_discover,
+        "find edits that do what is wanted",
+        "Rank the edits of named factors by how far and how purely they move what is wanted, such"
+        " as 'open mouth', 'big eyes', 'smile' or 'darker'.",
+        "panda discover 'open mouth' faces",
+    )
+    verb.add_argument("wanted", metavar="WORDS", help="what an edit shall do, such as 'big eyes'")
+    add_factors(verb, nargs="+", help="folders that panda name has named")
+    verb.add_argument(
+        "--top", type=int, default=10, metavar="N", help="how many to print (default: %(default)s)"
+    )
+    add_json(verb)
+
+
+def run_name(options: argparse.Namespace) -> None:
     """Name the factors' parts and appearances, and write the names into their folder."""
+    from panda.factorization.factors import Factors
+    from panda.metrics.parsing import FaceParser
+    from panda.naming.names import name_factors, names_of
+
     seeds = parse_numbers(options.seeds)
     factors = Factors.load(options.factors)
     Factors.check_folder(options.factors)
@@ -33,7 +85,7 @@ def name(options: argparse.Namespace) -> None:
     named.save(options.factors)
     names = names_of(named)
     if options.json:
-        print(json.dumps(names, indent=1))
+        print_json({"out": options.factors, **names})
         return
     for part, facts in enumerate(names["parts"]):
         print(f"part {part}: {facts['name']}")
@@ -41,16 +93,21 @@ def name(options: argparse.Namespace) -> None:
             print(f"  {edit['edit']:12}  {edit['name']}")
 
 
-def discover(options: argparse.Namespace) -> None:
+def run_discover(options: argparse.Namespace) -> None:
     """Rank the edits of named factors by how they move what is wanted."""
-    found = find(options.wanted, [Factors.load(folder) for folder in options.factors])
+    from panda.factorization.factors import Factors
+    from panda.naming.discover import discover
+
+    candidates = discover(options.wanted, [Factors.load(folder) for folder in options.factors])
     if options.json:
-        print(json.dumps([asdict(one) for one in found], indent=1))
+        edits = [asdict(candidate) for candidate in candidates]
+        print_json({"wanted": options.wanted, "edits": edits})
         return
-    for one in found[: options.top]:
+    for candidate in candidates[: options.top]:
         print(
-            f"{one.layer:10} {one.edit:12} {one.effect:+.2f} sd, {100 * one.purity:.0f} % of its"
-            f" effects; part: {one.part}; also {one.others}"
+            f"{candidate.layer:10} {candidate.edit:12} {candidate.effect:+.2f} sd,"
+            f" {100 * candidate.purity:.0f} % of its effects; part: {candidate.part};"
+            f" also {candidate.others}"
         )
-    if not found:
-        print(f"no edit of these factors moves {options.wanted!r}", file=sys.stderr)
+    if not candidates:
+        note(f"no edit of these factors moves {options.wanted!r}")

@@ -1,34 +1,211 @@
-"""Options that many verbs have."""
+"""What the verbs share: a parser that names the nearest choice, and options that many of them have.
+
+Nothing here imports torch, nor does any module of a verb before the verb runs.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from importlib import import_module
+import difflib
+import math
+import os
+import textwrap
+from collections.abc import Callable, Sequence
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, NoReturn
+
+from panda.errors import PandaError, nearest
+from panda.files.nearest import nearest_file
+from panda.report.commands import panda_command
+
+WIDTH = 79
+"""Columns of a description."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence, a `PandaError`, with the nearest valid choice."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse everything; raise `PandaError` for what no option of this parser takes."""
+        if self._subparsers is None:  # else the words behind the verb are the verb's
+            for word in takewhile(lambda word: word != "--", args or ()):
+                if word.startswith("--"):
+                    self._check_option(word)
+        options, rest = super().parse_known_args(args, namespace)
+        if rest:
+            self._check_option(rest[0])
+            self.error(f"unexpected argument {rest[0]!r:.80}")
+        return options, rest
+
+    def _check_option(self, word: str) -> None:
+        """Raise `PandaError` for a word that looks like an option and is none."""
+        known, name = self._option_string_actions, word.partition("=")[0]
+        if name.startswith("-") and not any(option.startswith(name) for option in known):
+            close = difflib.get_close_matches(name, known, n=2)
+            hint = f"; did you mean {' or '.join(close)}?" if close else ""
+            self.error(f"there is no option {name!r:.80}{hint}")
+
+    def error(self, message: str) -> NoReturn:
+        """Raise `PandaError` with the message and where to read more."""
+        raise PandaError(f"{message.rstrip()}; see '{self.prog} --help'")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Raise an error with the nearest choice; argparse itself lists all of them."""
+        if action.choices is None or value in action.choices:
+            return
+        hint = nearest(value, action.choices)
+        if isinstance(action, argparse._SubParsersAction):
+            self.error(f"there is no {action.dest} {value!r:.80}{hint}")
+        raise argparse.ArgumentError(action, f"there is no {value!r:.80}{hint}")
+
+
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps the line breaks of descriptions and examples, and has room for the longest verb."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26)
+
+
+Verbs = argparse._SubParsersAction
+"""What `add_verb` adds to."""
+
+Run = Callable[[argparse.Namespace], int | None]
+"""What a verb does; 1 where a check failed, 0 or None where all went well."""
+
+
+def add_verb(
+    verbs: Verbs[Parser], name: str, run: Run, summary: str, description: str, example: str
+) -> Parser:
+    """Add a verb.
+
+    Args:
+        verbs: The verbs of a parser.
+        name: The verb.
+        run: What it does.
+        summary: A line for the list of verbs.
+        description: A sentence or two for its own help.
+        example: A command line, or several.
+    """
+    verb = verbs.add_parser(
+        name,
+        help=summary,
+        description=textwrap.fill(description, WIDTH),
+        epilog=f"example:\n{textwrap.indent(example.strip(), '  ')}",
+        formatter_class=Formatter,
+    )
+    verb.set_defaults(run=run)
+    return verb
+
+
+def print_help(parser: Parser) -> Run:
+    """Return what runs where no verb is given."""
+    return lambda options: parser.print_help()
 
 
 def finite(text: str) -> float:
-    """A number that is neither NaN nor infinite nor absurd."""
-    value = float(text)
+    """Read a number that is neither NaN nor infinite nor absurd."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not abs(value) < 1e9:
         raise argparse.ArgumentTypeError(f"{text!r} is not a finite number below 1e9")
     return value
 
 
-def add_device(verb: argparse.ArgumentParser) -> None:
-    """Where it runs."""
-    verb.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, ...")
+def existing(text: str) -> Path:
+    """Read the path of a file or folder; where there is none, the error names the nearest."""
+    path = Path(text)
+    if not os.path.lexists(path):
+        raise argparse.ArgumentTypeError(f"there is no {text!r}{nearest_file(path)}")
+    return path
 
 
-def add_json(verb: argparse.ArgumentParser) -> None:
-    """Whether results are for programs."""
-    verb.add_argument("--json", action="store_true", help="print JSON to stdout")
+def existing_factors(text: str) -> Path:
+    """Read the path of a folder of factors; the error says how to make them."""
+    path = Path(text)
+    if os.path.lexists(path) or nearest_file(path):
+        return existing(text)
+    raise argparse.ArgumentTypeError(
+        f"there is no {text!r}; make factors with"
+        f" '{panda_command('fit', 'GENERATOR', 'LAYER', '--out', text)}'"
+    )
 
 
-def later(module: str, function: str) -> Callable[[argparse.Namespace], int]:
-    """Import a verb's module only when the verb runs."""
+def add_generator(verb: Parser) -> None:
+    """Add the generator, the first argument of many verbs."""
+    verb.add_argument("generator", metavar="GENERATOR", help="a name (panda list) or a file")
 
-    def run(options: argparse.Namespace) -> int:
-        return getattr(import_module(f"panda.cli.{module}"), function)(options) or 0
 
-    return run
+def add_layer(verb: Parser) -> None:
+    """Add the layer, the second argument."""
+    verb.add_argument("layer", metavar="LAYER", help="its name; panda info GENERATOR lists them")
+
+
+def add_factors(verb: Parser, **more: Any) -> None:
+    """Add a folder of factors."""
+    words = "a folder written by panda fit"
+    verb.add_argument(
+        "factors", metavar="FACTORS", type=existing_factors, **{"help": words, **more}
+    )
+
+
+def add_samples(verb: Parser) -> None:
+    """Add which samples are drawn: seeds, truncation and class, or an inversion's latents."""
+    verb.add_argument("--seeds", help="such as 0-3 or 3,5,10-20 (default: 0-3)")
+    verb.add_argument(
+        "--latents",
+        type=existing,
+        metavar="DIR",
+        help="in place of seeds: a folder written by panda invert (default: none)",
+    )
+    add_truncation(verb, None, "the generator's usual one, mostly 0.7")
+    add_label(verb)
+
+
+def add_truncation(verb: Parser, default: float | None, words: str) -> None:
+    """Add the truncation, also as ``--psi``."""
+    verb.add_argument(
+        *("--truncation", "--psi"),
+        type=finite,
+        default=default,
+        metavar="PSI",
+        help=f"1 leaves samples as they are, 0 gives their mean (default: {words})",
+    )
+
+
+def add_label(verb: Parser) -> None:
+    """Add the class."""
+    verb.add_argument(
+        "--label",
+        type=int,
+        metavar="CLASS",
+        help="a number, for class-conditional generators (default: each seed draws its own)",
+    )
+
+
+def add_out(verb: Parser, words: str, default: str | None = None) -> None:
+    """Add where results go."""
+    verb.add_argument(
+        "--out",
+        type=Path,
+        required=default is None,
+        default=None if default is None else Path(default),
+        metavar="DIR",
+        help=words + ("" if default is None else " (default: %(default)s)"),
+    )
+
+
+def add_device(verb: Parser) -> None:
+    """Add where it runs."""
+    verb.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ... (default: cpu)")
+
+
+def add_json(verb: Parser) -> None:
+    """Add whether results are for programs."""
+    verb.add_argument(
+        "--json", action="store_true", help="print one JSON object to stdout and nothing else"
+    )

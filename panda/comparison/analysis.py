@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from torch import Tensor
 
 from panda.checkpoints.tensors import save_tensors
-from panda.comparison.background import measure_depths, measure_removal
+from panda.comparison.background import measure_depths, measure_object_removal
 from panda.comparison.changes import measure_changes
 from panda.comparison.pictures import draw_background, draw_parts, draw_samples
 from panda.comparison.plan import Plan, layer_at
@@ -18,7 +18,8 @@ from panda.comparison.results import Analyzed, Level, Part
 from panda.comparison.store import FIGURES, MAPS, ComparisonFolder, write_json
 from panda.editing.remove import remove
 from panda.errors import DiskError, PandaError, describe_error
-from panda.evaluation.segments import localization, removal
+from panda.evaluation.localization import measure_localization
+from panda.evaluation.removal import measure_removal
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
 from panda.factorization.journal import forget
@@ -137,7 +138,7 @@ def analyze_level(
     parsed = None if parser is None else parser(small(images))
     maps = image_maps(factors.masks, layer)
     changes = measure_changes(generator, factors, state, plan.axes)
-    cleared = measure_removal(generator, factors, plan, parser)
+    cleared = measure_object_removal(generator, factors, plan, parser)
     concepts, hair, notes = _face_scores(generator, factors, plan, parser)
     added, failed = _added_scores(generator, factors, plan)
     figures = Level(
@@ -186,7 +187,7 @@ def _face_scores(
     if parser is None:
         return {}, {}, []
     notes: list[str] = []
-    found = localization(generator, factors, parser, plan.scored, plan.selected)
+    found = measure_localization(generator, factors, parser, plan.scored, plan.selected)
     concepts = {name: tuple(facts["iou"]) for name, facts in found.items()}
     try:
         classifier = Classifier(generator.device)
@@ -194,7 +195,7 @@ def _face_scores(
         classifier = None
         notes.append(f"removal without the classifier's figures: {error}")
     try:
-        figures = removal(generator, factors, parser, classifier, "hair", plan.scored)
+        figures = measure_removal(generator, factors, parser, classifier, "hair", plan.scored)
         hair = {k: tuple(v) for k, v in figures.items() if k in ("gone", "stays", "class drop")}
     except PandaError as error:
         hair = {}

@@ -93,7 +93,7 @@ def measure_depths(
     return tuple(one.depth() for one in sums)
 
 
-def measure_removal(
+def measure_object_removal(
     generator: Generator, factors: Factors, plan: Plan, parser: FaceParser | None
 ) -> Removal:
     """Give the whole object the background appearance, in samples that no fit saw."""

@@ -14,6 +14,7 @@ from panda.files.writing import staging
 from panda.generators.entries import Entry
 from panda.report import chart
 from panda.report.page import Figure, Page
+from panda.report.table import Table
 
 SHOWN = 8
 """Appearances that are shown of each level, those that are most alike."""
@@ -142,11 +143,11 @@ class View:
                     f" {level.removal.outside:.1%}, inside {level.removal.inside:.1%}",
                 )
 
-    def figures(self, shown: Sequence[tables.Table]) -> None:
+    def figures(self, shown: Sequence[Table]) -> None:
         """Tables, a section each."""
         for table in shown:
             self.page.section(f"Figures: {table.title}", table.about)
-            self.page.table(table.head, table.rows)
+            self.page.table(table)
 
     def next_steps(self) -> None:
         """What else was written, and the command that makes more of it."""

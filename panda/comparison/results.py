@@ -51,7 +51,7 @@ class Level:
 
     size: positions from side to side, inside the image. loss: the share of energy that the factors
     leave. seconds: of sampling, solving and all. localization: IoU of a concept's map with the
-    parsed class. hair: of removing the parts that cover it (`panda.evaluation.segments.removal`).
+    parsed class. hair: of removing the parts that cover it (`panda.evaluation.removal`).
     scores: those of plugins. notes: what could not be measured, and why.
     """
 

@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from panda.comparison.plan import Plan
 from panda.comparison.results import Analyzed, Comparison, Depth, Kinship, Level, Match, Matching
 from panda.generators.entries import Entry
 from panda.metrics.summary import MeanStd
-
-
-@dataclass(frozen=True)
-class Table:
-    """A title, a line that says what the figures are, a head and rows of text."""
-
-    title: str
-    about: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def markdown(self) -> str:
-        """The table in Markdown, with its title and line."""
-        lines = [self.head, tuple("---" for _ in self.head), *self.rows]
-        text = "\n".join("| " + " | ".join(map(_plain, line)) + " |" for line in lines)
-        return f"### {self.title}\n\n{self.about}\n\n{text}\n"
+from panda.report.table import Table
 
 
 def tables(comparison: Comparison) -> list[Table]:
@@ -38,7 +22,7 @@ def tables(comparison: Comparison) -> list[Table]:
 
 def markdown(comparison: Comparison) -> str:
     """All tables under one heading, with the plan."""
-    body = "\n".join(table.markdown() for table in tables(comparison))
+    body = "\n".join(table.to_markdown() for table in tables(comparison))
     title = f"# Comparison of {len(comparison.generators)} generators"
     return f"{title}\n\n{told(comparison.plan)}\n\n{body}"
 
@@ -70,7 +54,7 @@ def generators(comparison: Comparison) -> Table:
     ]
     head = ("generator", "architecture", "data", "pixels", "layers (side)", "faces parsed", "s")
     about = "Layers are matched by their side over the image's. s: seconds of the whole analysis."
-    return Table("Generators", about, (*head, "notes"), tuple(rows))
+    return Table((*head, "notes"), rows, "Generators", about)
 
 
 def _notes(one: Analyzed) -> Iterator[str]:
@@ -110,7 +94,7 @@ def at_level(comparison: Comparison, level: int) -> Table:
         " background; changes are shares of the range. IoU: mean ± sd over samples. Gone: the"
         " share of the parsed area of all samples together, ± the sd of what single ones differ by."
     )
-    return Table(f"At 1/{level} of the image", about, *_used(head, rows))
+    return Table(*_used(head, rows), f"At 1/{level} of the image", about)
 
 
 def background(comparison: Comparison) -> list[Table]:
@@ -144,7 +128,7 @@ def summary(comparison: Comparison) -> Table:
         " gone, and the change of pixels inside and outside of it."
     )
     head = ("generator", f"best {MEASURES[0]}", *MEASURES[1:], *removed)
-    return Table("Background at a glance", about, *_used(head, rows))
+    return Table(*_used(head, rows), "Background at a glance", about)
 
 
 def _removed(at: Level) -> list[str]:
@@ -166,7 +150,7 @@ def depths(comparison: Comparison) -> Table:
         " elsewhere. IoU: of that map, thresholded, with parsed background. *: the layer that"
         " carries it best (by IoU, or by contrast without faces)."
     )
-    return Table("Background at every depth", about, ("generator", *MEASURES), tuple(rows))
+    return Table(("generator", *MEASURES), rows, "Background at every depth", about)
 
 
 def kinship(found: Kinship) -> Table:
@@ -181,7 +165,7 @@ def kinship(found: Kinship) -> Table:
         " 1 is the same direction, and unrelated ones are near 0."
     )
     title = f"Background of the classes of {Entry(found.generator).name} at 1/{found.level}"
-    return Table(title, about, ("class", *names), tuple(rows))
+    return Table(("class", *names), rows, title, about)
 
 
 def carrier(one: Analyzed) -> Depth | None:
@@ -213,7 +197,7 @@ def matched(matching: Matching) -> Table:
         + (" in the image." if matching.kind == "parts" else " of changed colors.")
     )
     title = f"Matched {matching.kind} at 1/{matching.level}"
-    return Table(title, about, (matching.kind[:-1], *names, "mean"), tuple(rows))
+    return Table((matching.kind[:-1], *names, "mean"), rows, title, about)
 
 
 def cell(match: Match | None, matching: Matching, name: str) -> str:
@@ -232,7 +216,7 @@ def cell(match: Match | None, matching: Matching, name: str) -> str:
 def failures(comparison: Comparison) -> Table:
     """What could not be compared, and why."""
     rows = tuple((one.name, one.reason) for one in comparison.failures)
-    return Table("Failed", "The same command tries these again.", ("generator", "reason"), rows)
+    return Table(("generator", "reason"), rows, "Failed", "The same command tries these again.")
 
 
 def pair(values: MeanStd | None) -> str:
@@ -261,8 +245,3 @@ def _used(
 def _keys(found: Iterable[Mapping[str, object]]) -> list[str]:
     """The names of figures that any has, in the order of the first that has them."""
     return list(dict.fromkeys(key for facts in found for key in facts))
-
-
-def _plain(text: str) -> str:
-    """Text that does not end a cell."""
-    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,1 +1,1 @@
-"""Using factors: edits, object removal, localization."""
+"""What factors are used for: local edits, object removal, localization."""

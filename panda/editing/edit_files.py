@@ -1,7 +1,7 @@
 """Edit zoos: small JSON files of named edits, each with the factors that it is for.
 
-A zoo is ``{"format": 1, "edits": {name: {...}}}``, each edit with the fields of `NamedEdit`. What
-else it holds, such as ``"about"``, is for people.
+A zoo is ``{"format": 1, "edits": {name: {...}}}``, each edit with the fields of `NamedEdit`. Other
+fields, such as ``"about"``, are for people.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from panda.generators.seeds import parse_numbers
 
 FORMAT = 1
 PATTERN = re.compile(
-    r"([0-9]{1,6}(?:\+[0-9]{1,6})*):(p?[0-9]{1,6}|bg|remove)"
+    r"([\w ,+'&./()-]{1,200}):(p?[0-9]{1,6}|bg|remove)"
     r":([+-]?(?:[0-9]{1,9}\.?[0-9]{0,9}|\.[0-9]{1,9}))(sd)?"
 )
 """How an edit is written; see `panda.editing.edits.Edit.parse`."""
@@ -29,9 +29,14 @@ PATTERN = re.compile(
 class NamedEdit:
     """Edits under one name, and the factors whose parts and appearances they count.
 
-    ``appearances`` and ``parts`` are R_C and R_S of those factors. ``edits`` are such as
-    ``"7:6:30"``: part 7, appearance 6, strength 30. ``seeds`` are those of the fit, such as
-    ``"0-999"``, where nothing else is needed to make the same factors again (`factorization.kept`).
+    Attributes:
+        generator: The name of the generator.
+        layer: The layer of the factors.
+        appearances: R_C of the factors.
+        parts: R_S of the factors.
+        edits: Such as ``"7:6:30"``: part 7, appearance 6, strength 30.
+        seeds: Those of the fit, such as ``"0-999"``, where nothing else is needed to make the same
+            factors again (`panda.factorization.cached`); else empty.
     """
 
     generator: str
@@ -43,7 +48,11 @@ class NamedEdit:
 
 
 def read_edits(path: str | Path) -> dict[str, NamedEdit]:
-    """Every edit of a zoo by name; raises `PandaError` where the file is something else."""
+    """Return every edit of a zoo by name.
+
+    Raises:
+        PandaError: Where the file cannot be read or is something else.
+    """
     from panda.files.writing import no_pipe
 
     path = Path(path)
@@ -63,16 +72,20 @@ def read_edits(path: str | Path) -> dict[str, NamedEdit]:
 
 
 def named_edits() -> dict[str, NamedEdit]:
-    """The named edits that come with generators; the first of a name stays."""
+    """Return the named edits that come with generators; of two of one name, the first."""
     files = dict.fromkeys(card.edits for card in cards().values() if card.edits)
-    found: dict[str, NamedEdit] = {}
+    edits: dict[str, NamedEdit] = {}
     for file in files:
-        found = {**read_edits(file), **found}
-    return found
+        edits = {**read_edits(file), **edits}
+    return edits
 
 
 def write_edits(path: str | Path, zoo: Mapping[str, NamedEdit]) -> None:
-    """Write a zoo; raises `PandaError` where `read_edits` would, or the file cannot be written."""
+    """Write a zoo.
+
+    Raises:
+        PandaError: Where `read_edits` would refuse it, or the file cannot be written.
+    """
     from panda.files.writing import staging
 
     path = Path(path)
@@ -82,7 +95,11 @@ def write_edits(path: str | Path, zoo: Mapping[str, NamedEdit]) -> None:
 
 
 def edits_text(zoo: Mapping[str, NamedEdit], path: Path = Path("zoo")) -> str:
-    """What the file of a zoo says; raises `PandaError`, naming ``path``, as writing does."""
+    """Return the content of a zoo's file.
+
+    Raises:
+        PandaError: As `write_edits` does, with ``path`` as the name of the file.
+    """
     edits = {name: asdict(_edit(path, name, asdict(edit))) for name, edit in zoo.items()}
     for facts in edits.values():
         if not facts["seeds"]:
@@ -91,19 +108,19 @@ def edits_text(zoo: Mapping[str, NamedEdit], path: Path = Path("zoo")) -> str:
 
 
 def _edit(path: Path, name: str, facts: object) -> NamedEdit:
-    """The edit that ``facts`` tell; others than those of `NamedEdit` are for people."""
+    """Return the edit that ``facts`` describe; only the fields of `NamedEdit` count."""
     if not _is_name(name) or not isinstance(facts, dict):
         raise PandaError(f"{path}: {name!r:.60} is no short name of an edit with its fields")
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         field.name: facts.get(field.name, "" if field.name == "seeds" else None)
         for field in fields(NamedEdit)
     }
-    for field, value in found.items():
+    for field, value in values.items():
         fits, expected = KINDS[field]
         if not fits(value):
             given = f"{value!r:.60}" if field in facts else "missing"
             raise PandaError(f"{path}: {field!r} of edit {name!r} is {given}, expected {expected}")
-    return NamedEdit(**found | {"edits": tuple(found["edits"])})
+    return NamedEdit(**values | {"edits": tuple(values["edits"])})
 
 
 def _is_name(value: object) -> bool:

@@ -3,45 +3,95 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import SupportsFloat
 
 import torch
 from torch import Tensor
 
-from panda.editing.edit_files import PATTERN, NamedEdit, named_edits, read_edits
+from panda.editing.edit_files import PATTERN
+from panda.editing.named import FILE, check_factors, find_named
+from panda.editing.natural import read_appearance, read_parts, stop
 from panda.editing.remove import remove
-from panda.errors import PandaError, nearest
+from panda.errors import PandaError
 from panda.factorization.factors import Factors, scale_parts
+from panda.factorization.part_names import Parts
 from panda.factorization.solvers.refine import refine_parts
 from panda.generators.contract import Generator, Latents
-from panda.generators.registry import is_file
-
-_FILE = re.compile(r"(.+\.json)(?::(.+))?")
 
 REMOVE = "remove"
-"""The appearance of an edit that replaces what is there by background (`panda.editing.remove`)."""
+"""The appearance of an edit that replaces its parts by background (`panda.editing.remove`)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False, repr=False)
 class Edit:
     """Add ``strength`` times an appearance in the union of some parts.
 
-    ``appearance`` is what `Factors.vector` takes: a number, ``"p0"``, or ``"bg"``; or it is
-    `REMOVE`. ``strength`` is alpha of the paper, or a number of standard deviations where ``sigma``
-    is true: one of them moves the coordinate by as much as it varies, averaged over the part, from
-    sample to sample. That of a removal is the one of `panda.editing.remove.remove`.
+    Attributes:
+        parts: The numbers of the parts; empty while they are only known by name.
+        appearance: A column of A, ``"p0"``, ``"p1"``, ... for the axes along which the one part
+            given varies most, ``"bg"`` for the background, or `REMOVE`.
+        strength: Alpha of the paper, or a number of standard deviations where ``sigma`` is true:
+            one of them moves the coordinate by as much as it varies, averaged over the part, from
+            sample to sample. For a removal, the strength of `panda.editing.remove.remove`.
+        sigma: Whether ``strength`` counts standard deviations.
+        named: The parts by name, such as ``"hair"``, until `resolve` replaces it by numbers.
     """
 
     parts: tuple[int, ...]
     appearance: int | str
     strength: float
     sigma: bool = False
+    named: str = ""
+
+    def __init__(
+        self,
+        parts: Parts,
+        appearance: int | str,
+        strength: SupportsFloat,
+        sigma: bool = False,
+        named: str = "",
+    ) -> None:
+        """Take parts and appearance in any natural form.
+
+        Args:
+            parts: One part, several (list, range, array), or text: ``"0+1"``, ``"0,1"``, or the
+                name of a part.
+            appearance: See above; NumPy and torch integers and text such as ``"12"`` also work.
+            strength: A finite number.
+            sigma: See above.
+            named: See above; of no effect where ``parts`` are given.
+
+        Raises:
+            PandaError: Where an argument is of another kind.
+        """
+        given = read_parts(parts)
+        numbers, named = ((), given) if isinstance(given, str) else (given, named)
+        try:
+            value = float(strength)
+        except (TypeError, ValueError):
+            raise PandaError(
+                f"strength {strength!r:.60}: expected a number, with sigma=True for standard"
+                " deviations; Edit.parse reads text such as '3:p0:2.5sd'"
+            ) from None
+        fields = {
+            "parts": numbers,
+            "appearance": read_appearance(appearance),
+            "strength": value,
+            "sigma": bool(sigma),
+            "named": "" if numbers else named,
+        }
+        for name, field in fields.items():
+            object.__setattr__(self, name, field)
 
     @staticmethod
     def parse(text: str) -> Edit:
-        """Read ``PARTS:APPEARANCE:STRENGTH``: ``3:12:30``, ``3+5:0:-40``, ``3:p0:2.5sd``."""
+        """Read ``PARTS:APPEARANCE:STRENGTH``: ``3:12:30``, ``3+5:0:-40``, ``hair:p0:2.5sd``.
+
+        Raises:
+            PandaError: Where the text is something else.
+        """
         match = PATTERN.fullmatch(text.strip())
         if match is None:
             raise PandaError(
@@ -49,18 +99,26 @@ class Edit:
                 " 3+5:0:-40 or 3:p0:2.5sd (a part's own first appearance, in standard deviations)"
             )
         parts, appearance, strength, unit = match.groups()
-        return Edit(
-            tuple(int(part) for part in parts.split("+")),
-            int(appearance) if appearance.isdecimal() else appearance,
-            float(strength),
-            unit == "sd",
-        )
+        return Edit(parts, appearance, float(strength), unit == "sd")
 
     def __str__(self) -> str:
-        """The text that `parse` reads."""
+        """Return the text that `parse` reads."""
         strength = f"{self.strength:.6f}".rstrip("0").rstrip(".")
-        parts = "+".join(map(str, self.parts))
+        parts = self.named or "+".join(map(str, self.parts))
         return f"{parts}:{self.appearance}:{strength}{'sd' if self.sigma else ''}"
+
+    def __repr__(self) -> str:
+        return f"Edit({str(self)!r})"
+
+    def resolve(self, factors: Factors) -> Edit:
+        """Return this edit with numbers in place of the names of parts.
+
+        Raises:
+            PandaError: Where the factors have no parts of these names.
+        """
+        if not self.named:
+            return self
+        return replace(self, parts=factors.find_parts(self.named), named="")
 
     def check(self, factors: Factors) -> None:
         """Raise `PandaError` where these factors have no such edit."""
@@ -74,12 +132,18 @@ class Edit:
             replace(self, appearance="bg").change(factors)
 
     def change(self, factors: Factors) -> Tensor:
-        """The vector ``[C]`` to add where the mask is one; raises `PandaError` out of range."""
-        if not self.parts:
+        """Return the vector ``[C]`` to add where the mask is one.
+
+        Raises:
+            PandaError: Where the factors have no such parts or appearance, a part is given twice,
+                the strength is not finite, or ``sigma`` is set for what does not vary.
+        """
+        parts = self.resolve(factors).parts
+        if not parts:
             raise PandaError("an edit needs at least one part")
-        if len(set(self.parts)) != len(self.parts) or not math.isfinite(self.strength):
+        if len(set(parts)) != len(parts) or not math.isfinite(self.strength):
             raise PandaError(f"{self}: expected each part once and a finite strength")
-        vector, spread = factors.vector(self.appearance, self.parts)
+        vector, spread = factors.vector(self.appearance, parts)
         if self.sigma and spread == 0:
             raise PandaError(
                 f"appearance {self.appearance} does not vary over the samples of these factors, so"
@@ -90,72 +154,79 @@ class Edit:
         return self.strength * unit * vector
 
 
+Edits = Edit | str | Iterable[Edit | str]
+"""What `as_edits` takes."""
+
+
+def as_edits(edits: Edits, factors: Factors) -> list[Edit]:
+    """Return edits of these factors, whatever form they come in.
+
+    Args:
+        edits: An `Edit`, text that `find_edits` takes, such as ``"0:p0:4sd"``, or several of both.
+        factors: What parts and appearances count.
+
+    Raises:
+        PandaError: Where something is no edit, or an edit for other factors.
+    """
+    if isinstance(edits, Edit):
+        return [edits.resolve(factors)]
+    if isinstance(edits, str):
+        return find_edits(edits, factors)
+    if not isinstance(edits, Iterable):
+        raise PandaError(f"{edits!r:.60} is no edit; expected Edit(0, 'p0', 4) or '0:p0:4sd'")
+    listed = list(edits)
+    for edit in listed:
+        if not isinstance(edit, Edit | str):
+            raise PandaError(f"{edit!r:.60} is no edit; expected Edit(0, 'p0', 4) or '0:p0:4sd'")
+    return [edit for item in listed for edit in as_edits(item, factors)]
+
+
 def find_edits(text: str, factors: Factors) -> list[Edit]:
-    """Edits by ``PARTS:APPEARANCE:STRENGTH``, by name, or by ``FILE.json`` or ``FILE.json:NAME``.
+    """Return edits by ``PARTS:APPEARANCE:STRENGTH``, by name, or by file.
 
-    Names are those that come with generators; a file is as in `panda.editing.edit_files`. Raises
-    `PandaError` where there is no such edit, or it is for other factors.
+    Args:
+        text: Such as ``"0+1:p0:4sd"``, or ``"hair:p0:4sd"`` once `panda name` ran; the name of an
+            edit that comes with a generator; ``FILE.json`` or ``FILE.json:NAME`` (see
+            `panda.editing.edit_files`).
+        factors: What parts and appearances count.
+
+    Raises:
+        PandaError: Where there is no such edit, or it is for other factors.
     """
-    if not _FILE.fullmatch(text) and ":" in text:
-        return [Edit.parse(text)]
+    if not FILE.fullmatch(text) and ":" in text:
+        return [Edit.parse(text).resolve(factors)]
     name, named = find_named(text)
-    _check(name, named, factors)
-    return [Edit.parse(edit) for edit in named.edits]
-
-
-def find_named(text: str) -> tuple[str, NamedEdit]:
-    """The edit of a name, or of ``FILE.json`` or ``FILE.json:NAME``, and its name.
-
-    Raises `PandaError` where there is none.
-    """
-    file = _FILE.fullmatch(text)
-    zoo = read_edits(file[1]) if file else named_edits()
-    name = (file[2] or (next(iter(zoo)) if len(zoo) == 1 else "")) if file else text
-    if name not in zoo:
-        raise PandaError(
-            f"{text!r:.200} is no edit{nearest(name, zoo)}; expected PARTS:APPEARANCE:STRENGTH such"
-            " as 3:12:30, a name that 'panda edits' lists, or FILE.json:NAME"
-        )
-    return name, zoo[name]
-
-
-def _check(name: str, edit: NamedEdit, factors: Factors) -> None:
-    """Raise `PandaError` unless the factors can be those that an edit is for.
-
-    A generator that is a file of the user's own may be any; its layer and the ranks must do.
-    """
-    channels, count = factors.appearances.shape[1], factors.parts.shape[1]
-    expected = (edit.layer, edit.appearances, edit.parts)
-    other = edit.generator != factors.generator and not is_file(factors.generator)
-    if other or expected != (factors.layer.name, channels, count):
-        raise PandaError(
-            f"edit {name!r} is for {edit.appearances} appearances and {edit.parts} parts of"
-            f" {edit.generator} {edit.layer}, but these are {channels} and {count} of"
-            f" {factors.generator} {factors.layer.name}"
-        )
-    if edit.seeds and edit.seeds != factors.seeds:
-        found = f"of seeds {factors.seeds}" if factors.seeds else "others"
-        raise PandaError(
-            f"edit {name!r} is for factors fitted on seeds {edit.seeds}, but these are {found:.60}"
-        )
+    check_factors(name, named, factors)
+    return [Edit.parse(edit).resolve(factors) for edit in named.edits]
 
 
 def direction(
     factors: Factors, edits: Sequence[Edit], parts: Tensor | None = None, *, focus: float = 0.0
 ) -> Tensor:
-    """The sum of all edits as one change of the features, ``[N or 1, C, H, W]``.
+    """Return the sum of all edits as one change of the features.
 
-    ``parts`` ``[N, S, R_S]`` are refined ones; without them every sample gets the global parts.
     The selected columns of P are summed, then scaled to [0, 1] (released ``edit_at_layer``).
-    ``focus`` in [0, 1) takes away what lies below that share of the maximum: a part's faint rest
-    elsewhere, which changes the image there too.
+
+    Args:
+        factors: What the edits count.
+        edits: Edits that add an appearance; a removal is not a sum (see `apply_edits`).
+        parts: Refined parts ``[N, S, R_S]``; by default every sample gets the global ones.
+        focus: In [0, 1): mask values below that share of the maximum become zero, which takes away
+            a part's faint rest elsewhere, where it changes the image too.
+
+    Returns:
+        The change ``[N, C, H, W]``, or ``[1, C, H, W]`` of the global parts.
+
+    Raises:
+        PandaError: Where an edit is out of range.
     """
-    chosen = factors.parts[None] if parts is None else parts
+    masks = factors.parts[None] if parts is None else parts
     layer = factors.layer
-    total = chosen.new_zeros(len(chosen), layer.channels, layer.positions)
+    total = masks.new_zeros(len(masks), layer.channels, layer.positions)
     for edit in edits:
-        what = edit.change(factors).to(chosen)
-        where = scale_parts(chosen[:, :, list(edit.parts)].sum(2, keepdim=True))
+        what = edit.change(factors).to(masks)
+        columns = list(edit.resolve(factors).parts)
+        where = scale_parts(masks[:, :, columns].sum(2, keepdim=True))
         if focus:
             where = (where - focus).clamp_min(0) / (1 - focus)
         total += what[:, None] * where.mT
@@ -165,16 +236,25 @@ def direction(
 def apply_edits(
     factors: Factors, features: Tensor, edits: Sequence[Edit], parts: Tensor | None = None
 ) -> Tensor:
-    """Features ``[N, C, H, W]`` after all edits, one after the other.
+    """Return features ``[N, C, H, W]`` after all edits, one after the other.
 
-    What is added is added in any order; a removal also takes what edits before it have added.
-    ``parts`` are as `direction` takes them. Raises `PandaError` for an edit out of range.
+    The order of additions does not matter; a removal also removes what edits before it have added.
+
+    Args:
+        factors: What the edits count.
+        features: Features ``[N, C, H, W]`` at the factors' layer.
+        edits: Edits of any kind.
+        parts: See `direction`.
+
+    Raises:
+        PandaError: Where an edit is out of range.
     """
     x = features
     for edit in edits:
         if edit.appearance == REMOVE:
             edit.check(factors)
-            x = remove(factors, x, edit.parts, strength=edit.strength, refined=parts)
+            chosen = edit.resolve(factors).parts
+            x = remove(factors, x, chosen, strength=edit.strength, refined=parts)
         else:
             x = x + direction(factors, [edit], parts).to(x)
     return x
@@ -184,27 +264,53 @@ def edit_images(
     generator: Generator,
     factors: Factors,
     latents: Latents,
-    edits: Sequence[Edit],
+    edits: Edits,
     *,
     refined: bool = False,
 ) -> Tensor:
-    """Return the edited images ``[N, 3, R, R]``, full resolution.
+    """Return the edited images ``[N, 3, R, R]`` in about [-1, 1], at full resolution.
 
-    ``refined`` first fits the parts to each sample. Raises `PandaError` where the factors are not
-    of this generator or an edit is out of range.
+    Args:
+        generator: The generator that the factors are of.
+        factors: What the edits count.
+        latents: Samples of this generator.
+        edits: An `Edit`, text such as ``"0:p0:4sd"``, or several of both, applied in this order.
+        refined: Whether to fit the parts to each sample first.
+
+    Raises:
+        PandaError: Where the factors are not of this generator, or an edit is out of range.
     """
-    factors.check(generator)
-    state = generator.head(latents, factors.layer.name)
+    state = stop(generator, factors, latents)
+    wanted = as_edits(edits, factors)
     parts = refine(factors, state.x) if refined else None
-    x = apply_edits(factors, state.x, edits, parts)
+    x = apply_edits(factors, state.x, wanted, parts)
     return generator.tail(state.with_features(x), factors.layer.name)
 
 
+def refine_images(generator: Generator, factors: Factors, latents: Latents) -> Tensor:
+    """Return parts ``[N, S, R_S]`` fitted to each of the samples (paper, section 3.3).
+
+    `Factors.as_masks` makes masks ``[N, R_S, H, W]`` in [0, 1] of them.
+
+    Args:
+        generator: The generator that the factors are of.
+        factors: Where the parts start, and the appearances that stay.
+        latents: Samples of this generator.
+
+    Raises:
+        PandaError: Where the factors are not of this generator.
+    """
+    return refine(factors, stop(generator, factors, latents).x)
+
+
 def refine(factors: Factors, features: Tensor) -> Tensor:
-    """Parts ``[N, S, R_S]`` fitted to each of the features ``[N, C, H, W]`` (paper, 3.3)."""
+    """Return parts ``[N, S, R_S]`` fitted to features ``[N, C, H, W]`` (paper, section 3.3).
+
+    A part that a sample does not have keeps its global form.
+    """
     on = factors.to(features.device)
     parts = refine_parts(on.appearances, on.parts, features.flatten(2).to(on.parts))
     empty = torch.nonzero((parts.amax(1) <= 0).cpu())
     for sample, part in empty.tolist():
-        parts[sample, :, part] = on.parts[:, part]  # a part this sample does not have: keep it
+        parts[sample, :, part] = on.parts[:, part]
     return parts

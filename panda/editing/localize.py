@@ -6,9 +6,41 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from panda.editing.natural import read_appearance, stop
 from panda.errors import PandaError, nearest
 from panda.factorization.factors import Factors
-from panda.generators.contract import on_canvas
+from panda.factorization.part_names import Parts
+from panda.generators.contract import Generator, Latents, on_canvas
+
+
+def localize_images(
+    generator: Generator,
+    factors: Factors,
+    latents: Latents,
+    appearance: int | str = "bg",
+    *,
+    part: Parts | None = None,
+    threshold: str = "otsu",
+) -> tuple[Tensor, Tensor]:
+    """Show where an appearance is in the images of some samples.
+
+    Args:
+        generator: The generator that the factors are of.
+        factors: What the appearance is of.
+        latents: Samples of this generator.
+        appearance: ``"bg"`` for the background, the number of a column of A, or ``"p0"``.
+        part: See `localize`.
+        threshold: See `localize`.
+
+    Returns:
+        Concept maps ``[N, R, R]`` and their masks ``[N, R, R]`` bool, at the images' resolution.
+
+    Raises:
+        PandaError: Where the factors are not of this generator or have no such appearance.
+    """
+    features = stop(generator, factors, latents).x
+    size = generator.resolution
+    return localize(factors, features, appearance, part=part, resolution=size, threshold=threshold)
 
 
 def localize(
@@ -16,22 +48,37 @@ def localize(
     features: Tensor,
     appearance: int | str,
     *,
-    part: int | None = None,
+    part: Parts | None = None,
     resolution: int | None = None,
     threshold: str = "otsu",
 ) -> tuple[Tensor, Tensor]:
-    """Return the concept map ``[N, R, R]`` of an appearance and its mask (bool, same shape).
+    """Return the concept map of an appearance, and its mask, from features of the factors' layer.
 
-    The map is the coordinate a^T Z at every position, for ``"bg"`` that of its detector, resized to
-    ``resolution`` (bicubic) and cut to the canvas. The mask is where it is above its mean over the
-    samples of the fit (``"mean"``, the released code), or above the threshold that splits each
-    image best (``"otsu"``).
-    ``part`` is needed for a part's own appearances (``"p0"``).
+    The map is the coordinate a^T Z at every position, for ``"bg"`` that of its detector, cut to
+    the canvas.
+
+    Args:
+        factors: What the appearance is of.
+        features: Features ``[N, C, H, W]``.
+        appearance: See `Factors.vector`.
+        part: The part whose own appearance (``"p0"``) is meant; its number or name.
+        resolution: R, to which maps are resized (bicubic); by default they have the layer's size.
+        threshold: ``"mean"`` puts what is above the mean over the samples of the fit inside the
+            mask (as the released code), ``"otsu"`` what is above the threshold that splits the
+            map best.
+
+    Returns:
+        Maps ``[N, R, R]`` and masks ``[N, R, R]`` bool.
+
+    Raises:
+        PandaError: Where the factors have no such appearance or part, or there is no such
+            threshold.
     """
     thresholds = ("otsu", "mean")
     if threshold not in thresholds:
         raise PandaError(f"there is no threshold {threshold!r}{nearest(threshold, thresholds)}")
-    vector, _ = factors.vector(appearance, () if part is None else (part,))
+    appearance = read_appearance(appearance)
+    vector, _ = factors.vector(appearance, () if part is None else factors.find_parts(part))
     if appearance == "bg":
         vector = factors.background_detector
     maps = on_canvas(torch.einsum("c,nchw->nhw", vector.to(features), features), factors.layer)
@@ -45,12 +92,17 @@ def localize(
 
 
 def enlarge(maps: Tensor, size: int) -> Tensor:
-    """Resize maps ``[N, H, W]`` to ``[N, size, size]`` (bicubic)."""
+    """Return maps ``[N, H, W]`` resized to ``[N, size, size]`` (bicubic)."""
     return F.interpolate(maps[:, None], (size, size), mode="bicubic", align_corners=False)[:, 0]
 
 
 def otsu(values: Tensor, bins: int = 256) -> Tensor:
-    """The threshold that parts values into two classes of the greatest variance between (Otsu)."""
+    """Return the threshold that maximizes the variance between the classes it makes (Otsu, 1979).
+
+    Args:
+        values: Numbers of any shape.
+        bins: Of the histogram among whose edges the threshold is.
+    """
     low, high = values.min(), values.max()
     if low == high:
         return high

@@ -1,19 +1,63 @@
-"""The factors that a named edit is for."""
+"""Edits by name or file: how they are found, and the factors that they are for."""
 
 from __future__ import annotations
 
-from panda.editing.edit_files import NamedEdit
-from panda.errors import PandaError
+import re
+
+from panda.editing.edit_files import NamedEdit, named_edits, read_edits
+from panda.errors import PandaError, nearest
+from panda.factorization.cached import fit_cached
 from panda.factorization.factors import Factors
-from panda.factorization.kept import fit_kept
-from panda.generators.registry import create_generator
+from panda.generators.registry import create_generator, is_file
+
+FILE = re.compile(r"(.+\.json)(?::(.+))?")
+"""``FILE.json`` or ``FILE.json:NAME``."""
+
+
+def find_named(text: str) -> tuple[str, NamedEdit]:
+    """Return the name and the edit of a name, or of ``FILE.json`` or ``FILE.json:NAME``.
+
+    Raises:
+        PandaError: Where there is none.
+    """
+    file = FILE.fullmatch(text)
+    zoo = read_edits(file[1]) if file else named_edits()
+    name = (file[2] or (next(iter(zoo)) if len(zoo) == 1 else "")) if file else text
+    if name not in zoo:
+        raise PandaError(
+            f"{text!r:.200} is no edit{nearest(name, zoo)}; expected PARTS:APPEARANCE:STRENGTH such"
+            " as 3:12:30, a name that 'panda edits' lists, or FILE.json:NAME"
+        )
+    return name, zoo[name]
+
+
+def check_factors(name: str, edit: NamedEdit, factors: Factors) -> None:
+    """Raise `PandaError` unless the factors can be those that an edit is for.
+
+    A generator that is a file of the user's own may be any; its layer and the ranks must match.
+    """
+    channels, count = factors.appearances.shape[1], factors.parts.shape[1]
+    expected = (edit.layer, edit.appearances, edit.parts)
+    other = edit.generator != factors.generator and not is_file(factors.generator)
+    if other or expected != (factors.layer.name, channels, count):
+        raise PandaError(
+            f"edit {name!r} is for {edit.appearances} appearances and {edit.parts} parts of"
+            f" {edit.generator} {edit.layer}, but these are {channels} and {count} of"
+            f" {factors.generator} {factors.layer.name}"
+        )
+    if edit.seeds and edit.seeds != factors.seeds:
+        actual = f"of seeds {factors.seeds}" if factors.seeds else "others"
+        raise PandaError(
+            f"edit {name!r} is for factors fitted on seeds {edit.seeds}, but these are {actual:.60}"
+        )
 
 
 def factors_of(name: str, edit: NamedEdit, *, device: str = "cpu") -> Factors:
-    """The factors that a named edit is for, kept or fitted now.
+    """Return the factors that a named edit is for, from the cache or fitted now.
 
-    Raises `PandaError` where the edit does not say on which seeds they were fitted, and where its
-    generator cannot be had.
+    Raises:
+        PandaError: Where the edit does not say on which seeds they were fitted, and where its
+            generator cannot be loaded.
     """
     if not edit.seeds:
         raise PandaError(
@@ -22,4 +66,4 @@ def factors_of(name: str, edit: NamedEdit, *, device: str = "cpu") -> Factors:
         )
     generator = create_generator(edit.generator, device=device)
     ranks = {"parts": edit.parts, "appearances": edit.appearances}
-    return fit_kept(generator, edit.layer, **ranks, seeds=edit.seeds)
+    return fit_cached(generator, edit.layer, **ranks, seeds=edit.seeds)

@@ -1,36 +1,39 @@
-"""Object removal: give it the appearance of what surrounds it (paper, section 4.2).
+"""Object removal: give the object the appearance of its surroundings (paper, section 4.2).
 
-The background appearance (`panda.factorization.background`) is what every sample's own background
-has in common, so what it paints has the color and texture of that very image.
+The background appearance (`panda.factorization.background`) is what the backgrounds of all
+samples have in common, so what it paints has the color and texture of that very image.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from panda.editing.localize import otsu
+from panda.editing.natural import read_parts, stop
 from panda.errors import PandaError
 from panda.factorization.background import border_mask
 from panda.factorization.factors import Factors, scale_parts
+from panda.factorization.part_names import Parts
 from panda.generators.contract import Generator, Latents, Layer, on_canvas
 
 STRENGTH = 1.2
 """In units of the typical (root mean square) norm of a feature vector."""
 
 REACH = 1.5
-"""Soft masks are multiplied by this and clipped to one, so that a rim goes with what it is of."""
+"""Soft masks are multiplied by this and clipped to one, so that an object goes with its rim."""
 
 SOFT = 0.5
-"""Over so much of the detector's coordinate the object fades into background, which is 1 away."""
+"""The range of the detector's coordinate over which the object fades into background.
+
+On that scale object and background are 1 apart.
+"""
 
 
 def object_parts(factors: Factors) -> list[int]:
-    """Parts that keep away from where the background meets the border, strongest first.
+    """Return the parts away from where the background meets the border; all where there are none.
 
-    All of them where none does.
+    Their order is that of the factors: strongest first.
     """
     border = border_mask(factors.layer)
     masks = factors.masks
@@ -40,9 +43,13 @@ def object_parts(factors: Factors) -> list[int]:
 
 
 def object_map(factors: Factors, features: Tensor) -> Tensor:
-    """How far each position of features ``[N, C, H, W]`` is of the object, ``[N, H, W]`` in [0, 1].
+    """Return how much each position belongs to the object, ``[N, H, W]`` in [0, 1].
 
-    By the background's detector, around the value that splits each sample's positions best.
+    The background's detector decides, around the value that splits each sample's positions best.
+
+    Args:
+        factors: Whose detector decides.
+        features: Features ``[N, C, H, W]``.
     """
     maps = torch.einsum("c,nchw->nhw", factors.background_detector.to(features), features)
     level = torch.stack([otsu(row) for row in on_canvas(maps, factors.layer)])
@@ -52,34 +59,51 @@ def object_map(factors: Factors, features: Tensor) -> Tensor:
 def remove(
     factors: Factors,
     features: Tensor,
-    parts: Sequence[int] | None = None,
+    parts: Parts | None = None,
     *,
     strength: float = STRENGTH,
     refined: Tensor | None = None,
 ) -> Tensor:
-    """Return features ``[N, C, H, W]`` in which parts, or the whole object, are background.
+    """Return features in which parts, or the whole object, are background.
 
-    There, each sample's features give way to those of its own border, moved along the background
-    appearance. ``refined`` parts ``[N, S, R_S]`` replace the global ones; without ``parts`` the
-    object is what each sample's `object_map` says. Raises `PandaError` for an empty list of parts
-    and for parts out of range.
+    There, each sample's features give way to the mean over its border, moved along the
+    background appearance.
+
+    Args:
+        factors: What the parts count.
+        features: Features ``[N, C, H, W]``.
+        parts: Numbers or names of parts; by default the object is each sample's `object_map`.
+        strength: How far to move, in units of the typical norm of a feature vector.
+        refined: Parts ``[N, S, R_S]`` in place of the global ones.
+
+    Returns:
+        Features ``[N, C, H, W]``.
+
+    Raises:
+        PandaError: Where ``parts`` is empty or the factors have no such parts.
     """
-    if parts is not None and not parts:
-        raise PandaError("no parts were given to remove; leave them out for the whole object")
-    background, _ = factors.vector("bg", parts or ())
+    chosen = None if parts is None else _find(factors, parts)
+    background, _ = factors.vector("bg", chosen or ())
     background = background.to(features)
-    if parts is None:
+    if chosen is None:
         where = object_map(factors, features)[:, None]
     else:
-        chosen = (factors.parts[None] if refined is None else refined).to(features)
-        where = scale_parts(chosen[:, :, list(parts)].sum(2, keepdim=True)).mT
+        masks = (factors.parts[None] if refined is None else refined).to(features)
+        where = scale_parts(masks[:, :, list(chosen)].sum(2, keepdim=True)).mT
         where = where.view(-1, 1, factors.layer.height, factors.layer.width)
-    paint = _own_background(factors.layer, features, background) + strength * background
+    paint = _border_mean(factors.layer, features, background) + strength * background
     return torch.lerp(features, paint[:, :, None, None], where.mul(REACH).clamp_max(1))
 
 
-def _own_background(layer: Layer, features: Tensor, background: Tensor) -> Tensor:
-    """Each sample's mean feature ``[N, C]`` over the more background-like half of its border."""
+def _find(factors: Factors, parts: Parts) -> tuple[int, ...]:
+    """Return the numbers of parts; raises `PandaError` where none are given."""
+    if not read_parts(parts):
+        raise PandaError("no parts were given to remove; leave them out for the whole object")
+    return factors.find_parts(parts)
+
+
+def _border_mean(layer: Layer, features: Tensor, background: Tensor) -> Tensor:
+    """Return each sample's mean feature ``[N, C]`` over the background-like half of its border."""
     rows = features.flatten(2)[:, :, border_mask(layer).flatten().bool()]
     likeness = (background @ rows)[:, None]
     like = (likeness >= likeness.median(2, keepdim=True).values).to(rows)
@@ -90,12 +114,23 @@ def remove_images(
     generator: Generator,
     factors: Factors,
     latents: Latents,
-    parts: Sequence[int] | None = None,
+    parts: Parts | None = None,
     *,
     strength: float = STRENGTH,
 ) -> Tensor:
-    """Return images ``[N, 3, R, R]`` without the parts, or the whole object, full resolution."""
-    factors.check(generator)
-    state = generator.head(latents, factors.layer.name)
+    """Return images ``[N, 3, R, R]`` without some parts, or without the object.
+
+    Args:
+        generator: The generator that the factors are of.
+        factors: What the parts count.
+        latents: Samples of this generator.
+        parts: Numbers or names of parts, such as ``[0, 1]`` or ``"0+1"``; by default the whole
+            object.
+        strength: See `remove`.
+
+    Raises:
+        PandaError: Where the factors are not of this generator or have no such parts.
+    """
+    state = stop(generator, factors, latents)
     x = remove(factors, state.x, parts, strength=strength)
     return generator.tail(state.with_features(x), factors.layer.name)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from panda.errors import PandaError, nearest
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """An edit: its region, the measure of `face_shapes` that must grow, and by how much at least.
+class EditGoal:
+    """What an edit is for.
 
-    ``least`` is a share of the measure before, or of the image where ``absolute``.
+    Attributes:
+        region: Where it acts, a name of `panda.metrics.regions`.
+        shape: The measure of `panda.metrics.face_shapes` that must grow.
+        least: By how much at least: a share of the measure before the edit.
+        absolute: Whether ``least`` is a share of the image instead.
     """
 
     region: str
@@ -23,21 +26,25 @@ class Wanted:
     absolute: bool = False
 
     def effect(self, before: Tensor, after: Tensor) -> Tensor:
-        """The growth ``[N]`` in units of ``least``; 1 is enough, NaN where there is no measure."""
+        """Return the growth ``[N]`` in units of ``least``: 1 is enough, NaN is without measure."""
         growth = after - before
         return growth / self.least if self.absolute else growth / (before * self.least)
 
 
 EDITS = {
-    "eyes": Wanted("eyes", "eye area", 0.10),
-    "nose": Wanted("nose", "nose length", 0.03),
-    "open_mouth": Wanted("mouth", "mouth opening", 0.002, absolute=True),
-    "smile": Wanted("mouth", "mouth width", 0.04),
+    "eyes": EditGoal("eyes", "eye area", 0.10),
+    "nose": EditGoal("nose", "nose length", 0.03),
+    "open_mouth": EditGoal("mouth", "mouth opening", 0.002, absolute=True),
+    "smile": EditGoal("mouth", "mouth width", 0.04),
 }
 
 
-def find_edits(text: str) -> dict[str, Wanted]:
-    """Edits by names with commas; raises `PandaError` for one that there is not."""
+def find_edits(text: str) -> dict[str, EditGoal]:
+    """Return edits by their names, separated by commas.
+
+    Raises:
+        PandaError: For a name that is not among `EDITS`, and where there is no name.
+    """
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         if name not in EDITS:
@@ -45,9 +52,3 @@ def find_edits(text: str) -> dict[str, Wanted]:
     if not names:
         raise PandaError(f"no edits were given; valid: {', '.join(EDITS)}")
     return {name: EDITS[name] for name in names}
-
-
-def mean(values: Tensor) -> float:
-    """The mean of the numbers among values; 0 where there is none."""
-    found = values[torch.isfinite(values)]
-    return float(found.mean()) if len(found) else 0.0

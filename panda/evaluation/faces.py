@@ -17,9 +17,16 @@ from panda.metrics.regions import Boxes, Parsed, Regions, widened
 from panda.metrics.roir import SIZE, small
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Faces:
-    """Some samples before any edit: small images, regions ``[N, S, S]`` by name, shapes ``[N]``."""
+    """N samples before any edit.
+
+    Attributes:
+        latents: What `Generator.head` takes, N rows.
+        before: The unedited images at the size of comparison, ``[N, 3, S, S]`` in [-1, 1].
+        regions: Masks ``[N, S, S]`` bool by name.
+        shapes: Measures ``[N]`` of the faces by name; empty where faces are not parsed.
+    """
 
     latents: Latents
     before: Tensor
@@ -29,14 +36,13 @@ class Faces:
     def __len__(self) -> int:
         return len(self.latents)
 
-    def whole(self, names: Sequence[str]) -> Tensor:
-        """Which of the samples have all of these regions, ``[N]`` bool."""
-        found = [self.regions[name].flatten(1).any(1) for name in names]
-        return torch.stack(found).all(0)
+    def have(self, regions: Sequence[str]) -> Tensor:
+        """Return which samples have all of these regions, ``[N]`` bool."""
+        return torch.stack([self.regions[name].flatten(1).any(1) for name in regions]).all(0)
 
     @staticmethod
-    def joined(some: Sequence[Faces]) -> Faces:
-        """All of them, in order; there is at least one."""
+    def concatenate(batches: Sequence[Faces]) -> Faces:
+        """Join batches, at least one, in order."""
 
         def join(parts: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
             first, *others = parts
@@ -44,16 +50,16 @@ class Faces:
 
         return Faces(
             Latents(
-                tuple(seed for faces in some for seed in faces.latents.seeds),
-                join(faces.latents.tensors for faces in some),
+                tuple(seed for faces in batches for seed in faces.latents.seeds),
+                join(faces.latents.tensors for faces in batches),
             ),
-            torch.cat([faces.before for faces in some]),
-            join(faces.regions for faces in some),
-            join(faces.shapes for faces in some),
+            torch.cat([faces.before for faces in batches]),
+            join(faces.regions for faces in batches),
+            join(faces.shapes for faces in batches),
         )
 
     def take(self, rows: Tensor) -> Faces:
-        """Some of them, by a mask ``[N]`` or numbers."""
+        """Return the samples of a mask ``[N]`` bool, or of indices."""
         # A list: measures are on the CPU, masks and images on the generator's device.
         chosen = (rows.nonzero()[:, 0] if rows.dtype == torch.bool else rows).tolist()
         return Faces(
@@ -67,9 +73,17 @@ class Faces:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FaceSampler:
-    """A generator, and how its images are looked at; without a parser, there are only boxes."""
+    """Draws samples of a generator and measures them before they are edited.
+
+    Attributes:
+        generator: What is sampled.
+        parser: Finds regions and shapes; None where there are only boxes.
+        boxes: Whether regions are boxes even where there is a parser.
+        size: Pixels of the images that are compared.
+        parse_size: Pixels at which faces are parsed.
+    """
 
     generator: Generator
     parser: FaceParser | None
@@ -77,44 +91,53 @@ class FaceSampler:
     size: int = SIZE
     parse_size: int = 512
 
-    @cached_property  # methods that start from the same regions share what they find there
+    @cached_property  # methods that start from the same regions share what they find in them
     def regions(self) -> Regions:
         """Where regions come from."""
         if self.parser is None or self.boxes:
             return Boxes()
         return Parsed(self.parser, self.parse_size)
 
-    def faces(self, seeds: Sequence[int]) -> Faces:
+    def sample(self, seeds: Sequence[int]) -> Faces:
         """Sample seeds at the usual truncation, and measure them."""
         latents = self.generator.sample(seeds, truncation=self.generator.usual_truncation)
         before = small(self.generator.forward(latents), self.size)
-        # Edited images are kept small, so the unedited ones are parsed small too.
+        # Edited images are small when they are parsed, so the unedited ones are parsed small too.
         parsed = None if self.parser is None else self.parser(before, self.parse_size)
         if parsed is None or self.boxes:
-            found = Boxes().find(before, self.size)
+            regions = Boxes().find(before, self.size)
         else:
-            found = widened(parsed, self.size)
-        return Faces(latents, before, found, {} if parsed is None else shapes(parsed))
+            regions = widened(parsed, self.size)
+        return Faces(latents, before, regions, {} if parsed is None else shapes(parsed))
 
     def shapes(self, images: Tensor) -> dict[str, Tensor]:
-        """The shapes of images, or none without a parser."""
+        """Return the shapes ``[N]`` of images ``[N, 3, H, W]``; none without a parser."""
         return {} if self.parser is None else shapes(self.parser(images, self.parse_size))
 
-    def whole(self, first: int, count: int, names: Sequence[str], batch: int) -> Iterator[Faces]:
-        """Batches of samples from seed ``first`` on that have all regions, ``count`` in all.
+    def sample_whole(
+        self, first: int, count: int, regions: Sequence[str], batch: int
+    ) -> Iterator[Faces]:
+        """Yield batches of samples that have all regions, until there are ``count`` of them.
 
-        Raises `PandaError` where hardly any has.
+        Args:
+            first: The seed of the first sample.
+            count: The number of samples in all batches.
+            regions: Their names.
+            batch: The number of seeds that are sampled together.
+
+        Raises:
+            PandaError: Where hardly any sample has the regions.
         """
         left, seed = count, first
         while left > 0:
             if seed - first > 10 * count + 100:
                 raise PandaError(
-                    f"hardly any image of {self.generator.name} has {', '.join(names)};"
+                    f"hardly any image of {self.generator.name} has {', '.join(regions)};"
                     " take boxes for regions"
                 )
-            faces = self.faces(range(seed, seed + min(batch, left)))
+            faces = self.sample(range(seed, seed + min(batch, left)))
             seed += len(faces)
-            found = faces.take(faces.whole(names))
-            left -= len(found)
-            if len(found):
-                yield found
+            faces = faces.take(faces.have(regions))
+            left -= len(faces)
+            if len(faces):
+                yield faces

@@ -1,4 +1,4 @@
-"""What a benchmark has so far, on disk: fits and choices, rows of figures, pictures."""
+"""The folder of a benchmark, which grows: fits and choices, rows of figures, features, pictures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from panda.editing.edits import Edit
 from panda.errors import DiskError, PandaError
 from panda.evaluation.choose import ChosenEdit
 from panda.factorization.factors import Factors
-from panda.files.json_lines import append
+from panda.files.json_lines import append_rows, read_json, read_rows
 from panda.files.locks import hold_folder
 from panda.files.writing import is_empty, staging, sweep
 from panda.methods.changes import Change, PartChange, StyleChange, WChange, ZChange
@@ -27,61 +27,80 @@ DIRECTIONS = "directions.safetensors"
 
 
 class BenchmarkFolder:
-    """A folder of results that grows; the same plan goes on in it, another one is refused."""
+    """A folder of results in which the same benchmark resumes; that of another one is refused.
 
-    def __init__(self, folder: Path, plan: Mapping[str, Any]) -> None:
-        self.folder = folder
-        file = folder / "plan.json"
+    Args:
+        path: The folder; it need not exist yet.
+        settings: All settings that the figures depend on, as JSON takes them.
+
+    Raises:
+        PandaError: Where the folder has results of other settings, or other files.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+        self.path = path
+        file = path / "plan.json"
         if file.is_file():
-            before = json.loads(file.read_text())
-            changed = [key for key in plan if before.get(key) != plan[key]]
+            before = read_json(
+                file, "the settings of a benchmark", "delete the folder, or choose another one"
+            )
+            changed = [key for key in settings if before.get(key) != settings[key]]
             if changed:
                 raise PandaError(
-                    f"{folder} holds a benchmark of other settings ({', '.join(changed)}); choose"
+                    f"{path} holds a benchmark of other settings ({', '.join(changed)}); choose"
                     " another folder"
                 )
-        elif folder.exists() and not is_empty(folder):
-            raise PandaError(f"{folder} exists and holds no benchmark; choose another folder")
+        elif path.exists() and not (path.is_dir() and is_empty(path)):
+            raise PandaError(f"{path} exists and holds no benchmark; choose another folder")
         else:
             with staging(file) as work:
-                work.write_text(json.dumps(plan, indent=1) + "\n")
+                work.write_text(json.dumps(settings, indent=1) + "\n")
         sweep(file)
 
     @contextmanager
-    def hold(self, method: str) -> Iterator[None]:
-        """Hold a method against other processes of the same benchmark, which wait for it."""
-        with hold_folder(self.folder, f".{method}.lock", wait=True):
-            sweep(self.folder / "methods" / method)
+    def lock(self, method: str) -> Iterator[None]:
+        """Lock a method against other processes of the same benchmark, which wait for it."""
+        with hold_folder(self.path, f".{method}.lock", wait=True):
+            sweep(self.path / "methods" / method)
             yield
 
-    def choices(self, method: str) -> tuple[dict[str, ChosenEdit], dict[str, Any]] | None:
-        """What was chosen of a method and what is told of its fit, or None before that."""
-        folder = self.folder / "methods" / method
+    def load_choices(self, method: str) -> tuple[dict[str, ChosenEdit], dict[str, Any]] | None:
+        """Return the chosen edits of a method by goal and the facts of its fit; None before that.
+
+        Raises:
+            PandaError: Where the files are damaged.
+        """
+        folder = self.path / "methods" / method
         if not (folder / CHOICES).is_file():
             return None
-        content = json.loads((folder / CHOICES).read_text())
+        remedy = f"delete {folder} to have the method fitted again"
+        content = read_json(folder / CHOICES, "the chosen edits of a method", remedy)
         file = folder / DIRECTIONS
-        tensors = load_tensors(file, "delete the method's folder") if file.is_file() else {}
-        found = {
-            purpose: ChosenEdit(
-                facts["name"],
-                _change(facts["change"], tensors.get(purpose), folder),
-                facts["strength"],
-                facts["roir"],
-                facts["effect"],
-            )
-            for purpose, facts in content["choices"].items()
-        }
-        return found, content["fit"]
+        tensors = load_tensors(file, remedy) if file.is_file() else {}
+        try:
+            _check_fit(content["fit"])
+            choices = {
+                purpose: ChosenEdit(
+                    str(facts["name"]),
+                    _change(facts["change"], tensors.get(purpose), folder),
+                    *(float(facts[key]) for key in ("strength", "roir", "effect")),
+                )
+                for purpose, facts in content["choices"].items()
+            }
+        except PandaError as error:
+            raise PandaError(f"{error}; {remedy}") from error
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise PandaError(f"{folder / CHOICES} is damaged ({error!r}); {remedy}") from error
+        return choices, content["fit"]
 
-    def keep_choices(
+    def save_choices(
         self, method: str, choices: Mapping[str, ChosenEdit], fit: Mapping[str, Any]
     ) -> None:
-        """Write what was chosen, whole or not at all."""
+        """Write the chosen edits of a method and the facts of its fit, all files or none."""
         tensors: dict[str, Tensor] = {}
         written: dict[int, str] = {}
         content: dict[str, Any] = {"fit": fit, "choices": {}}
-        with staging(self.folder / "methods" / method) as work:
+        with staging(self.path / "methods" / method) as work:
             work.mkdir()
             for purpose, choice in choices.items():
                 change = choice.change
@@ -89,7 +108,7 @@ class BenchmarkFolder:
                     written[id(change.factors)] = f"factors-{change.factors.layer.name}"
                     change.factors.save(work / written[id(change.factors)])
                 if isinstance(change, WChange | ZChange):
-                    # A copy: two purposes may share one, which the file format does not take.
+                    # A copy: two goals may share one, which the file format does not take.
                     tensors[purpose] = change.direction.detach().float().cpu().clone()
                 content["choices"][purpose] = {
                     "name": choice.name,
@@ -102,29 +121,30 @@ class BenchmarkFolder:
                 save_tensors(work / DIRECTIONS, tensors, {})
             (work / CHOICES).write_text(json.dumps(content, indent=1) + "\n")
 
-    def add(self, method: str, edit: str, part: str, rows: list[dict[str, Any]]) -> None:
-        """Append rows of one process."""
-        append(self.folder / "rows" / method / f"{edit}.{part}.jsonl", rows)
+    def add_rows(self, method: str, edit: str, part: str, rows: list[dict[str, Any]]) -> None:
+        """Append rows of figures, measured by the process that is called ``part``."""
+        append_rows(self.path / "rows" / method / f"{edit}.{part}.jsonl", rows)
 
     def rows(self, method: str, edit: str) -> dict[int, dict[str, Any]]:
-        """All rows so far by seed, of all processes."""
-        found = {}
-        for file in sorted((self.folder / "rows" / method).glob(f"{edit}.*.jsonl")):
-            for line in file.read_text().splitlines():
-                try:
-                    row = json.loads(line)
-                except ValueError:  # the last line of a process that was killed
-                    continue
-                found[row["seed"]] = row
-        return dict(sorted(found.items()))
+        """Return all rows of an edit so far by seed, of all processes.
+
+        Raises:
+            PandaError: Where a line is damaged.
+        """
+        rows: dict[int, dict[str, Any]] = {}
+        for file in sorted((self.path / "rows" / method).glob(f"{edit}.*.jsonl")):
+            rows |= {row["seed"]: row for row in read_rows(file, _is_row)}
+        return dict(sorted(rows.items()))
 
     def add_features(self, of: str, part: str, seeds: Sequence[int], features: Tensor) -> None:
         """Append Inception's features ``[N, D]`` of images, in half precision.
 
-        Each record is a seed and its D features; a file that ends in part of one is cut first.
-        Raises `PandaError` where the file cannot be written.
+        Each record is a seed and its D features; a half-written last record is cut off first.
+
+        Raises:
+            PandaError: Where the file cannot be written.
         """
-        file = self.folder / "rows" / f"{of}.{part}.features"
+        file = self.path / "rows" / f"{of}.{part}.features"
         records = np.zeros(len(seeds), _record(features.shape[1]))
         records["seed"], records["features"] = seeds, features.cpu().half().numpy()
         try:
@@ -136,19 +156,42 @@ class BenchmarkFolder:
             raise DiskError(f"cannot write {file}: {error.strerror}") from error
 
     def features(self, of: str, size: int = 2048) -> dict[int, Tensor]:
-        """All such features so far by seed, ``[D]`` float32, of all processes."""
+        """Return all such features so far by seed, ``[D]`` float32, of all processes.
+
+        Raises:
+            PandaError: Where a file is damaged.
+        """
         record = _record(size)
-        found: dict[int, Tensor] = {}
-        for file in sorted((self.folder / "rows").glob(f"{of}.*.features")):
+        by_seed: dict[int, Tensor] = {}
+        for file in sorted((self.path / "rows").glob(f"{of}.*.features")):
             content = file.read_bytes()
             rows = np.frombuffer(content, record, len(content) // record.itemsize)
             features = torch.from_numpy(rows["features"].astype(np.float32))
-            found |= dict(zip(rows["seed"].tolist(), features, strict=True))
-        return dict(sorted(found.items()))
+            if not features.isfinite().all():
+                raise PandaError(f"{file} is damaged; delete it to have it made again")
+            by_seed |= dict(zip(rows["seed"].tolist(), features, strict=True))
+        return dict(sorted(by_seed.items()))
 
 
 def _record(size: int) -> np.dtype[Any]:
     return np.dtype([("seed", "<i8"), ("features", "<f2", (size,))])
+
+
+def _is_row(row: Mapping[str, Any]) -> bool:
+    """Whether a row has a seed, and numbers or None for everything else."""
+    numbers = (value for value in row.values() if value is not None)
+    return type(row.get("seed")) is int and all(type(value) in (int, float) for value in numbers)
+
+
+def _check_fit(fit: Mapping[str, Any]) -> None:
+    """Raise KeyError or TypeError unless a table of costs can be made of a fit's facts."""
+    text, files = fit["method"]
+    if not isinstance(text, str) or not isinstance(files, list):
+        raise TypeError(f"expected a method and its files, not {fit['method']!r}")
+    if "reason" not in fit:
+        for key in ("edits", "cpu_seconds"):
+            if type(fit[key]) not in (int, float):
+                raise TypeError(f"expected a number of {key}, not {fit[key]!r}")
 
 
 def _facts(change: Change, written: Mapping[int, str]) -> dict[str, Any]:
@@ -168,19 +211,22 @@ def _facts(change: Change, written: Mapping[int, str]) -> dict[str, Any]:
                 "refined": refined,
                 "focus": focus,
             }
-    raise PandaError(f"a {type(change).__name__} cannot be kept")
+    raise PandaError(f"a {type(change).__name__} cannot be saved")
 
 
 def _change(facts: Mapping[str, Any], direction: Tensor | None, folder: Path) -> Change:
+    """Return the change of `_facts`; raise KeyError, TypeError or ValueError for others."""
     match facts["kind"]:
         case "w" if direction is not None:
-            return WChange(direction, facts["start"], facts["stop"])
+            start, stop = facts["start"], facts["stop"]
+            return WChange(direction, int(start), None if stop is None else int(stop))
         case "z" if direction is not None:
             return ZChange(direction)
         case "style":
-            return StyleChange(facts["slot"], facts["channel"], facts["unit"])
+            return StyleChange(str(facts["slot"]), int(facts["channel"]), float(facts["unit"]))
         case "part":
-            edit = Edit(tuple(facts["parts"]), facts["appearance"], 1.0, sigma=True)
             factors = Factors.load(folder / facts["factors"])
-            return PartChange(factors, edit, facts["refined"], facts["focus"])
-    raise PandaError(f"{folder} holds a change that cannot be read; delete the folder")
+            edit = Edit(tuple(facts["parts"]), facts["appearance"], 1.0, sigma=True)
+            edit.check(factors)
+            return PartChange(factors, edit, bool(facts["refined"]), float(facts["focus"]))
+    raise ValueError(f"no change of kind {facts['kind']!r} can be read")

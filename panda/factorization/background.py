@@ -2,11 +2,12 @@
 
 Objects stand in the middle of the images that these generators learn, and their surroundings reach
 the border at the top and at the upper sides. The features of a few samples fall into clusters, and
-those that fill the upper corners are background: all that lies near the border would take in hair.
+the clusters that fill the upper corners are background. (Everything near the border would include
+hair.)
 
-Two vectors come of it. The appearance is how background differs from the mean feature: what to
-paint. The detector tells background from the rest best (Fisher's discriminant): where it is. They
-are not the same, since features also vary in ways that have nothing to do with it.
+The result is two vectors. The appearance is how background differs from the mean feature: what to
+paint. The detector separates background from the rest best (Fisher's discriminant): where it is.
+They differ, since features also vary in ways that have nothing to do with the background.
 """
 
 from __future__ import annotations
@@ -17,41 +18,41 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from panda.factorization.linear_algebra import eigenvectors
 from panda.generators.contract import Layer, on_canvas
 
 SIDE = 32
-"""Features are looked at on so many positions a side, or on all where there are fewer."""
+"""Features are averaged to this many positions a side, if they have more."""
 
 SAMPLES = 32
-"""The background is looked for in so many samples; twice as many find it no better."""
+"""The number of samples that are clustered; twice as many find the background no better."""
 
 CLUSTERS, AXES, RUNS = 6, 16, 4
-"""Clusters, the principal axes in which they are looked for, and how often this is begun anew."""
+"""The number of clusters, of the principal axes in which they lie, and of k-means runs."""
 
 LIFT = 1.5
-"""Clusters are background that lie in the corners so many times as densely as anywhere."""
+"""A cluster is background if it is this many times as dense in the corners as everywhere."""
 
 DISCRIMINANT_AXES = 64
-"""The principal axes in which the detector lies."""
+"""The number of principal axes that span the detector."""
 
 POINTS = 8192
-"""Positions that are clustered, evenly spread over all; the others follow."""
+"""The number of positions that k-means sees, evenly spread; the others join the nearest center."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Background:
-    """What background looks like and where it is.
-
-    appearance: ``[C]``, the mean feature there less the mean of all. detector: ``[C]``; its
-    coordinate is higher by one on background than elsewhere. Both are zero where nothing varies.
-    """
+    """What background looks like and where it is; both are zero where features do not vary."""
 
     appearance: Tensor
+    """The mean feature of background less that of everything, ``[C]``."""
+
     detector: Tensor
+    """A vector ``[C]`` whose coordinate is higher by one on background than elsewhere."""
 
 
 def border_mask(layer: Layer) -> Tensor:
-    """The image's top row and the upper half of its sides, ``[H, W]`` of zeros and ones."""
+    """Return the image's top row and the upper half of its sides, ``[H, W]`` of zeros and ones."""
     mask = torch.zeros(layer.height, layer.width)
     inside = mask[
         layer.margin : layer.height - layer.margin, layer.margin : layer.width - layer.margin
@@ -62,7 +63,7 @@ def border_mask(layer: Layer) -> Tensor:
 
 
 def corner_mask(height: int, width: int) -> Tensor:
-    """The upper third of the outer sixths of an image, ``[H, W]`` bool."""
+    """Return the upper third of an image's outer sixths, ``[H, W]`` bool."""
     mask = torch.zeros(height, width, dtype=torch.bool)
     rows, columns = max(1, height // 3), max(1, width // 6)
     mask[:rows, :columns] = mask[:rows, -columns:] = True
@@ -70,76 +71,79 @@ def corner_mask(height: int, width: int) -> Tensor:
 
 
 def pooled(maps: Tensor, layer: Layer) -> Tensor:
-    """Maps ``[N, H, W]`` inside the image, averaged to at most `SIDE` positions a side."""
+    """Cut maps ``[N, H, W]`` to the image, and average them to at most `SIDE` positions a side."""
     inside = on_canvas(maps, layer)
     height, width = (min(SIDE, side) for side in inside.shape[1:])
     return F.adaptive_avg_pool2d(inside[None], (height, width))[0]
 
 
 def find_background(features: Tensor, maps: Tensor | None = None) -> Background:
-    """The background in features ``[N, C, h, w]`` of samples, `pooled`; no label is needed.
+    """Find the background in features of samples, without labels.
 
-    With ``maps [K, h, w]``, the features are given as ``[N, C, K]``, sums of these maps, and are
-    unfolded along a few axes only. Take their mean off before: beside a large one, what varies
-    would drown in rounding.
+    Args:
+        features: Features ``[N, C, h, w]``, `pooled`; or, with ``maps``, their coefficients
+            ``[N, C, K]``, less their mean: beside a large mean, the variation would be lost to
+            rounding.
+        maps: The maps ``[K, h, w]`` of which features are sums; only a few axes of the features are
+            ever expanded to positions.
     """
     height, width = (features if maps is None else maps).shape[-2:]
     samples = features.flatten(2)
     if maps is None:
         samples = samples - samples.mean((0, 2), keepdim=True)
 
-    def unfold(rows: Tensor) -> Tensor:
+    def expand(rows: Tensor) -> Tensor:
         return rows if maps is None else rows @ maps.flatten(1)
 
-    mean = unfold(samples.mean(0)).mean(1)
+    mean = expand(samples.mean(0)).mean(1)
     count = len(samples) * height * width
     rows = samples.movedim(1, 0).flatten(1)
-    again = samples if maps is None else samples @ (maps.flatten(1) @ maps.flatten(1).T)
-    scatter = rows @ again.movedim(1, 0).flatten(1).T - count * mean[:, None] * mean
-    axes = torch.linalg.eigh(scatter)[1].flip(1)[:, :DISCRIMINANT_AXES]
-    coordinates = (unfold(axes.T @ samples).mT - axes.T @ mean).flatten(0, 1)
+    weighted = samples if maps is None else samples @ (maps.flatten(1) @ maps.flatten(1).T)
+    scatter = rows @ weighted.movedim(1, 0).flatten(1).T - count * mean[:, None] * mean
+    axes = eigenvectors(scatter)[1][:, :DISCRIMINANT_AXES]
+    coordinates = (expand(axes.T @ samples).mT - axes.T @ mean).flatten(0, 1)
     corners = corner_mask(height, width).flatten().repeat(len(samples)).to(features.device)
-    found = _in_corners(_clusters(coordinates[:, :AXES]), corners)
-    inside, outside = coordinates[found], coordinates[~found]
-    if not len(outside):  # nothing varies, so all is one cluster
+    background = _in_corners(_clusters(coordinates[:, :AXES]), corners)
+    inside, outside = coordinates[background], coordinates[~background]
+    if not len(outside):  # nothing varies, so there is one cluster
         return Background(torch.zeros_like(mean), torch.zeros_like(mean))
-    away = inside.mean(0) - outside.mean(0)
+    difference = inside.mean(0) - outside.mean(0)
     within = _covariance(inside) + _covariance(outside)
-    # As much again in every direction: what hardly varies in a few samples is no evidence.
+    # A ridge of the mean variance: an axis that hardly varies in a few samples is no evidence.
     within = within + (within.trace() / len(within) + 1e-12) * torch.eye(len(within)).to(within)
-    detector = torch.linalg.solve(within, away)
-    detector = axes @ (detector / (detector @ away).clamp_min(1e-30))
-    where = found.view(len(samples), -1, 1).to(samples)
+    detector = torch.linalg.solve(within, difference)
+    detector = axes @ (detector / (detector @ difference).clamp_min(1e-30))
+    where = background.view(len(samples), -1, 1).to(samples)
     if maps is not None:
         where = maps.flatten(1) @ where
     return Background((samples @ where).sum((0, 2)) / len(inside) - mean, detector)
 
 
 def _covariance(points: Tensor) -> Tensor:
-    """Of ``[n, d]`` points, however few, ``[d, d]``."""
-    away = points - points.mean(0)
-    return away.T @ away / len(away)
+    """Return the covariance ``[d, d]`` of points ``[n, d]``, of which there may be just one."""
+    centered = points - points.mean(0)
+    return centered.T @ centered / len(centered)
 
 
 def _in_corners(labels: Tensor, corners: Tensor) -> Tensor:
-    """Which points ``[n]`` are of clusters that lie in the corners more than elsewhere, bool."""
-    everywhere = torch.bincount(labels, minlength=CLUSTERS).double() / len(labels)
-    there = torch.bincount(labels[corners], minlength=CLUSTERS).double() / corners.sum()
-    lift = there / everywhere.clamp_min(1e-30)
+    """Return which points ``[n]`` are in clusters that are denser in the corners, bool."""
+    overall = torch.bincount(labels, minlength=CLUSTERS).double() / len(labels)
+    inside = torch.bincount(labels[corners], minlength=CLUSTERS).double() / corners.sum()
+    lift = inside / overall.clamp_min(1e-30)
     return torch.isin(labels, (lift >= min(LIFT, float(lift.max()))).nonzero()[:, 0])
 
 
 def _clusters(points: Tensor) -> Tensor:
-    """The cluster of each of ``[n, d]`` points, ``[n]``: the best of a few runs of k-means."""
-    some = points[:: -(-len(points) // POINTS)]
+    """Return the cluster ``[n]`` of each point ``[n, d]``, by the best of a few runs of k-means."""
+    subset = points[:: -(-len(points) // POINTS)]
     draw = torch.Generator().manual_seed(0)
-    begins = [torch.randperm(len(some), generator=draw)[:CLUSTERS] for _ in range(RUNS)]
-    centers = some[torch.cat(begins).to(some.device)]  # of all runs: they go on side by side
+    starts = [torch.randperm(len(subset), generator=draw)[:CLUSTERS] for _ in range(RUNS)]
+    centers = subset[torch.cat(starts).to(subset.device)]  # of all runs, side by side
     for _ in range(20):
-        chosen = torch.cdist(some, centers).view(len(some), RUNS, -1).argmin(2)
-        members = F.one_hot(chosen, len(centers) // RUNS).flatten(1).to(some)
+        nearest = torch.cdist(subset, centers).view(len(subset), RUNS, -1).argmin(2)
+        members = F.one_hot(nearest, len(centers) // RUNS).flatten(1).to(subset)
         sizes = members.sum(0)[:, None]
-        centers = torch.where(sizes > 0, members.T @ some / sizes.clamp_min(1), centers)
-    spreads = torch.cdist(some, centers).view(len(some), RUNS, -1).amin(2).square().sum(0)
+        centers = torch.where(sizes > 0, members.T @ subset / sizes.clamp_min(1), centers)
+    spreads = torch.cdist(subset, centers).view(len(subset), RUNS, -1).amin(2).square().sum(0)
     best = centers.view(RUNS, -1, centers.shape[1])[spreads.argmin()]
     return torch.cdist(points, best).argmin(1)

@@ -1,51 +1,50 @@
-"""Factors: what a fit gives, what edits need, and all that reproduces them."""
+"""Factors: what a fit returns, what edits need, and everything that reproduces them."""
 
 from __future__ import annotations
 
-import json
+import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import torch
+from PIL import Image
 from torch import Tensor
 
-from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.errors import PandaError
-from panda.files.writing import check_target, no_pipe, staging
-from panda.generators.contract import Generator, Layer
-
-FORMAT = 1
-WEIGHTS = "factors.safetensors"
-TENSORS = {
-    "appearances": 2,
-    "parts": 2,
-    "spread": 2,
-    "own": 3,
-    "own_spread": 2,
-    "background": 1,
-    "background_detector": 1,
-    "mean": 1,
-}
-"""The tensors of factors, and how many dimensions each has."""
+from panda.factorization.display import SIZE, html_of_parts, picture_of_parts
+from panda.factorization.factor_files import TENSORS, check_folder, read_factors, write_factors
+from panda.factorization.inputs import as_path, joined_seeds
+from panda.factorization.part_names import Parts, find_parts, part_names
+from panda.generators.contract import Generator, Layer, on_canvas
+from panda.generators.seeds import as_whole
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Factors:
     """Parts (where) and appearances (what) of one layer of one generator.
 
-    appearances: A ``[C, R_C]``. parts: P ``[S, R_S]``, non-negative.
-    spread: ``[R_C, R_S]``, the standard deviation over samples of each appearance's coordinate
-    averaged over each part.
-    own: ``[R_S, L, C]``, for each part the unit axes inside span(A) along which it varies most from
-    sample to sample, strongest first, and own_spread ``[R_S, L]`` its standard deviation there.
-    (A A^T is what a fit finds; it leaves the rotation of A free, so every part may have its own.)
-    background: ``[C]``, the appearance of what surrounds the object, and background_detector
-    ``[C]``, whose coordinate tells where that is; see `panda.factorization.background`.
-    mean: ``[C]``, the mean feature. config: the seeds, ranks, solver, versions and loss trace.
+    Two factors are equal only if they are the same object, as for any object with tensors.
+
+    Attributes:
+        generator: The generator's name.
+        layer: The layer of the features.
+        appearances: A ``[C, R_C]``.
+        parts: P ``[S, R_S]``, non-negative.
+        spread: ``[R_C, R_S]``, the standard deviation over samples of each appearance's coordinate
+            averaged over each part.
+        own: ``[R_S, L, C]``, for each part the unit axes inside span(A) along which it varies most
+            from sample to sample, strongest first. (A fit determines A A^T only and leaves the
+            rotation of A free, so every part may have its own.)
+        own_spread: ``[R_S, L]``, the standard deviation of each part along these axes.
+        background: ``[C]``, the appearance of what surrounds the object.
+        background_detector: ``[C]``, whose coordinate tells where that is; see
+            `panda.factorization.background`.
+        mean: ``[C]``, the mean feature.
+        config: The seeds, ranks, solver, versions and loss trace, and the names of parts.
     """
 
     generator: str
@@ -60,67 +59,155 @@ class Factors:
     mean: Tensor
     config: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        layer = self.layer
+        loss = "" if self.loss != self.loss else f", loss {self.loss:.3f}"
+        return (
+            f"Factors({self.parts.shape[-1]} parts, {self.appearances.shape[-1]} appearances,"
+            f" {layer.name} [{layer.channels}, {layer.height}, {layer.width}] of"
+            f" {self.generator}{loss})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the parts in colors, with their numbers and names."""
+        names = self.part_names or [""] * self.parts.shape[1]
+        legend = [f"{part} {name}".strip() for part, name in enumerate(names)]
+        return html_of_parts(repr(self), self.show(), legend)
+
+    def show(self, over: Image.Image | Tensor | None = None, *, size: int = SIZE) -> Image.Image:
+        """Return a picture of all parts, each in a color of its own.
+
+        Args:
+            over: What to draw them over, such as a sample: a picture, or an image ``[3, R, R]`` in
+                [-1, 1]; by default black.
+            size: The width and height of the picture, in pixels.
+        """
+        pixels = as_whole(size)
+        if pixels is None or not 1 <= pixels <= 2**14:
+            raise PandaError(f"size is {size!r:.60}, expected a number of pixels from 1 to 16384")
+        if isinstance(over, Tensor) and (over.ndim != 3 or len(over) != 3):
+            raise PandaError(
+                f"the image has shape {list(over.shape)}, expected one image [3, R, R] in [-1, 1]"
+            )
+        if not isinstance(over, Image.Image | Tensor | None):
+            raise PandaError(f"over is {over!r:.60}, expected a picture or an image [3, R, R]")
+        return picture_of_parts(on_canvas(self.masks, self.layer), over, pixels)
+
     @cached_property
     def masks(self) -> Tensor:
         """Each part scaled to [0, 1] by its own range, ``[R_S, H, W]`` (released ``mapRange``)."""
         return self.as_masks(self.parts[None])[0]
 
     def as_masks(self, parts: Tensor) -> Tensor:
-        """Parts ``[N, S, R_S]``, such as refined ones, as masks ``[N, R_S, H, W]`` in [0, 1]."""
+        """Return parts ``[N, S, R_S]``, such as refined ones, as masks ``[N, R_S, H, W]``.
+
+        Each mask is scaled to [0, 1] by its own range.
+        """
         size = (len(parts), -1, self.layer.height, self.layer.width)
         return scale_parts(parts).mT.reshape(size)
 
     @property
     def loss(self) -> float:
-        """The fraction of the features' energy that the factors leave."""
+        """The fraction of the features' energy that the factors leave; NaN for imported ones."""
         return float(self.config["trace"][-1]) if self.config.get("trace") else float("nan")
 
     @property
     def seeds(self) -> str:
-        """The seeds of a fit with nothing else out of the ordinary, such as ``"0-999"``, or none.
+        """The seeds of a fit with otherwise default settings, such as ``"0-999"``, or ``""``.
 
-        Together with the generator, the layer and the ranks they make the same factors again.
+        Together with the generator, the layer and the ranks they reproduce the factors.
         """
         plain = {"truncation": 1.0, "label": None, "solver": {"name": "joint"}}
         if any(self.config.get(name, "missing") != value for name, value in plain.items()):
             return ""
         seeds = self.config.get("seeds", "")
-        return ",".join(map(str, seeds)) if isinstance(seeds, list) else str(seeds)
+        return joined_seeds(seeds) if isinstance(seeds, list) else str(seeds)
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """The name of each part, such as ``"hair"``; none until `panda name` has named them.
+
+        Several parts may have the same name.
+        """
+        return part_names(self.config, self.parts.shape[1])
+
+    def find_parts(self, parts: Parts) -> tuple[int, ...]:
+        """Return the numbers of parts, given by number or by name.
+
+        Args:
+            parts: A number (``3``), text with numbers, ranges and names (``"3"``, ``"0+1"``,
+                ``"0,1"``, ``"0-3"``, ``"hair"``, ``"hair+eyes"``), or a sequence or array of them.
+                A name stands for all parts of exactly that name, or else for all that have it among
+                others (``"nose"`` for ``"mouth, nose"``), in upper or lower case.
+
+        Returns:
+            Each part once, in the order given; none for an empty sequence.
+
+        Raises:
+            PandaError: Where there is no such part.
+        """
+        return find_parts(parts, self.parts.shape[1], self.part_names)
 
     def transform(self, features: Tensor) -> Tensor:
-        """Coordinates A^T Z P, ``[N, R_C, R_S]``, of features ``[N, C, H, W]``."""
-        return self.appearances.T @ features.flatten(2) @ self.parts
+        """Return coordinates A^T Z P of features.
+
+        Args:
+            features: Z ``[N, C, H, W]``, on any device; arrays of NumPy will do.
+
+        Returns:
+            The coordinates, ``[N, R_C, R_S]``, on the device of the features.
+        """
+        layer = self.layer
+        Z = _as_floats("features", features, (layer.channels, layer.height, layer.width))
+        return self.appearances.to(Z).T @ Z.flatten(2) @ self.parts.to(Z)
 
     def inverse_transform(self, coordinates: Tensor) -> Tensor:
-        """Features A Y P^T, ``[N, C, H, W]``, of coordinates ``[N, R_C, R_S]``."""
-        features = self.appearances @ coordinates @ self.parts.T
+        """Return features A Y P^T of coordinates.
+
+        Args:
+            coordinates: Y ``[N, R_C, R_S]``, on any device; arrays of NumPy will do.
+
+        Returns:
+            The features, ``[N, C, H, W]``, on the device of the coordinates.
+        """
+        Y = _as_floats("coordinates", coordinates, tuple(self.spread.shape))
+        features = self.appearances.to(Y) @ Y @ self.parts.to(Y).T
         return features.view(-1, self.layer.channels, self.layer.height, self.layer.width)
 
-    def vector(self, appearance: int | str, parts: Sequence[int] = ()) -> tuple[Tensor, float]:
-        """An appearance as a vector ``[C]``, and how far its coordinate varies in these parts.
+    def vector(self, appearance: SupportsIndex | str, parts: Parts = ()) -> tuple[Tensor, float]:
+        """Return an appearance as a vector, and how far its coordinate varies.
 
-        ``appearance`` is a column of A, ``"p0"``, ``"p1"``, ... for the own axes of the one part
-        given, or ``"bg"`` for the background. Raises `PandaError` for one that does not exist.
+        Args:
+            appearance: A column of A by its number; ``"p0"``, ``"p1"``, ... for the own axes of the
+                one part given; or ``"bg"`` for the background.
+            parts: See `find_parts`; by default all.
+
+        Returns:
+            The vector ``[C]``, and the standard deviation of its coordinate over samples, averaged
+            over the parts.
+
+        Raises:
+            PandaError: For an appearance or part that does not exist.
         """
-        rank_c, rank_s = self.spread.shape
-        if not all(0 <= part < rank_s for part in parts):
-            raise PandaError(f"parts {list(parts)}: these factors have parts 0 to {rank_s - 1}")
-        if appearance == "bg":
-            return self.background, float(self.background.norm())
-        if isinstance(appearance, str):
+        rank_c = self.appearances.shape[1]
+        chosen = list(self.find_parts(parts))
+        if isinstance(appearance, str) and appearance != "bg":
             axis = int(appearance[1:]) if re.fullmatch(r"p[0-9]{1,6}", appearance) else -1
-            if not 0 <= axis < self.own.shape[1] or len(parts) != 1:
+            if not 0 <= axis < self.own.shape[1] or len(chosen) != 1:
                 raise PandaError(
-                    f"appearance {appearance!r} of parts {list(parts)}: expected one part and p0 to"
+                    f"appearance {appearance!r:.60} of parts {chosen}: expected one part and p0 to"
                     f" p{self.own.shape[1] - 1}, or bg, or a number"
                 )
-            return self.own[parts[0], axis], float(self.own_spread[parts[0], axis])
-        if not 0 <= appearance < rank_c:
+            return self.own[chosen[0], axis], float(self.own_spread[chosen[0], axis])
+        if isinstance(appearance, str):
+            return self.background, float(self.background.norm())
+        column = as_whole(appearance)
+        if column is None or not 0 <= column < rank_c:
             raise PandaError(
-                f"appearance {appearance}: these factors have appearances 0 to {rank_c - 1}"
+                f"appearance {appearance!r:.60}: these factors have appearances 0 to {rank_c - 1}"
             )
-        spread = self.spread[appearance, list(parts)] if parts else self.spread[appearance]
-        return self.appearances[:, appearance], float(spread.mean())
+        spread = self.spread[column, chosen] if chosen else self.spread[column]
+        return self.appearances[:, column], float(spread.mean())
 
     def check(self, generator: Generator) -> None:
         """Raise `PandaError` unless these are factors of that generator and its layer as it is."""
@@ -134,120 +221,46 @@ class Factors:
                 f" {generator.layer(self.layer.name)}"
             )
 
-    def to(self, device: torch.device) -> Factors:
-        """The same factors with their tensors on another device."""
-        moved = {name: tensor.to(device) for name, tensor in self._tensors().items()}
+    def to(self, device: torch.device | str) -> Factors:
+        """Return these factors with their tensors on another device."""
+        try:
+            place = torch.device(device)
+            moved = {name: tensor.to(place) for name, tensor in self._tensors().items()}
+        except (RuntimeError, TypeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise PandaError(f"device {device!r:.60} cannot be used: {reason}") from error
         return Factors(self.generator, self.layer, config=self.config, **moved)
 
-    def save(self, folder: str | Path) -> Path:
-        """Write config.json and factors.safetensors into a new or earlier factors folder."""
-        folder = Path(folder)
-        Factors.check_folder(folder)
-        self._validate(folder)
-        config = {
-            "format": FORMAT,
-            "generator": self.generator,
-            "layer": asdict(self.layer),
-            **self.config,
-        }
-        with staging(folder) as work:
-            work.mkdir()
-            save_tensors(work / WEIGHTS, self._tensors(), {})
-            (work / "config.json").write_text(json.dumps(config, indent=1) + "\n")
-        return folder
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write config.json and factors.safetensors.
+
+        Args:
+            folder: A new folder, or one with earlier factors, which are replaced.
+
+        Returns:
+            The folder.
+
+        Raises:
+            PandaError: Where the folder has other files or cannot be written.
+        """
+        path = as_path(folder, "the folder of factors")
+        write_factors(path, self.generator, self.layer, self.config, self._tensors())
+        return path
 
     @staticmethod
-    def check_folder(folder: Path) -> None:
+    def check_folder(folder: str | os.PathLike[str]) -> None:
         """Raise `PandaError` where saving would replace anything but earlier factors."""
-        check_target(folder)
-        if not folder.exists():
-            return
-        if folder.is_dir():
-            names = {path.name for path in folder.iterdir()}
-            if not names or (names == {"config.json", WEIGHTS} and _is_ours(folder)):
-                return
-        raise PandaError(f"{folder} exists and holds no factors; choose another folder")
+        check_folder(as_path(folder, "the folder of factors"))
 
     @staticmethod
-    def load(folder: str | Path) -> Factors:
+    def load(folder: str | os.PathLike[str]) -> Factors:
         """Read what `save` wrote; raises `PandaError` where it is something else or damaged."""
-        folder = Path(folder)
-        try:
-            config = json.loads(no_pipe(folder / "config.json").read_text())
-            layer = _layer(config.pop("layer"))
-            generator = config.pop("generator")
-            version = config.pop("format")
-            if type(generator) is not str:
-                raise TypeError(f"generator is {generator!r}, expected a name")
-        except FileNotFoundError:
-            raise PandaError(
-                f"{folder} holds no factors (no config.json); make them with"
-                f" 'panda fit GENERATOR LAYER --out {folder}'"
-            ) from None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise PandaError(f"{folder / 'config.json'} is not that of factors: {error}") from error
-        if type(version) is not int or version != FORMAT:
-            raise PandaError(f"{folder} has factors of format {version!r}, expected {FORMAT}")
-        tensors = load_tensors(folder / WEIGHTS, "fit the factors again")
-        if tensors.keys() != set(TENSORS):
-            raise PandaError(
-                f"{folder / WEIGHTS} has tensors {', '.join(sorted(tensors))}, expected"
-                f" {', '.join(sorted(TENSORS))}; fit the factors again"
-            )
-        factors = Factors(generator, layer, config=config, **tensors)
-        factors._validate(folder)
-        return factors
+        path = as_path(folder, "the folder of factors")
+        generator, layer, config, tensors = read_factors(path)
+        return Factors(generator, layer, config=config, **tensors)
 
     def _tensors(self) -> dict[str, Tensor]:
         return {name: getattr(self, name) for name in TENSORS}
-
-    def _validate(self, where: Path) -> None:
-        for name, tensor in self._tensors().items():
-            if tensor.dtype != torch.float32 or tensor.ndim != TENSORS[name]:
-                raise PandaError(
-                    f"{where}: {name} is {tensor.dtype} with {tensor.ndim} dimensions, expected"
-                    f" torch.float32 with {TENSORS[name]}"
-                )
-        channels, positions = self.layer.channels, self.layer.positions
-        rank_c, rank_s = self.appearances.shape[-1], self.parts.shape[-1]
-        expected = {
-            "appearances": (channels, rank_c),
-            "parts": (positions, rank_s),
-            "spread": (rank_c, rank_s),
-            "own": (rank_s, self.own_spread.shape[-1], channels),
-            "own_spread": (rank_s, self.own_spread.shape[-1]),
-            "background": (channels,),
-            "background_detector": (channels,),
-            "mean": (channels,),
-        }
-        for name, tensor in self._tensors().items():
-            if tuple(tensor.shape) != expected[name]:
-                raise PandaError(
-                    f"{where}: {name} is {tuple(tensor.shape)}, layer {self.layer.name} needs"
-                    f" {expected[name]}"
-                )
-            if not bool(torch.isfinite(tensor).all()):
-                raise PandaError(f"{where}: {name} holds NaN or infinite values")
-        if bool((self.parts < 0).any()) or bool((self.parts.amax(0) <= 0).any()):
-            raise PandaError(f"{where}: parts must be non-negative and none may be all zero")
-
-
-def _is_ours(folder: Path) -> bool:
-    try:
-        config = json.loads((folder / "config.json").read_text())
-        return set(config) >= {"format", "generator", "layer"}
-    except (OSError, ValueError, TypeError, RecursionError):
-        return False
-
-
-def _layer(facts: Mapping[str, Any]) -> Layer:
-    """A layer from JSON, checked field by field."""
-    layer = Layer(**facts)
-    sizes = (layer.channels, layer.height, layer.width)
-    whole = all(type(size) is int for size in (*sizes, layer.margin))
-    if type(layer.name) is not str or not whole or min(sizes) < 1 or layer.margin < 0:
-        raise TypeError(f"{layer} is no layer")
-    return layer
 
 
 def scale_parts(parts: Tensor) -> Tensor:
@@ -255,3 +268,16 @@ def scale_parts(parts: Tensor) -> Tensor:
     low, high = parts.amin(-2, keepdim=True), parts.amax(-2, keepdim=True)
     span = high - low
     return torch.where(span > 0, (parts - low) / span.clamp_min(1e-30), 1.0)
+
+
+def _as_floats(name: str, values: Any, shape: tuple[int, ...]) -> Tensor:
+    """Return an array-like of ``[N, *shape]`` as a tensor of floats; raise `PandaError` else."""
+    try:
+        tensor = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError):
+        raise PandaError(f"{name} are {values!r:.60}, expected a tensor") from None
+    if tuple(tensor.shape[1:]) != shape or tensor.ndim != len(shape) + 1:
+        raise PandaError(
+            f"{name} have shape {list(tensor.shape)}, expected [N, {', '.join(map(str, shape))}]"
+        )
+    return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()

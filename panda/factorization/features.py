@@ -1,4 +1,4 @@
-"""The features of many samples, in batches: the one place that runs ``G[:l]`` in bulk."""
+"""The features of many samples, in batches: the only module that runs ``G[:l]`` in bulk."""
 
 from __future__ import annotations
 
@@ -13,57 +13,71 @@ from panda.generators.contract import Generator, Layer
 from panda.progress import bar
 
 BATCH, BATCH_BYTES = 32, 16 * 2**20
-"""A batch has so many samples, or as many as fit: on a CPU, larger ones only cost memory and time.
+"""A batch has this many samples, or as many as fit into these bytes: on a CPU, larger batches only
+cost memory and time.
 
-Batches are what processes share out, so their size depends on nothing but layer and device.
+Processes share out batches, so their size depends on layer and device only.
 """
 
 GPU_BATCH, GPU_BATCH_BYTES = 128, 2**30
-"""On a GPU a small batch leaves most of it idle: measured, up to nine times the time a sample."""
+"""On a GPU, small batches leave most of it idle: they take up to nine times as long a sample."""
 
 HUGE = 1e10
-"""Solvers multiply features four times; networks have none beyond some 1e5."""
+"""The largest feature that is accepted: solvers multiply four of them, and networks have none above
+some 1e5."""
 
 
 @dataclass(frozen=True)
 class Features:
-    """Where features come from: which generator, layer and seeds, sampled how.
+    """The features of a layer over many samples, as a sequence of batches ``[B, C, S]``.
 
-    A sequence of batches ``[B, C, S]``, in the order of the seeds; each is sampled when it is asked
-    for. All have ``size`` samples, but for the last, which may have fewer.
+    Batches are in the order of the seeds and are sampled when they are indexed. All have ``size``
+    samples, except for the last, which may have fewer.
+
+    Attributes:
+        generator: Where features come from.
+        layer: Its layer.
+        seeds: One for each sample.
+        truncation: Psi.
+        label: The class of all samples, or one for each; by default each seed draws its own.
+        batch: The number of samples of a batch; by default what suits the device.
     """
 
     generator: Generator
     layer: Layer
     seeds: Sequence[int]
     truncation: float = 1.0
-    label: int | None = None
+    label: int | Sequence[int] | None = None
     batch: int | None = None
 
     @property
     def size(self) -> int:
-        """The number of samples of a batch."""
+        """Return the number of samples of a batch."""
         sample = 4 * self.layer.channels * self.layer.positions
         on_gpu = self.generator.device.type == "cuda"
-        most, room = (GPU_BATCH, GPU_BATCH_BYTES) if on_gpu else (BATCH, BATCH_BYTES)
-        return self.batch or max(1, min(most, room // sample))
+        most, available = (GPU_BATCH, GPU_BATCH_BYTES) if on_gpu else (BATCH, BATCH_BYTES)
+        return self.batch or max(1, min(most, available // sample))
 
     def __len__(self) -> int:
         return -(-len(self.seeds) // self.size)
 
     def __getitem__(self, index: int) -> Tensor:
-        """Sample a batch, as float32 whatever the generator computes in.
+        """Sample a batch, as float32 in whatever type the generator computes.
 
-        Raises `PandaError` for NaN, infinity, numbers beyond `HUGE`, and a shape not declared.
+        Raises:
+            PandaError: For NaN, infinity, numbers beyond `HUGE`, and a shape other than the
+                layer's.
         """
         if index >= len(self):
             raise IndexError(index)
-        seeds = self.seeds[index * self.size : (index + 1) * self.size]
-        latents = self.generator.sample(seeds, truncation=self.truncation, label=self.label)
+        rows = slice(index * self.size, (index + 1) * self.size)
+        seeds = self.seeds[rows]
+        label = self.label[rows] if isinstance(self.label, Sequence) else self.label
+        latents = self.generator.sample(seeds, truncation=self.truncation, label=label)
         return self._checked(self.generator.head(latents, self.layer.name).x, seeds)
 
     def __iter__(self) -> Iterator[Tensor]:
-        """Sample all batches, and show progress."""
+        """Sample all batches and show the progress."""
         with bar(total=len(self.seeds), desc=f"sample {self.layer.name}", unit="img") as progress:
             for index in range(len(self)):
                 batch = self[index]
@@ -71,6 +85,7 @@ class Features:
                 progress.update(len(batch))
 
     def _checked(self, x: Tensor, seeds: Sequence[int]) -> Tensor:
+        """Return features ``[N, C, H, W]`` as ``[N, C, S]`` float32; raise where they are unfit."""
         layer = self.layer
         expected = (len(seeds), layer.channels, layer.height, layer.width)
         if tuple(x.shape) != expected:
@@ -83,8 +98,8 @@ class Features:
                 f"{self.generator.name} gave features of {x.dtype} at {layer.name}, expected floats"
             )
         x = x.flatten(2).float()
-        if not _are_sane(x):
-            broken = next(seed for seed, row in zip(seeds, x, strict=True) if not _are_sane(row))
+        if not _in_range(x):
+            broken = next(seed for seed, row in zip(seeds, x, strict=True) if not _in_range(row))
             raise PandaError(
                 f"{self.generator.name} gave NaN, infinite or huge (over {HUGE:g}) features at"
                 f" {layer.name} for seed {broken}; factors of such features would be wrong"
@@ -92,10 +107,10 @@ class Features:
         return x
 
 
-def _are_sane(x: Tensor) -> bool:
-    """Whether all are numbers that can be multiplied.
+def _in_range(x: Tensor) -> bool:
+    """Return whether all numbers are finite and at most `HUGE`.
 
-    The norm, which takes a twentieth of the time, almost always knows; it and a minimum are NaN
+    The norm, which takes a twentieth of the time, almost always decides; it and a minimum are NaN
     where any number is.
     """
     if float(torch.linalg.vector_norm(x)) <= HUGE:

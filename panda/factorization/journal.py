@@ -1,4 +1,4 @@
-"""What a fit has so far, on disk, so that the same command goes on where it was stopped."""
+"""The intermediate results of a fit, on disk, so that the same command can resume it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,18 @@ from panda.factorization import processes
 from panda.files.locks import hold_folder
 
 SECONDS = 30.0
-"""A journal is written so often: no more work is lost."""
+"""The time between two writings: no more work than this is lost."""
 
 
 class Journal:
-    """A folder with two files of each process: its compressed samples, and its sums over them.
+    """A folder with two files for each process: its compressed samples, and the sums over them.
 
-    ``facts`` say which fit they are of. Raises `PandaError` where the folder cannot be written, or
-    another run is at work in it.
+    Args:
+        folder: The folder, which is made if needed.
+        facts: What the fit depends on; the journal of a fit with other facts is not used.
+
+    Raises:
+        PandaError: Where the folder cannot be written, or another run is at work in it.
     """
 
     def __init__(self, folder: Path, facts: Mapping[str, Any]) -> None:
@@ -36,37 +40,37 @@ class Journal:
         self._facts = json.loads(json.dumps(dict(facts)))
         name = f"{processes.rank()}-of-{processes.count()}"
         self.samples, self._sums = folder / f"{name}.samples", folder / f"{name}.sums"
-        held = ExitStack()
-        weakref.finalize(self, held.close)
-        held.enter_context(hold_folder(folder, f".{processes.rank()}.lock"))
+        lock = ExitStack()
+        weakref.finalize(self, lock.close)
+        lock.enter_context(hold_folder(folder, f".{processes.rank()}.lock"))
 
     def read(self) -> dict[str, Tensor] | None:
-        """What was written last; nothing where that is of another fit, or damaged."""
+        """Return what was written last; None where it belongs to another fit, or is damaged."""
         try:
-            found = read_safetensors(self._sums)
+            checkpoint = read_safetensors(self._sums)
         except (PandaError, FileNotFoundError):
             return None
-        if found.config != self._facts:
+        if checkpoint.config != self._facts:
             return None
         # Copies, since libraries of linear algebra round by how their input lies in memory.
-        return {name: tensor.clone() for name, tensor in found.tensors.items()}
+        return {name: tensor.clone() for name, tensor in checkpoint.tensors.items()}
 
-    def holds(self, size: int) -> bool:
-        """Whether the samples are all there, that many bytes."""
+    def has_samples(self, size: int) -> bool:
+        """Return whether the file of samples has at least this many bytes."""
         return self.samples.exists() and self.samples.stat().st_size >= size
 
     @property
     def due(self) -> bool:
-        """Whether it is time to write."""
+        """Return whether it is time to write."""
         return time.monotonic() - self._written > SECONDS
 
     def write(self, tensors: Mapping[str, Tensor]) -> None:
-        """Replace what was written last, in one step."""
+        """Replace what was written last, atomically."""
         save_checkpoint(self._sums, Checkpoint("safetensors", tensors, self._facts))
         self._written = time.monotonic()
 
     def start_over(self) -> None:
-        """Drop what the folder holds of another fit, or of another number of processes."""
+        """Remove the files of another fit, or of another number of processes."""
         if processes.rank() == 0:
             other = set(self._folder.glob("*-of-*")) - set(
                 self._folder.glob(f"*-of-{processes.count()}.*")
@@ -78,12 +82,12 @@ class Journal:
         self._sums.unlink(missing_ok=True)
 
     def say(self, note: str) -> None:
-        """Tell the user, once however many processes there are."""
+        """Print a note about the folder to stderr, from rank 0 only."""
         if processes.rank() == 0:
             print(f"{self._folder} {note}", file=sys.stderr)
 
 
 def forget(folder: Path) -> None:
-    """Remove the folder once all processes are done with it."""
+    """Remove a journal's folder, once all processes have finished with it."""
     processes.all_agree(True)
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,6 +1,6 @@
-"""Several processes under torchrun: each works on its share, sums meet, the first one writes.
+"""Several processes under torchrun: each samples its share, sums are added up, rank 0 writes.
 
-Without torchrun there is one process, and everything here does nothing.
+Without torchrun there is one process, and everything in this module does nothing.
 """
 
 from __future__ import annotations
@@ -17,25 +17,30 @@ from torch import Tensor, distributed
 from panda.errors import PandaError
 
 TIMEOUT = timedelta(minutes=30)
-"""How long a process waits for the others: far more than the ends of equal shares lie apart."""
+"""How long a process waits for the others: far longer than equal shares differ in time."""
 
 
 def count() -> int:
-    """How many processes there are."""
+    """Return the number of processes (torch.distributed's world size)."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def rank() -> int:
-    """Which of them this is; 0 is the one that writes."""
+    """Return this process's rank, from 0; rank 0 is the one that writes."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
 @contextmanager
-def together(device: str) -> Iterator[str]:
-    """Join the processes that torchrun started, if it did, and yield the device of this one.
+def process_group(device: str) -> Iterator[str]:
+    """Join the processes that torchrun started, if it did, and yield this one's device.
 
-    They speak NCCL where ``device`` is ``cuda`` (each takes its own) and gloo elsewhere. Raises
-    `PandaError` where they do not meet, or are told to end because one was lost.
+    Args:
+        device: ``"cuda"`` gives each process a GPU and NCCL to communicate; every other device
+            uses gloo.
+
+    Raises:
+        PandaError: Where the processes do not find each other, or torchrun ends this one because
+            another was lost.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield device
@@ -44,9 +49,9 @@ def together(device: str) -> Iterator[str]:
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
         torch.cuda.set_device(device)
     backend = "nccl" if device.startswith("cuda") else "gloo"
-    before = signal.signal(signal.SIGTERM, _told_to_end)
+    before = signal.signal(signal.SIGTERM, _raise_terminated)
     try:
-        _meet(lambda: distributed.init_process_group(backend, timeout=TIMEOUT))
+        _communicate(lambda: distributed.init_process_group(backend, timeout=TIMEOUT))
         yield device
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -54,12 +59,16 @@ def together(device: str) -> Iterator[str]:
             distributed.destroy_process_group()
 
 
-def add(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The sums of each process's tensors, on all of them. They are of one type and device."""
+def all_reduce(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Return the sums of each process's tensors, on all processes.
+
+    Args:
+        tensors: Of the same shapes on every process, and all of one type and device.
+    """
     if count() == 1:
         return list(tensors)
     flat = torch.cat([tensor.flatten() for tensor in tensors]).to(_device())
-    _meet(lambda: distributed.all_reduce(flat))
+    _communicate(lambda: distributed.all_reduce(flat))
     pieces = torch.split(flat.to(tensors[0].device), [tensor.numel() for tensor in tensors])
     # Copies, since libraries of linear algebra round by how their input lies in memory.
     return [piece.clone().view_as(like) for piece, like in zip(pieces, tensors, strict=True)]
@@ -68,8 +77,8 @@ def add(tensors: Sequence[Tensor]) -> list[Tensor]:
 class Sum:
     """A sum of float64 tensors of all processes that comes out the same in any order.
 
-    What each addition rounds away is kept in a second tensor (Knuth's two-sum), so only the end
-    result is rounded. Solvers go many steps from it, and their way depends on the last bit.
+    A second tensor holds what each addition rounds away (Knuth's two-sum), so only the end result
+    is rounded. Solvers take many steps from it, and their path depends on the last bit.
     """
 
     def __init__(self, like: Tensor) -> None:
@@ -79,7 +88,7 @@ class Sum:
         self._scratch = [torch.empty_like(self._high) for _ in range(4)]
 
     def add(self, term: Tensor) -> None:
-        """Add one more."""
+        """Add a term."""
         exact, total, shift, lost = self._scratch
         exact.copy_(term)
         torch.add(self._high, exact, out=total)
@@ -90,51 +99,52 @@ class Sum:
         self._high, self._scratch[1] = total, self._high
 
     def result(self) -> Tensor:
-        """The sum over all processes, on all of them."""
+        """Return the sum over all processes, on all of them."""
         if count() == 1:
             return self._high + self._low
-        mine = torch.stack([self._high, self._low]).to(_device())
-        everyone = [torch.empty_like(mine) for _ in range(count())]
-        _meet(lambda: distributed.all_gather(everyone, mine))
-        whole = Sum(self._high)
-        for high, low in everyone:
-            whole.add(high.to(self._high.device))
-            whole.add(low.to(self._high.device))
-        return whole._high + whole._low
+        local = torch.stack([self._high, self._low]).to(_device())
+        gathered = [torch.empty_like(local) for _ in range(count())]
+        _communicate(lambda: distributed.all_gather(gathered, local))
+        total = Sum(self._high)
+        for high, low in gathered:
+            total.add(high.to(self._high.device))
+            total.add(low.to(self._high.device))
+        return total._high + total._low
 
 
-def from_first(tensor: Tensor) -> Tensor:
-    """The first process's tensor, contiguous, on all of them; each gives one of that shape."""
+def broadcast(tensor: Tensor) -> Tensor:
+    """Return rank 0's tensor, contiguous, on all processes; all pass one of the same shape."""
     if count() == 1:
         return tensor.contiguous()
     sent = tensor.contiguous().to(_device())
-    _meet(lambda: distributed.broadcast(sent, 0))
+    _communicate(lambda: distributed.broadcast(sent, 0))
     return sent.to(tensor.device)
 
 
-def all_agree(here: bool) -> bool:
-    """Whether it is true on every process."""
-    return int(add([torch.tensor([int(here)])])[0]) == count()
+def all_agree(condition: bool) -> bool:
+    """Return whether the condition is true on every process; all of them wait for the answer."""
+    return int(all_reduce([torch.tensor([int(condition)])])[0]) == count()
 
 
 def _device() -> torch.device:
-    """Where tensors must lie to be sent."""
+    """Return where tensors must lie to be sent."""
     backend = distributed.get_backend()
     return torch.device("cuda" if backend == "nccl" else "cpu")
 
 
-def _meet(step: Callable[[], object]) -> None:
+def _communicate(step: Callable[[], object]) -> None:
+    """Run a collective operation; a lost process is one sentence."""
     try:
         step()
     except RuntimeError as error:
         raise PandaError(
-            f"process {os.environ.get('RANK')} lost another one, or waited too long for it"
-            f" ({str(error).splitlines()[0]}); run the same command again to go on"
+            f"process {os.environ.get('RANK')} lost another process, or waited too long for it"
+            f" ({str(error).splitlines()[0]}); run the same command again to resume"
         ) from error
 
 
-def _told_to_end(*_: object) -> None:
+def _raise_terminated(*_: object) -> None:
     raise PandaError(
-        f"process {os.environ.get('RANK')} was told to end, as torchrun does when another one was"
-        " lost; run the same command again to go on"
+        f"process {os.environ.get('RANK')} was terminated, as torchrun does when another process is"
+        " lost; run the same command again to resume"
     )

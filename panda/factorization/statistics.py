@@ -1,17 +1,16 @@
 """Streaming statistics of features, in memory that grows neither with the layer nor with N.
 
-The loss of PandA needs each sample ``Z [C, S]`` only through ``Z P``, and parts are smooth: a few
-spatial components hold all that P can see. So every sample is kept as ``Z Q [C, K]`` in an
-orthonormal spatial basis ``Q [S, K]`` found from the first samples, and the rest of its energy is
-counted exactly. Processes take turns with the batches, so how many there are changes no result.
+The loss of PandA depends on each sample ``Z [C, S]`` only through ``Z P``, and parts are smooth: a
+few spatial components contain everything that P can see. So every sample is compressed to
+``Z Q [C, K]`` in an orthonormal spatial basis ``Q [S, K]`` found from the first samples, and the
+energy outside of it is counted exactly. The number of processes changes no result.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -21,41 +20,34 @@ from panda.factorization import processes
 from panda.factorization.basis import find_basis
 from panda.factorization.journal import Journal
 from panda.factorization.samples import Samples
+from panda.factorization.shares import Batches, Share
 from panda.progress import bar
 
 COMPONENTS = 8, 64, 128
-"""K is so many for each part, but at least and at most so many; where that is three quarters of all
-positions, it is all of them. The loss of the factors of a face generator is the same within 2e-5,
-relative, with a quarter less, but background is then found less well."""
+"""K for each part, the least K and the largest K; where K is three quarters of all positions, it is
+all of them. With a quarter less, the loss on a face generator is the same within 2e-5, relative,
+but the background is found less reliably."""
 
 DISK = 2**32
-"""Bytes for compressed samples; K shrinks where N samples need more, down to 4 for each part."""
+"""Bytes of compressed samples; K shrinks where N samples need more, to no less than 4 for each
+part."""
 
 BASIS_SAMPLES = 128
 BASIS_BYTES = 2**30
-"""The basis is found from so many first samples, or as many as fit here; they are held for it."""
-
-BLOCK = 32
-"""Processes take turns with so many samples, or with a batch where one has more."""
+"""The basis is found from this many first samples, or as many as fit into these bytes."""
 
 
-class Batches(Protocol):
-    """Features in batches ``[B, C, S]``, all of one size but the last; a list is one."""
-
-    def __len__(self) -> int:
-        """The number of batches."""
-
-    def __getitem__(self, index: int, /) -> Tensor:
-        """One of them; asked for more than once, it is the same."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Statistics:
-    """What a fit keeps of N samples.
+    """What a fit needs of N samples.
 
-    basis: Q ``[S, K]``, orthonormal columns. samples: ``Z Q``, this process's share of them.
-    count: N. energy: the sum of all squared features, exact. discarded: the fraction of it outside
-    the basis. seen_mean: the mean of ``Z Q``, ``[C, K]``.
+    Attributes:
+        basis: Q ``[S, K]``, with orthonormal columns.
+        samples: This process's share of the ``Z Q``.
+        count: N, the number of samples of all processes.
+        energy: The sum of all squared features, exact.
+        discarded: The fraction of the energy that lies outside the basis.
+        seen_mean: The mean of ``Z Q``, ``[C, K]``.
     """
 
     basis: Tensor
@@ -67,7 +59,7 @@ class Statistics:
 
     @property
     def mean(self) -> Tensor:
-        """The mean feature ``[C]``: exact, since constant maps lie in the basis."""
+        """Return the mean feature ``[C]``: exact, since constant maps lie in the basis."""
         return self.seen_mean @ self.basis.mean(0)
 
     def sum(
@@ -76,10 +68,13 @@ class Statistics:
         *arguments: Tensor,
         first: int | None = None,
     ) -> tuple[Tensor, ...]:
-        """Sum ``terms(Z, *arguments)`` over all samples of all processes, float64 on the CPU.
+        """Return sums over all samples of all processes, float64 on the CPU.
 
-        ``terms`` takes a block of samples ``[B, C, K]``, of which there may be none, and gives
-        tensors that are sums over it. With ``first``, only so many samples count.
+        Args:
+            terms: A function that takes a block of samples ``[B, C, K]``, which may be empty, and
+                returns tensors that are sums over the block.
+            *arguments: Tensors that ``terms`` takes after the block.
+            first: Sum over this many first samples only.
         """
         inputs = [argument.to(self.basis) for argument in arguments]
         totals = [processes.Sum(term) for term in terms(self.samples.empty(), *inputs)]
@@ -89,19 +84,16 @@ class Statistics:
         return tuple(total.result().cpu() for total in totals)
 
     def first(self, count: int) -> Tensor:
-        """The first ``count`` samples, or all of fewer, ``[N, C, K]``: the same on every process.
-
-        Whose they are depends on the batches and on the number of processes.
-        """
-        held = torch.zeros(min(count, self.count), *self.samples.row).to(self.basis)
-        for start, block in self._numbered(len(held)):
-            held[start : start + len(block)] = block
-        return processes.add([held])[0]
+        """Return the first ``count`` samples, or all of fewer, ``[N, C, K]``, on every process."""
+        samples = torch.zeros(min(count, self.count), *self.samples.row).to(self.basis)
+        for start, block in self._numbered(len(samples)):
+            samples[start : start + len(block)] = block
+        return processes.all_reduce([samples])[0]
 
     def _numbered(self, count: int) -> Iterator[tuple[int, Tensor]]:
-        """This process's blocks of the first ``count`` samples, with the number of the first."""
+        """Yield this process's blocks of the first samples, with the number of their first one."""
         sizes = self.samples.lengths if processes.rank() == 0 else [0]
-        size = int(processes.add([torch.tensor(sizes[:1])])[0])
+        size = int(processes.all_reduce([torch.tensor(sizes[:1])])[0])
         for number, block in enumerate(self.samples):
             start = (number * processes.count() + processes.rank()) * size
             if start >= count:
@@ -109,68 +101,40 @@ class Statistics:
             yield start, block[: count - start]
 
     def project(self, axes: Tensor, components: Tensor) -> Statistics:
-        """The same in fewer dimensions: channel axes ``[C, R]``, spatial ones ``[K, L]``."""
+        """Project the samples to fewer dimensions.
+
+        Args:
+            axes: Channel axes ``[C, R]``.
+            components: Spatial components in the basis, ``[K, L]``.
+        """
         axes, components = axes.to(self.basis), components.to(self.basis)
         samples = self.samples.map(lambda block: axes.T @ block @ components)
         return replace(self, basis=self.basis @ components, samples=samples)
 
 
-@dataclass(frozen=True)
-class _Share:
-    """The blocks of batches that one process takes; the first ones are held for the basis."""
-
-    batches: Batches
-    size: int
-    blocks: Sequence[range]
-    count: int
-    held: dict[int, Tensor]
-
-    @staticmethod
-    def of(batches: Batches, count: int, batch: Tensor) -> _Share:
-        """Every n-th block is this process's; ``batch`` is the one at its rank, or the last."""
-        index, last = processes.rank(), len(batches) - 1
-        size = len(batch) if index < last or last == 0 else (count - len(batch)) // last
-        step = max(1, BLOCK // size)
-        firsts = range(processes.rank() * step, len(batches), processes.count() * step)
-        blocks = [range(first, min(first + step, len(batches))) for first in firsts]
-        mine = sum(min(block.stop * size, count) - block.start * size for block in blocks)
-        held = {index: batch} if blocks and index in blocks[0] else {}
-        return _Share(batches, size, blocks, mine, held)
-
-    def begin(self, count: int) -> dict[int, Tensor]:
-        """Hold the batches of the first ``count`` samples; each by the number of its first one."""
-        indices = [i for block in self.blocks for i in block if i * self.size < count]
-        for index in bar(indices, desc="sample for the basis", unit="batch"):
-            if index not in self.held:
-                self.held[index] = self.batches[index]
-        return {index * self.size: self.held[index] for index in indices}
-
-    def take(self, index: int) -> Tensor:
-        """A batch: what is held, for the last time, or made now."""
-        return self.held.pop(index) if index in self.held else self.batches[index]
-
-
 def gather(batches: Batches, count: int, parts: int, journal: Journal | None = None) -> Statistics:
-    """Stream batches ``[B, C, S]`` of ``count`` samples in all and return their statistics.
+    """Compute the statistics of a stream of features.
 
-    ``parts`` is the number of parts to be fitted. With a ``journal``, an earlier call that was
-    stopped is gone on with. Raises `PandaError` where all features are zero.
+    Args:
+        batches: Batches ``[B, C, S]``, of which each process reads its share.
+        count: The number of samples of all batches.
+        parts: R_S, the number of parts to be fitted.
+        journal: Where intermediate results are written, and from which an earlier call that was
+            interrupted is resumed.
+
+    Raises:
+        PandaError: Where all features are zero.
     """
     first = batches[min(processes.rank(), len(batches) - 1)]
     device, (channels, positions) = first.device, first.shape[1:]
-    room = DISK // (4 * count * channels)
-    each, least, most = COMPONENTS
-    wanted = max(least, min(each * parts, most))
-    if 4 * wanted >= 3 * positions:
-        wanted = positions
-    components = min(positions, max(4 * parts, min(wanted, room)))
-    share = _Share.of(batches, count, first)
+    share = Share.of(batches, count, first)
+    components = _components(parts, positions, limit=DISK // (4 * count * channels))
     probe = float(_energy(first))
-    sums = _earlier(journal, (positions, components), probe)
+    sums = _resumed(journal, (positions, components), probe)
     if sums is None:
-        heads = min(count, BASIS_SAMPLES, max(1, BASIS_BYTES // first[0].nbytes))
+        few = min(count, BASIS_SAMPLES, max(1, BASIS_BYTES // first[0].nbytes))
         sums = {
-            "basis": find_basis(share.begin(heads), heads, first, components),
+            "basis": find_basis(share.first(few), few, first, components),
             "seen": torch.zeros(channels, components, dtype=torch.float64),
             "totals": torch.tensor([0, 0, probe], dtype=torch.float64),
             "lengths": torch.zeros(0, dtype=torch.int64),
@@ -202,21 +166,30 @@ def gather(batches: Batches, count: int, parts: int, journal: Journal | None = N
             if journal and journal.due:
                 write()
     write()
-    seen, totals = processes.add([seen, totals])
-    energy, kept, _ = totals.tolist()
+    seen, totals = processes.all_reduce([seen, totals])
+    energy, inside, _ = totals.tolist()
     if energy == 0:
         raise PandaError("every feature is zero, so there is nothing to factorize")
-    discarded = max(0.0, 1 - kept / energy)
+    discarded = max(0.0, 1 - inside / energy)
     return Statistics(basis, samples, count, energy, discarded, (seen / count).float())
 
 
-def _earlier(
+def _components(parts: int, positions: int, limit: int) -> int:
+    """Return K, the size of the spatial basis: see `COMPONENTS` and `DISK`."""
+    each, least, most = COMPONENTS
+    wanted = max(least, min(each * parts, most))
+    if 4 * wanted >= 3 * positions:
+        wanted = positions
+    return min(positions, max(4 * parts, min(wanted, limit)))
+
+
+def _resumed(
     journal: Journal | None, shape: tuple[int, int], probe: float
 ) -> dict[str, Tensor] | None:
-    """What an earlier call has left, where all processes have it and sample the same features.
+    """Return the sums of an earlier call, if all processes have them for the same features.
 
     ``probe`` is the energy of a process's first batch: other weights, or another way to run the
-    network, would give another one.
+    network, would give another energy.
     """
     sums = journal.read() if journal else None
     same = (
@@ -225,11 +198,11 @@ def _earlier(
         and set(sums) == {"basis", "seen", "totals", "lengths"}  # another version's differ
         and tuple(sums["basis"].shape) == shape
         and math.isclose(float(sums["totals"][2]), probe, rel_tol=1e-4)
-        and journal.holds(4 * int(sums["lengths"].sum()) * len(sums["seen"]) * shape[1])
+        and journal.has_samples(4 * int(sums["lengths"].sum()) * len(sums["seen"]) * shape[1])
     )
     if processes.all_agree(same):
         if journal and sums:
-            journal.say(f"has {int(sums['lengths'].sum())} samples of this process; going on")
+            journal.say(f"has {int(sums['lengths'].sum())} samples of this process; resuming")
         return sums
     if journal:
         journal.start_over()
@@ -237,10 +210,10 @@ def _earlier(
 
 
 def _energy(features: Tensor) -> Tensor:
-    """The sum of all squares ``[B, C, S]``, of float64 sums over rows or columns, as float32.
+    """Return the sum of all squares ``[B, C, S]``: float64 sums over rows or columns, as float32.
 
-    It goes along the numbers that are neighbors in memory. Being float32, such sums add up to the
-    same float64 in any order; being where the features are, a GPU need not finish for them.
+    The norms run along numbers that are neighbors in memory. Float32 results add up to the same
+    float64 in any order, and stay on the features' device, so a GPU need not synchronize.
     """
     dim = 2 if features.stride(2) == 1 else 1
     energy: Tensor = torch.linalg.vector_norm(features, dim=dim).double().square().sum().float()

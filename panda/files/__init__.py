@@ -1,1 +1,1 @@
-"""Files: the cache folder, writing that is never seen half-done, locks, NumPy's own format."""
+"""Files: the cache folder, atomic writes, locks, readers of JSON lines and .npy files."""

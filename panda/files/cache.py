@@ -7,14 +7,15 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from panda.errors import DiskError
+from panda.files.locks import lock_file, locked
 
 
 def home() -> Path:
-    """PANDA_HOME, or ``panda`` in the user's cache folder (XDG). It need not exist yet."""
+    """Return PANDA_HOME, or ``panda`` in the user's cache folder (XDG). It need not exist yet."""
     if chosen := os.environ.get("PANDA_HOME"):
         return Path(chosen).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
@@ -23,7 +24,11 @@ def home() -> Path:
 
 @contextmanager
 def workspace() -> Iterator[Path]:
-    """Yield an empty folder in the cache, gone afterwards; raises `PandaError` where it cannot."""
+    """Yield an empty folder in the cache and remove it afterwards.
+
+    Raises:
+        PandaError: The cache cannot be written.
+    """
     try:
         home().mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(prefix=".fetch-", dir=home())
@@ -35,33 +40,22 @@ def workspace() -> Iterator[Path]:
 
 @contextmanager
 def lock() -> Iterator[None]:
-    """Hold the cache against other processes that fetch into it, and wait for one that does.
+    """Lock the cache against other processes that fetch into it, and wait for one that does.
 
-    What lies half-done in the cache then is of a process that was killed, and is removed. The
-    system frees the lock when a process ends, however it ends. Where files cannot be locked
-    (Windows, some network disks), nothing is held. Raises `PandaError` where the cache cannot be
-    written.
+    Whatever lies half-done in a cache that is locked was left by a process that was killed, and is
+    removed. Where files cannot be locked, the block runs without a lock and nothing is removed.
+
+    Raises:
+        PandaError: The cache cannot be written.
     """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    try:
-        home().mkdir(parents=True, exist_ok=True)
-        file = (home() / ".lock").open("w")
-    except OSError as error:
-        raise DiskError(f"cannot write to {home()}: {error.strerror}") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    file = lock_file(home())
+    with ExitStack() as stack:
+        acquired = stack.enter_context(locked(file))
+        if acquired is False:
             print("waiting for another process that fetches weights", file=sys.stderr)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError:
-            yield
-            return
-        for pattern in (".fetch-*", "generators/.*", "downloads/*/.*"):
-            for leftover in home().glob(pattern):
-                shutil.rmtree(leftover, ignore_errors=True)
+            acquired = stack.enter_context(locked(file, wait=True))
+        if acquired:
+            for pattern in (".fetch-*", "generators/.*", "downloads/*/.*"):
+                for leftover in home().glob(pattern):
+                    shutil.rmtree(leftover, ignore_errors=True)
         yield

@@ -1,36 +1,83 @@
-"""Folders that one process holds against all others."""
+"""Locks between processes. The system releases them when a process ends, however it ends."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from panda.errors import DiskError, PandaError
 
+POLL = 0.01
+"""Seconds between two tries to get a lock that another process has."""
+
 
 @contextmanager
-def hold_folder(folder: Path, name: str = ".lock", *, wait: bool = False) -> Iterator[None]:
-    """Hold a folder, made where it is none, against other runs that hold it by the same name.
+def locked(path: Path, *, wait: bool = False) -> Iterator[bool | None]:
+    """Lock a file or folder during the block, and yield whether that worked.
 
-    The system lets go of it when the process ends, however it ends; where files cannot be locked,
-    nothing is held. Raises `PandaError` where another run is at work there, unless it is to wait
-    for that, and where nothing can be written.
+    Its descriptor is locked, not a lock file beside it as `FileLock` does: such files would stay in
+    the user's folders.
+
+    Args:
+        path: What to lock; it must exist.
+        wait: Whether to wait for another process that has the lock.
+
+    Yields:
+        True with the lock, False where another process has it, None where it cannot be locked:
+        folders on Windows, files on some network disks.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    except OSError:
+        yield None
+        return
+    try:
+        yield _lock(descriptor, wait)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, wait: bool) -> bool | None:
+    """Lock an open descriptor until it is closed; return what `locked` yields."""
+    from filelock import lock_descriptor  # here, since commands that lock nothing start faster
+
+    try:
+        return lock_descriptor(descriptor, blocking=wait, poll_interval=POLL)
+    except OSError:
+        return None
+
+
+def lock_file(folder: Path, name: str = ".lock") -> Path:
+    """Return the lock file of a folder; make both where they do not exist.
+
+    Raises:
+        PandaError: The folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / name).open("w")
+        (folder / name).touch()
     except OSError as error:
         raise DiskError(f"cannot write to {folder}: {error.strerror}") from error
-    with file:
-        try:
-            import fcntl
+    return folder / name
 
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            raise PandaError(
-                f"another run is at work in {folder}; wait for it, or end it"
-            ) from None
-        except (ImportError, OSError):
-            pass
+
+@contextmanager
+def hold_folder(folder: Path, name: str = ".lock", *, wait: bool = False) -> Iterator[None]:
+    """Lock a folder against other runs that lock it under the same name.
+
+    Where files cannot be locked, the block runs without a lock.
+
+    Args:
+        folder: The folder, which is made where it does not exist.
+        name: The name of the lock file in it.
+        wait: Whether to wait for another run instead of refusing.
+
+    Raises:
+        PandaError: Another run has the lock, or the folder cannot be written.
+    """
+    with locked(lock_file(folder, name), wait=wait) as acquired:
+        if acquired is False:
+            raise PandaError(f"another run is at work in {folder}; wait for it, or end it")
         yield

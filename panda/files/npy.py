@@ -1,4 +1,4 @@
-"""Arrays in NumPy's own files, read without running anything of them."""
+"""NumPy's .npy files, read without running any code of them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from panda.errors import PandaError
+from panda.files.nearest import nearest_file
 from panda.files.writing import no_pipe
 
 HEADER = re.compile(
@@ -20,27 +21,33 @@ HEADER = re.compile(
 
 
 def read_npy(path: str | Path) -> Tensor:
-    """Read a matrix of the released code's ``.npy`` factor files, as float32; it is only data.
+    """Read a matrix from an ``.npy`` file, such as the factors of the released code.
 
-    Raises `PandaError` where the file is damaged or holds anything but a matrix of floats. NumPy's
-    own reader compiles the header, allocates what it declares, and fails in many ways.
+    NumPy's own reader compiles the header, allocates what it declares, and fails in many ways.
+
+    Returns:
+        The matrix ``[M, N]`` as float32.
+
+    Raises:
+        PandaError: The file is damaged, or contains anything but a matrix of floats.
     """
     try:
         with no_pipe(Path(path)).open("rb") as file:
             head, size = file.read(10), Path(path).stat().st_size
             length = int.from_bytes(head[8:], "little")
-            told = re.fullmatch(HEADER, file.read(length))
-            if told is None or not head.startswith(b"\x93NUMPY\x01"):
+            match = re.fullmatch(HEADER, file.read(length))
+            if match is None or not head.startswith(b"\x93NUMPY\x01"):
                 raise PandaError(
                     f"{path} is not a plain .npy matrix of floats, as numpy.save writes them"
                 )
-            kind, (rows, columns) = np.dtype(told[1].decode()), map(int, told.group(3, 4))
+            kind, (rows, columns) = np.dtype(match[1].decode()), map(int, match.group(3, 4))
             if rows * columns * kind.itemsize != size - len(head) - length:
-                raise PandaError(f"{path} is damaged: it has not {rows} x {columns} values")
+                raise PandaError(f"{path} is damaged: it does not have {rows} x {columns} values")
             array = np.frombuffer(file.read(), kind)
     except OSError as error:
-        raise PandaError(f"{path} cannot be read: {error.strerror or error}") from error
+        reason = f"{error.strerror or error}{nearest_file(path)}"
+        raise PandaError(f"{path} cannot be read: {reason}") from error
     if len(array) != rows * columns:
         raise PandaError(f"{path} changed while it was read")
-    matrix = array.reshape(rows, columns, order="F" if told[2] == b"True" else "C")
+    matrix = array.reshape(rows, columns, order="F" if match[2] == b"True" else "C")
     return torch.from_numpy(matrix.astype(np.float32, order="C"))

@@ -1,4 +1,4 @@
-"""The cache on disk, and writes that are never seen half-done."""
+"""Writes that are never seen half-done: a temporary name first, then a rename."""
 
 from __future__ import annotations
 
@@ -7,130 +7,115 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from panda.errors import DiskError, PandaError
+from panda.files.locks import locked
 
 
 def no_pipe(path: Path) -> Path:
-    """The same path; raises `PandaError` for a pipe or device, which might be read for ever."""
+    """Return the same path.
+
+    Raises:
+        PandaError: It is a pipe or a device, from which reading might never end.
+    """
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise PandaError(f"{path} is neither a file nor a folder")
     return path
 
 
 MARK = "panda-"
-"""In the names of temporary folders, which nobody else gives to a folder of his own."""
+"""Part of the names of temporary folders, so that no other folder is taken for one."""
 
 _STAGING = re.compile(rf"\.(.+)\.{MARK}[a-z0-9_]{{8}}", re.DOTALL)
 
-_OURS: set[Path] = set()
-"""Temporary folders of this process, which holds them; nobody else looks into those."""
+_IN_USE: set[Path] = set()
+"""Temporary folders of this process, which are locked; another lock of them would never come."""
 
 
 @contextmanager
-def staging(target: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``target``; it becomes ``target`` when the block succeeds.
+def staging(target: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``target``, which becomes ``target`` when the block succeeds.
 
-    The block may make a file or a directory of it. Whatever it raises, nothing half-written stays
-    and an earlier target is as it was; a link stays, and what it leads to is replaced. What a
-    process that was killed has left of the same target is removed. Raises `PandaError` where the
-    disk is full, the folder cannot be written, the name can be none, or a device is there.
+    The block may create a file or a folder there. Whatever the block raises, nothing half-written
+    stays and an earlier target remains as it was. Where ``target`` is a link, the link stays and
+    what it leads to is replaced. What a killed process left of the same target is removed.
+
+    Raises:
+        PandaError: The disk is full, the folder cannot be written, no file can have this name, or
+            the target is a pipe or a device.
     """
     if "\0" in str(target):
-        raise PandaError(f"{str(target)!r} holds a null character, which no file name can")
-    try:
-        target = target.resolve() if target.is_symlink() else target
-    except (OSError, RuntimeError) as error:  # which one it is depends on Python's version
-        raise PandaError(f"{target} is a link that leads in a circle; name another file") from error
+        raise PandaError(f"{str(target)!r} contains a null character, which no file name can")
+    target = Path(os.path.realpath(target)) if Path(target).is_symlink() else Path(target)
+    if target.is_symlink():
+        raise PandaError(f"{target} is a link that leads in a circle; name another file")
     if target.exists() and not (target.is_file() or target.is_dir()):
-        raise PandaError(f"{target} is no file that could be replaced; name another one")
+        raise PandaError(
+            f"{target} is neither a file nor a folder and cannot be replaced; name another file"
+        )
     folder: Path | None = None
-    held: list[int] = []
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _held(target.parent):
-            _sweep(target)
-            folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.{MARK}", dir=target.parent))
-            held += _hold(folder)
-            _OURS.add(folder)
-        work = folder / target.name
-        yield work
-        if target.is_dir() and work.is_dir():
-            _swap(work, target, folder / "replaced")
-        else:
-            work.replace(target)
-    except DiskError as error:  # of something inside, told by the name it was to have
-        raise DiskError(str(error).replace(str(work), str(target))) from error
-    except OSError as error:
-        raise DiskError(f"cannot write {target}: {error.strerror or error}") from error
-    finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-            _OURS.discard(folder)
-        for descriptor in held:
-            os.close(descriptor)
+    with ExitStack() as lock:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with _without_sweeps(target.parent):
+                _sweep(target)
+                folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.{MARK}", dir=target.parent))
+                lock.enter_context(locked(folder))
+                _IN_USE.add(folder)
+            work = folder / target.name
+            yield work
+            if target.is_dir() and work.is_dir():
+                _swap(work, target, folder / "replaced")
+            else:
+                work.replace(target)
+        except DiskError as error:  # of a file inside, whose path is to be that in the target
+            raise DiskError(str(error).replace(str(work), str(target))) from error
+        except OSError as error:
+            raise DiskError(f"cannot write {target}: {error.strerror or error}") from error
+        finally:
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                _IN_USE.discard(folder)
 
 
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Hold a folder for a moment, so that nobody takes a new one inside it for an abandoned one."""
-    held = [] if folder in _OURS else _hold(folder, wait=True)
-    try:
-        yield
-    finally:
-        for descriptor in held:
-            os.close(descriptor)
-
-
-def _hold(folder: Path, wait: bool = False) -> list[int]:
-    """A descriptor that holds the folder until it is closed; none where that cannot be had."""
-    try:
-        import fcntl
-
-        descriptor = os.open(folder, os.O_RDONLY)
-    except (ImportError, OSError):
-        return []
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        return [descriptor]
-    except OSError:
-        os.close(descriptor)
-        return []
+def _without_sweeps(folder: Path) -> AbstractContextManager[object]:
+    """Keep other processes from sweeping a folder before a new one inside it is locked."""
+    return nullcontext() if folder in _IN_USE else locked(folder, wait=True)
 
 
 def sweep(target: Path) -> None:
-    """Remove what killed processes left of stagings of this target."""
+    """Remove the temporary folders that killed processes left beside this target."""
     if target.parent.is_dir():
-        with _held(target.parent):
+        with _without_sweeps(target.parent):
             _sweep(target)
 
 
 def is_empty(folder: Path) -> bool:
-    """Whether nothing is in a folder but what stagings there need, or killed ones have left."""
+    """Return whether a folder is empty but for the temporary folders of `staging`."""
     return all(_STAGING.fullmatch(path.name) for path in folder.iterdir())
 
 
 def _sweep(target: Path) -> None:
-    """Remove what nobody holds of earlier stagings of the same target: their process is gone.
+    """Remove the temporary folders of a target that no process has locked.
 
-    Of other targets, which may never be written again, only empty folders: their work was done.
+    Of other targets, which may never be written again, only empty folders are removed: there the
+    work was done.
     """
     for entry in os.scandir(target.parent):
-        found = _STAGING.fullmatch(entry.name)
-        if found and entry.is_dir(follow_symlinks=False):
-            for descriptor in _hold(Path(entry.path)):
-                if found[1] == target.name:
+        match = _STAGING.fullmatch(entry.name)
+        if match and entry.is_dir(follow_symlinks=False):
+            with locked(Path(entry.path)) as acquired:
+                if acquired and match[1] == target.name:
                     shutil.rmtree(entry.path, ignore_errors=True)
-                else:
+                elif acquired:
                     with suppress(OSError):
                         Path(entry.path).rmdir()
-                os.close(descriptor)
 
 
 def _swap(new: Path, target: Path, aside: Path) -> None:
-    """Put a directory in another's place, which no single rename can do, or change nothing."""
+    """Replace a folder, which no single rename can do; where that fails, change nothing."""
     target.rename(aside)
     try:
         new.rename(target)
@@ -140,7 +125,11 @@ def _swap(new: Path, target: Path, aside: Path) -> None:
 
 
 def check_target(target: Path) -> None:
-    """Raise `PandaError` now where `staging` would raise it after the work."""
+    """Find out before the work whether its result can be written.
+
+    Raises:
+        PandaError: `staging` would raise it after the work.
+    """
     if target.name in ("", ".."):
         raise PandaError(f"results cannot be written to {target}; name a new folder")
     with staging(target.parent / f"{target.name}.probe") as probe:

@@ -141,3 +141,36 @@ def random_states(seeds: Seeds) -> list[np.random.RandomState]:
     import numpy as np
 
     return [np.random.RandomState(seed) for seed in as_seeds(seeds)]
+
+
+def as_count(value: object, what: str) -> int:
+    """Return a number of things as an int, whether it is of Python, NumPy or torch.
+
+    Args:
+        value: The number.
+        what: What it counts, such as ``"steps"``.
+
+    Raises:
+        PandaError: Where it is not a whole number, or less than one.
+    """
+    whole = as_whole(value)
+    if whole is None:
+        raise PandaError(f"{value!r:.60} {what}, expected a whole number")
+    if whole < 1:
+        raise PandaError(f"{whole} {what}, expected at least one")
+    return whole
+
+
+def as_counts(values: Seeds, what: str) -> tuple[int, ...]:
+    """Return several such numbers: of a sequence, array or text such as ``"4,8"``, or a single one.
+
+    Raises:
+        PandaError: As `as_count` does for each, and where there is none.
+    """
+    if isinstance(values, str):
+        values = parse_numbers(values, what)
+    elif as_whole(values) is not None or not isinstance(values, Iterable):
+        values = (values,)
+    if not (counts := tuple(as_count(value, what) for value in values)):
+        raise PandaError(f"no {what} were given; at least one is needed")
+    return counts

@@ -1,1 +1,1 @@
-"""PandA and the methods it is compared with: fit, list edits, apply, all on a generator."""
+"""PandA and the methods that it is compared with, behind one interface: fit, list edits, apply."""

@@ -19,20 +19,23 @@ METHODS: dict[str, Method] = {
     method.name: method
     for method in (GANSpace(), SeFa(), StyleSpace(), LowRankGAN(), ReSeFa(), PandA())
 }
-"""With their authors' settings, in the order of the paper's table."""
+"""The six methods with their authors' settings, in the order of the paper's table."""
 
 
 def find_method(name: str, settings: Iterable[str] = ()) -> Method:
-    """A method by name, with settings such as ``"images=2"`` in place of its authors'.
+    """Return a method by name.
 
-    Beside `METHODS` there is ``published``, for direction files alone.
+    Args:
+        name: One of `METHODS`, or ``"published"``, for direction files alone.
+        settings: Such as ``"images=2"``, in place of its authors' settings.
 
-    Raises `PandaError` for a name or setting that there is not, or a value of another kind.
+    Raises:
+        PandaError: Where there is no such method or setting, or a value is of another kind.
     """
-    known_methods = {**METHODS, Published.name: Published()}
-    if name not in known_methods:
-        raise PandaError(f"there is no method {name!r}{nearest(name, known_methods)}")
-    method = known_methods[name]
+    methods = {**METHODS, Published.name: Published()}
+    if name not in methods:
+        raise PandaError(f"there is no method {name!r}{nearest(name, methods)}")
+    method = methods[name]
     known = {field.name for field in fields(method)}
     for text in settings:
         key, _, value = text.partition("=")
@@ -40,12 +43,13 @@ def find_method(name: str, settings: Iterable[str] = ()) -> Method:
             raise PandaError(f"{name} has no setting {key!r}{nearest(key, known)}")
         kind = type(getattr(method, key))
         try:
-            read = {"True": True, "False": False}[value] if kind is bool else _read(kind, value)
+            parsed = {"True": True, "False": False}[value] if kind is bool else _parse(kind, value)
         except (KeyError, ValueError):
             raise PandaError(f"setting {key} of {name} cannot be {value!r}") from None
-        method = replace(method, **{key: read})
+        method = replace(method, **{key: parsed})
     return method
 
 
-def _read(kind: type, value: str) -> object:
+def _parse(kind: type, value: str) -> object:
+    """Return a setting's value; the settings that are None by default are whole numbers."""
     return int(value) if kind is type(None) else kind(value)

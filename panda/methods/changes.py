@@ -1,7 +1,7 @@
 """What a method changes in a generator: a latent, a style, or the features of a layer.
 
-A change is a direction; a strength says how far. `Change.start` runs once whatever does not depend
-on the strength, since the same samples are edited at many strengths until they match.
+A change is a direction, and a strength is how far to move along it. `Change.start` does what does
+not depend on the strength, since `panda.metrics.matching` edits the same samples at many.
 """
 
 from __future__ import annotations
@@ -27,24 +27,42 @@ class Change(ABC):
 
     @abstractmethod
     def start(self, generator: Generator, latents: Latents) -> Render:
-        """Return what renders these samples at strengths; raises `PandaError` where it cannot."""
+        """Return the function that renders samples at strengths.
+
+        Args:
+            generator: The generator that the method was fitted to.
+            latents: N samples.
+
+        Raises:
+            PandaError: Where the generator lacks what the change needs.
+        """
 
 
 class LatentChange(Change):
-    """A change that the whole generator runs on: of w, z or styles."""
+    """A change of w, z or styles, after which the whole generator runs."""
 
     @abstractmethod
     def moved(self, generator: Generator, latents: Latents, strengths: Tensor) -> Latents:
-        """The same samples moved by strengths ``[N]``; raises `PandaError` without the space."""
+        """Return the same samples moved by strengths ``[N]``.
+
+        Raises:
+            PandaError: Where the generator lacks the latent space.
+        """
 
     def start(self, generator: Generator, latents: Latents) -> Render:
         """See `Change.start`."""
         return lambda strengths: generator.forward(self.moved(generator, latents, strengths))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WChange(LatentChange):
-    """Move w by a direction ``[D]`` in the slots ``start`` to ``stop - 1``; None is the last."""
+    """Move w along a direction.
+
+    Attributes:
+        direction: ``[D]``.
+        start_slot: The first slot that is moved.
+        stop_slot: The slot after the last that is moved; None for all from ``start_slot`` on.
+    """
 
     direction: Tensor
     start_slot: int = 0
@@ -59,9 +77,9 @@ class WChange(LatentChange):
         return space.with_w(latents, w + strengths.to(w)[:, None, None] * step)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ZChange(LatentChange):
-    """Move z by a direction ``[Z]``."""
+    """Move z along a direction ``[Z]``."""
 
     direction: Tensor
 
@@ -73,7 +91,13 @@ class ZChange(LatentChange):
 
 @dataclass(frozen=True)
 class StyleChange(LatentChange):
-    """Move one style channel of a slot by ``unit`` (its standard deviation) for each strength."""
+    """Move one style channel.
+
+    Attributes:
+        slot: The slot of the channel.
+        channel: Its number in the slot.
+        unit: How far a strength of 1 moves it: its standard deviation.
+    """
 
     slot: str
     channel: int
@@ -88,15 +112,21 @@ class StyleChange(LatentChange):
         return space.shift_styles(latents, {self.slot: strengths.to(step)[:, None] * step})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PartChange(Change):
-    """Add an appearance where parts are; ``edit`` is for a strength of one."""
+    """Add an appearance where parts are.
+
+    Attributes:
+        factors: What the edit counts.
+        edit: The edit; its strength does not matter.
+        refined: Whether the parts are fitted to each sample first.
+        focus: See `panda.editing.edits.direction`.
+    """
 
     factors: Factors
     edit: Edit
     refined: bool = False
     focus: float = 0.0
-    """See `panda.editing.edits.direction`."""
 
     def start(self, generator: Generator, latents: Latents) -> Render:
         """See `Change.start`."""

@@ -1,4 +1,4 @@
-"""GANSpace (Harkonen et al., arXiv 2004.02546): principal components of w, layer by layer."""
+"""GANSpace (Harkonen et al., NeurIPS 2020): principal components of w, layer by layer."""
 
 from __future__ import annotations
 
@@ -8,23 +8,31 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from panda.factorization.linear_algebra import fix_signs
 from panda.generators.contract import Generator
 from panda.generators.latent_spaces import WSpace, ZSpace, z_space
 from panda.methods.changes import Change, WChange, ZChange
 from panda.methods.method import Method
-from panda.methods.pca import principal_axes, signed
+from panda.methods.pca import principal_axes
 from panda.metrics.regions import Regions
 
 RANGES = ((0, None), (3, 7), (4, 8), (4, 5), (5, 6), (6, 7), (7, 8))
-"""Slots that its published edits of faces move: all, some in the middle, single ones."""
+"""Slots that the published edits of faces move: all, some in the middle, single ones."""
 
 
 @dataclass(frozen=True)
 class GANSpace(Method):
-    """PCA of w (300 000 samples, 80 components); a strength counts standard deviations.
+    """Principal components of w, each in several ranges of slots.
 
-    Where there is no w, PCA of the first layer's features and a regression from its coordinates
-    to z, as its authors do.
+    Where there is no w, principal components of the first layer's features, and a regression from
+    their coordinates to z. A strength counts standard deviations.
+
+    Source: arXiv 2004.02546, section 2; ``decomposition.py`` of the released code.
+
+    Attributes:
+        samples: Samples of w.
+        components: Directions for each range of slots.
+        features: Samples of the first layer's features, where there is no w.
     """
 
     name = "ganspace"
@@ -32,10 +40,9 @@ class GANSpace(Method):
     samples: int = 300_000
     components: int = 80
     features: int = 2000
-    """Samples of the first layer's features, where those are used."""
 
     def changes(self, generator: Generator, regions: Regions) -> Mapping[str, Change]:
-        """See `Method.fit`."""
+        """See `Method.changes`."""
         if not isinstance(generator, WSpace):
             directions = self._by_features(z_space(generator, "GANSpace"))
             return {str(k): ZChange(row) for k, row in enumerate(directions)}
@@ -50,7 +57,7 @@ class GANSpace(Method):
         }
 
     def _by_features(self, space: ZSpace) -> Tensor:
-        """Directions in z, one standard deviation each, that move the first layer's components."""
+        """Return the directions ``[K, Z]`` of the first layer's components, one deviation each."""
         layer = next(iter(space.layers))
         count = min(self.components, self.features - 1)
         zs, rows = [], []
@@ -61,7 +68,7 @@ class GANSpace(Method):
         z, x = torch.cat(zs).double(), torch.cat(rows).double()
         centered = x - x.mean(0)
         left, scales, _ = torch.linalg.svd(centered, full_matrices=False)
-        coordinates = left[:, :count] * len(x) ** 0.5  # each of variance one
+        coordinates = left[:, :count] * len(x) ** 0.5  # of variance one
         rank = int((scales > scales[0] * 1e-10).sum())
-        found = torch.linalg.lstsq(coordinates[:, :rank], z - z.mean(0)).solution
-        return signed(found).float()
+        directions = torch.linalg.lstsq(coordinates[:, :rank], z - z.mean(0)).solution
+        return fix_signs(directions).float()

@@ -19,9 +19,16 @@ SEED = 4
 """The first of the images' seeds."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sensitivity:
-    """J^T J / rows ``[D, D]`` of one image, inside and outside one region."""
+    """How w changes one image inside and outside one region.
+
+    Attributes:
+        region: The name of the region.
+        image: The number of the image.
+        inside: J^T J over the number of pixels inside, ``[D, D]`` float64 on the CPU.
+        outside: The same outside.
+    """
 
     region: str
     image: int
@@ -29,53 +36,61 @@ class Sensitivity:
     outside: Tensor
 
 
-@lru_cache(maxsize=1)  # two methods start from the same ones
+@lru_cache(maxsize=1)  # two methods start from the same
 def sensitivities(
     space: WSpace, regions: Regions, images: int, pixels: int, subspace: int | None
 ) -> list[Sensitivity]:
-    """J is how the grey image (``pixels`` wide, mean of RGB) changes with w, the same in all slots.
+    """Return J^T J of some images for every region that covers a part of them.
 
-    ``subspace`` takes the derivatives along that many principal axes of w only, not along all D:
-    D / subspace times sooner, and blind to where w hardly ever goes.
+    J is the Jacobian of the gray image (the mean of RGB) with respect to w, the same in all slots.
+
+    Args:
+        space: A generator with w.
+        regions: Where the regions come from.
+        images: The number of images, of the seeds from `SEED` on.
+        pixels: The width of the images.
+        subspace: Derivatives are taken along so many principal axes of w, not along all D:
+            D / subspace times faster, and blind to directions in which w hardly varies.
     """
     size = len(space.w_mean)
     axes = torch.eye(size) if subspace is None else principal_axes(space, 20_000)[0][:subspace]
-    listed: list[Sensitivity] = []
+    results: list[Sensitivity] = []
     for image in range(images):
         latents = space.sample([SEED + image], truncation=space.usual_truncation)
         columns = jacobian(
-            partial(_grey, space, latents, pixels),
+            partial(_gray, space, latents, pixels),
             space.w_plus(latents)[0, 0],
             axes.to(space.device),
         ).flatten(1)  # [K, pixels^2]
-        found = regions.find(space.forward(latents), pixels)
-        for name, (mask,) in found.items():
+        masks = regions.find(space.forward(latents), pixels)
+        for name, (mask,) in masks.items():
             chosen = mask.flatten()
             if bool(chosen.any()) and not bool(chosen.all()):
-                parts = [_gram(columns[:, where], axes) for where in (chosen, ~chosen)]
-                listed.append(Sensitivity(name, image, *parts))
-    return listed
+                grams = [_gram(columns[:, where], axes) for where in (chosen, ~chosen)]
+                results.append(Sensitivity(name, image, *grams))
+    return results
 
 
-def _grey(space: WSpace, latents: Latents, pixels: int, w: Tensor) -> Tensor:
-    """Grey images ``[N, pixels, pixels]`` of one sample with other w ``[N, D]``."""
+def _gray(space: WSpace, latents: Latents, pixels: int, w: Tensor) -> Tensor:
+    """Return gray images ``[N, pixels, pixels]`` of one sample with other w ``[N, D]``."""
     return shrink(space.forward(space.with_w(repeat(latents, len(w)), w)), pixels).mean(1)
 
 
 def repeat(latents: Latents, count: int) -> Latents:
-    """One sample as many times."""
+    """Return latents of ``count`` times the same sample."""
     rows = {name: row.expand(count, *row.shape[1:]) for name, row in latents.tensors.items()}
     return Latents(latents.seeds * count, rows)
 
 
 def _gram(columns: Tensor, axes: Tensor) -> Tensor:
+    """Return J^T J / P ``[D, D]`` from derivatives ``[K, P]`` along axes ``[K, D]``."""
     axes = axes.double().to(columns.device)
     columns = columns.double()
     return (axes.T @ (columns @ columns.T) @ axes / columns.shape[1]).cpu()
 
 
 def shrink(images: Tensor, pixels: int) -> Tensor:
-    """Images at no more than so many pixels: means where they shrink."""
+    """Return images of at most ``pixels`` width; they shrink by means."""
     if images.shape[-1] <= pixels:
         return images
     return F.interpolate(images, (pixels, pixels), mode="area")

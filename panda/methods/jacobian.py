@@ -1,4 +1,4 @@
-"""How images change with a latent: Jacobians by forward mode, a batch of directions at a time."""
+"""Jacobians of images with respect to a latent: forward mode, a batch of directions at a time."""
 
 from __future__ import annotations
 
@@ -12,36 +12,47 @@ from panda.errors import PandaError
 from panda.progress import bar
 
 STEP = 1e-2
-"""Of central differences, times the norm of a direction."""
+"""The step of central differences, times the norm of a direction."""
 
 
 def jacobian(
     function: Callable[[Tensor], Tensor], point: Tensor, directions: Tensor, batch: int = 8
 ) -> Tensor:
-    """Derivatives ``[K, *out]`` of ``function`` at a point ``[D]`` along directions ``[K, D]``.
+    """Return the derivatives of a function along some directions.
 
-    ``function`` takes points ``[B, D]`` and gives ``[B, *out]``, each row from its own point alone.
     Forward mode (`torch.func.jvp`); where an operation of the network has no forward rule, central
-    differences, whose error is of the order of `STEP` squared. Raises `PandaError` for results that
-    are not finite.
+    differences, whose error is of the order of `STEP` squared.
+
+    Args:
+        function: From points ``[B, D]`` to ``[B, *out]``, each row from its point alone.
+        point: Where the derivatives are taken, ``[D]``.
+        directions: ``[K, D]``.
+        batch: B, the directions at a time.
+
+    Returns:
+        ``[K, *out]``.
+
+    Raises:
+        PandaError: Where a derivative is not finite.
     """
     rows = []
     with bar(total=len(directions), desc="derivatives", unit="dir") as progress, torch.no_grad():
         for chunk in torch.split(directions, batch):
             rows.append(_derivatives(function, point.repeat(len(chunk), 1), chunk))
             progress.update(len(chunk))
-    found = torch.cat(rows)
-    if not bool(torch.isfinite(found).all()):
+    derivatives = torch.cat(rows)
+    if not bool(torch.isfinite(derivatives).all()):
         raise PandaError("the derivatives of the images hold NaN or infinity")
-    return found
+    return derivatives
 
 
 def _derivatives(
     function: Callable[[Tensor], Tensor], points: Tensor, directions: Tensor
 ) -> Tensor:
+    """Return the derivatives ``[B, *out]`` at points ``[B, D]`` along directions ``[B, D]``."""
     try:
-        with warnings.catch_warnings():  # torch's own use of what it has deprecated
-            warnings.filterwarnings("ignore", ".*torch.jit.script.*", DeprecationWarning)
+        with warnings.catch_warnings():  # torch itself uses what it has deprecated
+            warnings.filterwarnings("ignore", ".*torch.jit.script.*")
             tangents: Tensor = torch.func.jvp(function, (points,), (directions,))[1]
         return tangents
     except (NotImplementedError, RuntimeError) as error:

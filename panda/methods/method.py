@@ -1,4 +1,4 @@
-"""The one interface: a method is fitted to a generator and then lists and applies its edits."""
+"""The interface of all methods: fit to a generator, then list and apply the edits."""
 
 from __future__ import annotations
 
@@ -16,24 +16,37 @@ from panda.methods.changes import Change
 from panda.metrics.regions import Regions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fitted:
-    """A method on one generator: its edits by name, best guess first where it has an order."""
+    """A method fitted to one generator.
+
+    Attributes:
+        method: The name of the method.
+        changes: Its edits by name, best first where the method ranks them.
+        settings: Those of the method, as plain values.
+    """
 
     method: str
     changes: Mapping[str, Change]
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def edits(self) -> list[str]:
-        """The names of all edits."""
+        """Return the names of all edits."""
         return list(self.changes)
 
     def apply(
         self, generator: Generator, latents: Latents, edit: str, strength: float | Tensor
     ) -> Tensor:
-        """Return edited images ``[N, 3, R, R]``; ``strength`` is one number or one a sample.
+        """Return edited images ``[N, 3, R, R]``.
 
-        Raises `PandaError` for an edit that it has not.
+        Args:
+            generator: The generator that the method was fitted to.
+            latents: N samples.
+            edit: The name of an edit.
+            strength: One number, or one for each sample ``[N]``.
+
+        Raises:
+            PandaError: Where there is no such edit.
         """
         if edit not in self.changes:
             raise PandaError(f"{self.method} has no edit {edit!r}{nearest(edit, self.changes)}")
@@ -43,22 +56,32 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Method(ABC):
-    """A method with its settings, by default those of its authors."""
+    """A method with its settings, by default those of its authors.
+
+    Attributes:
+        name: What it is called in commands and tables.
+        source: The paper.
+    """
 
     name: ClassVar[str]
     source: ClassVar[str]
-    """Where it comes from."""
 
     @abstractmethod
     def changes(self, generator: Generator, regions: Regions) -> Mapping[str, Change]:
-        """Find the edits; see `fit`."""
+        """Find the edits and return them by name; `fit` calls this."""
 
     def fit(self, generator: Generator, regions: Regions) -> Fitted:
-        """Fit to a generator. Some methods look for edits of ``regions``, the others at none.
+        """Fit the method to a generator.
 
-        Raises `PandaError` with a sentence where the generator lacks the space that it needs.
+        Args:
+            generator: Any generator with the latent space that the method needs.
+            regions: Where StyleSpace, LowRankGAN and ReSeFa look for edits; others ignore it.
+
+        Raises:
+            PandaError: Where the generator lacks the latent space.
         """
         settings = {
-            k: v if isinstance(v, int | float | str) else str(v) for k, v in asdict(self).items()
+            name: value if isinstance(value, int | float | str) else str(value)
+            for name, value in asdict(self).items()
         }
         return Fitted(self.name, self.changes(generator, regions), settings)

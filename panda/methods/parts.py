@@ -1,4 +1,4 @@
-"""PandA itself as one of the methods: every part with every appearance is an edit."""
+"""PandA (Oldfield et al., ICLR 2023) as a method: every part with every appearance is an edit."""
 
 from __future__ import annotations
 
@@ -16,12 +16,21 @@ from panda.metrics.regions import Regions
 
 @dataclass(frozen=True)
 class PandA(Method):
-    """Factors of some layers; parts with their own appearances, or with A's leading columns.
+    """Parts of some layers, with their own appearances or with A's leading columns.
 
-    ``layers`` are such as ``"16.conv2@8"``: a layer and its number of parts, several by commas;
-    without, the layers nearest to 16 and 32 pixels with 8 and 16 parts, as the paper's edits of
-    faces have. ``own`` appearances are each part's principal axes, at most 16; without them the
-    edits take the columns of A. A strength counts standard deviations.
+    A strength counts standard deviations.
+
+    Source: ICLR 2023, section 3; ``model.py`` of the released code.
+
+    Attributes:
+        layers: Such as ``"16.conv2@8"``: a layer and its number of parts; several with commas. By
+            default the layers nearest to 16 and 32 pixels with 8 and 16 parts, as the paper's
+            edits of faces.
+        samples: Samples of the fit.
+        own: Whether appearances are each part's principal axes, or the columns of A (the paper).
+        appearances: Appearances for each part; at most 16 of its own.
+        refined: Whether the parts are fitted to each sample.
+        focus: See `panda.editing.edits.direction`; 0 in the paper.
     """
 
     name = "panda"
@@ -32,19 +41,18 @@ class PandA(Method):
     appearances: int = 16
     refined: bool = False
     focus: float = 0.0
-    """See `panda.editing.edits.direction`; 0 is the paper's."""
 
     def changes(self, generator: Generator, regions: Regions) -> Mapping[str, Change]:
-        """See `Method.fit`."""
-        found: dict[str, Change] = {}
+        """See `Method.changes`."""
+        edits: dict[str, Change] = {}
         for layer, parts in self.places(generator):
             factors = fit(generator, layer, parts=parts, seeds=range(self.samples))
             for name, change in part_changes(factors, self.own, self.appearances).items():
-                found[name] = replace(change, refined=self.refined, focus=self.focus)
-        return found
+                edits[name] = replace(change, refined=self.refined, focus=self.focus)
+        return edits
 
     def places(self, generator: Generator) -> list[tuple[str, int]]:
-        """The layers, each with its number of parts."""
+        """Return the layers, each with its number of parts."""
         if self.layers:
             pairs = (text.rpartition("@") for text in self.layers.split(","))
             return [(layer, int(parts)) for layer, _, parts in pairs]
@@ -55,14 +63,20 @@ class PandA(Method):
 def part_changes(
     factors: Factors, own: bool = True, appearances: int = 16
 ) -> dict[str, PartChange]:
-    """The edits that factors offer: ``{"16.conv2 3:p0": ...}``."""
+    """Return the edits that factors offer by name: ``{"16.conv2 3:p0": ...}``.
+
+    Args:
+        factors: What the edits count.
+        own: See `PandA`.
+        appearances: See `PandA`.
+    """
     kinds: Sequence[int | str] = range(min(appearances, factors.appearances.shape[1]))
     if own:
         kinds = [f"p{k}" for k in range(min(appearances, factors.own.shape[1]))]
-    found: dict[str, PartChange] = {}
+    edits: dict[str, PartChange] = {}
     for part in range(factors.parts.shape[1]):
         for kind in kinds:
             if factors.vector(kind, (part,))[1] > 0:
                 edit = Edit((part,), kind, 1.0, sigma=True)
-                found[f"{factors.layer.name} {part}:{kind}"] = PartChange(factors, edit)
-    return found
+                edits[f"{factors.layer.name} {part}:{kind}"] = PartChange(factors, edit)
+    return edits

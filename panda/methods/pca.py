@@ -1,10 +1,11 @@
-"""Principal axes of w, from as many samples as one likes in constant memory."""
+"""Principal axes of w, from any number of samples in constant memory."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from panda.factorization.linear_algebra import eigenvectors, fix_signs
 from panda.generators.latent_spaces import WSpace
 from panda.progress import bar
 
@@ -12,9 +13,17 @@ BATCH = 5000
 
 
 def principal_axes(space: WSpace, samples: int) -> tuple[Tensor, Tensor]:
-    """Axes ``[D, D]`` (rows, largest first) and standard deviations ``[D]`` of w.
+    """Return the principal axes of w over the samples of seeds 0, 1, ...
 
-    Seeds are 0, 1, ... Exact: the eigenvectors of the covariance, summed in float64.
+    They are the eigenvectors of the exact covariance, summed in float64.
+
+    Args:
+        space: The generator, with its mapping from z to w.
+        samples: The number of samples.
+
+    Returns:
+        Axes ``[D, D]`` (unit rows, the one with the largest variance first) and the standard
+        deviation along each, ``[D]``.
     """
     size = len(space.w_mean)
     total, square = torch.zeros(size, dtype=torch.float64), torch.zeros(size, size).double()
@@ -26,10 +35,5 @@ def principal_axes(space: WSpace, samples: int) -> tuple[Tensor, Tensor]:
             square += w.T @ w
             progress.update(len(seeds))
     mean = total / samples
-    values, vectors = torch.linalg.eigh(square / samples - torch.outer(mean, mean))
-    return signed(vectors.flip(1).T).float(), values.flip(0).clamp_min(0).sqrt().float()
-
-
-def signed(rows: Tensor) -> Tensor:
-    """Each row with the sign that makes its largest entry positive: the same on every machine."""
-    return rows * rows.gather(1, rows.abs().argmax(1, keepdim=True)).sign()
+    values, vectors = eigenvectors(square / samples - torch.outer(mean, mean))
+    return fix_signs(vectors.T).float(), values.clamp_min(0).sqrt().float()

@@ -1,4 +1,4 @@
-"""Direction files that others have published: .npy of 1 x D, one direction of w each."""
+"""Direction files that others have published: a direction of w each, as .npy of 1 x D."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from panda.metrics.regions import Regions
 
 @dataclass(frozen=True)
 class Published(Method):
-    """Nothing is fitted: the edits are the direction files that it is given."""
+    """A method without a fit: its edits are the direction files alone (`read_directions`)."""
 
     name = "published"
     source = "direction files"
 
     def changes(self, generator: Generator, regions: Regions) -> Mapping[str, Change]:
-        """None; raises `PandaError` without w."""
+        """Return no edits; raise `PandaError` where the generator has no w."""
         w_space(generator, "a published direction")
         return {}
 
@@ -31,16 +31,22 @@ class Published(Method):
 def read_directions(
     files: list[Path], generator: Generator, start: int = 4, stop: int = 8
 ) -> dict[str, Change]:
-    """Read files as edits of the slots ``start`` to ``stop - 1``, named as the files are.
+    """Read direction files as edits, named after the files; nothing is ever unpickled.
 
-    Nothing is ever unpickled. Raises `PandaError` for anything but a 1 x D float array of a
-    direction in this generator's w.
+    Args:
+        files: Arrays of 1 x D floats.
+        generator: A generator whose w has D dimensions.
+        start: The first slot that is moved.
+        stop: The slot after the last that is moved.
+
+    Raises:
+        PandaError: Where a file is something else.
     """
     size = len(w_space(generator, "a published direction").w_mean)
-    found: dict[str, Change] = {}
+    edits: dict[str, Change] = {}
     for file in files:
         matrix = read_npy(file)
         if matrix.shape != (1, size) or not bool(matrix.norm() > 0):
             raise PandaError(f"{file} is {list(matrix.shape)}, expected a direction [1, {size}]")
-        found[f"{file.stem} (published)"] = WChange(matrix[0], start, stop)
-    return found
+        edits[f"{file.stem} (published)"] = WChange(matrix[0], start, stop)
+    return edits

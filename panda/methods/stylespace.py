@@ -1,4 +1,4 @@
-"""StyleSpace (Wu et al., arXiv 2011.12799): single style channels that act in one region."""
+"""StyleSpace (Wu et al., CVPR 2021): single style channels that act in one region."""
 
 from __future__ import annotations
 
@@ -17,52 +17,60 @@ from panda.methods.method import Method
 from panda.metrics.regions import Regions
 
 PIXELS = 32
-"""The images whose gradients are looked at are this wide."""
+"""Width of the images whose gradients are taken."""
 
 MAJORITY, LEAD = 0.5, 0.25
-"""A channel belongs to a region that wins in so many images, and leads the next by so much."""
+"""A channel is local if its region wins in more than this share of images, with this lead."""
 
 FAINT = 0.01
-"""A channel is left out that moves a region by less than so much of what the strongest one does."""
+"""A channel is left out if its energy in a region is below this share of the strongest one's."""
 
 
 @dataclass(frozen=True)
 class StyleSpace(Method):
-    """Channels by where their gradient is; a strength counts standard deviations.
+    """Style channels whose gradient lies in one region.
 
-    With ``probes`` 0 as its authors do: the whole Jacobian of 1000 images, by far the most costly
-    of all fits. With ``probes`` the squared gradient inside and outside each region is estimated
-    from so many random combinations of pixels a region and image, and channels are ranked by the
-    share of theirs that is inside: one backward pass gives all channels at once.
+    Without probes, as its authors do it, from the whole Jacobian of all images: by far the most
+    costly of all fits. With probes, the squared gradient inside and outside each region is
+    estimated from random combinations of pixels, each of which gives all channels by one backward
+    pass, and channels are ranked by the share of it that is inside. A strength counts standard
+    deviations.
+
+    Source: arXiv 2011.12799, section 4; ``align_mask.py`` and ``semantic_channel.py`` of the
+    released code.
+
+    Attributes:
+        images: Images whose gradients are taken.
+        samples: Samples for the standard deviations of styles.
+        probes: Random combinations of pixels for each region and image; 0 for the whole Jacobian.
+        channels: Channels for each region.
     """
 
     name = "stylespace"
     source = "arXiv 2011.12799"
     images: int = 1000
     samples: int = 5000
-    """For the standard deviations of styles."""
     probes: int = 0
     channels: int = 40
-    """How many are listed for each region."""
 
     def changes(self, generator: Generator, regions: Regions) -> Mapping[str, Change]:
-        """See `Method.fit`."""
+        """See `Method.changes`."""
         space = w_space(generator, "StyleSpace")
         deviations = _deviations(space, self.samples)
         score = self._by_probes if self.probes else self._by_jacobian
         places = [(slot, k) for slot, row in deviations.items() for k in range(len(row))]
-        found: dict[str, Change] = {}
+        edits: dict[str, Change] = {}
         for region, scores in score(space, regions, torch.cat(list(deviations.values()))).items():
             best = scores.argsort(descending=True)[: self.channels]
             for slot, k in (places[i] for i in best.tolist() if scores[i] > 0):
                 unit = float(deviations[slot][k])
-                found[f"{region}: {slot} {k}"] = StyleChange(slot, k, unit)
-        return found
+                edits[f"{region}: {slot} {k}"] = StyleChange(slot, k, unit)
+        return edits
 
     def _by_jacobian(
         self, space: WSpace, regions: Regions, deviations: Tensor
     ) -> dict[str, Tensor]:
-        """For each region the share of images in which it wins a channel; 0 for other channels."""
+        """Return for each region the share ``[K]`` of images in which it wins a local channel."""
         wins: list[Tensor] = []
         names: list[str] = []
         for seed in range(self.images):
@@ -70,30 +78,30 @@ class StyleSpace(Method):
             function, count = _styled(space, latents)
             eye = torch.eye(count, device=space.device)
             columns = jacobian(function, torch.zeros_like(eye[0]), eye)
-            found = regions.find(space.forward(latents), PIXELS)
-            names = list(found)
-            masks = torch.cat([found[name] for name in names])
+            by_name = regions.find(space.forward(latents), PIXELS)
+            names = list(by_name)
+            masks = torch.cat(list(by_name.values()))
             wins.append(winners(columns.abs().mean(1).cpu(), masks.cpu()))
         return dict(
             zip(names, local_channels(torch.stack(wins), len(names)).unbind(1), strict=True)
         )
 
     def _by_probes(self, space: WSpace, regions: Regions, deviations: Tensor) -> dict[str, Tensor]:
-        """For each region the share of a channel's squared gradient that is inside."""
+        """Return for each region the share ``[K]`` of a channel's squared gradient inside."""
         draw = torch.Generator().manual_seed(0)
         inside: dict[str, Tensor] = {}
         outside: dict[str, Tensor] = {}
         for seed in range(self.images):
             latents = space.sample([seed], truncation=space.usual_truncation)
             function, count = _styled(space, latents)
-            # A CPU gains nothing by several at a time, and at 1024 pixels each one takes a GiB.
-            at_once = 1 if space.device.type == "cpu" else self.probes
-            point = torch.zeros(at_once, count, device=space.device, requires_grad=True)
+            # A CPU gains nothing by several at a time, and at 1024 pixels each takes a GiB.
+            batch = 1 if space.device.type == "cpu" else self.probes
+            point = torch.zeros(batch, count, device=space.device, requires_grad=True)
             images = function(point)
             for name, (mask,) in regions.find(space.forward(latents), PIXELS).items():
                 for total, where in ((inside, mask), (outside, ~mask)):
                     square = torch.zeros(count)
-                    for _ in range(0, self.probes, at_once):
+                    for _ in range(0, self.probes, batch):
                         signs = torch.randint(0, 2, images.shape, generator=draw).to(images) * 2 - 1
                         (gradients,) = torch.autograd.grad(
                             (images * signs * where).sum(), point, retain_graph=True
@@ -108,7 +116,7 @@ class StyleSpace(Method):
 
 
 def _styled(space: WSpace, latents: Latents) -> tuple[Callable[[Tensor], Tensor], int]:
-    """From shifts of all styles ``[B, K]`` to small images ``[B, 3, P, P]``, and K."""
+    """Return the function from shifts of all styles ``[B, K]`` to small images, and K."""
     sizes = {slot: len(bias) for slot, (_, bias) in space.style_maps().items()}
 
     def function(shifts: Tensor) -> Tensor:
@@ -120,7 +128,7 @@ def _styled(space: WSpace, latents: Latents) -> tuple[Callable[[Tensor], Tensor]
 
 
 def _deviations(space: WSpace, samples: int) -> dict[str, Tensor]:
-    """Standard deviations of every style over samples, ``{slot: [C]}``."""
+    """Return the standard deviations of every style over samples, ``{slot: [C]}``."""
     rows: list[dict[str, Tensor]] = []
     for start in range(0, samples, 1000):
         seeds = range(start, min(start + 1000, samples))
@@ -129,10 +137,14 @@ def _deviations(space: WSpace, samples: int) -> dict[str, Tensor]:
 
 
 def winners(gradients: Tensor, masks: Tensor) -> Tensor:
-    """Which region ``[K]`` each channel's gradient map ``[K, H, W]`` overlaps most.
+    """Return the number ``[K]`` of the region that each channel's gradient overlaps most.
 
-    ``masks`` are ``[R, H, W]`` bool. Of each map as many of the highest places are kept as a region
-    of size o has; n of them lie inside, and the region scores n / o^2. -1 where there is none.
+    Of a map, the o highest positions are taken, where o is the size of a region; if n of them lie
+    inside, the region scores n / o^2. The number is -1 where no region scores.
+
+    Args:
+        gradients: Maps ``[K, H, W]``.
+        masks: Regions ``[R, H, W]`` bool.
     """
     flat = gradients.flatten(1)
     order = flat.argsort(dim=1, descending=True)
@@ -146,7 +158,12 @@ def winners(gradients: Tensor, masks: Tensor) -> Tensor:
 
 
 def local_channels(wins: Tensor, regions: int) -> Tensor:
-    """From winners ``[N, K]`` the share of images ``[K, R]``, 0 where a channel is not local."""
+    """Return the share ``[K, R]`` of images in which a region wins a channel, 0 if it is not local.
+
+    Args:
+        wins: The `winners` of N images, ``[N, K]``.
+        regions: R.
+    """
     shares = torch.stack([(wins == r).float().mean(0) for r in range(regions)], 1)
     ordered = shares.sort(dim=1, descending=True).values
     second = ordered[:, 1] if regions > 1 else torch.zeros(len(shares))

@@ -1,1 +1,1 @@
-"""Measures of images and edits, and the pretrained networks that some of them need."""
+"""Measures of images and of edits, with the pretrained networks that they need."""

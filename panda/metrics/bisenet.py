@@ -1,6 +1,6 @@
-"""BiSeNet (Yu et al., arXiv 1808.00897) on ResNet-18, as the field's face parsing uses it.
+"""BiSeNet (Yu et al., arXiv 1808.00897) on ResNet-18, the usual network for face parsing.
 
-Its spatial path is the backbone's own features at 1/8. Names are those of the published weights
+Its spatial path is the backbone's features at 1/8. Names are those of the published weights
 (``79999_iter.pth``); batch norms are folded into the convolutions, and the two auxiliary outputs,
 which serve training only, are left out.
 """
@@ -16,13 +16,13 @@ from torch.nn import functional as F
 from panda.metrics.folding import fold
 
 EPS = 1e-5
-"""Of all its batch norms; torch's default."""
+"""Epsilon of all batch norms; torch's default."""
 
 AUXILIARY = "conv_out16.", "conv_out32."
 
 
 def conv(before: int, after: int, kernel: int, stride: int = 1, bias: bool = True) -> nn.Conv2d:
-    """A convolution that keeps the size, but for its stride."""
+    """Return a convolution whose padding keeps the size, but for its stride."""
     return nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=bias)
 
 
@@ -39,7 +39,7 @@ class ConvReLU(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """Two convolutions beside a shortcut, which has one where the size changes."""
+    """Two convolutions beside a shortcut, which is a convolution where the size changes."""
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
@@ -56,12 +56,12 @@ class BasicBlock(nn.Module):
 
 
 def stage(before: int, after: int, stride: int) -> nn.Sequential:
-    """Two blocks at one size."""
+    """Return two blocks, of which the first may have a stride."""
     return nn.Sequential(BasicBlock(before, after, stride), BasicBlock(after, after, 1))
 
 
 class ResNet18(nn.Module):
-    """The backbone: features at 1/8, 1/16 and 1/32."""
+    """The backbone: features at 1/8, 1/16 and 1/32 of the size."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class ResNet18(nn.Module):
 
 
 class AttentionRefinement(nn.Module):
-    """A convolution whose channels are weighed by their mean over the image."""
+    """A convolution whose channels are weighted by their means over the image."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class ContextPath(nn.Module):
 
 
 class FeatureFusion(nn.Module):
-    """Both paths joined, and their channels weighed by their mean over the image."""
+    """Both paths joined, and their channels weighted by their means over the image."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -146,7 +146,7 @@ class Output(nn.Module):
 
 
 class BiSeNet(nn.Module):
-    """Images ``[N, 3, H, W]``, normalized as ImageNet's, to class scores at 1/8 of the size."""
+    """The network: images ``[N, 3, H, W]``, normalized as ImageNet's, to class scores at 1/8."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -161,7 +161,7 @@ class BiSeNet(nn.Module):
 
 
 def from_state_dict(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state dict of `BiSeNet` from the published one."""
+    """Return the state dict of `BiSeNet` from the published one."""
     used = {name: value for name, value in tensors.items() if not name.startswith(AUXILIARY)}
     for name in list(used):
         if name.endswith(".running_mean"):
@@ -171,8 +171,8 @@ def from_state_dict(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 for part in ("running_mean", "running_var", "bias", "weight")
             )
             used.pop(f"{norm}.num_batches_tracked")
-            parent, _, own = norm.rpartition(".")
-            conv = f"{parent}.{'0' if own == '1' else own.replace('bn', 'conv')}"
+            parent, _, child = norm.rpartition(".")
+            conv = f"{parent}.{'0' if child == '1' else child.replace('bn', 'conv')}"
             used[f"{conv}.weight"], used[f"{conv}.bias"] = fold(
                 used[f"{conv}.weight"], mean, variance, shift, scale, EPS
             )

@@ -1,18 +1,41 @@
-"""How much an edit changes inside a map, and how much outside."""
+"""How much an edit changes inside a mask, and how much outside.
+
+The one place where such sums are made: of absolute changes (`change`), of squared ones
+(`panda.metrics.roir`), of perceptual distances (`panda.metrics.lpips.outside`). Whatever else
+compares inside and outside, as the screening of `panda.evaluation.choose`, should take `sums`.
+"""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
-def change(before: Tensor, after: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean absolute change ``[N]``, a share of the range, inside and outside a map.
+def sums(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the sums ``[N]`` of values inside and outside a mask.
 
-    ``where`` is ``[S, S]``, or ``[N, S, S]`` with a map for each.
+    Args:
+        values: Maps ``[N, H, W]``.
+        mask: ``[H, W]``, or ``[N, H, W]`` with one for each map; bool, or weights in [0, 1].
+    """
+    inside = mask.to(values)
+    return (values * inside).sum((-2, -1)), (values * (1 - inside)).sum((-2, -1))
+
+
+def change(before: Tensor, after: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean absolute change ``[N]`` inside and outside a mask, on the CPU.
+
+    Args:
+        before: Images ``[N, 3, S, S]`` in [-1, 1], or ``[1, 3, S, S]``.
+        after: Images ``[N, 3, S, S]``.
+        where: Weights ``[S, S]``, or ``[N, S, S]`` with a mask for each image; they are clamped to
+            [0, 1].
+
+    Returns:
+        Two shares of the range of images: 1 is a change from black to white everywhere.
     """
     difference = (after - before).abs().mean(1).cpu() / 2
-    inside, outside = where.clamp(0, 1), (1 - where).clamp(0, 1)
-    return tuple(
-        (difference * weight).sum((1, 2)) / weight.sum((-2, -1)).clamp_min(1e-9)
-        for weight in (inside, outside)
-    )  # type: ignore[return-value]
+    mask = where.clamp(0, 1)
+    totals = zip(sums(difference, mask), sums(torch.ones_like(difference), mask), strict=True)
+    inside, outside = (total / size.clamp_min(1e-9) for total, size in totals)
+    return inside, outside

@@ -1,4 +1,4 @@
-"""What every measure refuses."""
+"""The check of images that all measures share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from panda.errors import PandaError
 
 
 def check_images(images: Tensor) -> None:
-    """Raise `PandaError` unless these are images ``[N, 3, H, W]`` of finite numbers."""
+    """Raise `PandaError` unless ``images`` are ``[N, 3, H, W]`` and finite."""
     if images.ndim != 4 or images.shape[1] != 3:
         raise PandaError(f"images of shape {list(images.shape)}, expected [N, 3, H, W]")
     if not images.isfinite().all():

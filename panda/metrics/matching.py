@@ -11,17 +11,21 @@ from torch import Tensor
 from panda.metrics.roir import RegionChange, measure, small
 
 TOLERANCE = 0.03
-"""Relative to the strength that is wanted."""
+"""Of the change inside the region, relative to the target."""
 
 GROWTH = 8.0
-"""How much a strength may grow in one step: far from the start the change is not linear at all."""
+"""The greatest factor of a strength in one step: the change is linear near the start only."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Matched:
-    """Edits at the strengths ``[N]`` that came nearest to the one wanted.
+    """Edits of N images at the strengths whose change came nearest to the target.
 
-    ``images`` are small ones ``[N, 3, S, S]``; ``reached`` says which are within `TOLERANCE`.
+    Attributes:
+        images: Small edited images ``[N, 3, S, S]``.
+        strengths: ``[N]`` float64.
+        change: What they change.
+        reached: ``[N]`` bool, whether the change is within `TOLERANCE` of the target.
     """
 
     images: Tensor
@@ -41,10 +45,17 @@ def match(
 ) -> Matched:
     """Find for each image the strength at which the change inside its region is ``target``.
 
-    ``render`` makes images of strengths ``[N]``; ``before`` are the small unedited ones. ``start``
-    is where the search begins, and its sign stays. The logarithm of the change is nearly linear in
-    that of the strength, so a secant on both gets there in a few steps; an edit that saturates
-    below the target keeps its nearest try.
+    The logarithm of the change is nearly linear in that of the strength, so the secant method on
+    both converges in a few steps; of an edit that saturates below the target the nearest try is
+    returned.
+
+    Args:
+        render: Makes images ``[N, 3, R, R]`` of strengths ``[N]``.
+        before: Small unedited images ``[N, 3, S, S]``.
+        region: ``[N, S, S]`` bool.
+        target: The root mean square change inside the region, in units of [-1, 1] images.
+        start: Where the search begins; the strengths keep its sign.
+        steps: The most calls of ``render``.
     """
     tries = torch.as_tensor(start, dtype=torch.float64).expand(len(before)).clone()
     sign, best = tries.sign(), None
@@ -52,9 +63,9 @@ def match(
     last: tuple[Tensor, Tensor] | None = None
     for _ in range(steps):
         images = small(render(tries.float()), before.shape[-1])
-        found = Matched(images, tries.clone(), measure(before, images, region), torch.empty(0))
-        best = found if best is None else _better(best, found, target)
-        now = found.change.strength.clamp_min(1e-9).log()
+        trial = Matched(images, tries.clone(), measure(before, images, region), torch.empty(0))
+        best = trial if best is None else _better(best, trial, target)
+        now = trial.change.strength.clamp_min(1e-9).log()
         if bool((_distance(best, target) <= TOLERANCE).all()):
             break
         level = tries.abs().log()
@@ -69,25 +80,25 @@ def match(
     return Matched(best.images, best.strengths, best.change, _distance(best, target) <= TOLERANCE)
 
 
-def _distance(found: Matched, target: float) -> Tensor:
-    return (found.change.strength / target - 1).abs()
+def _distance(trial: Matched, target: float) -> Tensor:
+    return (trial.change.strength / target - 1).abs()
 
 
-def _better(one: Matched, other: Matched, target: float) -> Matched:
-    """Row by row whichever is nearer to the target."""
-    take = _distance(other, target) < _distance(one, target)
+def _better(best: Matched, trial: Matched, target: float) -> Matched:
+    """Return for each image whichever of the two is nearer to the target."""
+    take = _distance(trial, target) < _distance(best, target)
 
     def choose(a: Tensor, b: Tensor) -> Tensor:
         return torch.where(take.view(-1, *[1] * (a.ndim - 1)).to(a.device), b, a)
 
     change = RegionChange(
-        choose(one.change.inside, other.change.inside),
-        choose(one.change.outside, other.change.outside),
-        one.change.count,
+        choose(best.change.inside, trial.change.inside),
+        choose(best.change.outside, trial.change.outside),
+        best.change.count,
     )
     return Matched(
-        choose(one.images, other.images),
-        choose(one.strengths, other.strengths),
+        choose(best.images, trial.images),
+        choose(best.strengths, trial.strengths),
         change,
-        one.reached,
+        best.reached,
     )

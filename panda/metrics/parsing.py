@@ -36,14 +36,14 @@ CLASSES = (
 )
 """Names of the values of a class map, in order.
 
-Left and right are the network's guess and often swapped, or both eyes are the same one: ask for
-both. Behind glasses there are no eyes: those pixels are glasses.
+The network often swaps left and right, or gives both eyes one class: ask for both. Eyes behind
+glasses are of class glasses.
 """
 
 SMALLEST = {"eye": 2e-4, "glasses": 1e-2, "nose": 5e-3, "mouth": 2e-3}
-"""Shares of the image from which on something counts as found.
+"""The least share of the image that counts as a feature.
 
-About a third of the smallest ones on 160 faces of FFHQ's framing at 1024 pixels.
+About a third of the smallest on 160 faces of 1024 pixels, framed as FFHQ's.
 """
 
 WEIGHTS = ModelWeights(
@@ -59,13 +59,14 @@ WEIGHTS = ModelWeights(
 )
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet's images in [0, 1], by channel."""
+"""Of ImageNet's images in [0, 1], by channel: red, green, blue."""
 
 
 class FaceParser:
     """BiSeNet on CelebAMask-HQ; its weights (50 MB, MIT) are fetched once.
 
-    Raises `PandaError` where the weights cannot be had.
+    Raises:
+        PandaError: Where the weights cannot be fetched.
     """
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
@@ -73,19 +74,23 @@ class FaceParser:
         self.network = WEIGHTS.load(lambda: BiSeNet(len(CLASSES)), self.device)
 
     def __call__(self, images: Tensor, size: int = 512) -> Tensor:
-        """Images ``[N, 3, R, R]`` in [-1, 1] (clamped) to class maps ``[N, size, size]`` uint8.
+        """Return class maps ``[N, size, size]`` uint8 of images; see `CLASSES`.
 
-        ``size`` is that at which the network looks, whatever R is: 384 takes 0.6 of the time of
-        512 and loses an eye now and then; much smaller ones lose most of the face. Raises
-        `PandaError` where it is no multiple of 32, where the images have another shape, or a value
-        is not a number.
+        Args:
+            images: ``[N, 3, R, R]`` in [-1, 1] (clamped).
+            size: The resolution of the network's input, whatever R is: 384 takes 0.6 of the time
+                of 512 and sometimes misses an eye; far smaller ones miss most of the face.
+
+        Raises:
+            PandaError: Where ``size`` is not a multiple of 32, the images have another shape, or a
+                value is NaN.
         """
         check_images(images)
         if size < 32 or size % 32:
             raise PandaError(f"size {size}, expected a multiple of 32 (512 is the network's own)")
         images = images.to(self.device, torch.float32).clamp(-1, 1)
-        # Averages where it shrinks, as the authors do. Small images are enlarged by sharper
-        # bicubic weights, with which more of their eyes are found.
+        # Images shrink by averages, as the authors do it. They grow by bicubic weights, which are
+        # sharper: more of the eyes are found.
         if images.shape[-1] > size:
             images = F.interpolate(images, (size, size), mode="bilinear", antialias=True)
         else:
@@ -102,26 +107,27 @@ def _classes(scores: Tensor, size: int) -> Tensor:
 
 
 def mask(parsed: Tensor, *names: str) -> Tensor:
-    """Where class maps ``[N, H, W]`` are of the named `CLASSES`, ``[N, H, W]`` bool.
+    """Return where class maps ``[N, H, W]`` are of the named `CLASSES`, ``[N, H, W]`` bool.
 
-    Raises `PandaError` for a name that is none of them.
+    Raises:
+        PandaError: Where there is no class of a name.
     """
     for name in names:
         if name not in CLASSES:
             raise PandaError(f"there is no face class {name!r}{nearest(name, CLASSES)}")
-    wanted = torch.tensor([CLASSES.index(name) for name in names], device=parsed.device)
-    return torch.isin(parsed, wanted.to(parsed.dtype))
+    values = torch.tensor([CLASSES.index(name) for name in names], device=parsed.device)
+    return torch.isin(parsed, values.to(parsed.dtype))
 
 
 def share(parsed: Tensor, *names: str) -> Tensor:
-    """The share of each image ``[N]`` that is of the named classes; see `mask`."""
+    """Return the share ``[N]`` of each class map that is of the named classes; see `mask`."""
     return mask(parsed, *names).float().mean((1, 2))
 
 
 def complete(parsed: Tensor) -> Tensor:
-    """Which of the class maps ``[N, H, W]`` have both eyes, nose and mouth, ``[N]`` bool.
+    """Return which class maps ``[N, H, W]`` have both eyes, nose and mouth, ``[N]`` bool.
 
-    Both eyes are two separate regions of eye, or glasses, which stand in their place.
+    Both eyes are two separate regions of an eye class, or else glasses.
     """
     nose = share(parsed, "nose") >= SMALLEST["nose"]
     mouth = share(parsed, "mouth interior", "upper lip", "lower lip") >= SMALLEST["mouth"]
@@ -131,8 +137,8 @@ def complete(parsed: Tensor) -> Tensor:
     return nose & mouth & (glasses | both)
 
 
-def _regions(found: np.ndarray, least: float) -> int:
-    """How many connected regions of ``[H, W]`` cover at least a share of it."""
-    labels, _ = ndimage.label(found, np.ones((3, 3)))
+def _regions(inside: np.ndarray, least: float) -> int:
+    """Return how many connected regions of a mask ``[H, W]`` cover a share of the image."""
+    labels, _ = ndimage.label(inside, np.ones((3, 3)))
     sizes = np.bincount(labels.ravel())[1:]
-    return int((sizes >= least * found.size).sum())
+    return int((sizes >= least * inside.size).sum())

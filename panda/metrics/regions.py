@@ -25,23 +25,33 @@ BOXES = {
     "nose": (142, 131, 40, 46),
     "mouth": (184, 127, 30, 70),
 }
-"""LowRankGAN's for aligned faces: center row and column, height and width, in 256 x 256 pixels."""
+"""LowRankGAN's boxes for aligned faces: center row and column, height, width, of 256 pixels."""
 
 ROOM = 0.04
-"""How far a parsed region is widened, in widths of the image: an eye that grows stays inside."""
+"""How far a parsed region is widened, in image widths, so that an eye that grows stays inside."""
 
 
 class Regions(ABC):
-    """Finds regions by name in unedited images."""
+    """Where regions of interest come from."""
 
     names: tuple[str, ...]
+    """What the regions are called."""
 
     @abstractmethod
     def find(self, images: Tensor, size: int) -> dict[str, Tensor]:
-        """For images ``[N, 3, R, R]`` the masks ``[N, size, size]`` bool of every region."""
+        """Return the masks ``[N, size, size]`` bool of every region.
+
+        Args:
+            images: Unedited images ``[N, 3, R, R]``.
+            size: Of the masks, in pixels.
+        """
 
     def check(self, name: str) -> str:
-        """Return the name; raises `PandaError` where there is no such region."""
+        """Return the name.
+
+        Raises:
+            PandaError: Where there is no such region.
+        """
         if name not in self.names:
             raise PandaError(f"there is no region {name!r}{nearest(name, self.names)}")
         return name
@@ -49,28 +59,28 @@ class Regions(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Boxes(Regions):
-    """The same boxes in every image: for aligned faces, or any others that are given."""
+    """The same boxes in every image; see `BOXES`, those of aligned faces."""
 
     boxes: Mapping[str, tuple[float, float, float, float]] = field(default_factory=lambda: BOXES)
 
     @property
     def names(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Names of the boxes."""
+        """The names of the boxes."""
         return tuple(self.boxes)
 
     def find(self, images: Tensor, size: int) -> dict[str, Tensor]:
         """See `Regions.find`."""
         at = (torch.arange(size, device=images.device) + 0.5) * (256 / size)
-        found = {}
+        masks = {}
         for name, (row, column, height, width) in self.boxes.items():
             down, across = (at - row).abs() < height / 2, (at - column).abs() < width / 2
-            found[name] = (down[:, None] & across).expand(len(images), -1, -1)
-        return found
+            masks[name] = (down[:, None] & across).expand(len(images), -1, -1)
+        return masks
 
 
 @dataclass(frozen=True, eq=False)
 class Parsed(Regions):
-    """What the face parser finds in each image, widened by `ROOM`."""
+    """Regions that the face parser finds in each image, widened by `ROOM`."""
 
     parser: FaceParser
     size: int = 512
@@ -82,11 +92,11 @@ class Parsed(Regions):
 
 
 def widened(parsed: Tensor, size: int) -> dict[str, Tensor]:
-    """The regions ``[N, size, size]`` bool of class maps ``[N, H, W]``."""
+    """Return the regions `PARSED`, ``[N, size, size]`` bool, of class maps ``[N, H, W]``."""
     reach = 2 * round(ROOM * size) + 1
-    found = {}
+    masks = {}
     for name, classes in PARSED.items():
         inside = mask(parsed, *classes).float()[:, None]
         inside = F.adaptive_max_pool2d(inside, size) if size < len(parsed[0]) else inside
-        found[name] = F.max_pool2d(inside, reach, 1, reach // 2)[:, 0] > 0
-    return found
+        masks[name] = F.max_pool2d(inside, reach, 1, reach // 2)[:, 0] > 0
+    return masks

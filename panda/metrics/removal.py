@@ -1,4 +1,4 @@
-"""How well an object was removed, and whether the rest stayed."""
+"""How well an object was removed, and whether the rest of the image stayed the same."""
 
 from __future__ import annotations
 
@@ -10,15 +10,21 @@ from panda.errors import PandaError
 
 
 def area_gone(before: Tensor, after: Tensor) -> Tensor:
-    """The share of an object's parsed area that is gone: the mean of ``[N]``, one an image.
+    """Return values ``[N]`` whose mean is the share of an object's parsed area that is gone.
 
-    ``before`` and ``after`` are its shares ``[N]`` of the images (`panda.metrics.parsing.share`).
-    The mean is one less the total after over the total before, negative where there is more than
-    before: a mean of each image's own ratio would hang on the images with a few pixels of the
-    object, where that is -100 or less. What an image differs by is its area after, less what it
-    had before times the ratio of the totals, in mean areas before. So the standard deviation is 0
-    where the same share is gone from each, and that over the root of N is the standard error of
-    the ratio of totals (linearized). All are NaN where no image has any of the object.
+    The mean is one less the ratio of the total areas, after to before; it is negative where there
+    is more of the object than before. (A mean of the images' ratios would depend on the images
+    with a few pixels of the object, where the ratio can be 100.) The values vary around the mean
+    by the residuals of the ratio estimator, in mean areas before: their standard deviation is 0
+    where the same share is gone from every image, and their standard error is the linearized one
+    of the ratio.
+
+    Args:
+        before: Shares ``[N]`` of the images that are of the object (`panda.metrics.parsing.share`).
+        after: The shares after the removal.
+
+    Returns:
+        ``[N]`` float64; all NaN where no image has any of the object.
     """
     before, after = before.double(), after.double()
     left = after.sum() / before.sum()
@@ -26,30 +32,33 @@ def area_gone(before: Tensor, after: Tensor) -> Tensor:
 
 
 def class_drop(before: Tensor, after: Tensor) -> Tensor:
-    """How far the probability of the class that was seen before falls, ``[N]`` in [-1, 1].
+    """Return by how much the probability of the top class before falls, ``[N]`` in [-1, 1].
 
     ``before`` and ``after`` are probabilities ``[N, classes]``.
     """
-    seen = before.argmax(1, keepdim=True)
-    return (before.gather(1, seen) - after.gather(1, seen))[:, 0]
+    top = before.argmax(1, keepdim=True)
+    return (before.gather(1, top) - after.gather(1, top))[:, 0]
 
 
 def feature_distance(before: Tensor, after: Tensor) -> Tensor:
-    """One less the cosine of features ``[N, D]``: 0 is the same, ``[N]``."""
+    """Return the cosine distance ``[N]`` of features ``[N, D]``: 0 for the same direction."""
     return 1 - F.cosine_similarity(before, after)
 
 
 def without(images: Tensor, inside: Tensor) -> Tensor:
-    """Images ``[N, 3, H, W]`` that are grey where ``inside`` ``[N, H, W]``: what should stay."""
+    """Return images ``[N, 3, H, W]`` with gray in place of ``inside`` ``[N, H, W]`` bool."""
     return torch.where(inside[:, None], torch.zeros_like(images), images)
 
 
-def iou(one: Tensor, other: Tensor) -> Tensor:
-    """Intersection over union ``[N]`` of masks ``[N, H, W]`` bool; NaN where both are empty.
+def iou(a: Tensor, b: Tensor) -> Tensor:
+    """Return the intersection over union ``[N]`` of masks ``[N, H, W]`` bool.
 
-    Raises `PandaError` for other shapes.
+    It is NaN where both masks are empty.
+
+    Raises:
+        PandaError: Where the masks have different shapes.
     """
-    if one.shape != other.shape:
-        raise PandaError(f"masks {list(one.shape)} and {list(other.shape)} have no overlap")
-    both = (one & other).sum((1, 2)).float()
-    return both / (one | other).sum((1, 2))
+    if a.shape != b.shape:
+        raise PandaError(f"masks {list(a.shape)} and {list(b.shape)} have no overlap")
+    both = (a & b).sum((1, 2)).float()
+    return both / (a | b).sum((1, 2))

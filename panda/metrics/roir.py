@@ -1,8 +1,8 @@
 """ROIR, the region-of-interest ratio (paper, section 4): how much an edit changes elsewhere.
 
 The norm of the change outside the region over that inside. An edit pasted through a mask has ratio
-zero, a larger region lowers it, and it depends on how strong an edit is: so regions are fixed
-before anything is edited, and edits are brought to one strength (`panda.metrics.matching`).
+zero, a larger region lowers it, and it depends on the strength of an edit: so regions are fixed
+before anything is edited, and edits are compared at equal strength (`panda.metrics.matching`).
 """
 
 from __future__ import annotations
@@ -14,17 +14,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from panda.errors import PandaError
+from panda.metrics.changes import sums
 from panda.metrics.checks import check_images
 
 SIZE = 256
 """Pixels of the images on which changes are measured, as in the released code."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RegionChange:
-    """Sums of squared changes inside and outside, and three times the region's pixels.
+    """Squared changes of N images.
 
-    All ``[N]`` float64, on the CPU.
+    Attributes:
+        inside: Their sum inside the region, ``[N]`` float64 on the CPU.
+        outside: Their sum outside.
+        count: Three times the pixels of the region.
     """
 
     inside: Tensor
@@ -43,9 +47,15 @@ class RegionChange:
 
 
 def measure(before: Tensor, after: Tensor, region: Tensor) -> RegionChange:
-    """Compare small images ``[N, 3, S, S]``; ``region`` ``[N, S, S]`` bool says what is inside.
+    """Measure the change of images inside and outside a region.
 
-    Raises `PandaError` for an empty region, for other shapes and for images that hold NaN.
+    Args:
+        before: Images ``[N, 3, S, S]``, such as `small` makes.
+        after: The same images after an edit.
+        region: ``[N, S, S]`` bool, true inside.
+
+    Raises:
+        PandaError: Where a region is empty, the shapes differ, or an image has NaN.
     """
     check_images(after)
     if before.shape != after.shape or region.shape != (len(after), *after.shape[2:]):
@@ -57,12 +67,15 @@ def measure(before: Tensor, after: Tensor, region: Tensor) -> RegionChange:
     if bool((count == 0).any()):
         raise PandaError("a region is empty in one of the images, so it has no ROIR")
     square = (after.double() - before.double()).square().sum(1)
-    inside, outside = ((square * where).sum((1, 2)).cpu() for where in (region, ~region))
-    return RegionChange(inside, outside, count.double().cpu())
+    inside, outside = sums(square, region)
+    return RegionChange(inside.cpu(), outside.cpu(), count.double().cpu())
 
 
 def small(images: Tensor, size: int = SIZE) -> Tensor:
-    """Images clamped to [-1, 1] at ``size`` pixels: means where they shrink, repeated otherwise."""
+    """Return images ``[N, 3, size, size]`` clamped to [-1, 1]: means where they shrink.
+
+    Where they grow, pixels are repeated.
+    """
     images = images.clamp(-1, 1)
     if images.shape[-1] == size:
         return images
@@ -71,5 +84,5 @@ def small(images: Tensor, size: int = SIZE) -> Tensor:
 
 
 def composite(before: Tensor, after: Tensor, region: Tensor) -> Tensor:
-    """The edit inside the region and the unedited image outside: a control, whose ROIR is 0."""
+    """Return the edit inside the region and the unedited image outside: a control of ROIR 0."""
     return torch.where(region[:, None], after, before)

@@ -1,1 +1,1 @@
-"""What parts and edits are called, found by looking at what they do."""
+"""Names of parts and edits, from what they do in images."""

@@ -1,13 +1,14 @@
-"""From words to edits: ``"open mouth"`` is a measure that grows; names tell what moves it."""
+"""From words to edits: ``"open mouth"`` means that a measure grows; names say which edits do it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from panda.editing.edits import Edit
 from panda.errors import PandaError, nearest
 from panda.factorization.factors import Factors
-from panda.naming.effects import describe_effects
+from panda.naming.effects import Measure, describe_effects
 from panda.naming.names import names_of
 
 MEASURES = {
@@ -40,55 +41,68 @@ MEASURES = {
     "warmer": ("warmth", 1),
     "colder": ("warmth", -1),
 }
-"""What can be asked for, the measure that it is and whether that is to grow or to shrink."""
+"""Words, the name of the measure that they mean, and whether it grows (1) or shrinks (-1)."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An edit that moves what is asked for, with its sign; ``effect`` in standard deviations."""
+    """An edit that does what is asked for.
+
+    Attributes:
+        layer: The layer of its factors.
+        edit: Its text, with the sign of the strength that does what is asked for.
+        part: The name of the part.
+        effect: Its effect on the measure, in standard deviations.
+        purity: The share of this effect in the sum of all its effects.
+        others: The strongest of its other effects, in words.
+    """
 
     layer: str
     edit: str
     part: str
     effect: float
     purity: float
-    """The share of this effect among all effects of the edit."""
     others: str
 
 
-def discover(wanted: str, factors: Iterable[Factors]) -> list[Candidate]:
-    """Edits of named factors by how far and how purely they move what is wanted, best first.
+def discover(wanted: str, factors: Factors | Iterable[Factors]) -> list[Candidate]:
+    """Rank edits of named factors by how far and how purely they do what is wanted, best first.
 
-    Raises `PandaError` for words that are not known and for factors without names.
+    Args:
+        wanted: Words of `MEASURES`, in any case, also with hyphens or underscores.
+        factors: One factorization, or several; each has names (`panda.naming.names`).
+
+    Raises:
+        PandaError: For other words, and for factors without names.
     """
     words = " ".join(wanted.lower().replace("_", " ").replace("-", " ").split())
     if words not in MEASURES:
         raise PandaError(f"{wanted!r:.80} is nothing that is measured{nearest(words, MEASURES)}")
-    measure, sign = MEASURES[words]
-    found = []
-    for one in factors:
-        for part in names_of(one)["parts"]:
+    name, sign = MEASURES[words]
+    candidates = []
+    for fitted in [factors] if isinstance(factors, Factors) else factors:
+        for part in names_of(fitted)["parts"]:
             for edit in part["edits"]:
-                effects = {k.partition(" of ")[0]: v for k, v in edit["effects"].items()}
-                value = effects.pop(measure, 0.0)
-                if value == 0:
+                effects = {Measure.parse(text): effect for text, effect in edit["effects"].items()}
+                effect = sum(value for measure, value in effects.items() if measure.name == name)
+                if effect == 0:
                     continue
-                flip = 1 if value * sign > 0 else -1
-                total = abs(value) + sum(map(abs, effects.values()))
-                others = {name: flip * other for name, other in effects.items()}
-                found.append(
+                flip = 1 if effect * sign > 0 else -1
+                others = {m: flip * value for m, value in effects.items() if m.name != name}
+                candidates.append(
                     Candidate(
-                        one.layer.name,
+                        fitted.layer.name,
                         _signed(edit["edit"], flip),
                         part["name"],
-                        flip * value,
-                        abs(value) / total,
+                        flip * effect,
+                        abs(effect) / sum(map(abs, effects.values())),
                         describe_effects(others, 2),
                     )
                 )
-    return sorted(found, key=lambda c: -abs(c.effect) * c.purity)
+    return sorted(candidates, key=lambda candidate: -abs(candidate.effect) * candidate.purity)
 
 
 def _signed(edit: str, flip: int) -> str:
-    parts, appearance, strength = edit.split(":")
-    return f"{parts}:{appearance}:{strength if flip > 0 else '-' + strength}"
+    """Return the text of an edit with its strength times ``flip``."""
+    parsed = Edit.parse(edit)
+    return str(replace(parsed, strength=flip * parsed.strength))

@@ -1,7 +1,8 @@
-"""What an edit does, by what is measured of images before and after it."""
+"""What an edit does, by measures of the images before and after it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -10,64 +11,103 @@ from torch import Tensor
 
 from panda.images import resize_map
 from panda.metrics.face_shapes import shapes
+from panda.metrics.summary import mean_and_std
 
 SIGNIFICANT = 0.3
-"""An effect is worth a name from so many standard deviations on."""
-
+"""The least effect, in standard deviations, that is named."""
 
 UNSEEN = "no effect that is measured"
+"""What an edit without any such effect is called."""
 
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in brightness (ITU-R BT.601)."""
 
 Parse = Callable[[Tensor], Tensor]
 """From images ``[N, 3, S, S]`` to class maps ``[N, H, W]``."""
 
 
 @dataclass(frozen=True)
-class Looks:
-    """What is measured of images: ``{measure: [N]}``, and class maps where faces are parsed."""
+class Measure:
+    """What is measured of an image.
 
-    measures: dict[str, Tensor]
+    Attributes:
+        name: Such as ``"mouth opening"``, a shape of the face, or ``"brightness"``.
+        part: The part that it is measured in; None for the whole image.
+    """
+
+    name: str
+    part: int | None = None
+
+    def __str__(self) -> str:
+        """Return the text that `parse` reads, such as ``"brightness of 3"``."""
+        return self.name if self.part is None else f"{self.name} of {self.part}"
+
+    @staticmethod
+    def parse(text: str) -> Measure:
+        """Return the measure of its text, which is its form in JSON."""
+        match = re.fullmatch(r"(.+) of ([0-9]{1,6})", text)
+        return Measure(match[1], int(match[2])) if match else Measure(text)
+
+
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """What is measured of N images.
+
+    Attributes:
+        measures: The values ``[N]`` float64 of each measure.
+        parsed: Class maps ``[N, H, W]``, where faces are parsed.
+    """
+
+    measures: dict[Measure, Tensor]
     parsed: Tensor | None
 
 
 def look(images: Tensor, parse: Parse | None, masks: Tensor) -> Looks:
-    """Measure small images: shapes of the face, and brightness and warmth in each part."""
+    """Measure shapes of the face, and brightness and warmth in each part.
+
+    Args:
+        images: Small images ``[N, 3, S, S]`` in [-1, 1].
+        parse: The face parser; without one, no shapes are measured.
+        masks: Parts ``[R_S, H, W]`` in [0, 1].
+    """
     parsed = None if parse is None else parse(images)
-    found = {} if parsed is None else shapes(parsed)
-    where = torch.stack([resize_map(m, images.shape[-1]) for m in masks]).to(images)
+    measures = {} if parsed is None else {Measure(k): v for k, v in shapes(parsed).items()}
+    where = torch.stack([resize_map(mask, images.shape[-1]) for mask in masks]).to(images)
     where = where / where.sum((1, 2), keepdim=True)
     colors = torch.einsum("nchw,khw->nkc", images, where).double().cpu()
     for part in range(len(masks)):
-        found[f"brightness of {part}"] = (
-            colors[:, part] @ torch.tensor([0.299, 0.587, 0.114]).double()
-        )
-        found[f"warmth of {part}"] = colors[:, part, 0] - colors[:, part, 2]
-    return Looks(found, parsed)
+        measures[Measure("brightness", part)] = colors[:, part] @ torch.tensor(LUMA).double()
+        measures[Measure("warmth", part)] = colors[:, part, 0] - colors[:, part, 2]
+    return Looks(measures, parsed)
 
 
-def concerns(measure: str, part: int) -> bool:
-    """Shapes concern every part; brightness and warmth are those of the part that is edited."""
-    return " of " not in measure or measure.endswith(f" of {part}")
+def concerns(measure: Measure, part: int) -> bool:
+    """Return whether a measure says anything about edits of a part: not if it is in another."""
+    return measure.part in (None, part)
 
 
 def spread(values: Tensor) -> float:
-    """The standard deviation of a measure ``[N]`` over the images that have it."""
-    found = values[values.isfinite()]
-    return float(found.std()) if len(found) > 1 else 0.0
+    """Return the standard deviation of a measure ``[N]`` over the images that have it."""
+    return mean_and_std(values)[1]
 
 
 def effect_of(difference: Tensor, unit: float) -> float:
-    """Half of a difference in standard deviations, over samples that have the measure."""
-    found = difference[difference.isfinite()]
-    return float(found.mean()) / (2 * unit) if len(found) and unit > 1e-9 else 0.0
+    """Return half of the mean difference ``[N]`` of a measure, in units of ``unit``.
+
+    Images that lack the measure do not count. Zero where all do, or ``unit`` is zero.
+    """
+    if unit <= 1e-9 or not bool(difference.isfinite().any()):
+        return 0.0
+    return mean_and_std(difference)[0] / (2 * unit)
 
 
-def describe_effects(effects: Mapping[str, float], most: int = 3) -> str:
-    """Such as ``"mouth opening +1.4, lip area -0.6"``, the strongest first."""
+def describe_effects(effects: Mapping[Measure, float], most: int = 3) -> str:
+    """Return the strongest effects as text, such as ``"mouth opening +1.4, lip area -0.6"``.
+
+    Args:
+        effects: In standard deviations.
+        most: How many are listed, of those that are `SIGNIFICANT`.
+    """
     strong = sorted(effects.items(), key=lambda item: -abs(item[1]))[:most]
-    shown = [
-        f"{name.partition(' of ')[0]} {value:+.1f}"
-        for name, value in strong
-        if abs(value) >= SIGNIFICANT
-    ]
-    return ", ".join(shown) or UNSEEN
+    listed = [f"{what.name} {value:+.1f}" for what, value in strong if abs(value) >= SIGNIFICANT]
+    return ", ".join(listed) or UNSEEN

@@ -11,17 +11,27 @@ from panda.generators.contract import Generator, State
 from panda.metrics.roir import small
 
 SIGMAS = 4.0
-"""Edits are compared at so many standard deviations each way."""
-
+"""The strength at which edits are compared, in standard deviations each way."""
 
 MARK = 16
-"""Positions from side to side of the change of colors that is an appearance's mark."""
+"""Height and width of an appearance's mark, which is a change of colors."""
 
 
 def both_ways(
     generator: Generator, factors: Factors, state: State, part: int, axis: int
 ) -> list[Tensor]:
-    """Small images of a state's samples down and up a part's own axis; none where it is still."""
+    """Return small images of samples after edits down and up a part's own axis.
+
+    Args:
+        generator: The generator that the factors are of.
+        factors: What ``part`` and ``axis`` count.
+        state: The samples, at the factors' layer.
+        part: The number of the part.
+        axis: The number of its own appearance.
+
+    Returns:
+        Two tensors ``[N, 3, S, S]``; none where the part does not vary along the axis.
+    """
     if factors.vector(f"p{axis}", (part,))[1] == 0:
         return []
     layer, images = factors.layer.name, []
@@ -33,6 +43,9 @@ def both_ways(
 
 
 def mark(images: list[Tensor]) -> Tensor:
-    """The mark ``[3, MARK, MARK]`` of an appearance by the images of `both_ways`."""
+    """Return the mark ``[3, MARK, MARK]`` of an appearance, from the images of `both_ways`.
+
+    Half of the mean difference of the two, so what all samples have in common remains.
+    """
     half = (images[1] - images[0]).mean(0) / 2
     return F.adaptive_avg_pool2d(half, MARK).float().cpu()

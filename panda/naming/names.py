@@ -1,13 +1,12 @@
-"""Names for parts and appearances, found by looking: what a part covers, what an edit changes.
+"""Names of parts and appearances, from images: what a part covers, what an edit changes.
 
-With face parsing a part is told by the regions of the face that it covers, and an edit by the
-measures of the face that it moves, in standard deviations over faces. Without, by place, brightness
-and color: the same machinery needs parts alone.
+With face parsing a part is named by the regions of the face that it covers, and an edit by the
+measures of the face that it changes, in standard deviations over faces. Without, parts are named by
+place, and edits by brightness and color.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +18,7 @@ from panda.editing.edits import Edit, direction
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.generators.contract import Generator
+from panda.generators.seeds import Seeds, as_seeds
 from panda.metrics.face_shapes import BROWS, EYES, MOUTH
 from panda.metrics.parsing import mask
 from panda.metrics.roir import small
@@ -38,10 +38,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "clothes": ("cloth",),
     "background": ("background",),
 }
-"""What a part may cover, by face classes."""
+"""What a part can be named after, by face classes."""
 
 COVERED = 0.5
-"""A part covers what its mask has at least this mean value on."""
+"""A part is named after the groups with at least this share of the greatest mean mask value."""
 
 
 def name_factors(
@@ -49,25 +49,35 @@ def name_factors(
     factors: Factors,
     parse: Parse | None,
     *,
-    seeds: Sequence[int] = range(4),
+    seeds: Seeds = range(4),
     appearances: int = 4,
     strength: float = 4.0,
 ) -> Factors:
-    """The same factors with names in their config: of every part, and of its own appearances.
+    """Return the same factors with names in their config: of all parts and their own appearances.
 
-    Each of the first ``appearances`` of a part is added at plus and minus ``strength`` standard
-    deviations to the samples of ``seeds``; half of the difference, over the standard deviation
-    between samples, is its effect. Raises `PandaError` for factors of another generator, and for
-    fewer than two seeds.
+    Each of the first appearances of a part is added at plus and minus ``strength`` to the samples;
+    half of the difference, over the standard deviation between samples, is its effect.
+
+    Args:
+        generator: The generator that the factors are of.
+        factors: What is to be named.
+        parse: The face parser; without one, names are places and colors.
+        seeds: The samples to look at, at least two, in any form that `as_seeds` takes.
+        appearances: How many of a part's own appearances are named.
+        strength: In standard deviations.
+
+    Raises:
+        PandaError: For factors of another generator, and for fewer than two seeds.
     """
     factors.check(generator)
+    seeds = as_seeds(seeds)
     if len(seeds) < 2:
         raise PandaError("names need at least two samples, to tell an effect from a difference")
     layer = factors.layer.name
     latents = generator.sample(seeds, truncation=generator.usual_truncation)
     state = generator.head(latents, layer)
     before = look(small(generator.tail(state, layer)), parse, factors.masks)
-    spreads = {name: spread(values) for name, values in before.measures.items()}
+    spreads = {measure: spread(values) for measure, values in before.measures.items()}
     parts = []
     count = min(appearances, factors.own.shape[1])
     with bar(total=len(factors.masks) * count, desc="name", unit="edit") as progress:
@@ -84,16 +94,18 @@ def name_factors(
                     measured.append(look(small(image), parse, factors.masks).measures)
                 if measured:
                     effects = {
-                        name: effect_of(measured[0][name] - measured[1][name], unit)
-                        for name, unit in spreads.items()
-                        if concerns(name, part)
+                        measure: effect_of(measured[0][measure] - measured[1][measure], unit)
+                        for measure, unit in spreads.items()
+                        if concerns(measure, part)
                     }
                     listed.append(
                         {
                             "edit": f"{part}:p{axis}:{strength:g}sd",
                             "name": describe_effects(effects),
                             "effects": {
-                                k: round(v, 3) for k, v in effects.items() if abs(v) >= 0.05
+                                str(measure): round(effect, 3)
+                                for measure, effect in effects.items()
+                                if abs(effect) >= 0.05
                             },
                         }
                     )
@@ -106,7 +118,12 @@ def name_factors(
 
 
 def describe_part(part: Tensor, parsed: Tensor | None) -> str:
-    """Such as ``"mouth, nose"``: what a mask ``[H, W]`` covers densely; else where it is."""
+    """Return what a part covers, such as ``"mouth, nose"``, or where it is.
+
+    Args:
+        part: Its mask ``[H, W]`` in [0, 1].
+        parsed: Class maps ``[N, H, W]`` of samples; without them, the name is a place.
+    """
     if parsed is None:
         return place_of(part)
     weights = F.interpolate(part[None, None], parsed.shape[1:], mode="bilinear")[0, 0].to(
@@ -116,15 +133,14 @@ def describe_part(part: Tensor, parsed: Tensor | None) -> str:
     for name, classes in GROUPS.items():
         inside = mask(parsed, *classes)
         if bool(inside.any()):
-            mean = float(weights.expand_as(inside)[inside].mean())
-            density[name] = mean
+            density[name] = float(weights.expand_as(inside)[inside].mean())
     best = max(density.values())
-    named = [n for n, d in sorted(density.items(), key=lambda i: -i[1]) if d >= COVERED * best]
-    return ", ".join(named[:3])
+    ranked = sorted(density, key=lambda name: -density[name])
+    return ", ".join([name for name in ranked if density[name] >= COVERED * best][:3])
 
 
 def place_of(part: Tensor) -> str:
-    """Where the weight of a mask ``[H, W]`` lies: ``"upper left"``, ``"center"``."""
+    """Return where the centroid of a mask ``[H, W]`` lies: ``"upper left"``, ``"center"``, ..."""
     rows, columns = (torch.linspace(0, 1, n) for n in part.shape)
     weight = part.float().cpu() / part.float().cpu().sum()
     down, across = float(weight.sum(1) @ rows), float(weight.sum(0) @ columns)
@@ -134,7 +150,11 @@ def place_of(part: Tensor) -> str:
 
 
 def names_of(factors: Factors) -> dict[str, Any]:
-    """The names that `name_factors` found; raises `PandaError` where there are none yet."""
+    """Return the names that `name_factors` wrote.
+
+    Raises:
+        PandaError: Where the factors have none yet.
+    """
     names = factors.config.get("names")
     if not isinstance(names, dict) or not isinstance(names.get("parts"), list):
         raise PandaError("these factors have no names yet; run 'panda name FACTORS' first")

@@ -1,1 +1,1 @@
-"""Self-contained HTML: one file, pictures inside it, nothing fetched from anywhere."""
+"""Self-contained HTML: a single file with its pictures inside, which fetches nothing."""

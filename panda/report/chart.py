@@ -1,4 +1,4 @@
-"""A line chart as SVG: a line for each name, colors that read on light and on dark."""
+"""A line chart as SVG, in colors that are legible on light and on dark pages."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ DASHES = ("", "6 4", "2 4")
 
 
 def lines(values: Mapping[str, Sequence[tuple[float, float]]], across: str, up: str) -> str:
-    """Points ``(x, y)`` of each name, joined; x is a power of two's and drawn by its logarithm.
+    """Return a line chart as SVG, with its legend as HTML.
 
-    ``across`` and ``up`` name the axes. The vertical axis covers zero and all values.
+    The horizontal axis is logarithmic (base 2); the vertical axis covers zero and all values.
+
+    Args:
+        values: Points ``(x, y)`` of each line by its name, with ``x > 0``.
+        across: Label of the horizontal axis.
+        up: Label of the vertical axis.
     """
     points = [point for series in values.values() for point in series]
     columns = sorted({math.log2(x) for x, _ in points})
@@ -57,7 +62,7 @@ def lines(values: Mapping[str, Sequence[tuple[float, float]]], across: str, up: 
 
 
 def _grid(low: float, high: float, place: object, columns: Sequence[float], right: float) -> str:
-    """Horizontal lines with their values, and the values of x."""
+    """Return horizontal lines with their values, and the values of x."""
     assert callable(place)
     parts = []
     step = 10 ** math.floor(math.log10(high - low))
@@ -78,7 +83,7 @@ def _grid(low: float, high: float, place: object, columns: Sequence[float], righ
 
 
 def _legend(names: Sequence[str]) -> str:
-    """Which color is which."""
+    """Return the legend: the color and dashes of each name."""
     items = "".join(
         f'<li><svg viewBox="0 0 26 8"><line x1="1" x2="25" y1="4" y2="4" stroke-width="3"'
         f' stroke="{COLORS[k % len(COLORS)]}"'

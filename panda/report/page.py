@@ -1,4 +1,4 @@
-"""A page of sections, cards and rows of pictures."""
+"""An HTML page of sections, cards and rows of pictures."""
 
 from __future__ import annotations
 
@@ -13,17 +13,23 @@ from pathlib import Path
 from PIL import Image
 
 from panda.files.writing import staging
+from panda.report.table import Table
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture and the words under it."""
+    """A picture and its caption.
+
+    Attributes:
+        picture: The picture, which the page embeds as JPEG.
+        caption: The words under it, also its alternative text.
+    """
 
     picture: Image.Image
     caption: str = ""
 
     def html(self) -> str:
-        """The figure with its picture inside, as JPEG."""
+        """Return the figure as HTML, with its picture inside."""
         buffer = io.BytesIO()
         self.picture.save(buffer, "JPEG", quality=87)
         data = base64.b64encode(buffer.getvalue()).decode()
@@ -36,7 +42,12 @@ class Figure:
 
 
 class Page:
-    """An HTML page that is built from top to bottom."""
+    """An HTML page that is built from top to bottom; all texts are escaped.
+
+    Args:
+        title: The heading.
+        lead: The paragraph under it.
+    """
 
     def __init__(self, title: str, lead: str) -> None:
         self.title = title
@@ -45,30 +56,29 @@ class Page:
         self._body: list[str] = []
 
     def section(self, title: str, lead: str) -> None:
-        """Start a section; the page's navigation lists it."""
+        """Start a section with a title and a paragraph; the navigation of the page lists it."""
         name = f"section-{len(self._sections)}"
         self._sections.append(f'<a href="#{name}">{escape(title)}</a>')
         self._body.append(f'<h2 id="{name}">{escape(title)}</h2><p>{escape(lead)}</p>')
 
     def card(self, rows: Iterable[Sequence[Figure]], title: str = "") -> None:
-        """Rows of figures, side by side."""
+        """Add rows of figures, under a title if it has one."""
         lines = ["".join(figure.html() for figure in row) for row in rows]
         head = f"<h3>{escape(title)}</h3>" if title else ""
         body = "".join(f'<div class="row">{line}</div>' for line in lines)
         self._body.append(f'<div class="card">{head}{body}</div>')
 
     def facts(self, facts: Mapping[str, str]) -> None:
-        """Figures worth a glance: what, and how much."""
+        """Add tiles, each with the name of a fact and its value."""
         tiles = (f"<div><b>{escape(v)}</b><span>{escape(k)}</span></div>" for k, v in facts.items())
         self._body.append(f'<div class="facts">{"".join(tiles)}</div>')
 
-    def table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """A plain table."""
-        lines = [head_or_row("th", head), *(head_or_row("td", row) for row in rows)]
-        self._body.append(f'<div class="card"><table>{"".join(lines)}</table></div>')
+    def table(self, table: Table) -> None:
+        """Add a table, without its title."""
+        self._body.append(f'<div class="card">{table.to_html()}</div>')
 
     def bars(self, values: Mapping[str, float]) -> None:
-        """A horizontal bar for each value, all from zero."""
+        """Add a bar chart: a horizontal bar from zero for each value, with its name."""
         longest = max(values.values())
         lines = []
         for row, (name, value) in enumerate(values.items()):
@@ -84,15 +94,19 @@ class Page:
         )
 
     def code(self, text: str) -> None:
-        """Commands to copy."""
+        """Add commands to copy."""
         self._body.append(f'<div class="card"><pre>{escape(text)}</pre></div>')
 
     def svg(self, drawing: str) -> None:
-        """A drawing, as SVG that is used as it is."""
+        """Add a drawing as SVG, which is not escaped."""
         self._body.append(f'<div class="card">{drawing}</div>')
 
-    def save(self, path: Path) -> None:
-        """Write the page under a temporary name and rename it."""
+    def save(self, path: str | Path) -> None:
+        """Write the page under a temporary name, and rename it.
+
+        Raises:
+            PandaError: The file cannot be written.
+        """
         style = files("panda.report").joinpath("style.css").read_text()
         text = (
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -104,8 +118,3 @@ class Page:
         )
         with staging(path) as work:
             work.write_text(text)
-
-
-def head_or_row(tag: str, cells: Sequence[str]) -> str:
-    """One line of a table."""
-    return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"

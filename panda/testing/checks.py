@@ -66,9 +66,13 @@ def differ(a: Tensor, b: Tensor) -> float:
 
 
 def rounding(like: Tensor) -> float:
-    """Return how much such values may differ by the order of additions alone."""
+    """Return how much such values may differ by the order of additions alone.
+
+    For n float32 products it changes the sum by some 6e-8 sqrt(n) of their sizes (Higham and Mary,
+    SIAM J. Sci. Comput. 41, 2019): two dozen layers of sums of 4 608 come to 1e-4.
+    """
     finite = like.detach().nan_to_num(0.0, 0.0, 0.0)
-    return 1e-5 * max(1.0, differ(finite, torch.zeros_like(finite)))
+    return 1e-4 * max(1.0, differ(finite, torch.zeros_like(finite)))
 
 
 def unlike(trial: Trial, a: Tensor, b: Tensor) -> bool:

@@ -197,7 +197,7 @@ def precision(trial: Trial) -> Problems:
         if tensor.dtype != torch.float64:
             yield Problem(f"{what} are {tensor.dtype} when loaded in float64; pass dtype on")
             return
-    if (gap := differ(image, trial.image)) > 100 * trial.rounding:
+    if (gap := differ(image, trial.image)) > 10 * trial.rounding:
         yield Problem(f"float64 images differ by {gap:.2g} from those in float32; pass dtype on")
 
 

@@ -1,4 +1,4 @@
-"""Where weights come from: sources, downloads, checksums, and the cache that keeps them."""
+"""Weights: where they come from, downloads, checksums, and the cache."""
 
 from panda.weights.generator_weights import Weights
 from panda.weights.model_weights import ModelWeights

@@ -1,7 +1,7 @@
-"""One file from a web server, which may be slow, forgetful or wrong; a broken download goes on.
+"""Resumable download of a file from a web server, which may be slow, unreliable or wrong.
 
-What came stays in the cache with notes: the size, and the validator (ETag or date) by which the
-server can tell whether it is still the same file. Ranges are those of RFC 9110, section 14.
+A partial download stays in the cache with notes: the size, and the validator (ETag or date) by
+which the server decides whether the file is still the same. Ranges follow RFC 9110, section 14.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ TIMEOUT = 30.0
 """Seconds without a byte after which a connection counts as broken."""
 
 TRIES = 4
-"""Tries in a row without a new byte after which a download ends."""
+"""Tries in a row without a new byte after which a download is given up."""
 
 PAUSE = 1.0
 """Seconds between such tries."""
 
 BUSY = (429, 502, 503, 504)
-"""Refusals that may be over at the next try."""
+"""Status codes that may be gone at the next try."""
 
 CHUNK = 1 << 20
 REDIRECTS = 5
@@ -41,43 +41,53 @@ BY_HAND = "get it with a browser, then run 'panda fetch NAME --file COPY'"
 
 
 class _BrokenError(Exception):
-    """The connection ended before the file did, or never began; another try may go on."""
+    """The connection broke or was never made; another try may succeed."""
 
 
 @dataclass(frozen=True)
 class Download:
-    """A file's address, and where its bytes are collected; its notes are beside it."""
+    """The download of a file.
+
+    Attributes:
+        address: URL of the file.
+        path: Where its bytes are collected; the notes are beside it.
+    """
 
     address: str
     path: Path
 
     @property
     def notes_path(self) -> Path:
-        """Where its notes are."""
+        """Path of the notes."""
         return self.path.with_name(f"{self.path.name}.json")
 
     def notes(self) -> dict[str, str]:
-        """What is noted of the file: validator, size, sha256; nothing where notes are damaged."""
+        """Return the notes (address, validator, size, sha256), empty where they are damaged."""
         try:
-            notes = json.loads(self.notes_path.read_text())
+            content = json.loads(self.notes_path.read_text())
         except (OSError, ValueError, RecursionError):
             return {}
-        found = notes if isinstance(notes, dict) else {}
-        texts = {name: str(value) for name, value in found.items()}
+        notes = content if isinstance(content, dict) else {}
+        texts = {name: str(value) for name, value in notes.items()}
         return {name: text for name, text in texts.items() if re.fullmatch("[ -~]*", text)}
 
     def note(self, notes: Mapping[str, str]) -> None:
-        """Write the notes; raises `PandaError` where they cannot be written."""
+        """Write the notes.
+
+        Raises:
+            PandaError: They cannot be written.
+        """
         with staging(self.notes_path) as work:
             work.write_text(json.dumps(dict(notes), indent=1) + "\n")
 
     def run(self) -> None:
-        """Bring `path` up to the whole file.
+        """Download what is missing of the file.
 
-        Raises `PandaError` where the server refuses, sends a web page, or breaks off again and
-        again; what has come so far is kept then.
+        Raises:
+            PandaError: The server refuses, sends a web page, or breaks off again and again. What
+                was downloaded so far is kept.
         """
-        most, left = self._have(), TRIES
+        longest, left = self._size(), TRIES
         while True:
             try:
                 self._receive()
@@ -87,32 +97,32 @@ class Download:
             except OSError as error:
                 reason = f"cannot write {self.path}: {error.strerror or error}"
                 break
-            have = self._have()
-            most, left = max(most, have), TRIES if have > most else left - 1
+            size = self._size()
+            longest, left = max(longest, size), TRIES if size > longest else left - 1
             if left <= 0:
                 break
             if left < TRIES:
                 time.sleep(PAUSE)
-        have = self._have()
-        kept = f"{have} bytes are kept and the same command goes on from there; or " if have else ""
-        raise PandaError(f"{self.address} cannot be fetched: {reason}; {kept}{BY_HAND}")
+        size = self._size()
+        resume = f"{size} bytes are kept and the same command resumes there; or " if size else ""
+        raise PandaError(f"{self.address} cannot be fetched: {reason}; {resume}{BY_HAND}")
 
-    def _have(self) -> int:
+    def _size(self) -> int:
+        """Return how many bytes are downloaded."""
         return self.path.stat().st_size if self.path.is_file() else 0
 
     def _receive(self) -> None:
-        """One try: ask for what is missing, and append what comes."""
-        notes, have = self.notes(), self._have()
-        if have and notes.get("size") == str(have):
+        """Try once: request what is missing, and append it to the file."""
+        notes, received = self.notes(), self._size()
+        if received and notes.get("size") == str(received):
             return
         validator = notes.get("validator", "")
-        asked = have if validator else 0
-        with self._answer(asked, validator) as response:
+        requested = received if validator else 0
+        with self._answer(requested, validator) as response:
             start, size = _span(response)
-            found = _validator(response.headers)
-            told = str(size or "")
-            same = found in ("", validator) and told == notes.get("size")
-            if start and not (same and start == asked):
+            new_validator, new_size = _validator(response.headers), str(size or "")
+            same = new_validator in ("", validator) and new_size == notes.get("size")
+            if start and not (same and start == requested):
                 self.path.unlink(missing_ok=True)
                 raise _BrokenError("the file changed on the server meanwhile")
             chunks = _chunks(response, sys.maxsize if size is None else size - start)
@@ -122,8 +132,8 @@ class Download:
                     raise PandaError(f"{self.address} gave nothing; {BY_HAND}")
                 _refuse_page(response, first, self.address)
                 self.path.unlink(missing_ok=True)  # before its notes are those of another file
-                keep = {"sha256": notes["sha256"]} if "sha256" in notes else {}
-                self.note({"address": self.address, "validator": found, "size": told, **keep})
+                new = {"address": self.address, "validator": new_validator, "size": new_size}
+                self.note(new | {k: v for k, v in notes.items() if k == "sha256"})
             with (
                 self.path.open("ab" if start else "wb") as file,
                 bar(
@@ -139,10 +149,11 @@ class Download:
                 for chunk in chunks:
                     file.write(chunk)
                     progress.update(len(chunk))
-            if size is not None and self._have() < size:
-                raise _BrokenError(f"{self._have()} of {size} bytes came")
+            if size is not None and self._size() < size:
+                raise _BrokenError(f"{self._size()} of {size} bytes came")
 
     def _answer(self, start: int, validator: str) -> HTTPResponse:
+        """Request the file from a byte on, if the server still has that of the validator."""
         headers = {"User-Agent": "panda", "Accept-Encoding": "identity"}
         if start:
             headers |= {"Range": f"bytes={start}-", "If-Range": validator}
@@ -162,19 +173,19 @@ class Download:
             raise PandaError(f"{self.address} answered {reason}; {BY_HAND}") from error
         except (URLError, HTTPException, OSError) as error:
             raise _BrokenError(_reason(error)) from error
-        except ValueError as error:  # it leads to an address that is none
+        except ValueError as error:  # a redirect to something that is not an address
             raise PandaError(f"{self.address} cannot be fetched: {error}; {BY_HAND}") from error
 
 
 class _Redirects(HTTPRedirectHandler):
-    """Follows a few redirects, to web servers only, and never from https to http."""
+    """Follow a few redirects, to web servers only, and never from https to http."""
 
     max_redirections = REDIRECTS
 
     def redirect_request(
         self, req: Request, fp: object, code: int, msg: str, headers: object, newurl: str
     ) -> Request | None:
-        """Refuse what would lead elsewhere."""
+        """Refuse redirects that lead elsewhere."""
         before, after = (urlsplit(url).scheme for url in (req.full_url, newurl))
         if after != "https" and (before, after) != ("http", "http"):
             raise PandaError(f"{req.full_url} leads from {before} to {newurl:.200}; {BY_HAND}")
@@ -182,24 +193,24 @@ class _Redirects(HTTPRedirectHandler):
 
 
 def _span(response: HTTPResponse) -> tuple[int, int | None]:
-    """Where the answer begins in the file, and the size of the whole file, where it is told."""
+    """Return where the answer begins in the file, and the size of the whole file if known."""
     if response.status == 206:
-        told = re.fullmatch(
+        span = re.fullmatch(
             r"bytes (\d{1,18})-\d+/(\d{1,18})", response.headers.get("Content-Range", "")
         )
-        return (int(told[1]), int(told[2])) if told else (-1, None)
+        return (int(span[1]), int(span[2])) if span else (-1, None)
     length = response.headers.get("Content-Length", "")
     return 0, int(length) if re.fullmatch(r"\d{1,18}", length) else None
 
 
 def _validator(headers: Message) -> str:
-    """A strong ETag, else the date of the last change, else nothing."""
+    """Return a strong ETag, else the date of the last change, else an empty text."""
     tag = headers.get("ETag", "")
     return tag if tag.startswith('"') else headers.get("Last-Modified", "")
 
 
 def _chunks(response: HTTPResponse, missing: int) -> Iterator[bytes]:
-    """Bytes as they come, those that are missing and no more; none is lost where it breaks."""
+    """Yield the missing bytes as they arrive, and no more; a break loses none of them."""
     try:
         while chunk := response.read1(min(CHUNK, missing)):
             missing -= len(chunk)
@@ -209,15 +220,16 @@ def _chunks(response: HTTPResponse, missing: int) -> Iterator[bytes]:
 
 
 def _refuse_page(response: HTTPResponse, first: bytes, address: str) -> None:
-    """Raise `PandaError` for a web page, such as one that says that a quota is exceeded."""
+    """Raise `PandaError` for a web page, such as one about an exceeded quota."""
     page = re.match(rb"\s*<(!doctype|!--|html|head)", first, re.IGNORECASE)
     if page or response.headers.get_content_type() == "text/html":
         title = re.search(rb"<title>([^<]*)", first, re.IGNORECASE)
-        said = f" ({title[1].decode(errors='replace').strip()[:80]!r})" if title else ""
-        raise PandaError(f"{address} gave a web page{said} instead of the file; {BY_HAND}")
+        shown = f" ({title[1].decode(errors='replace').strip()[:80]!r})" if title else ""
+        raise PandaError(f"{address} gave a web page{shown} instead of the file; {BY_HAND}")
 
 
 def _reason(error: Exception) -> str:
+    """Return why a connection broke, in words for the user."""
     if isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", 0), TimeoutError):
         return f"nothing came for {TIMEOUT:g} seconds"
     return str(getattr(error, "reason", error)) or type(error).__name__

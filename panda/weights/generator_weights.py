@@ -1,4 +1,4 @@
-"""Weights that are fetched once, converted once, and read as safetensors ever after."""
+"""Weights of generators: fetched and converted once, then read as safetensors."""
 
 from __future__ import annotations
 
@@ -23,27 +23,36 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """A place where files with weights come from."""
+    """A place from which files with weights come."""
 
     @property
     def description(self) -> str:
-        """What is fetched, in words for the user."""
+        """What is fetched, such as an address or a package, for messages to the user."""
 
     def fetch(self, local: Path | None = None) -> AbstractContextManager[Path]:
-        """Give a checkpoint file, or a folder of such files, checked; afterwards it is gone.
+        """Yield a checkpoint file, or a folder of such files, which is removed afterwards.
 
-        ``local`` is the user's own copy, taken instead of a download. Raises `PandaError`.
+        Args:
+            local: The user's copy, which is used instead of a download.
+
+        Raises:
+            PandaError: The file cannot be fetched, or fails its checksum.
         """
 
     def tidy(self) -> None:
-        """Remove what is left of downloads, once their weights are cached."""
+        """Remove what is left of downloads after their weights are cached."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """One generator's weights: where they come from, and the network that they must fit.
+    """The weights of a generator: where they come from, and the network that they must fit.
 
-    ``convert`` reads the fetched file or folder where `read_checkpoint` alone does not do.
+    Attributes:
+        name: Their file name in the cache, which is the generator's.
+        source: Where their checkpoint comes from.
+        architecture: Builds the network, and recognizes its checkpoints.
+        resolution: Width and height of the generator's images, in pixels.
+        convert: Reads the fetched file or folder where `read_checkpoint` is not enough.
     """
 
     name: str
@@ -54,23 +63,27 @@ class Weights:
 
     @property
     def path(self) -> Path:
-        """Where the weights lie: in their package, or converted in the cache."""
+        """Path of the weights: in their package, or converted in the cache."""
         if isinstance(self.source, Shipped):
             return self.source.file
         return home() / "generators" / f"{self.name}.safetensors"
 
     @property
     def cached(self) -> bool:
-        """Whether loading needs no network."""
+        """Whether the weights are on this machine, so that loading them needs no network."""
         return self.path.is_file()
 
     def fetch(self, local: Path | None = None) -> None:
-        """Put the weights into the cache, unless they are there whole; a ``local`` copy goes in.
+        """Fetch the weights into the cache, unless they are in it already, undamaged.
 
-        Raises `PandaError` where they cannot be had, fail their checksum, are damaged, or do not
-        make this generator; the cache is then as it was.
+        Args:
+            local: The user's copy of the files, which is cached in any case.
+
+        Raises:
+            PandaError: The weights cannot be fetched, fail their checksum, are damaged, or are not
+                those of this generator; the cache stays as it was.
         """
-        if self._whole() and local is None:
+        if self._is_whole() and local is None:
             self.source.tidy()
             return
         import torch
@@ -79,7 +92,7 @@ class Weights:
         from panda.checkpoints.tensors import save_checkpoint
 
         with lock():
-            if self._whole() and local is None:
+            if self._is_whole() and local is None:
                 return  # another process has fetched them meanwhile
             with self.source.fetch(local) as path, staging(self.path) as work:
                 try:
@@ -95,7 +108,8 @@ class Weights:
     def load(self, device: torch.device, dtype: torch.dtype) -> Generator:
         """Build the generator, fetching its weights first where they are not cached.
 
-        Raises `PandaError` as `fetch` does, and where the cached file is not the generator.
+        Raises:
+            PandaError: `fetch` raises it, or the cached file is not this generator.
         """
         self.fetch()
         try:
@@ -103,8 +117,8 @@ class Weights:
         except PandaError as error:
             raise PandaError(f"{self.path}: {error}; delete it to have it made again") from error
 
-    def _whole(self) -> bool:
-        """Whether the cached file holds what was written."""
+    def _is_whole(self) -> bool:
+        """Return whether the cached file is as it was written."""
         return integrity(self.path) in (Integrity.GOOD, Integrity.UNKNOWN)
 
     def _build(self, path: Path, device: torch.device, dtype: torch.dtype) -> Generator:

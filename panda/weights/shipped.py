@@ -1,4 +1,4 @@
-"""Weights that lie inside an installed package: nothing is fetched."""
+"""Weights inside an installed package: nothing is fetched."""
 
 from __future__ import annotations
 
@@ -12,22 +12,26 @@ from panda.errors import PandaError
 
 @dataclass(frozen=True)
 class Shipped:
-    """A safetensors file that came with a plugin."""
+    """A safetensors file that is installed with a plugin."""
 
     file: Path
 
     @property
     def description(self) -> str:
-        """Where the file lies."""
+        """Path of the file."""
         return str(self.file)
 
     @contextmanager
     def fetch(self, local: Path | None = None) -> Iterator[Path]:
-        """Always refuses: a file that is whole is never fetched. Raises `PandaError`."""
+        """Refuse to fetch: only a file that is missing or damaged would be.
+
+        Raises:
+            PandaError: Always.
+        """
         if local is not None:
             raise PandaError(f"{self.file.stem} comes with its package and takes no other file")
         raise PandaError(f"{self.file} is missing or damaged; install its package again")
-        yield  # a context manager like every source's
+        yield  # makes this a context manager, as every source's is
 
     def tidy(self) -> None:
-        """Nothing is left: nothing was downloaded."""
+        """Do nothing: nothing was downloaded."""

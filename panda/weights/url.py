@@ -1,4 +1,4 @@
-"""Weights that are plain files on the web, read as data only."""
+"""Weights in plain files on the web, read as data only."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from panda.errors import MachineError, PandaError
 from panda.files.cache import home
+from panda.files.nearest import nearest_file
 from panda.files.writing import sweep
 
 if TYPE_CHECKING:
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Url:
-    """Files by name and address; one file is a checkpoint, several are the folder of one.
+    """Files on the web: a checkpoint, or the files of a checkpoint folder.
 
-    ``sha256`` holds the sums that their publisher gives, by name. Without one, the sum of the first
-    download that turned out to be the generator is recorded, and later ones must have it.
+    Attributes:
+        files: Address of each file, by its name.
+        sha256: Checksums that the publisher gives, by file name. For a file without one, that of
+            the first download that was the generator is recorded, and later downloads must have it.
     """
 
     files: Mapping[str, str]
@@ -30,15 +33,19 @@ class Url:
 
     @property
     def description(self) -> str:
-        """The addresses."""
+        """The addresses, for messages."""
         return ", ".join(self.files.values())
 
     @contextmanager
     def fetch(self, local: Path | None = None) -> Iterator[Path]:
-        """Download, going on where an earlier try stopped, and yield the file or the folder.
+        """Download, resuming an earlier try, and yield the file or the folder.
 
-        Raises `PandaError` where a server has no such file, sends a web page or something other
-        than its checksum says, or cannot be reached.
+        Args:
+            local: The user's copy of the file or the folder, which is used instead of a download.
+
+        Raises:
+            PandaError: A server cannot be reached, has no such file, or sends a web page or a file
+                with another checksum.
         """
         if local is not None:
             for name, pinned in self.sha256.items():
@@ -51,17 +58,17 @@ class Url:
             path = downloads[0].path
             yield path.parent if len(downloads) > 1 else path
         except MachineError:
-            raise  # nothing is wrong with what came; it is kept for the next try
-        except PandaError:  # whole, but not what was wanted: nothing to go on from
+            raise  # the download is good; it is kept for the next try
+        except PandaError:  # complete, but not the generator: resuming would not help
             for download in downloads:
                 download.path.unlink(missing_ok=True)
             raise
-        for download, found in zip(downloads, sums, strict=True):
-            download.note({"address": download.address, "sha256": found})
+        for download, digest in zip(downloads, sums, strict=True):
+            download.note({"address": download.address, "sha256": digest})
             download.path.unlink(missing_ok=True)
 
     def tidy(self) -> None:
-        """Remove what was downloaded and is needed no more, as after a kill at the last moment."""
+        """Remove downloads that are no longer needed, such as after a kill at the last moment."""
         for download in self._downloads():
             download.path.unlink(missing_ok=True)
             sweep(download.notes_path)
@@ -73,7 +80,7 @@ class Url:
         return [Download(address, folder / name) for name, address in self.files.items()]
 
     def _complete(self, download: Download) -> str:
-        """Download one file to its end; return its sha256."""
+        """Download a file completely, check it, and return its sha256."""
         recorded = download.notes().get("sha256")
         download.run()
         try:
@@ -89,13 +96,14 @@ class Url:
 
 
 def _check(path: Path, expected: str, what: str, remedy: str = "") -> str:
-    found = _sha256(path)
-    if found != expected:
+    """Return the sha256 of a file; raise `PandaError` where it is not the expected one."""
+    digest = _sha256(path)
+    if digest != expected:
         raise PandaError(
-            f"{path.name} has sha256 {found[:16]}..., expected {expected[:16]}..., which was"
+            f"{path.name} has sha256 {digest[:16]}..., expected {expected[:16]}..., which was"
             f" {what}; it was damaged or changed, nothing was kept{remedy}"
         )
-    return found
+    return digest
 
 
 def _sha256(path: Path) -> str:
@@ -103,4 +111,4 @@ def _sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise PandaError(f"{path} cannot be read: {error.strerror}") from error
+        raise PandaError(f"{path} cannot be read: {error.strerror}{nearest_file(path)}") from error

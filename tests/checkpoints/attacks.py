@@ -49,7 +49,7 @@ def zipped(content: object) -> bytes:
 
 
 def itself() -> Raw:
-    """A network that is put among its own parts once it is made, by way of the memo."""
+    """A network that becomes a module of itself after it is built, through the memo."""
     network = pickled(module({"weight": WEIGHT}, _modules=Raw(b"}q\x01")))[2:-1]
     return Raw(network + b"q\x02h\x01X\4\0\0\0parth\x02s0")
 
@@ -141,7 +141,7 @@ argparse.ArgumentParser torch_utils.persistence._src_to_module torch_utils.persi
 dnnlib.util.open_url dnnlib.util.call_func_by_name dnnlib.util.get_obj_by_name
 dnnlib.tflib.tfutil.run tensorflow.io.gfile __torch__x.system panda.cli.main site.main
 """.split()  # noqa: SIM905
-"""What pickles are known to call, and what is near to names that checkpoints may have."""
+"""What malicious pickles call, and names similar to those that checkpoints may have."""
 
 REFUSED |= {f"call-{name}": (pickled(Call(name, (SHELL,))), f"asks for {name}") for name in CALLS}
 
@@ -150,7 +150,7 @@ LARGE = 1 << 22
 
 
 def variables(data: bytes, count: int) -> bytes:
-    """A TensorFlow pickle of one array under many names."""
+    """A TensorFlow pickle with the same array under many names."""
     kind = Call("numpy.dtype", ("u1", False, True), (3, "<", None, None, None, -1, -1, 0))
     start = (Name("numpy.ndarray"), (0,), b"b")
     state = (1, (len(data),), kind, False, Raw(b"h\0"))
@@ -260,8 +260,8 @@ REFUSED |= {
     "space": (pickled(Raw(b"ctorch FloatStorage\nx\n")), "asks for torch.FloatStorage x"),
     # the memo and the extension registry
     "memo-of-a-name": (pickled(Raw(b"cbuiltins\nset\nq\0cos\nsystem\nq\0h\0")), "os.system"),
-    "memo-not-yet": (pickled(Raw(b"h\0")), "nothing is kept under 0"),
-    "memo-far": (pickled(Raw(b"j\xff\xff\xff\xff")), "nothing is kept under 4294967295"),
+    "memo-not-yet": (pickled(Raw(b"h\0")), "nothing is memoized under 0"),
+    "memo-far": (pickled(Raw(b"j\xff\xff\xff\xff")), "nothing is memoized under 4294967295"),
     "memo-text": (pickled(Raw(b"Nq\0g0\n")), "the opcode GET"),
     "copied": (pickled(Raw(b"cos\nsystem\n2")), "asks for os.system"),
     "copied-top": (pickled(Raw(b"N2")), "the opcode DUP"),

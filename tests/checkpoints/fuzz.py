@@ -3,8 +3,8 @@
     python tests/checkpoints/fuzz.py --mutations 20000
 
 A mutant that takes a reader along a way no file took before is damaged further. Each container is
-read in a process of its own, under `guard.Guard`. Exit status 1 where anything but a plain reading
-or a refusal in one sentence happened; the file that did it is kept and named.
+read in a separate process, under `guard.Guard`. Exit status 1 where anything but a plain reading
+or a refusal in one sentence happened; the file that caused it is kept, and its name printed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Ways:
 
     def new(self, read: Callable[[], object]) -> bool:
         """Read, and say whether a new step was taken."""
-        found: set[tuple[object, int, int]] = set()
+        executed: set[tuple[object, int, int]] = set()
 
         def enter(frame: FrameType, *_: object) -> Callable[..., Any] | None:
             code = frame.f_code
@@ -53,7 +53,7 @@ class Ways:
             def step(frame: FrameType, event: str, _: object) -> Callable[..., Any]:
                 nonlocal last
                 if event == "line":
-                    found.add((code, last, frame.f_lineno))
+                    executed.add((code, last, frame.f_lineno))
                     last = frame.f_lineno
                 return step
 
@@ -64,15 +64,15 @@ class Ways:
             read()
         finally:
             sys.settrace(None)
-        new = not found <= self.known
-        self.known |= found
+        new = not executed <= self.known
+        self.known |= executed
         return new
 
 
 def fuzz(
     name: str, count: int, seed: int, folder: Path, guard: Guard | None = None
 ) -> dict[str, object]:
-    """Read ``count`` mutants of one container; the one that is read lies in ``folder``."""
+    """Read ``count`` mutants of a container, each written into ``folder`` first."""
     write, entry, read = CONTAINERS[name]
     dice, ways = random.Random(f"{name} {seed}"), Ways()
     work = folder / "file"
@@ -115,7 +115,7 @@ def fuzz(
 
 
 def main() -> int:
-    """Fuzz the containers one after the other and print a line for each."""
+    """Fuzz one container after the other and print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("containers", nargs="*", metavar="CONTAINER", help=", ".join(CONTAINERS))
     parser.add_argument("--mutations", type=int, default=2000, help="(%(default)s)")
@@ -137,12 +137,12 @@ def main() -> int:
             print(f"{name:17} died with {done.returncode}: {done.stderr[-3000:]}")
             failed = True
             continue
-        found = json.loads(done.stdout)
+        result = json.loads(done.stdout)
         row = "{name:17} {read:5} {refused:7} {kinds:5} {steps:6} {slowest:6.2f} s {mebibytes:4.0f}"
-        print(row.format(name=name, **found), flush=True)
-        for problem in found["problems"][:8]:
+        print(row.format(name=name, **result), flush=True)
+        for problem in result["problems"][:8]:
             print(f"  {problem[-600:]}")
-        if found["problems"]:
+        if result["problems"]:
             failed = True
         else:
             shutil.rmtree(kept / name)

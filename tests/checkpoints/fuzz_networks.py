@@ -3,7 +3,7 @@
     python tests/checkpoints/fuzz_networks.py --mutations 2000
 
 Where `fuzz.py` damages bytes, this damages what a reader made of them, and has the backends build
-the network and make one image, each small file of tests/goldens in a process of its own.
+the network and make one image, for each small file of tests/goldens, in separate processes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SIZES = [0, 1, 2, 3, 5, 8, 16, 64, 4096]
 
 
 def changed(checkpoint: Checkpoint, dice: random.Random) -> Checkpoint:
-    """The same checkpoint with one to three facts or tensors that are others."""
+    """The same checkpoint with one to three facts or tensors changed."""
     config = json.loads(json.dumps(dict(checkpoint.config)))
     tensors = dict(checkpoint.tensors)
     for _ in range(dice.choice([1, 1, 2, 3])):
@@ -78,7 +78,7 @@ def _change_tensor(tensors: dict[str, torch.Tensor], dice: random.Random) -> Non
 
 
 def fuzz(file: str, count: int, seed: int) -> dict[str, object]:
-    """Build ``count`` changed networks of one file, and make an image with those that open."""
+    """Build ``count`` changed networks of a file, and make an image with those that open."""
     dice = random.Random(f"{file} {seed}")
     good = read_checkpoint(FOLDER / file)
     cpu = torch.device("cpu")
@@ -122,12 +122,12 @@ def main() -> int:
             print(f"{file} died with {done.returncode}: {done.stderr[-3000:]}")
             failed = True
             continue
-        found = json.loads(done.stdout)
+        result = json.loads(done.stdout)
         row = "{file:37} {built:6} {refused:7} {slowest:7.2f} s {mebibytes:5.0f} MiB"
-        print(row.format(file=file, **found), flush=True)
-        for problem in found["problems"][:8]:
+        print(row.format(file=file, **result), flush=True)
+        for problem in result["problems"][:8]:
             print(f"  {problem[-900:]}")
-        failed |= bool(found["problems"])
+        failed |= bool(result["problems"])
     return int(failed)
 
 

@@ -1,6 +1,6 @@
 """What a process that reads hostile files must not do, and limits that end it where it does.
 
-For processes of their own only: neither the audit hook nor the limits can be taken back.
+For separate processes only: neither the audit hook nor the limits can be removed.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ class Guard:
 
     @property
     def mebibytes(self) -> float:
-        """How much the process has grown at most."""
+        """By how much the process has grown at most."""
         return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - self._before) / 1024
 
     def watch(self, name: str, read: Callable[[], object]) -> str | None:
-        """Read one file; return the sentence it was refused with, None where it was read."""
+        """Read a file; return the sentence with which it was refused, None where it was read."""
         faulthandler.dump_traceback_later(WAITING, exit=True)
         signal.setitimer(signal.ITIMER_PROF, SECONDS)
         started = time.process_time()

@@ -27,7 +27,7 @@ Files = dict[str, bytes]
 
 
 def mutate(files: Files, others: list[Files], dice: random.Random) -> Files:
-    """The same files, one of them damaged in one to four ways."""
+    """The same files, one of them with one to four kinds of damage."""
     name = dice.choice(sorted(files))
     return files | {name: _damage(files[name], [other[name] for other in others], dice)}
 
@@ -95,10 +95,10 @@ def _number(data: bytes, dice: random.Random) -> bytes:
 
 
 def _text_number(data: bytes, dice: random.Random) -> bytes:
-    found = list(re.finditer(rb"-?[0-9]+(\.[0-9]+)?", data))
-    if not found:
+    numbers = list(re.finditer(rb"-?[0-9]+(\.[0-9]+)?", data))
+    if not numbers:
         return _number(data, dice)
-    start, end = dice.choice(found).span()
+    start, end = dice.choice(numbers).span()
     value = dice.choice([*TEXTS, *(str(number).encode() for number in NUMBERS)])
     return data[:start] + value + data[end:]
 

@@ -25,7 +25,7 @@ class Name:
 
 @dataclass
 class Raw:
-    """Opcodes as they are; they leave one value on the stack."""
+    """Raw opcodes, which leave a value on the stack."""
 
     opcodes: bytes
 
@@ -107,7 +107,7 @@ def module(
     source: str = "",
     **state: Any,
 ) -> Call:
-    """A network or a part of one, as NVIDIA's persistence pickles it."""
+    """A network or a module of one, as NVIDIA's persistence pickles it."""
     attributes = {
         "_parameters": parameters or {},
         "_buffers": {},

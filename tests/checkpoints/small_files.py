@@ -22,7 +22,8 @@ from safetensors.torch import save, save_file
 
 from panda.checkpoints.read import read_checkpoint
 from panda.editing.edit_files import read_edits
-from panda.factorization.factors import FORMAT, Factors
+from panda.factorization.factor_files import FORMAT
+from panda.factorization.factors import Factors
 from panda.files.npy import read_npy
 from panda.weights.tarball import read_members
 
@@ -62,7 +63,7 @@ def _torch(content: object, zipped: bool) -> Callable[[Path], None]:
 
 def _torchscript(folder: Path) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", ".torch.jit")
         torch.jit.script(torch.nn.Sequential(torch.nn.Linear(2, 3))).save(folder / "file")
 
 
@@ -123,4 +124,4 @@ CONTAINERS: dict[str, tuple[Callable[[Path], object], str, Callable[[Path], obje
     "npy": (_npy, "file.npy", read_npy),
     "edit-zoo": (_zoo, "file", read_edits),
 }
-"""By name: how a valid one is written into a folder, what is read there, and by which reader."""
+"""By name: writes a valid file into a folder, what is read in it, and the reader."""

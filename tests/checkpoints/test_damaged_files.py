@@ -35,7 +35,7 @@ from panda.errors import PandaError
 
 
 def refusal(path: Path) -> str:
-    """The one sentence that `read_checkpoint` refuses a path with."""
+    """The sentence with which `read_checkpoint` refuses a path."""
     with pytest.raises(PandaError) as caught:
         read_checkpoint(path)
     sentence = str(caught.value)
@@ -207,9 +207,9 @@ def test_arrays_of_other_byte_orders_are_read(tmp_path):
     ],
 )
 def test_a_tensorflow_variable_that_is_no_array_is_refused(value, sentence, refused):
-    found = refused(tensorflow(value))
-    assert "'weight' cannot be read" in found
-    assert sentence.replace("an array", "a numpy array") in found
+    message = refused(tensorflow(value))
+    assert "'weight' cannot be read" in message
+    assert sentence.replace("an array", "a numpy array") in message
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_tensorflow_network_of_another_make_is_refused(changes, refused):
         ([1, 2], "a pickle of a list of 2"),
         (None, "a pickle of None"),
         ((Call("argparse.Namespace"),) * 3, "a pickle of a tuple of 3"),
-        (Raw(b"h\x07"), "nothing is kept under 7"),
+        (Raw(b"h\x07"), "nothing is memoized under 7"),
         (Raw(b"0"), "damaged or truncated pickle"),
         (Raw(b"t"), "damaged or truncated pickle"),
         (Raw(b"}(K\x01u"), "damaged or truncated pickle"),
@@ -241,7 +241,7 @@ def test_a_tensorflow_network_of_another_make_is_refused(changes, refused):
         (Raw(b"\xff"), "damaged or truncated pickle"),
     ],
 )
-def test_a_pickle_of_something_else_says_what_was_found(value, sentence, refused):
+def test_a_pickle_of_something_else_says_what_it_is(value, sentence, refused):
     assert sentence in refused(pickled(value))
 
 
@@ -330,7 +330,7 @@ def test_openvino_constants_outside_their_file_are_refused(changes, sentence, tm
     ("old", "new", "sentence"),
     [
         ("<net ", '<!DOCTYPE net [<!ENTITY a "b">]><net ', "plain XML <net> without declarations"),
-        ('to-port="0"', 'to-port="first"', "a port is no number"),
+        ('to-port="0"', 'to-port="first"', "a port is not a number"),
         ('from-layer="0"', 'from-layer="9"', "an edge joins unknown layers"),
         ('name="shape"', 'name="weight"', "two constants called 'weight'"),
         ("net>", "html>", "the XML is damaged"),
@@ -405,7 +405,7 @@ def test_pipes_and_devices_are_not_opened(tmp_path):
         (MemoryError(), "more than fits into the memory of this machine"),
         (RecursionError("deep"), "nested deeper than any checkpoint"),
         (PermissionError(13, "Permission denied"), "cannot be read: Permission denied"),
-        (UnicodeError("two\nlines"), r"damaged in a way of its own (UnicodeError: two)"),
+        (UnicodeError("two\nlines"), r"damaged in an unexpected way (UnicodeError: two)"),
     ],
 )
 def test_whatever_a_reader_raises_becomes_a_sentence(problem, sentence, refused, monkeypatch):

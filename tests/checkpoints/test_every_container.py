@@ -38,12 +38,12 @@ FILES = [
 ]
 
 
-def same(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
-    assert found.keys() == wanted.keys()
+def same(loaded: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
+    assert loaded.keys() == wanted.keys()
     for name, tensor in wanted.items():
-        assert found[name].dtype == tensor.dtype, name
-        assert torch.equal(found[name], tensor), name
-        assert not found[name].requires_grad, name
+        assert loaded[name].dtype == tensor.dtype, name
+        assert torch.equal(loaded[name], tensor), name
+        assert not loaded[name].requires_grad, name
 
 
 @pytest.mark.parametrize(("container", "name"), FILES)
@@ -228,3 +228,13 @@ def test_tensors_do_not_share_memory(saved):
     tensors = read_checkpoint(saved({"a": WEIGHT, "b": WEIGHT})).tensors
     tensors["a"].fill_(9)
     assert torch.equal(tensors["b"], WEIGHT)
+
+
+def test_a_path_may_be_text_and_a_checkpoint_shows_no_tensors(tmp_path):
+    checkpoint = read_checkpoint(str(GOLDENS / "stylegan3-t/network.pkl"))
+    save_checkpoint(str(tmp_path / "x.safetensors"), checkpoint)
+    again = read_checkpoint(str(tmp_path / "x.safetensors"))
+    same(dict(again.tensors), dict(checkpoint.tensors))
+    assert repr(again).startswith(f"Checkpoint(safetensors, {len(again.tensors)} tensors, config: ")
+    assert len(repr(again)) < 400
+    assert again == again and again != checkpoint and len({again, checkpoint}) == 2

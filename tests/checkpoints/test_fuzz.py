@@ -30,7 +30,7 @@ from pathlib import Path
 from fuzz import fuzz
 from guard import Guard
 from small_files import CONTAINERS
-found, guard = {{}}, None
+report, guard = {{}}, None
 for name in CONTAINERS:
     (write, entry, read), folder = CONTAINERS[name], Path({str(tmp_path)!r}) / name
     folder.mkdir()
@@ -38,14 +38,14 @@ for name in CONTAINERS:
     read(folder / entry)
 guard = Guard()
 for name in CONTAINERS:
-    found[name] = fuzz(name, 40, 1, Path({str(tmp_path)!r}) / "work" / name, guard)
-print(json.dumps(found))
+    report[name] = fuzz(name, 40, 1, Path({str(tmp_path)!r}) / "work" / name, guard)
+print(json.dumps(report))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found.keys() == CONTAINERS.keys()
-    for name, facts in found.items():
+    report = json.loads(done.stdout)
+    assert report.keys() == CONTAINERS.keys()
+    for name, facts in report.items():
         assert facts["problems"] == [], name
         assert facts["refused"] > 0, name
         assert facts["mebibytes"] < 1024
@@ -94,7 +94,7 @@ def test_a_damaged_npy_file_is_one_sentence(tmp_path, data):
 def test_an_npy_file_that_declares_more_than_it_has_is_refused(tmp_path):
     head = b"{'descr': '<f4', 'fortran_order': False, 'shape': (99999, 99999), }\n"
     (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head)
-    with pytest.raises(PandaError, match="is damaged: it has not 99999 x 99999 values"):
+    with pytest.raises(PandaError, match="is damaged: it does not have 99999 x 99999 values"):
         read_npy(tmp_path / "x.npy")
 
 

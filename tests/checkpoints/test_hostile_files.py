@@ -1,6 +1,6 @@
 """Files made to do harm: each is refused in a sentence, and an audit of the process proves it.
 
-All are read by one process of their own, which records every event that Python's audit hooks report
+All are read by a separate process, which records every event that Python's audit hooks report
 (running code, starting programs, importing, writing, connecting) and how much memory it took.
 """
 
@@ -26,17 +26,18 @@ from panda.checkpoints.read import read_checkpoint
 good, folder, marker = map(Path, sys.argv[1:])
 for path in sorted(good.iterdir()):  # so that everything needed is imported
     read_checkpoint(path)
-guard, found, read = Guard(), {}, {}
+guard, sentences, read = Guard(), {}, {}
 for path in sorted(folder.iterdir()):
     said = guard.watch(path.name, lambda: read.update(x=sorted(read_checkpoint(path).tensors)))
-    found[path.name] = f"READ {read['x']}" if said is None else said
+    sentences[path.name] = f"READ {read['x']}" if said is None else said
 facts = {name: getattr(guard, name) for name in ("mebibytes", "slowest")}
 facts["problems"] = list(guard.problems)
 harmed = marker.exists()
 guard.problems.clear()
 guard.watch("eval", lambda: pickle.loads((folder / "eval").read_bytes()))  # as everybody else does
 print(json.dumps(
-    {"found": found, **facts, "harmed": harmed, "control": [guard.problems, marker.exists()]}
+    {"sentences": sentences, **facts, "harmed": harmed}
+    | {"control": [guard.problems, marker.exists()]}
 ))
 """
 
@@ -84,7 +85,7 @@ def report(tmp_path_factory):
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_hostile_file_is_refused_in_a_sentence(name, report):
-    sentence = report["found"][name]
+    sentence = report["sentences"][name]
     assert REFUSED[name][1] in sentence
     assert f"/{name}" in sentence
     assert "\n" not in sentence
@@ -92,19 +93,19 @@ def test_a_hostile_file_is_refused_in_a_sentence(name, report):
 
 
 def test_hostile_xml_is_refused(report):
-    assert "without declarations" in report["found"]["entities"]
-    assert "the XML is damaged" in report["found"]["hidden-entities"]
-    assert "without tensors" in report["found"]["deep"]
-    assert "bytes of XML" in report["found"]["long"]
+    assert "without declarations" in report["sentences"]["entities"]
+    assert "the XML is damaged" in report["sentences"]["hidden-entities"]
+    assert "without tensors" in report["sentences"]["deep"]
+    assert "bytes of XML" in report["sentences"]["long"]
 
 
 def test_links_to_devices_are_refused(report):
-    assert "neither a file nor a folder" in report["found"]["link"]
-    assert "shard 'one' is missing" in report["found"]["linked"]
+    assert "neither a file nor a folder" in report["sentences"]["link"]
+    assert "shard 'one' is missing" in report["sentences"]["linked"]
 
 
 def test_source_text_in_a_network_is_left_alone(report):
-    assert report["found"]["module_src"] == "READ ['weight']"
+    assert report["sentences"]["module_src"] == "READ ['weight']"
 
 
 def test_reading_hostile_files_runs_starts_imports_and_writes_nothing(report):

@@ -11,7 +11,7 @@ from panda import PandaError
 from panda.checkpoints.read import read_checkpoint
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.torch.jit")
 def test_a_module_gives_its_state_dict(tmp_path):
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Sequential(nn.Linear(4, 2)))
     torch.jit.script(module).save(tmp_path / "module.bin")
@@ -33,9 +33,9 @@ def read(tmp_path, content, storages):
 
 def test_plain_attributes_are_left_alone(tmp_path):
     inner = Call("__torch__.Inner", (), {"weight": tensor(storage()), "training": False})
-    found = read(tmp_path, Call("__torch__.Net", (), {"inner": inner, "stride": [2, 2]}), NUMBERS)
-    assert found.keys() == {"inner.weight"}
-    assert found["inner.weight"].tolist() == [1, 2, 3, 4]
+    tensors = read(tmp_path, Call("__torch__.Net", (), {"inner": inner, "stride": [2, 2]}), NUMBERS)
+    assert tensors.keys() == {"inner.weight"}
+    assert tensors["inner.weight"].tolist() == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,15 @@ from panda import PandaError
 from panda.cli import main
 from panda.factorization.fit import fit
 from panda.report.page import Figure, Page
+from panda.report.table import Table
 
 IMAGES = ["0002.png", "0005.png", "config.json", "sheet.png"]
 
 
 @pytest.fixture
 def factors(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr("panda.cli.using.create_generator", lambda name, device: tiny)
-    monkeypatch.setattr("panda.cli.fitting.create_generator", lambda name, device: tiny)
+    monkeypatch.setattr("panda.cli.rendering.create_generator", lambda name, device: tiny)
+    monkeypatch.setattr("panda.cli.fit.create_generator", lambda name, device: tiny)
     fit(tiny, "b", parts=4, seeds=range(60)).save(tmp_path / "factors")
     return str(tmp_path / "factors")
 
@@ -67,13 +68,24 @@ def test_verbs_write_full_size_pictures_and_a_sheet(factors, tmp_path, verb, fil
         (["fit", "g", "b", "--seeds", "9-1", "--out", "OUT"], "runs backwards"),
         (["fit", "g", "d", "--out", "OUT"], "has no layer 'd'"),
         (["fit", "g", "b", "--parts", "65", "--out", "OUT"], "65 parts were asked for"),
-        (["fit", "g", "b", "--solver", "best", "--out", "OUT"], "no solver 'best'"),
+        (["fit", "g", "b", "--solver", "pape", "--out", "OUT"], "no 'pape'; did you mean 'paper'?"),
         (["edit", "FACTORS", "--edit", "x", "--out", "OUT"], "'x' is no edit"),
         (["edit", "FACTORS", "--edit", "9:0:1", "--out", "OUT"], "parts 0 to 3"),
-        (["edit", "missing", "--edit", "0:0:1", "--out", "OUT"], "holds no factors"),
+        (["edit", "missing", "--edit", "0:0:1", "--out", "OUT"], "there is no 'missing'"),
         (["remove", "FACTORS", "--parts", "7", "--out", "OUT"], "parts 0 to 3"),
         (["localize", "FACTORS", "--appearance", "p0", "--out", "OUT"], "expected one part"),
         (["parts", "FACTORS", "--seeds", "one", "--out", "OUT"], "cannot be read"),
+        (["parts", "missing", "--out", "OUT"], "'panda fit GENERATOR LAYER --out missing'"),
+        (["parts", "FACTORS", "--psi", "x", "--out", "OUT"], "'x' is not a finite number"),
+        (["fti"], "no verb 'fti'; did you mean 'fit' or 'fetch'"),
+        (["benchmark", "removals"], "no kind 'removals'; did you mean 'removal'?"),
+        (["fit", "g", "b", "--sead", "3"], "no option '--sead'; did you mean --seeds"),
+        (["fit", "g", "b", "--out", "OUT", "x"], "unexpected argument 'x'; see 'panda fit --help'"),
+        (["fit", "g"], "arguments are required: LAYER, --out; see 'panda fit --help'"),
+        (
+            ["localize", "FACTORS", "--appearance", "bg", "--threshold", "osu"],
+            "did you mean 'otsu'",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence_exit_2_and_nothing_written(
@@ -141,6 +153,18 @@ def test_other_errors_of_ours_are_not_hidden(monkeypatch):
         main(["list"])
 
 
+def test_a_part_of_a_name_lists_the_generators_that_have_it(capsys):
+    assert main(["list", "ffhq", "--json"]) == 0
+    names = [row["name"] for row in json.loads(capsys.readouterr().out)["generators"]]
+    assert "mobilestylegan-ffhq-1024" in names and all("ffhq" in name for name in names)
+
+
+@pytest.mark.parametrize("name", ["factor", "factorz", "Factors"])
+def test_a_folder_that_is_not_there_names_the_nearest(factors, tmp_path, capsys, name):
+    assert main(["parts", str(tmp_path / name), "--out", str(tmp_path / "out")]) == 2
+    assert f"did you mean '{factors}'?" in capsys.readouterr().err
+
+
 def test_results_go_nowhere_over_other_files(factors, tmp_path, capsys):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.png").touch()
@@ -172,9 +196,9 @@ def test_factors_never_replace_a_folder_that_only_has_a_config(factors, tmp_path
 @pytest.mark.parametrize("value", ["nan", "inf", "1e38", "x"])
 def test_numbers_that_are_none_are_refused_before_any_work(factors, tmp_path, capsys, value):
     for option in ("--strength", "--truncation"):
-        with pytest.raises(SystemExit) as stop:
-            main(["remove", factors, "--parts", "0", option, value, "--out", str(tmp_path / "o")])
-        assert stop.value.code == 2
+        words = ["remove", factors, "--parts", "0", option, value, "--out", str(tmp_path / "o")]
+        assert main(words) == 2
+        assert f"{value!r} is not a finite number below 1e9" in capsys.readouterr().err
     assert not (tmp_path / "o").exists()
 
 
@@ -182,7 +206,7 @@ def test_a_page_holds_everything_it_shows_and_escapes_what_it_is_told(tmp_path):
     page = Page("<Title>", 'lead & "quotes"')
     page.section("A <b>", "about")
     page.card([[Figure(Image.new("RGB", (4, 4)), "x < y")]], "card")
-    page.table(["a"], [["<1>"]])
+    page.table(Table(["a"], [["<1>"]]))
     page.save(tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text()
     assert "&lt;Title&gt;" in text

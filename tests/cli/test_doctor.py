@@ -1,4 +1,4 @@
-"""``panda doctor``: one page that tells what is well and what is not."""
+"""``panda doctor``: one page that says what works and what does not."""
 
 import json
 
@@ -32,8 +32,8 @@ def test_a_machine_in_good_health_is_one_page(cache, capsys):
         "generators/toy.safetensors: as it was written, 0.0 MB",
         "factors/toy/a-8/factors.safetensors: as it was written, 0.0 MB",
         "downloads/1/net.pkl: 4 bytes",
-        "stylegan2: well, panda-parts",
-        "ills: none",
+        "stylegan2: works, panda-parts",
+        "problems: none",
     ):
         assert words in page
     assert page.count("\n") < 60
@@ -49,7 +49,7 @@ def test_a_flipped_bit_and_a_broken_plugin_are_told(cache, capsys, install):
     install(good="Good", broken="Raises")
     assert main(["doctor", "--json"]) == 1
     report = json.loads(capsys.readouterr().out)
-    assert report["ills"] == [
+    assert report["problems"] == [
         "plugin broken: RuntimeError: no CUDA here",
         "generators/toy.safetensors is damaged, 0.0 MB; delete it to have it made again",
     ]

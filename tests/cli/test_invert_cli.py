@@ -88,11 +88,11 @@ def test_what_is_edited_is_the_photograph(work, tmp_path):
         (["edit", "FACTORS", "--edit", "0:0:1", "--latents", "ME", "--seeds", "1"], "leave out --"),
         (["parts", "FACTORS", "--latents", "ME", "--truncation", "0.5"], "leave out --truncation"),
         (["parts", "FACTORS", "--latents", "FACTORS"], "is not that of an inversion"),
-        (["parts", "FACTORS", "--latents", "missing"], "holds no inversion"),
+        (["parts", "FACTORS", "--latents", "missing"], "there is no 'missing'"),
         (["invert", "FACE", "--generator", "mini"], "there is no generator 'mini'"),
         (["invert", "FACE", "--generator", MINI, "--space", "z"], "has no space 'z'"),
-        (["invert", "FACE", "--generator", MINI, "--align", "x"], "no alignment 'x'"),
-        (["invert", "missing.png", "--generator", MINI], "missing.png cannot be read"),
+        (["invert", "FACE", "--generator", MINI, "--align", "x"], "no 'x'; valid: auto,"),
+        (["invert", "missing.png", "--generator", MINI], "there is no 'missing.png'"),
     ],
 )
 def test_bad_input_is_one_sentence_and_nothing_is_written(work, tmp_path, capsys, arguments, said):

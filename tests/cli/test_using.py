@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from rounding import rounding
 
 from panda import PandaError
 from panda.editing.edits import Edit, direction, edit_images, refine
@@ -10,6 +11,8 @@ from panda.editing.remove import object_map, remove, remove_images
 from panda.factorization.background import border_mask
 from panda.factorization.fit import fit
 from panda.generators.contract import Layer
+
+pytestmark = pytest.mark.numeric
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ def test_edits_are_read_from_text(text, edit):
     assert Edit.parse(text) == edit
 
 
-@pytest.mark.parametrize("text", ["", "3", "3:12", "a:1:2", "3:12:2.5px", "3:q1:2", "1,2:3:4"])
+@pytest.mark.parametrize("text", ["", "3", "3:12", ":1:2", "3:12:2.5px", "3:q1:2", "1\n2:3:4"])
 def test_other_text_is_refused_with_an_example(text):
     with pytest.raises(PandaError, match="is no edit; expected PARTS:APPEARANCE:STRENGTH"):
         Edit.parse(text)
@@ -97,9 +100,11 @@ def test_refined_parts_fit_each_sample_better_whatever_the_batch(factors, tiny):
     refined = refine(factors, x)
     assert refined.shape == (10, 64, 4)
     assert (refined >= 0).all()
-    assert (losses(refined) < losses(factors.parts[None])).all()
+    gained = losses(factors.parts[None]) - losses(refined)
+    assert (gained > 0).all()
     alone = torch.cat([refine(factors, x[i : i + 1]) for i in range(10)])
-    assert torch.allclose(losses(refined), losses(alone), rtol=1e-3)
+    # Where a descent stalls and ends hangs on rounding, which is another one in another batch.
+    assert ((losses(refined) - losses(alone)).abs() < 0.01 * gained).all()
     assert (
         edit_images(tiny, factors, tiny.sample([5]), [Edit((0,), 0, 5.0)], refined=True)
         .isfinite()
@@ -110,7 +115,11 @@ def test_refined_parts_fit_each_sample_better_whatever_the_batch(factors, tiny):
 def test_a_concept_map_is_a_coordinate_and_its_mask_a_threshold(factors, tiny):
     x = tiny.head(tiny.sample([1, 2]), "b").x
     maps, mask = localize(factors, x, 2, threshold="mean")
-    assert torch.allclose(maps, (factors.appearances.T @ x.flatten(2))[:, 2].view(2, 8, 8))
+    a = factors.appearances[:, 2]
+    exact = torch.einsum("c,nchw->nhw", a.double(), x.double()).float()
+    # A sum that comes out near zero has the error of its terms.
+    error = rounding(len(a)) * float(torch.einsum("c,nchw->nhw", a.abs(), x.abs()).max())
+    assert torch.allclose(maps, exact, atol=error)
     level = factors.appearances[:, 2] @ factors.mean
     assert torch.equal(mask, maps >= level)
     large, _ = localize(factors, x, "p0", part=1, resolution=32)
@@ -120,8 +129,10 @@ def test_a_concept_map_is_a_coordinate_and_its_mask_a_threshold(factors, tiny):
 
 
 def test_otsu_splits_two_clusters():
-    values = torch.cat([torch.randn(500) * 0.1, 5 + torch.randn(300) * 0.1])
-    assert 0.3 < float(otsu(values)) < 4.7
+    draw = torch.Generator().manual_seed(0)
+    low, high = 0.1 * torch.randn(500, generator=draw), 5 + 0.1 * torch.randn(300, generator=draw)
+    step = (high.max() - low.min()) / 256
+    assert low.max() - step < otsu(torch.cat([low, high])) < high.min() + step
     assert float(otsu(torch.ones(9))) == 1.0
 
 

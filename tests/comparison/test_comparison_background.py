@@ -10,7 +10,7 @@ from comparing import BIGGAN, PROGAN, SMALL
 from torch.nn import functional as F
 
 from panda.comparison import compare
-from panda.comparison.background import measure_depths, measure_removal
+from panda.comparison.background import measure_depths, measure_object_removal
 from panda.comparison.report import write
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
@@ -46,7 +46,7 @@ def test_a_planted_background_is_found_at_its_depth(tiny, monkeypatch):
 
 def test_removal_of_the_object_changes_it_more_than_the_rest(tiny):
     factors = fit(tiny, "b", parts=4, seeds=range(60))
-    cleared = measure_removal(tiny, factors, SMALL, None)
+    cleared = measure_object_removal(tiny, factors, SMALL, None)
     assert cleared.inside > cleared.outside > 0
 
 

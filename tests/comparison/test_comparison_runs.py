@@ -181,7 +181,7 @@ def test_scores_of_plugins_are_figures_and_a_failing_one_is_a_note(toys, tmp_pat
     assert any("score 'nothing' failed: PandaError: it gave nan" in note for note in level.notes)
     assert any("score 'crash' failed: ZeroDivisionError" in note for note in level.notes)
     table = next(table for table in tables(found) if table.title == "At 1/4 of the image")
-    assert "part sharpness" in table.head
+    assert "part sharpness" in table.header
 
 
 def test_faces_are_parsed_where_there_are_any(toys, tmp_path, monkeypatch):

@@ -11,8 +11,10 @@ from torch.nn.functional import adaptive_avg_pool2d
 from panda import PandaError, create_generator
 from panda.cli import main
 from panda.evaluation import locality, results
-from panda.evaluation.choose import ChosenEdit, _worth
+from panda.evaluation.choose import ChosenEdit, _rank
+from panda.evaluation.controls import CONTROLS
 from panda.evaluation.edits import EDITS, find_edits
+from panda.evaluation.settings import LocalitySettings
 from panda.evaluation.store import BenchmarkFolder
 from panda.methods.changes import WChange
 from panda.metrics.face_shapes import shapes
@@ -48,10 +50,11 @@ def arguments(out, *more):
 
 def test_one_direction_may_serve_two_purposes(tmp_path):
     choice = ChosenEdit("sefa 1", WChange(torch.ones(4), 0, 2), 1.0, 0.5, 1.0)
-    store = BenchmarkFolder(tmp_path, {})
-    store.keep_choices("sefa", {"open_mouth": choice, "smile": choice}, {})
-    found = store.choices("sefa")[0]
-    assert torch.equal(found["smile"].change.direction, found["open_mouth"].change.direction)
+    folder = BenchmarkFolder(tmp_path, {})
+    fit = {"method": ["sefa", []], "edits": 1, "cpu_seconds": 0.1}
+    folder.save_choices("sefa", {"open_mouth": choice, "smile": choice}, fit)
+    choices, _ = folder.load_choices("sefa")
+    assert torch.equal(choices["smile"].change.direction, choices["open_mouth"].change.direction)
 
 
 def test_figures_tables_pictures_and_resuming(tmp_path, capsys):
@@ -60,7 +63,7 @@ def test_figures_tables_pictures_and_resuming(tmp_path, capsys):
     assert "figures are still to come" in capsys.readouterr().err
     assert main(arguments(out, "--part", "2/2", "--json")) == 0
     summary = json.loads(capsys.readouterr().out)
-    assert set(summary["methods"]) == {"sefa", "style", "panda", *locality.CONTROLS}
+    assert set(summary["methods"]) == {"sefa", "style", "panda", *CONTROLS}
     for label, facts in summary["methods"].items():
         for figures in facts["edits"].values():
             assert figures["n"] == 5, label
@@ -124,25 +127,25 @@ def test_what_a_kill_left_of_the_plan_is_no_other_folder(tmp_path):
 
 def test_the_share_of_images_with_enough_of_an_effect_is_told(tmp_path):
     generator = create_generator(FOLDER / "proggan-genforce/checkpoint.pth")
-    plan = locality.LocalitySettings("x", "eyes", 3, ("sefa",), parse=0)
-    bench = locality.prepare(generator, plan, tmp_path / "out")
+    settings = LocalitySettings("x", "eyes", 3, ("sefa",), parse=0)
+    benchmark = locality.prepare(generator, settings, tmp_path / "out")
     effects = [9.0, 1.0, None, 0.9]  # None where there was nothing to measure
     rows = [{"seed": seed, "effect": effect} for seed, effect in enumerate(effects)]
-    bench.store.add("sefa", "eyes", "1-of-1", rows)
-    summary = results.summarize(bench)
+    benchmark.folder.add_rows("sefa", "eyes", "1-of-1", rows)
+    summary = results.summarize(benchmark)
     assert summary["methods"]["sefa"]["edits"]["eyes"]["enough"] == [50, None]
     text = results.markdown(summary)
-    assert "**images with an effect of at least 1, %**" in text and "| sefa | 50 | 50 |" in text
+    assert "### images with an effect of at least 1, %" in text and "| sefa | 50 | 50 |" in text
 
 
 def test_a_method_that_cannot_run_says_why(tmp_path):
     generator = create_generator(FOLDER / "proggan-genforce/checkpoint.pth")
-    plan = locality.LocalitySettings(
+    settings = LocalitySettings(
         "x", "eyes", 1, ("resefa", "sefa:components=1"), target=0.05, parse=0, select=1, shortlist=1
     )
-    bench = locality.prepare(generator, plan, tmp_path / "out")
-    assert locality.run(bench)
-    text = results.markdown(results.summarize(bench))
+    benchmark = locality.prepare(generator, settings, tmp_path / "out")
+    assert locality.run(benchmark)
+    text = results.markdown(results.summarize(benchmark))
     assert "resefa did not run: ReSeFa needs a mapped latent space (w)" in text
     assert "| sefa |" in text
 
@@ -174,9 +177,9 @@ def test_what_does_what_is_wanted_is_preferred_to_what_is_local():
     def choice(roir, effect):
         return ChosenEdit("x", None, 1.0, roir, effect)
 
-    best = min([choice(0.1, 0.2), choice(0.9, 1.5), choice(0.8, 1.1)], key=_worth)
+    best = min([choice(0.1, 0.2), choice(0.9, 1.5), choice(0.8, 1.1)], key=_rank)
     assert (best.roir, best.effect) == (0.8, 1.1)
-    assert min([choice(0.1, 0.2), choice(0.9, 0.7)], key=_worth).effect == 0.7
+    assert min([choice(0.1, 0.2), choice(0.9, 0.7)], key=_rank).effect == 0.7
 
 
 def drawn(**boxes):
@@ -194,8 +197,8 @@ def test_shapes_of_faces_grow_with_what_they_measure():
         lower_lip=(70, 36, 6, 28),
         mouth_interior=(71, 44, 3, 10),
     )
-    for want in EDITS.values():
-        assert float(want.effect(before[want.shape], after[want.shape])) > 1
+    for goal in EDITS.values():
+        assert float(goal.effect(before[goal.shape], after[goal.shape])) > 1
     assert before["lip corners"].item() == pytest.approx(0, abs=1e-6)
     assert before["glasses area"].item() == 0
     assert before["brow height"].isnan().all()

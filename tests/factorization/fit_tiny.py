@@ -16,7 +16,7 @@ from multiprocessing import connection
 import torch
 from conftest import TinyGenerator
 
-from panda.cli import fitting, main
+from panda.cli import fit, main
 from panda.factorization import journal as resume
 from panda.factorization import processes
 
@@ -31,7 +31,7 @@ class Fragile(TinyGenerator):
 def run(arguments):
     resume.SECONDS = 0.0
     processes.TIMEOUT = timedelta(seconds=int(os.environ.get("TIMEOUT", "60")))
-    fitting.create_generator = lambda name, device: Fragile()
+    fit.create_generator = lambda name, device: Fragile()
     return main(arguments)
 
 

@@ -19,7 +19,7 @@ from panda.errors import PandaWarning
 
 @pytest.fixture(params=FILES, ids=str)
 def disguised(request, tmp_path):
-    """A golden file under a name that tells nothing, and what it is."""
+    """A golden file under a name that says nothing, and what it is."""
     source = GOLDENS / request.param
     target = tmp_path / "mystery.bin"
     (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
@@ -54,7 +54,7 @@ def test_factors_can_be_fitted_to_a_file(tmp_path):
 
 @pytest.mark.parametrize("folder", ["stylegan2-ada-cond", "stylegan2-sg3repo"])
 def test_the_demo_runs_on_a_file(folder, tmp_path, capsys):
-    """One with classes, and one so small that a single layer serves both studies."""
+    """With classes, and so small that a single layer serves both studies."""
     path = GOLDENS / folder / "network.pkl"
     out = tmp_path / "demo"
     assert main(["demo", "--quick", "--generator", str(path), "--out", str(out)]) == 0
@@ -87,8 +87,8 @@ def test_missing_tensors_are_named_and_their_file_is_not_converted(tmp_path, cap
 
 
 @pytest.mark.parametrize("folder", ["stylegan2-ada-cond", "stylegan3-r"])
-def test_what_a_file_leaves_unsaid_is_told(folder, tmp_path):
-    """Names and shapes do not show a clamp, and images differ with another one."""
+def test_what_a_file_does_not_say_is_warned_of(folder, tmp_path):
+    """Names and shapes do not show a clamp, and images differ with another clamp."""
     path = tmp_path / "bare.safetensors"
     save_file(dict(read_checkpoint(GOLDENS / folder / "network.pkl").tensors), path)
     with pytest.warns(PandaWarning, match="does not say how .* conv_clamp="):

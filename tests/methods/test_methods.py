@@ -1,15 +1,20 @@
 """The methods, each from its maths, on the small networks of the goldens."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
 from golden_files import FILES, FOLDER
 
 from panda import PandaError, create_generator
+from panda.factorization.fit import fit
 from panda.methods.catalog import METHODS, find_method
-from panda.methods.gradients import shrink
+from panda.methods.changes import WChange, ZChange
+from panda.methods.gradients import Sensitivity, shrink
 from panda.methods.jacobian import jacobian
 from panda.methods.lowrankgan import robust_pca
+from panda.methods.parts import part_changes
 from panda.methods.pca import principal_axes
 from panda.methods.published import read_directions
 from panda.methods.resefa import rayleigh
@@ -206,3 +211,30 @@ def test_published_directions_are_read_and_nothing_is_unpickled(generators, tmp_
 
 def test_every_golden_is_one_or_the_other():
     assert {*MAPPED, *STRAIGHT} <= set(FILES)
+
+
+def test_changes_and_fits_can_be_compared_and_hashed(generators):
+    fitted = [find_method("sefa", ["components=1"]).fit(generators[STYLEGAN2], EYES)] * 2
+    changes = [WChange(torch.ones(4)), ZChange(torch.ones(4)), *fitted[0].changes.values()]
+    assert fitted[0] == fitted[1] and len({*fitted}) == 1
+    assert len({*changes}) == len(changes)
+    assert changes[0] == changes[0] and WChange(torch.ones(4)) != WChange(torch.ones(4))
+
+
+def test_part_changes_and_sensitivities_can_be_compared_and_hashed(generators):
+    generator = generators[STYLEGAN2]
+    factors = fit(generator, list(generator.layers)[1], parts=2, seeds=range(20))
+    first, second = (part_changes(factors, appearances=1) for _ in range(2))
+    assert all(first[name] != second[name] for name in first)
+    assert len({*first.values(), *second.values()}) == 2 * len(first)
+    one, other = (Sensitivity("eyes", 0, torch.eye(2), torch.eye(2)) for _ in range(2))
+    assert one == one and one != other and len({one, other}) == 2
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_documents_its_source_and_settings(name):
+    about = type(METHODS[name]).__doc__
+    assert "\n    Source: " in about and "released code." in about
+    assert METHODS[name].source.removeprefix("arXiv ") in about
+    for field in fields(METHODS[name]):
+        assert f"        {field.name}: " in about

@@ -12,7 +12,14 @@ from panda.factorization.fit import fit
 from panda.metrics.face_shapes import SHAPES
 from panda.metrics.parsing import CLASSES
 from panda.naming.discover import MEASURES, discover
-from panda.naming.effects import describe_effects
+from panda.naming.effects import (
+    Measure,
+    concerns,
+    describe_effects,
+    effect_of,
+    look,
+    spread,
+)
 from panda.naming.names import describe_part, name_factors, names_of, place_of
 
 
@@ -51,10 +58,44 @@ def test_places():
     assert place_of(torch.ones(6, 6)) == "center"
 
 
-def test_effects_are_told_with_their_signs():
-    effects = {"eye area": -0.1, "mouth opening": 1.44, "brightness of 3": -0.5}
+def test_effects_are_described_with_their_signs():
+    effects = {
+        Measure("eye area"): -0.1,
+        Measure("mouth opening"): 1.44,
+        Measure("brightness", 3): -0.5,
+    }
     assert describe_effects(effects) == "mouth opening +1.4, brightness -0.5"
-    assert describe_effects({"eye area": 0.1}) == "no effect that is measured"
+    assert describe_effects({Measure("eye area"): 0.1}) == "no effect that is measured"
+
+
+@pytest.mark.parametrize(
+    ("text", "measure"),
+    [
+        ("mouth opening", Measure("mouth opening")),
+        ("brightness of 3", Measure("brightness", 3)),
+        ("warmth of 12", Measure("warmth", 12)),
+    ],
+)
+def test_a_measure_is_saved_as_text_and_read_again(text, measure):
+    assert Measure.parse(text) == measure and str(measure) == text
+    assert concerns(measure, 3) == (measure.part in (None, 3))
+
+
+def test_effects_count_the_samples_that_have_the_measure():
+    difference = torch.tensor([1.0, float("nan"), 3.0])
+    assert effect_of(difference, 0.5) == pytest.approx(2.0)
+    assert effect_of(difference, 0.0) == 0
+    assert effect_of(torch.full((2,), float("nan")), 1.0) == 0
+    assert spread(difference) == pytest.approx(2**0.5)
+
+
+def test_looks_can_be_compared_and_hashed():
+    images, masks = torch.rand(2, 3, 8, 8), torch.rand(2, 4, 4)
+    first, second = (look(images, None, masks) for _ in range(2))
+    assert first == first and first != second and len({first, second}) == 2
+    assert set(first.measures) == {
+        Measure(name, part) for name in ("brightness", "warmth") for part in range(2)
+    }
 
 
 def test_names_say_what_an_edit_changes_and_stay_with_the_factors(tiny, factors, tmp_path):
@@ -70,7 +111,9 @@ def test_names_say_what_an_edit_changes_and_stay_with_the_factors(tiny, factors,
     ]
     agree = [a * b > 0 for a, b in both]
     assert len(agree) > 1 and sum(agree) > len(agree) / 2  # as the stand-in behaves, mostly
+    assert {"mouth opening", "brightness of 0"} & set(parts[0]["edits"][0]["effects"])
     found = discover("open mouth", [named])
+    assert found == discover("Open-Mouth", named)
     assert found and all(one.effect > 0 for one in found)
     opposite = discover("close mouth", [named])
     assert {one.edit for one in found}.isdisjoint(one.edit for one in opposite)

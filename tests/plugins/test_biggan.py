@@ -131,7 +131,8 @@ def test_gradients_reach_z_too(deep, original):
         image = generator.forward(Latents(latents.seeds, {**latents.tensors, "z": z}))
         (gradient,) = torch.autograd.grad(image.square().sum(), z)
         assert gradient.isfinite().all()
-        assert error(image.detach(), generator.forward(latents)) <= 1e-6
+        # With a graph recorded, a library may take other kernels.
+        assert error(image.detach(), generator.forward(latents)) <= IMAGES
 
 
 def test_classes_are_drawn_by_the_seed_or_given(deep, original):

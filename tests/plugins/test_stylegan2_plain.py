@@ -8,6 +8,8 @@ from plain_stylegan2 import synthesize
 from panda_plugins.stylegan2.backend import StyleGAN2
 from panda_plugins.stylegan2.network import FILTER, Config, Network
 
+pytestmark = pytest.mark.numeric
+
 
 def build(dtype=torch.float32, **options):
     """A network with random weights, and its tensors."""

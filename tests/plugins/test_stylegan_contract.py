@@ -12,6 +12,8 @@ from panda_plugins.common import winograd
 from panda_plugins.stylegan.checkpoint import from_checkpoint as stylegan
 from panda_plugins.stylegan2.checkpoint import from_checkpoint as stylegan2
 
+pytestmark = pytest.mark.numeric
+
 LOADERS = {
     "stylegan1-genforce": stylegan,
     "stylegan2-ada": stylegan2,
@@ -53,7 +55,7 @@ def test_zero_truncation_gives_the_mean_to_the_layers_before_the_cutoff(generato
     assert torch.equal(cut[:, 3:], free[:, 3:])
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")
 @pytest.mark.parametrize("channels", [1, 1000])
 def test_images_can_be_differentiated_in_w(generator, channels, monkeypatch):
     monkeypatch.setattr(winograd, "CHANNELS", channels)

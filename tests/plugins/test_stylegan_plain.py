@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 import torch
 import torch.nn.functional as F
 from golden_files import CPU
@@ -9,6 +10,8 @@ from plain_stylegan import run
 
 from panda_plugins.stylegan.backend import StyleGAN
 from panda_plugins.stylegan.network import BLUR, Config, Network
+
+pytestmark = pytest.mark.numeric
 
 
 def build(**options):

@@ -1,6 +1,7 @@
 """StyleGAN2 through NVIDIA's own modules, where they are checked out, against ours."""
 
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -226,7 +227,7 @@ def test_a_card_without_that_engine_says_so_before_it_fetches(tmp_path, monkeypa
 
 
 def test_the_pin_is_the_same_everywhere():
-    root = checkout.PLACE.parents[1]
+    root = Path(__file__).parents[1]
     readme = (root / "third_party" / "README.md").read_text()
     assert checkout.COMMAND in readme and checkout.VARIABLE in readme
     assert "path = third_party/stylegan2-ada-pytorch" in (root / ".gitmodules").read_text()

@@ -6,6 +6,8 @@ import torch.nn.functional as F
 
 from panda_plugins.common import winograd
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.mark.parametrize("workspace", [1, 1 << 13, 1 << 22], ids=["rows", "strips", "whole"])
 @pytest.mark.parametrize("shape", [(3, 4, 4), (2, 8, 6), (1, 2, 10)])

@@ -136,7 +136,7 @@ def test_panda_check_lists_every_check_and_exits_1_for_a_failure(registered, cap
     registered(DeadLayer)
     assert main(["check", "tiny-16", "--json"]) == 1
     output = capsys.readouterr()
-    results = {result["check"]: result for result in json.loads(output.out)}
+    results = {result["check"]: result for result in json.loads(output.out)["checks"]}
     assert results["sensitivity"]["status"] == "failed"
     assert "17 ok, 1 failed" in output.err
 

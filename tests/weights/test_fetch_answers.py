@@ -1,4 +1,4 @@
-"""What a web server may answer instead of the file: one sentence, and nothing is kept."""
+"""What a web server may answer instead of the file: a sentence, and nothing is cached."""
 
 import json
 

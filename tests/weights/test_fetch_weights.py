@@ -1,4 +1,4 @@
-"""Weights that are fetched, or taken from the user's own copy, and the commands that do so."""
+"""Weights that are fetched or copied from the user's file, and the commands that do so."""
 
 import json
 import shutil
@@ -87,7 +87,7 @@ def test_downloads_that_cannot_be_written_are_one_sentence(cache, web):
 
 @pytest.fixture
 def shop(web, monkeypatch):
-    """The command line with one card, whose weights the server has."""
+    """The command line with a generator whose weights the server has."""
     mine = weights(web)
     facts = ("StyleGAN2", "random", SIZE, "MIT", "here", mine.load, mine)
     known = {"toy-random": Card(*facts), "toy-free": Card(*facts[:-1])}
@@ -138,13 +138,14 @@ def test_a_wrong_local_copy_is_refused_and_the_cache_stays(cache, shop, web, tmp
         (FOLDER / "biggan-deep-hf" / "hf", "another architecture"),
         (nan, "NaN or infinity"),
         (torn, "truncated"),
-        (tmp_path / "gone", "No such file"),
     ):
         assert main(["fetch", "toy-random", "--file", str(copy)]) == 2
         error = capsys.readouterr().err
         assert f"{copy} is not toy: " in error
         assert said in error
         assert error.count("\n") == 1
+    with pytest.raises(PandaError, match=r"gone is not toy: .*No such file"):
+        shop.fetch(tmp_path / "gone")
     assert shop.path.read_bytes() == before
 
 

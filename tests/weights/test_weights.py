@@ -174,7 +174,7 @@ def test_staging_follows_links_and_leaves_them(tmp_path):
 
 def test_staging_replaces_no_pipe_or_device(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    refusal = pytest.raises(PandaError, match="is no file that could be replaced")
+    refusal = pytest.raises(PandaError, match="neither a file nor a folder and cannot be replaced")
     with refusal, staging(tmp_path / "pipe"):
         pass
     assert (tmp_path / "pipe").is_fifo()

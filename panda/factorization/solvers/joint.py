@@ -6,8 +6,8 @@ With G = A A^T and H = P P^T the loss is
 
 For a fixed A it is a quartic in P with two small matrices in it, and for a fixed P the same quartic
 in A; when A has full rank the second one has a closed form (a Lyapunov equation). The two steps
-alternate until the loss stands still, on a core of the samples where a round costs next to nothing;
-the last appearances are the best ones for all that was sampled.
+alternate until the loss no longer falls, on a core of the samples where a round costs next to
+nothing; a last step finds the best appearances for all samples.
 """
 
 from __future__ import annotations
@@ -18,6 +18,12 @@ import torch
 from torch import Tensor
 
 from panda.errors import PandaError
+from panda.factorization.linear_algebra import (
+    eigenvectors,
+    fix_signs,
+    nystrom_axes,
+    varimax,
+)
 from panda.factorization.moments import PartMoments
 from panda.factorization.solvers.core import COMPONENTS, Core, core_channels
 from panda.factorization.solvers.quartic import Quartic, descend_appearances, descend_parts
@@ -28,31 +34,37 @@ TOLERANCE = 5e-6
 """Stop when a round lowers the loss by less than this fraction of the energy."""
 
 STEPS = 1e-12, 10
-"""Within a round, stop where a step lowers the loss by less than this, or after so many.
+"""Within a round, stop where a step lowers the loss by less than this, or after this many steps.
 
-What a descent leaves, the next round goes on with: at 16 x 16 of a face generator 10 steps a round
-end in as many rounds, and no higher, than 150.
+The next round continues where a descent stops: at 16 x 16 of a face generator, 10 steps a round
+need no more rounds than 150 do, and end no higher.
 """
 
+FLOOR = 1e-10
+"""Eigenvalues of a moment below this fraction of the largest are rounding errors."""
+
 AXES_SAMPLES = 128
-"""Channel axes of the core are those of so many first samples: with 1000, the loss is the same
+"""The first samples, whose channel axes are those of the core: with 1000, the loss is the same
 within 1e-5, relative."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Solution:
-    """Appearances ``[C, R_C]``, parts ``[S, R_S]`` and what the solver saw.
-
-    ``trace`` is the loss after each half step, as a fraction of the energy of the features: of the
-    core at first, and last of all that was sampled. For more appearances than the core may have
-    (some 190 for 8 parts), but fewer than C, it has them for all channels: the last loss is higher.
-    ``scatter [R_S, C, C]`` is that of each column of Z P, where the solver has come by it.
-    """
+    """What a solver finds."""
 
     appearances: Tensor
+    """A ``[C, R_C]``."""
+
     parts: Tensor
+    """P ``[S, R_S]``."""
+
     trace: tuple[float, ...]
+    """The loss after each half step, as a fraction of the energy of the features: on the core
+    first, and at the end on all samples. For more appearances than the core may have (some 190 for
+    8 parts), but fewer than C, the core has them for all channels: the last loss is higher."""
+
     scatter: Tensor | None = None
+    """The scatter of each column of Z P, ``[R_S, C, C]``, where the solver computes it."""
 
 
 def joint(
@@ -60,7 +72,14 @@ def joint(
 ) -> Solution:
     """Minimize the loss over both factors; the same statistics give the same factors.
 
-    ``start`` are parts ``[S, R_S]`` to begin from; by default the leading components, localized.
+    Args:
+        statistics: The samples.
+        appearances: R_C.
+        parts: R_S.
+        start: Parts ``[S, R_S]`` to start from; by default the localized leading components.
+
+    Raises:
+        PandaError: Where the features have fewer parts than were asked for, or the factors diverge.
     """
     energy = statistics.energy
     values, components = torch.linalg.eigh(_spatial_scatter(statistics) / energy)
@@ -75,18 +94,18 @@ def joint(
     core = Core.of(statistics, axes, components, scatter if others else None)
     A, P, trace = _alternate(core, min(appearances, core.channels), P)
     P = _strongest_first(basis, P, core.of_components(A)[0])
-    seen = PartMoments.of(statistics, P)
-    n1, n2 = (moment / energy for moment in seen.about_zero())
+    moments = PartMoments.of(statistics, P)
+    n1, n2 = (moment / energy for moment in moments.about_zero())
     begin = None if others or appearances == channels else axes @ A
     A = _solve_appearances(n1, n2, appearances, begin)
     loss = _loss(n1, n2, A)
     A, scale = _canonical(A, n1)
-    scatter = seen.scatter.div_(scale**2)  # in place: there may be hundreds of megabytes
+    scatter = moments.scatter.div_(scale**2)  # in place: there may be hundreds of megabytes
     return Solution(A.float(), (P / scale).float(), (*trace, loss), scatter)
 
 
 def _alternate(core: Core, rank: int, P: Tensor) -> tuple[Tensor, Tensor, list[float]]:
-    """Alternate the two half steps from P until the loss stands still: A, P and the trace."""
+    """Alternate the half steps from P until the loss no longer falls; return A, P, the trace."""
     A: Tensor | None = None
     trace: list[float] = []
     with bar(desc=f"solve on {core.basis.shape[1]} components", unit="round") as progress:
@@ -104,7 +123,10 @@ def _alternate(core: Core, rank: int, P: Tensor) -> tuple[Tensor, Tensor, list[f
 
 
 def _loss(n1: Tensor, n2: Tensor, A: Tensor) -> float:
-    """The loss for moments ``[C, C]``, by G: with all columns, half the products of `Quartic`."""
+    """Return the loss for moments ``[C, C]``.
+
+    By way of G, which for appearances for all channels takes half the products of `Quartic`.
+    """
     G = A @ A.T
     return max(0.0, 1 + float((G * (G @ n2 - 2 * n1)).sum()))
 
@@ -112,8 +134,8 @@ def _loss(n1: Tensor, n2: Tensor, A: Tensor) -> float:
 def _initial_parts(basis: Tensor, scatter: Tensor, parts: int) -> Tensor:
     """Localize the leading spatial components with varimax and keep their positive side.
 
-    Random starts end in several local optima; at 16 x 16 of a face generator this one ends in the
-    best of those that fourteen of them found.
+    Random starts end in several local optima; at 16 x 16 of a face generator this start ends in the
+    best optimum of fourteen random ones.
     """
     values, vectors = torch.linalg.eigh(scatter)
     leading = vectors[:, -parts:] * values[-parts:].clamp_min(0).sqrt()
@@ -124,19 +146,8 @@ def _initial_parts(basis: Tensor, scatter: Tensor, parts: int) -> Tensor:
     return unit
 
 
-def varimax(loadings: Tensor, iterations: int = 100) -> Tensor:
-    """Rotate ``[S, R]`` loadings so that each column is large in few places (Kaiser 1958)."""
-    rotation = torch.eye(loadings.shape[1], dtype=loadings.dtype)
-    for _ in range(iterations):
-        rotated = loadings @ rotation
-        target = rotated**3 - rotated * rotated.square().mean(0)
-        u, _, v = torch.linalg.svd(loadings.T @ target)
-        rotation = u @ v
-    return loadings @ rotation
-
-
 def _spatial_scatter(statistics: Statistics) -> Tensor:
-    """The sum of Z^T Z in the basis, ``[K, K]`` float64 on the CPU."""
+    """Return the sum of Z^T Z in the basis, ``[K, K]`` float64 on the CPU."""
 
     def terms(z: Tensor) -> tuple[Tensor]:
         rows = z.flatten(0, 1)
@@ -146,10 +157,10 @@ def _spatial_scatter(statistics: Statistics) -> Tensor:
 
 
 def _channel_axes(statistics: Statistics, P: Tensor, count: int) -> Tensor:
-    """About the ``count`` leading axes ``[C, count]`` of the sum of Z H Z^T of a few samples.
+    """Return about the leading axes ``[C, count]`` of the sum of Z H Z^T of a few samples.
 
-    From its products with twice as many random vectors, one pass and no large eigenproblem: the
-    approximation of Nystrom (Tropp et al., arXiv 1706.05736), exact where these span all channels.
+    They come from its products with twice as many random vectors: one pass over the samples, and
+    no large eigenproblem.
     """
     channels = statistics.samples.row[0]
     draw = torch.Generator().manual_seed(0)
@@ -161,20 +172,15 @@ def _channel_axes(statistics: Statistics, P: Tensor, count: int) -> Tensor:
         return (rows.T @ (rows @ probes),)
 
     pooling = P.T @ statistics.basis.double().cpu()
-    (found,) = statistics.sum(terms, pooling, probes, first=AXES_SAMPLES)
-    # The products are of float32: what their rounding could have made is left out.
-    values, vectors = torch.linalg.eigh(probes.T @ found)
-    sure = values > 1e-6 * values[-1]
-    half = found @ torch.where(sure, vectors / values.clamp_min(1e-300).sqrt(), 0.0)
-    axes: Tensor = torch.linalg.svd(half, full_matrices=False)[0][:, :count]
-    return axes
+    (products,) = statistics.sum(terms, pooling, probes, first=AXES_SAMPLES)
+    return nystrom_axes(products, probes, count)
 
 
 def _solve_appearances(n1: Tensor, n2: Tensor, rank: int, start: Tensor | None) -> Tensor:
-    """The best A ``[C, R_C]`` for moments ``[C, C]``, never worse than ``start``.
+    """Return the best A ``[C, R_C]`` for moments ``[C, C]``, never worse than ``start``.
 
-    With appearances for all channels it has a closed form; with fewer, that one is the best in the
-    span of the start, or of the channel axes with most energy, and A goes down from there.
+    With appearances for all channels it has a closed form. With fewer, the closed form is the best
+    in the span of the start, or of the channel axes with most energy, and a descent starts there.
     """
     if rank == len(n1):
         A, exact = _closed_form(n1, n2)
@@ -184,20 +190,32 @@ def _solve_appearances(n1: Tensor, n2: Tensor, rank: int, start: Tensor | None) 
         leading = torch.linalg.eigh(n1)[1][:, -rank:] if start is None else start
         span = torch.linalg.qr(leading)[0]
         A = span @ _closed_form(span.T @ n1 @ span, span.T @ n2 @ span)[0]
-    quartic = Quartic(n1, n2)
+    quartic = Quartic(n1, _positive(n2))
     if start is not None and bool(quartic(start) < quartic(A)):
         A = start
     return descend_appearances(quartic, A, *STEPS)
 
 
-def _closed_form(n1: Tensor, n2: Tensor) -> tuple[Tensor, bool]:
-    """A ``[C, C]`` with G N2 + N2 G = 2 N1, and whether it is the best: so if that G is positive.
+def _positive(moment: Tensor) -> Tensor:
+    """Raise the eigenvalues of a moment that are below `FLOOR`; change no bit if none is.
 
-    Where it is not, its negative eigenvalues are cut off. Axes that no sample has are left at zero.
+    Along axes without any energy, rounding may make eigenvalues negative, and then the quartic has
+    no minimum: appearances would grow without bound.
+    """
+    values, axes = torch.linalg.eigh(moment)
+    raised: Tensor = moment + axes * (FLOOR * values[-1] - values).clamp_min(0) @ axes.T
+    return raised
+
+
+def _closed_form(n1: Tensor, n2: Tensor) -> tuple[Tensor, bool]:
+    """Return A ``[C, C]`` with G N2 + N2 G = 2 N1, and whether it is optimal.
+
+    It is where this G is positive semidefinite; elsewhere the negative eigenvalues are cut off.
+    Axes along which no sample has energy are zero.
     """
     values, axes = torch.linalg.eigh(n2)
     sums = values[:, None] + values
-    G = torch.where(sums > 1e-10 * values[-1], 2 * (axes.T @ n1 @ axes) / sums, 0.0)
+    G = torch.where(sums > FLOOR * values[-1], 2 * (axes.T @ n1 @ axes) / sums, 0.0)
     G = (G + G.T) / 2
     root, failed = torch.linalg.cholesky_ex(G)
     if not failed:
@@ -208,7 +226,7 @@ def _closed_form(n1: Tensor, n2: Tensor) -> tuple[Tensor, bool]:
 
 
 def _strongest_first(basis: Tensor, P: Tensor, m1: Tensor) -> Tensor:
-    """The parts ``[S, R_S]`` by their energy, that of A^T Z p; m1 is the sum of Z^T G Z.
+    """Sort parts ``[S, R_S]`` by energy, that of A^T Z p; m1 is the sum of Z^T G Z.
 
     Raises `PandaError` where one is all zero or not a number.
     """
@@ -225,17 +243,18 @@ def _strongest_first(basis: Tensor, P: Tensor, m1: Tensor) -> Tensor:
 
 
 def _canonical(A: Tensor, n1: Tensor) -> tuple[Tensor, float]:
-    """Fix what the loss leaves free of A: scale (P is to be divided by it), rotation and signs.
+    """Fix what the loss leaves free of A: its scale (by which to divide P), rotation and signs.
 
-    A A^T keeps A only up to a rotation, so A is turned to the principal axes of what the parts see,
-    the coordinates A^T Z P, strongest first; n1 is the sum of Z H Z^T.
+    A A^T determines A up to a rotation only, so A is turned to the principal axes of the
+    coordinates A^T Z P, strongest first; n1 is the sum of Z H Z^T.
     """
     _check(A)
     scale = float((A.shape[1] / A.square().sum()).sqrt())
-    A = A @ torch.linalg.eigh(A.T @ n1 @ A)[1].flip(1) * scale
-    return A * A.gather(0, A.abs().argmax(0, keepdim=True)).sign(), scale
+    A = A @ eigenvectors(A.T @ n1 @ A)[1] * scale
+    return fix_signs(A, dim=0), scale
 
 
 def _check(factor: Tensor) -> None:
+    """Raise `PandaError` for a factor that is not finite."""
     if not bool(torch.isfinite(factor).all()):
         raise PandaError("the solver met NaN; the features hold values too large for float32")

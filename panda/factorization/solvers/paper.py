@@ -1,8 +1,8 @@
 """The released update rule, exactly: alternating projected gradient steps with a learning rate.
 
-Same numbers as ``Model.decompose`` and ``Model.refine`` of the released code, but every product is
-formed through the thin factors: 0.36 GMAC a step where the released order takes 51 (C 512, 64 x 64,
-R_S 8).
+It gives the numbers of ``Model.decompose`` and ``Model.refine`` of the released code, but
+multiplies through the thin factors: 0.36 GMAC a step where the released order takes 51 (C 512,
+64 x 64, R_S 8).
 """
 
 from __future__ import annotations
@@ -17,9 +17,15 @@ from panda.errors import PandaError
 
 
 def initial_factors(scatter: Tensor, positions: int, ranks: tuple[int, int]) -> tuple[Tensor, ...]:
-    """The released start: A from the SVD of the scatter ``[C, C]``, P uniform in [0, 0.01], seed 0.
+    """Return the released start: A from an SVD, P uniform in [0, 0.01] from seed 0.
 
-    ``ranks`` is (R_C, R_S). Returns A ``[C, R_C]`` and P ``[S, R_S]``.
+    Args:
+        scatter: The sum of Z Z^T over the samples, ``[C, C]``.
+        positions: S.
+        ranks: (R_C, R_S).
+
+    Returns:
+        A ``[C, R_C]`` and P ``[S, R_S]``.
     """
     appearances, parts = ranks
     A = torch.linalg.svd(scatter)[0][:, :appearances]
@@ -28,7 +34,7 @@ def initial_factors(scatter: Tensor, positions: int, ranks: tuple[int, int]) -> 
 
 
 def parts_gradient(A: Tensor, P: Tensor, Z: Tensor) -> Tensor:
-    """The gradient ``[S, R_S]`` of the loss in P, summed over the batch ``[B, C, S]``."""
+    """Return the gradient ``[S, R_S]`` of the loss in P, summed over the batch Z ``[B, C, S]``."""
     GY = A @ (A.T @ (Z @ P))
     back = (Z.mT @ GY).sum(0)
     back2 = (Z.mT @ (A @ (A.T @ GY))).sum(0)
@@ -36,20 +42,31 @@ def parts_gradient(A: Tensor, P: Tensor, Z: Tensor) -> Tensor:
 
 
 def appearances_gradient(A: Tensor, P: Tensor, Z: Tensor) -> Tensor:
-    """The gradient ``[C, R_C]`` of the loss in A, summed over the batch ``[B, C, S]``."""
+    """Return the gradient ``[C, R_C]`` of the loss in A, summed over the batch Z ``[B, C, S]``."""
     Y = Z @ P
     rows = Y.movedim(1, 0).flatten(1)
     rows2 = (Y @ (P.T @ P)).movedim(1, 0).flatten(1)
-    seen, seen2 = A.T @ rows, A.T @ rows2
-    return (2 * (A @ seen2) - 4 * rows) @ seen.T + 2 * rows2 @ (A.T @ (A @ seen)).T
+    coordinates, coordinates2 = A.T @ rows, A.T @ rows2
+    first = (2 * (A @ coordinates2) - 4 * rows) @ coordinates.T
+    return first + 2 * rows2 @ (A.T @ (A @ coordinates)).T
 
 
 def decompose(
     A: Tensor, P: Tensor, batches: Iterable[Tensor], learning_rate: float
 ) -> tuple[Tensor, Tensor]:
-    """One step for each batch ``[B, C, S]``: first P, then A with the new P.
+    """Take one step for each batch ``[B, C, S]``: first in P, then in A with the new P.
 
-    Raises `PandaError` where the learning rate was too large for these features.
+    Args:
+        A: Appearances ``[C, R_C]`` to start from.
+        P: Parts ``[S, R_S]`` to start from.
+        batches: Batches ``[B, C, S]``.
+        learning_rate: The length of the steps.
+
+    Returns:
+        The new A and P.
+
+    Raises:
+        PandaError: Where the learning rate is too large for these features.
     """
     for step, Z in enumerate(batches, 1):
         P = (P - learning_rate * parts_gradient(A, P, Z)).clamp_min(0)
@@ -61,7 +78,14 @@ def decompose(
 
 
 def refine_by_gradient(A: Tensor, P: Tensor, Z: Tensor, learning_rate: float, steps: int) -> Tensor:
-    """The released refinement: steps in P alone on one sample ``[1, C, S]``, started at P."""
+    """Run the released refinement: steps in P alone on one sample Z ``[1, C, S]``.
+
+    Returns:
+        The sample's parts ``[S, R_S]``.
+
+    Raises:
+        PandaError: Where the learning rate is too large for this sample.
+    """
     for _ in range(steps):
         P = (P - learning_rate * parts_gradient(A, P, Z)).clamp_min(0)
     check(A, P, learning_rate)
@@ -69,7 +93,7 @@ def refine_by_gradient(A: Tensor, P: Tensor, Z: Tensor, learning_rate: float, st
 
 
 def check(A: Tensor, P: Tensor, learning_rate: float, step: int | None = None) -> None:
-    """Raise `PandaError` for factors that diverged or a part that fell to zero and stays there."""
+    """Raise `PandaError` for factors that diverged, or a part that fell to zero for good."""
     when = f" by step {step}" if step else ""
     if not bool(torch.isfinite(A).all() and torch.isfinite(P).all()):
         raise PandaError(

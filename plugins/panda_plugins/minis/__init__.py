@@ -1,4 +1,4 @@
-"""The mini zoo: small generators of 64 x 64 faces that come with the package.
+"""Small generators of 64 x 64 faces that come with the package.
 
 Each was trained by ``python -m training.mini`` on samples of MobileStyleGAN; beside its weights
 lies what ``python -m training.measure`` found.

@@ -18,7 +18,7 @@ from panda.errors import PandaError, PandaWarning
 
 COMMAND = "git submodule update --init third_party/stylegan2-ada-pytorch"
 VARIABLE = "PANDA_STYLEGAN2_ADA"
-PLACE = Path(__file__).resolve().parents[2] / "third_party" / "stylegan2-ada-pytorch"
+PLACE = Path(__file__).resolve().parents[3] / "third_party" / "stylegan2-ada-pytorch"
 """Where the submodule stands in a clone of this project."""
 
 ROOTS = ("dnnlib", "torch_utils", "training")

@@ -1,0 +1,94 @@
+"""``panda edit``: local edits of samples and photographs."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from panda.cli.options import (
+    Parser,
+    Verbs,
+    add_device,
+    add_factors,
+    add_json,
+    add_out,
+    add_samples,
+    add_verb,
+)
+from panda.editing.edit_files import PATTERN
+from panda.errors import PandaError
+from panda.report.commands import panda_command
+
+if TYPE_CHECKING:
+    from panda.factorization.factors import Factors
+
+
+def add(verbs: Verbs[Parser]) -> None:
+    """Add the verb."""
+    verb = add_verb(
+        verbs,
+        "edit",
+        run,
+        "edit images locally",
+        "Add an appearance where a part is, in some samples or photographs, and write the edited"
+        " images. Several edits are applied one after the other.",
+        "panda edit faces --edit 0:p0:5sd --edit 3+5:remove:1.2 --seeds 0-3 --out edited\n"
+        "panda edit faces --edit hair:p0:4sd --out edited",
+    )
+    add_factors(
+        verb, nargs="?", help="a folder written by panda fit (default: those that the edit is for)"
+    )
+    verb.add_argument(
+        "--edit",
+        action="append",
+        required=True,
+        metavar="PARTS:APPEARANCE:STRENGTH",
+        help="parts by number (3, 3+5 or 3,5) or by name once panda name has run; an appearance by"
+        " number, p0, p1, ... for what varies most in one part, bg for background, or remove; a"
+        " strength as it is or in standard deviations: 3:12:30, 7:p0:5sd, 0:bg:1, 0:remove:1.2."
+        " Or the name of an edit (panda edits), FILE.json or FILE.json:NAME. May be given several"
+        " times",
+    )
+    add_samples(verb)
+    verb.add_argument(
+        "--refine",
+        action="store_true",
+        help="fit the parts to each sample first (default: the parts that all samples share)",
+    )
+    add_out(verb, "where the pictures go")
+    add_device(verb)
+    add_json(verb)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Apply all edits, one after the other."""
+    from panda.cli.rendering import COMPARED, Rendering
+    from panda.editing.edits import apply_edits, find_edits, refine
+    from panda.factorization.factors import Factors
+
+    factors = Factors.load(options.factors) if options.factors else _factors_of(options)
+    edits = [edit for text in options.edit for edit in find_edits(text, factors)]
+    rendering = Rendering(options, factors)
+    for edit in edits:
+        edit.check(factors)  # before anything is rendered
+    with rendering.results(COMPARED) as results:
+        results.facts["edits"] = [str(edit) for edit in edits]
+        for chunk in rendering.chunks():
+            x = chunk.state.x
+            parts = refine(factors, x) if options.refine else None
+            x = apply_edits(factors, x, edits, parts)
+            results.compare(chunk, rendering.finish(chunk.state, x))
+
+
+def _factors_of(options: argparse.Namespace) -> Factors:
+    """Return the factors that the first edit is for, from the cache or fitted now."""
+    from panda.editing.named import factors_of, find_named
+
+    text = options.edit[0]
+    if PATTERN.fullmatch(text.strip()):
+        raise PandaError(
+            f"{text} does not say of which factors; give their folder, as in"
+            f" '{panda_command('edit', 'FACTORS', '--edit', text)}'"
+        )
+    name, named = find_named(text)
+    return factors_of(name, named, device=options.device)

@@ -1,0 +1,96 @@
+"""``panda invert``: latents of a generator for photographs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from panda.cli.options import (
+    Parser,
+    Verbs,
+    add_device,
+    add_json,
+    add_label,
+    add_out,
+    add_verb,
+    existing,
+)
+from panda.cli.output import note, print_json
+from panda.generators.registry import create_generator
+
+
+def add(verbs: Verbs[Parser]) -> None:
+    """Add the verb."""
+    verb = add_verb(
+        verbs,
+        "invert",
+        run,
+        "find latents of photographs, to edit them like samples",
+        "Align photographs to where the generator's faces are, search the latents whose images are"
+        " most like them, and save both. Verbs that draw samples take the folder as --latents.",
+        "panda invert photo.jpg --generator mini-stylegan2-faces-64 --out me\n"
+        "panda edit faces --edit 0:p0:4sd --latents me --out edited",
+    )
+    verb.add_argument(
+        "photographs", type=existing, nargs="+", metavar="PHOTO", help="JPEG, PNG or other pictures"
+    )
+    verb.add_argument("--generator", required=True, help="a name (panda list) or a file")
+    add_out(verb, "where latents, reconstructions and a sheet of pictures go")
+    verb.add_argument(
+        "--space",
+        choices=("w", "w+", "z"),
+        help="where to search (default: w+ where the generator has it, else z)",
+    )
+    verb.add_argument(
+        "--steps", type=int, default=60, metavar="N", help="for each photograph (default: 60)"
+    )
+    verb.add_argument(
+        "--align",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="always: bring the largest face to where the generator's are; never: take the middle"
+        " square; auto: always for generators of faces (default: auto)",
+    )
+    add_label(verb)
+    verb.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="of the samples that the search starts from (default: 0)",
+    )
+    add_device(verb)
+    add_json(verb)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Read and align the photographs, search their latents, and save them."""
+    from panda.inversion import Inversion, invert
+    from panda.inversion.alignment import to_pictures
+    from panda.inversion.coordinates import check_space
+    from panda.inversion.photograph import read_photograph
+
+    Inversion.check_folder(options.out)
+    photographs = [(str(path), read_photograph(path)) for path in options.photographs]
+    generator = create_generator(options.generator, device=options.device)
+    check_space(generator, options.space)
+    pictures = to_pictures(generator, photographs, align=options.align)
+    inversion = invert(
+        generator,
+        pictures,
+        space=options.space,
+        steps=options.steps,
+        label=options.label,
+        seed=options.seed,
+        names=[name for name, _ in photographs],
+    )
+    inversion.save(options.out)
+    for name, lpips, pixels in zip(inversion.names, inversion.lpips, inversion.pixels, strict=True):
+        note(f"{name}: LPIPS {lpips:.3f}, pixels {pixels:.3f}")
+    sheet = options.out / "sheet.png"
+    note(
+        f"{sheet} (columns: picture, reconstruction, difference;"
+        f" {inversion.config['seconds']:.0f} s)"
+    )
+    if options.json:
+        config = json.loads((options.out / "config.json").read_text())
+        print_json({"out": options.out, "sheet": sheet, **config})

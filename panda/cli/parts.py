@@ -1,0 +1,67 @@
+"""``panda parts``: where each part is, in pictures."""
+
+from __future__ import annotations
+
+import argparse
+
+from panda.cli.options import (
+    Parser,
+    Verbs,
+    add_device,
+    add_factors,
+    add_json,
+    add_out,
+    add_samples,
+    add_verb,
+)
+
+
+def add(verbs: Verbs[Parser]) -> None:
+    """Add the verb."""
+    verb = add_verb(
+        verbs,
+        "parts",
+        run,
+        "show every part on some samples",
+        "Draw a sheet with a row for each sample: the sample, then each part lit in it. Parts have"
+        " names once panda name has run.",
+        "panda parts faces --seeds 0-3 --out parts",
+    )
+    add_factors(verb)
+    add_samples(verb)
+    verb.add_argument(
+        "--refine",
+        action="store_true",
+        help="fit the parts to each sample (default: the parts that all samples share)",
+    )
+    add_out(verb, "where the pictures go")
+    add_device(verb)
+    add_json(verb)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Draw a row for each sample: the sample, then each part lit in it."""
+    from panda.cli.rendering import THUMB, Rendering, part_titles
+    from panda.editing.edits import refine
+    from panda.images import spotlight, to_picture
+
+    rendering = Rendering(options)
+    factors = rendering.factors
+    titles = part_titles(factors)
+    with rendering.results(["sample", *titles]) as results:
+        areas = factors.masks.mean((1, 2)).tolist()
+        names = factors.part_names or [None] * len(areas)
+        results.facts["parts"] = [
+            {"part": part, "name": name, "area": area}
+            for part, (name, area) in enumerate(zip(names, areas, strict=True))
+        ]
+        for chunk in rendering.chunks():
+            masks = factors.masks.expand(len(chunk.numbers), -1, -1, -1)
+            if options.refine:
+                masks = factors.as_masks(refine(factors, chunk.state.x))
+            for number, image, parts in zip(chunk.numbers, chunk.before, masks, strict=True):
+                picture = to_picture(image, THUMB)
+                results.rows.append([picture, *(spotlight(picture, part) for part in parts)])
+                results.samples[number] = {"areas": parts.mean((1, 2)).tolist()}
+    if factors.part_names and not options.json:
+        print("\n".join(titles))

@@ -1,0 +1,63 @@
+"""``panda refine``: parts fitted to single samples."""
+
+from __future__ import annotations
+
+import argparse
+
+from panda.cli.options import (
+    Parser,
+    Verbs,
+    add_device,
+    add_factors,
+    add_json,
+    add_out,
+    add_samples,
+    add_verb,
+)
+
+
+def add(verbs: Verbs[Parser]) -> None:
+    """Add the verb."""
+    verb = add_verb(
+        verbs,
+        "refine",
+        run,
+        "fit the parts to single samples",
+        "Fit the parts to each sample, from the ones that all samples share, and write both as"
+        " pictures and the refined parts as parts.safetensors.",
+        "panda refine faces --seeds 3 --out refined",
+    )
+    add_factors(verb)
+    add_samples(verb)
+    add_out(verb, "where pictures and parts go")
+    add_device(verb)
+    add_json(verb)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Fit the parts to single samples; draw them below the ones that all samples share."""
+    import torch
+
+    from panda.checkpoints.tensors import save_tensors
+    from panda.cli.rendering import THUMB, Rendering, part_titles
+    from panda.editing.edits import refine
+    from panda.images import mask_picture, to_picture
+
+    rendering = Rendering(options)
+    factors = rendering.factors
+    refined = []
+    columns = ["sample", *part_titles(factors)]
+    columns[-1] += "; rows: shared, refined"
+    with rendering.results(columns) as results:
+        for chunk in rendering.chunks():
+            parts = refine(factors, chunk.state.x)
+            refined.append(parts.cpu())
+            masks = factors.as_masks(parts)
+            for number, image, mine in zip(chunk.numbers, chunk.before, masks, strict=True):
+                picture = to_picture(image, THUMB)
+                for shown in (factors.masks, mine):
+                    row = [picture, *(mask_picture(mask, THUMB) for mask in shown)]
+                    results.rows.append(row)
+                results.samples[number] = {"areas": mine.mean((1, 2)).tolist()}
+        save_tensors(results.work / "parts.safetensors", {"parts": torch.cat(refined)}, {})
+        results.facts["parts"] = rendering.out / "parts.safetensors"

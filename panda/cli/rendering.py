@@ -1,0 +1,212 @@
+"""What verbs that draw samples share: factors, their generator, samples, and a folder of pictures.
+
+Results are full-resolution PNGs named by seed, or by index in an inversion, and one ``sheet.png``
+to look at first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from panda.cli.output import note, print_json
+from panda.errors import PandaError
+from panda.factorization.factors import Factors
+from panda.files.writing import check_target, staging
+from panda.generators.contract import Generator, Latents, State
+from panda.generators.registry import create_generator
+from panda.generators.seeds import parse_numbers
+from panda.images import difference_picture, save_picture, sheet, to_picture
+from panda.inversion import Inversion
+from panda.progress import bar
+
+THUMB = 256
+"""Pixels of a picture in the sheet."""
+
+MARK = "made_by_panda"
+"""The key of config.json by which a folder of results is known as ours."""
+
+CHUNK = 4
+"""Images in a batch; more only take memory."""
+
+COMPARED = ("before", "after", "difference")
+"""The columns of `Results.compare`."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A batch of samples, stopped at the factors' layer, and their unedited images.
+
+    Attributes:
+        numbers: Their seeds, or their indices in an inversion.
+        state: The state at the layer.
+        before: The images ``[N, 3, R, R]`` in [-1, 1].
+    """
+
+    numbers: Sequence[int]
+    state: State
+    before: Tensor
+
+
+@dataclass(frozen=True)
+class Results:
+    """A folder of pictures in the making.
+
+    Attributes:
+        work: Where the files are written before the folder takes its place.
+        rows: The rows of its sheet.
+        samples: What ``--json`` prints of each sample.
+        facts: What it prints beside them.
+    """
+
+    work: Path
+    rows: list[list[Image.Image]] = field(default_factory=list)
+    samples: dict[int, dict[str, Any]] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, number: int, picture: Image.Image, **figures: float) -> None:
+        """Write the picture of a sample, and note its figures."""
+        name = f"{number:04}.png"
+        save_picture(picture, self.work / name)
+        self.samples[number] = {"picture": name, **figures}
+
+    def compare(self, chunk: Chunk, after: Tensor) -> None:
+        """Add edited images ``[N, 3, R, R]``, each as a picture and as a row of the sheet.
+
+        Raises:
+            PandaError: Where an image has a value that is not finite.
+        """
+        for number, old, new in zip(chunk.numbers, chunk.before, after, strict=True):
+            if not bool(torch.isfinite(new).all()):
+                raise PandaError(f"the image of {number} came out NaN; the strength is too large")
+            # Half the difference of images in [-1, 1] is a share of their range.
+            change = float((new.clamp(-1, 1) - old.clamp(-1, 1)).abs().mean()) / 2
+            self.save(number, to_picture(new), change=change)
+            thumbs = to_picture(old, THUMB), to_picture(new, THUMB)
+            self.rows.append([*thumbs, difference_picture(old, new, THUMB)])
+
+
+class Rendering:
+    """Factors, their generator and the samples of a command, and the folder for its results."""
+
+    def __init__(self, options: argparse.Namespace, factors: Factors | None = None) -> None:
+        """Load everything; raises `PandaError` where the options do not fit together."""
+        inversion = _inversion(options)
+        self.numbers: Sequence[int]
+        if inversion is None:
+            options.seeds = "0-3" if options.seeds is None else options.seeds
+            self.numbers = parse_numbers(options.seeds)
+        else:
+            self.numbers = range(len(inversion))
+        self.factors = Factors.load(options.factors) if factors is None else factors
+        self.generator: Generator = create_generator(self.factors.generator, device=options.device)
+        self.factors.check(self.generator)
+        self.latents = inversion.latents_for(self.generator) if inversion is not None else None
+        self.layer = self.factors.layer.name
+        if options.truncation is None:
+            options.truncation = self.generator.usual_truncation
+        self.options = options
+        _check_results(options.out)
+        self.out: Path = options.out
+
+    @contextmanager
+    def results(self, columns: Sequence[str]) -> Iterator[Results]:
+        """Collect pictures in a folder that appears whole; its config.json says what made it.
+
+        Args:
+            columns: What stands in each column of the sheet.
+
+        Yields:
+            The results to fill.
+        """
+        with staging(self.out) as work:
+            work.mkdir()
+            results = Results(work)
+            yield results
+            save_picture(sheet(results.rows), work / "sheet.png")
+            options = vars(self.options).items()
+            config = {name: str(value) for name, value in options if name not in ("run", "json")}
+            (work / "config.json").write_text(json.dumps({MARK: config}, indent=1) + "\n")
+        note(f"{self.out / 'sheet.png'} (columns: {', '.join(columns)})")
+        if self.options.json:
+            self._print(results, columns)
+
+    def _print(self, results: Results, columns: Sequence[str]) -> None:
+        """Print paths and figures as JSON."""
+        kind = "seed" if self.latents is None else "index"
+        samples = [
+            {kind: number, **facts, "picture": self.out / facts["picture"]}
+            if "picture" in facts
+            else {kind: number, **facts}
+            for number, facts in results.samples.items()
+        ]
+        print_json(
+            {
+                "out": self.out,
+                "sheet": self.out / "sheet.png",
+                "columns": columns,
+                "generator": self.factors.generator,
+                "layer": self.layer,
+                "truncation": None if self.latents is not None else self.options.truncation,
+                **results.facts,
+                "samples": samples,
+            }
+        )
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Run the heads, a few samples at a time."""
+        with bar(total=len(self.numbers), desc="render", unit="img") as progress:
+            for start in range(0, len(self.numbers), CHUNK):
+                rows = slice(start, start + CHUNK)
+                numbers = self.numbers[rows]
+                state = self.generator.head(self._sample(numbers, rows), self.layer)
+                yield Chunk(numbers, state, self.generator.tail(state, self.layer))
+                progress.update(len(numbers))
+
+    def _sample(self, numbers: Sequence[int], rows: slice) -> Latents:
+        if self.latents is not None:
+            return self.latents[rows]
+        options = self.options
+        return self.generator.sample(numbers, truncation=options.truncation, label=options.label)
+
+    def finish(self, state: State, x: Tensor) -> Tensor:
+        """Resume the generator with other features."""
+        return self.generator.tail(state.with_features(x), self.layer)
+
+
+def part_titles(factors: Factors) -> list[str]:
+    """Return how each part is called in a sheet: its number, and its name where it has one."""
+    names = factors.part_names or [""] * len(factors.masks)
+    return [f"part {part} {name}".strip() for part, name in enumerate(names)]
+
+
+def _inversion(options: argparse.Namespace) -> Inversion | None:
+    """Load what stands in place of seeds; raises `PandaError` beside options of seeds."""
+    if options.latents is None:
+        return None
+    for name in ("seeds", "truncation", "label"):
+        if getattr(options, name) is not None:
+            raise PandaError(f"--latents brings its own samples; leave out --{name}")
+    return Inversion.load(options.latents)
+
+
+def _check_results(folder: Path) -> None:
+    """Raise `PandaError` where the results would replace anything but earlier results."""
+    check_target(folder)
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    try:
+        if MARK in json.loads((folder / "config.json").read_text()):
+            return
+    except (OSError, ValueError, TypeError, RecursionError):
+        pass
+    raise PandaError(f"{folder} exists and holds no results of panda; choose another folder")

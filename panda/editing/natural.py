@@ -1,0 +1,85 @@
+"""Parts, appearances and samples in the forms in which people give them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from panda.errors import PandaError
+from panda.factorization.factors import Factors
+from panda.factorization.part_names import Parts
+from panda.generators.contract import Generator, Latents, State
+from panda.generators.seeds import as_whole, parse_numbers
+
+_RANGE = r"\s*[0-9]{1,6}(?:-[0-9]{1,6})?\s*"
+_NUMBERS = re.compile(f"{_RANGE}(?:[+,]{_RANGE})*")
+
+
+def read_parts(parts: Parts) -> tuple[int, ...] | str:
+    """Return the numbers of parts, or their names as one text.
+
+    Names become numbers by `Factors.find_parts` alone; this is for edits, which may be written
+    down before there are factors.
+
+    Args:
+        parts: A whole number, a sequence or array of them, or text such as ``"0+1"``, ``"0,1"``
+            and ``"0-3"``. Other text, or several texts, are names.
+
+    Raises:
+        PandaError: Where it is none of these.
+    """
+    if isinstance(parts, str) and parts.strip():
+        if _NUMBERS.fullmatch(parts):
+            return tuple(parse_numbers(parts.replace("+", ","), "parts"))
+        return parts.strip()
+    if (number := as_whole(parts)) is not None:
+        return (number,)
+    if isinstance(parts, Iterable) and not isinstance(parts, str | bytes) and _is_flat(parts):
+        items = list(parts)
+        numbers = [number for item in items if (number := as_whole(item)) is not None]
+        if len(numbers) == len(items):
+            return tuple(numbers)
+        if all(isinstance(item, str) or as_whole(item) is not None for item in items):
+            return "+".join(map(str, items))
+    raise PandaError(
+        f"parts {parts!r:.60}: expected a number, several such as [0, 1] or '0+1', or the name of a"
+        " part"
+    )
+
+
+def _is_flat(parts: object) -> bool:
+    return getattr(parts, "ndim", 1) == 1
+
+
+def read_appearance(appearance: object) -> int | str:
+    """Return an appearance as a number, or as text such as ``"p0"`` and ``"bg"``.
+
+    Raises:
+        PandaError: Where it is neither a whole number nor text.
+    """
+    if isinstance(appearance, str):
+        text = appearance.strip()
+        return int(text) if re.fullmatch("[0-9]{1,6}", text) else text
+    if (number := as_whole(appearance)) is not None:
+        return number
+    raise PandaError(f"appearance {appearance!r:.60}: expected a number, 'p0' or 'bg'")
+
+
+def stop(generator: Generator, factors: Factors, latents: Latents) -> State:
+    """Run samples up to the layer of some factors.
+
+    Raises:
+        PandaError: Where the factors are not of this generator, or ``latents`` are something else.
+    """
+    expected: tuple[tuple[object, type, str], ...] = (
+        (generator, Generator, "a generator, as create_generator makes it"),
+        (factors, Factors, "factors, as fit makes them"),
+        (latents, Latents, "latents, as generator.sample(seeds) makes them"),
+    )
+    for value, kind, words in expected:
+        if not isinstance(value, kind):
+            raise PandaError(
+                f"an object of type {type(value).__name__} was given, expected {words}"
+            )
+    factors.check(generator)
+    return generator.head(latents, factors.layer.name)

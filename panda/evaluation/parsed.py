@@ -1,0 +1,48 @@
+"""Samples at the layer of factors, with what face parsing says of their images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from panda.factorization.factors import Factors
+from panda.generators.contract import Generator, State
+from panda.metrics.parsing import FaceParser
+from panda.metrics.roir import SIZE, small
+from panda.progress import bar
+
+BATCH = 8
+
+
+@dataclass(frozen=True, eq=False)
+class ParsedBatch:
+    """Some samples before anything is changed.
+
+    Attributes:
+        state: Their features ``[N, C, H, W]`` at the factors' layer.
+        before: Their images ``[N, 3, SIZE, SIZE]`` in [-1, 1].
+        parsed: Class maps ``[N, SIZE, SIZE]`` of the images.
+    """
+
+    state: State
+    before: Tensor
+    parsed: Tensor
+
+
+def parsed_batches(
+    generator: Generator, factors: Factors, parser: FaceParser, seeds: Sequence[int]
+) -> Iterator[ParsedBatch]:
+    """Sample seeds at the usual truncation and parse the images, batch by batch."""
+    layer = factors.layer.name
+    with bar(total=len(seeds), desc="parse", unit="img") as progress:
+        for start in range(0, len(seeds), BATCH):
+            chosen = seeds[start : start + BATCH]
+            latents = generator.sample(chosen, truncation=generator.usual_truncation)
+            state = generator.head(latents, layer)
+            before = small(generator.tail(state, layer))
+            parsed = F.interpolate(parser(before)[:, None], (SIZE, SIZE), mode="nearest")[:, 0]
+            progress.update(len(chosen))
+            yield ParsedBatch(state, before, parsed)

@@ -1,0 +1,90 @@
+"""Factors in the cache: fitted when they are first asked for, and loaded after that."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from pathlib import Path
+from typing import SupportsIndex
+
+from panda.errors import PandaError
+from panda.factorization.factors import Factors
+from panda.factorization.fit import fit
+from panda.factorization.inputs import compact_seeds, find_layer, joined_seeds
+from panda.files.cache import home
+from panda.generators.contract import Generator
+from panda.generators.registry import is_file
+from panda.generators.seeds import Seeds, as_seeds
+
+SEEDS = "0-999"
+PARTS = 8
+
+
+def cached_folder(
+    generator: str,
+    layer: str,
+    parts: SupportsIndex,
+    appearances: SupportsIndex,
+    seeds: Seeds = SEEDS,
+) -> Path:
+    """Return the folder of the cache for these factors.
+
+    Args:
+        generator: A generator's name, or the path of a checkpoint file; when the file changes, so
+            does the folder.
+        layer: The name of the layer.
+        parts: R_S.
+        appearances: R_C.
+        seeds: The samples, as in `panda.factorization.fit.fit`.
+    """
+    name = generator
+    if is_file(generator):
+        path = Path(generator).resolve()
+        facts = path.stat()
+        mark = f"{path} {facts.st_size} {facts.st_mtime_ns}"
+        name = f"{path.stem}-{_digest(mark)}"
+    text = joined_seeds(compact_seeds(as_seeds(seeds)))
+    text = _digest(text) if len(text) > 40 else text
+    return home() / "factors" / _plain(name) / f"{_plain(layer)}-{parts}-{appearances}-{text}"
+
+
+def fit_cached(
+    generator: Generator,
+    layer: str,
+    *,
+    parts: SupportsIndex = PARTS,
+    appearances: SupportsIndex | None = None,
+    seeds: Seeds = SEEDS,
+) -> Factors:
+    """Return factors from the cache, after fitting them where it has none.
+
+    Factors that are damaged, or of another version of the generator, are fitted again. For the
+    arguments see `panda.factorization.fit.fit`.
+
+    Raises:
+        PandaError: As `fit` does, and where the cache cannot be written.
+    """
+    channels = find_layer(generator, layer).channels if appearances is None else appearances
+    folder = cached_folder(generator.name, layer, parts, channels, seeds)
+    if folder.exists():
+        try:
+            factors = Factors.load(folder)
+            factors.check(generator)
+            return factors
+        except PandaError:
+            pass
+    factors = fit(generator, layer, parts=parts, appearances=channels, seeds=seeds)
+    shutil.rmtree(folder, ignore_errors=True)  # damaged ones, which `save` would not replace
+    factors.save(folder)
+    return factors
+
+
+def _digest(text: str) -> str:
+    """Return twelve characters that stand for a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _plain(name: str) -> str:
+    """Replace what a file name cannot have."""
+    return re.sub(r"[^A-Za-z0-9._@-]", "_", name).lstrip(".") or "_"

@@ -1,0 +1,97 @@
+"""From a solution to factors: what its coordinates are like over the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from panda.factorization import processes
+from panda.factorization.background import SAMPLES, Background, find_background, pooled
+from panda.factorization.factors import Factors
+from panda.factorization.linear_algebra import fix_signs, leading_eigenvectors
+from panda.factorization.moments import PartMoments
+from panda.factorization.solvers.joint import Solution
+from panda.factorization.statistics import Statistics
+from panda.generators.contract import Layer
+
+OWN_APPEARANCES = 16
+"""The number of axes that each part gets, at most."""
+
+
+def describe(
+    generator: str,
+    layer: Layer,
+    solution: Solution,
+    statistics: Statistics,
+    config: Mapping[str, Any],
+) -> Factors:
+    """Complete a solution to factors: standard deviations, each part's own axes, the background.
+
+    Args:
+        generator: The generator's name.
+        layer: The layer of the features.
+        solution: Appearances and parts.
+        statistics: The samples that they are described over.
+        config: What reproduces the factors: see `Factors`.
+
+    Returns:
+        The factors, on the CPU.
+    """
+    A, P = solution.appearances.to(statistics.basis), solution.parts.to(statistics.basis)
+    background = _background(statistics, layer)
+    around = background.appearance
+    scatter = solution.scatter
+    if scatter is None:
+        scatter = PartMoments.of(statistics, P).scatter
+    # Coordinates are means over a part's positions; their variance is one over the samples.
+    weight = P.sum(0)[:, None] * statistics.count**0.5
+    spread = ((scatter.float() @ A) * A).sum(1).clamp_min(0).sqrt() / weight
+    if A.shape[1] == A.shape[0]:
+        axes, deviations = _principal_axes(scatter)
+    else:
+        span = torch.linalg.qr(A)[0]
+        axes, deviations = _principal_axes(span.T.double() @ scatter @ span.double())
+        axes, around = axes @ span.T, span @ (span.T @ around)
+    scale = (statistics.energy / statistics.count / layer.positions) ** 0.5
+    tensors = {
+        "appearances": A,
+        "parts": P,
+        "spread": spread.T,
+        "own": axes,
+        "own_spread": deviations / weight,
+        "background": around * scale / around.norm().clamp_min(1e-30),
+        "background_detector": background.detector,
+        "mean": statistics.mean,
+    }
+    cpu = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    return Factors(generator=generator, layer=layer, config=config, **cpu)
+
+
+def _background(statistics: Statistics, layer: Layer) -> Background:
+    """Find the background in the first samples, less the mean feature of all samples."""
+    samples = statistics.first(SAMPLES)
+    centered = samples - statistics.mean[:, None] * statistics.basis.sum(0)
+    if float(centered.norm()) < 1e-5 * float(samples.norm()):
+        centered.zero_()  # nothing varies but the rounding
+    maps = statistics.basis.T.reshape(-1, layer.height, layer.width)
+    return find_background(centered, pooled(maps, layer))
+
+
+def _principal_axes(scatter: Tensor) -> tuple[Tensor, Tensor]:
+    """Return leading axes ``[R_S, L, C]`` of scatters ``[R_S, C, C]``, and deviations ``[R_S, L]``.
+
+    Each process computes those of some parts.
+    """
+    parts, size = scatter.shape[:2]
+    count = min(OWN_APPEARANCES, size)
+    axes, variances = torch.zeros(parts, count, size), torch.zeros(parts, count)
+    for part in range(processes.rank(), parts, processes.count()):
+        values, vectors = leading_eigenvectors(scatter[part].cpu().numpy(), count)
+        variances[part] = torch.from_numpy(values.copy())
+        axes[part] = torch.from_numpy(vectors.T.copy())
+    axes, variances = processes.all_reduce([axes, variances])
+    axes = fix_signs(axes).to(scatter.device)
+    return axes, variances.clamp_min(0).sqrt().to(scatter.device)

@@ -1,0 +1,141 @@
+"""Factors on disk: a folder with config.json and factors.safetensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from panda.checkpoints.tensors import load_tensors, save_tensors
+from panda.errors import PandaError
+from panda.files.writing import check_target, no_pipe, staging
+from panda.generators.contract import Layer
+
+FORMAT = 1
+WEIGHTS = "factors.safetensors"
+TENSORS = {
+    "appearances": 2,
+    "parts": 2,
+    "spread": 2,
+    "own": 3,
+    "own_spread": 2,
+    "background": 1,
+    "background_detector": 1,
+    "mean": 1,
+}
+"""The tensors of factors, and how many dimensions each has."""
+
+
+def write_factors(
+    folder: Path,
+    generator: str,
+    layer: Layer,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+) -> None:
+    """Write factors into a new folder, or in place of earlier factors; see `Factors.save`."""
+    check_folder(folder)
+    validate(folder, layer, tensors)
+    facts = {"format": FORMAT, "generator": generator, "layer": asdict(layer), **config}
+    with staging(folder) as work:
+        work.mkdir()
+        save_tensors(work / WEIGHTS, tensors, {})
+        (work / "config.json").write_text(json.dumps(facts, indent=1) + "\n")
+
+
+def read_factors(folder: Path) -> tuple[str, Layer, dict[str, Any], dict[str, Tensor]]:
+    """Return generator, layer, config and tensors of a folder of factors; see `Factors.load`."""
+    try:
+        config = json.loads(no_pipe(folder / "config.json").read_text())
+        layer = _layer(config.pop("layer"))
+        generator = config.pop("generator")
+        version = config.pop("format")
+        if type(generator) is not str:
+            raise TypeError(f"generator is {generator!r}, expected a name")
+    except FileNotFoundError:
+        raise PandaError(
+            f"{folder} holds no factors (no config.json); make them with"
+            f" 'panda fit GENERATOR LAYER --out {folder}'"
+        ) from None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise PandaError(f"{folder / 'config.json'} is not that of factors: {error}") from error
+    if type(version) is not int or version != FORMAT:
+        raise PandaError(f"{folder} has factors of format {version!r}, expected {FORMAT}")
+    tensors = load_tensors(folder / WEIGHTS, "fit the factors again")
+    if tensors.keys() != set(TENSORS):
+        raise PandaError(
+            f"{folder / WEIGHTS} has tensors {', '.join(sorted(tensors))}, expected"
+            f" {', '.join(sorted(TENSORS))}; fit the factors again"
+        )
+    validate(folder, layer, tensors)
+    return generator, layer, config, tensors
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `PandaError` where writing would replace anything but earlier factors."""
+    check_target(folder)
+    if not folder.exists():
+        return
+    if folder.is_dir():
+        names = {path.name for path in folder.iterdir()}
+        if not names or (names == {"config.json", WEIGHTS} and _has_factors(folder)):
+            return
+    raise PandaError(f"{folder} exists and holds no factors; choose another folder")
+
+
+def validate(where: Path, layer: Layer, tensors: Mapping[str, Tensor]) -> None:
+    """Raise `PandaError` for tensors of the wrong type or shape, and for values that cannot be."""
+    for name, tensor in tensors.items():
+        if tensor.dtype != torch.float32 or tensor.ndim != TENSORS[name]:
+            raise PandaError(
+                f"{where}: {name} is {tensor.dtype} with {tensor.ndim} dimensions, expected"
+                f" torch.float32 with {TENSORS[name]}"
+            )
+    channels = layer.channels
+    rank_c, rank_s = tensors["appearances"].shape[-1], tensors["parts"].shape[-1]
+    axes = tensors["own_spread"].shape[-1]
+    expected = {
+        "appearances": (channels, rank_c),
+        "parts": (layer.positions, rank_s),
+        "spread": (rank_c, rank_s),
+        "own": (rank_s, axes, channels),
+        "own_spread": (rank_s, axes),
+        "background": (channels,),
+        "background_detector": (channels,),
+        "mean": (channels,),
+    }
+    for name, tensor in tensors.items():
+        if tuple(tensor.shape) != expected[name]:
+            raise PandaError(
+                f"{where}: {name} is {tuple(tensor.shape)}, layer {layer.name} needs"
+                f" {expected[name]}"
+            )
+        if not bool(torch.isfinite(tensor).all()):
+            raise PandaError(f"{where}: {name} holds NaN or infinite values")
+    parts = tensors["parts"]
+    if bool((parts < 0).any()) or bool((parts.amax(0) <= 0).any()):
+        raise PandaError(f"{where}: parts must be non-negative and none may be all zero")
+
+
+def _has_factors(folder: Path) -> bool:
+    """Return whether the folder's config.json is that of factors."""
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        return set(config) >= {"format", "generator", "layer"}
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
+
+
+def _layer(facts: Mapping[str, Any]) -> Layer:
+    """Return a layer from JSON; raise TypeError where a field is wrong."""
+    layer = Layer(**facts)
+    sizes = (layer.channels, layer.height, layer.width)
+    whole = all(type(size) is int for size in (*sizes, layer.margin))
+    if type(layer.name) is not str or not whole or min(sizes) < 1 or layer.margin < 0:
+        raise TypeError(f"{layer} is no layer")
+    return layer

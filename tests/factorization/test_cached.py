@@ -1,0 +1,38 @@
+"""Factors that the cache keeps: fitted once, and again where they are damaged."""
+
+import pytest
+import torch
+
+from panda import create_generator
+from panda.factorization import cached
+from panda.factorization.cached import cached_folder, fit_cached
+
+MINI = "mini-stylegan2-faces-64"
+
+
+@pytest.fixture
+def fitted(tmp_path, monkeypatch):
+    """A generator, its cached factors and their folder."""
+    monkeypatch.setenv("PANDA_HOME", str(tmp_path / "cache"))
+    generator = create_generator(MINI)
+    factors = fit_cached(generator, "8.conv1", parts=2, seeds="0-7")
+    return generator, factors, cached_folder(MINI, "8.conv1", 2, 128, "0-7")
+
+
+def test_factors_are_fitted_once(fitted, monkeypatch):
+    generator, factors, folder = fitted
+    assert folder.is_dir()
+    monkeypatch.setattr(cached, "fit", None)
+    again = fit_cached(generator, "8.conv1", parts=2, seeds="0-7")
+    torch.testing.assert_close(again.parts, factors.parts, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".safetensors"])
+@pytest.mark.parametrize("content", [b"", b"{", None])
+def test_damaged_factors_are_fitted_again(fitted, suffix, content):
+    generator, factors, folder = fitted
+    (file,) = folder.glob(f"*{suffix}")
+    file.write_bytes(file.read_bytes()[:-5] if content is None else content)
+    again = fit_cached(generator, "8.conv1", parts=2, seeds="0-7")
+    torch.testing.assert_close(again.parts, factors.parts)
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "factors.safetensors"]

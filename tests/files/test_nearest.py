@@ -1,0 +1,32 @@
+"""A path that does not exist: what the user may have meant."""
+
+import pytest
+
+from panda import PandaError
+from panda.checkpoints.read import read_checkpoint
+from panda.files.nearest import nearest_file
+
+
+def test_a_similar_name_of_the_same_folder_is_suggested(tmp_path, monkeypatch):
+    (tmp_path / "faces-2").mkdir()
+    (tmp_path / ".faces-3").mkdir()
+    assert nearest_file(tmp_path / "faces-3") == f"; did you mean '{tmp_path / 'faces-2'}'?"
+    monkeypatch.chdir(tmp_path)
+    assert nearest_file("faces") == "; did you mean 'faces-2'?"
+
+
+def test_what_has_no_similar_name_has_no_suggestion(tmp_path):
+    (tmp_path / "faces").mkdir()
+    assert nearest_file(tmp_path / "network.pkl") == ""
+    assert nearest_file(tmp_path / "faces") == ""
+    assert nearest_file(tmp_path / "a\0b") == ""
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path):
+    assert nearest_file(tmp_path / "runs" / "x.pkl") == f"; there is no folder {tmp_path / 'runs'}"
+
+
+def test_a_checkpoint_with_a_typo_in_its_name_is_suggested(tmp_path):
+    (tmp_path / "network.pkl").touch()
+    with pytest.raises(PandaError, match="netwrok.pkl cannot be read: No such file .*'.*network"):
+        read_checkpoint(tmp_path / "netwrok.pkl")

@@ -1,0 +1,40 @@
+"""What docs/weights.md shows is true."""
+
+import json
+import shlex
+
+from snippets import blocks
+
+from panda.cli import main
+from panda.cli.parser import build_parser
+from panda.editing.edit_files import named_edits, read_edits
+from panda.generators.registry import cards
+
+PAGE = "docs/weights.md"
+
+
+def test_every_command_is_one_and_names_a_card(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = [shlex.split(line)[1:] for block in blocks(PAGE, "sh") for line in block.splitlines()]
+    assert len(lines) == 6
+    for line in lines:
+        for word in line:
+            if word.endswith((".pkl", ".npy")) or word == "layer5":
+                (tmp_path / word).touch()
+        options = build_parser().parse_args(line)
+        for name in getattr(options, "generators", []):
+            assert name in cards()
+        if line[0] in ("list", "info"):
+            assert main(line) == 0
+    assert "stylegan3-t-ffhqu-256" in capsys.readouterr().out
+
+
+def test_the_edit_file_is_one(tmp_path, monkeypatch, capsys):
+    (shown,) = blocks(PAGE, "json")
+    (tmp_path / "edits.json").write_text(shown)
+    assert read_edits(tmp_path / "edits.json")["smile"] == named_edits()["smile"]
+    monkeypatch.chdir(tmp_path)
+    (snippet,) = blocks(PAGE, "python")
+    exec(compile(snippet, "weights.md", "exec"), {})
+    assert capsys.readouterr().out == "('4:46:-30',)\n"
+    assert json.loads((tmp_path / "edits.json").read_text())["edits"].keys() == {"smile"}

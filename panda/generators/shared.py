@@ -16,8 +16,7 @@ class Shared(Wrapper):
     """A generator that several threads may use: a lock lets one call run at a time."""
 
     def __init__(self, inner: Generator) -> None:
-        self.lock = threading.Lock()
-        super().__init__(inner, self.lock)
+        super().__init__(inner, threading.Lock())
 
 
 class SharedW(Shared, WSpace):

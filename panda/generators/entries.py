@@ -36,18 +36,18 @@ class Entry:
         return re.sub(r"[^A-Za-z0-9._@-]", "_", self.name).lstrip(".")
 
 
-def find_entries(texts: Sequence[str]) -> list[Entry]:
+def find_entries(texts: str | Sequence[str]) -> list[Entry]:
     """Return the entries that are meant, each once.
 
     Args:
         texts: Names, patterns such as ``"mini-*"``, checkpoint files, or ``"NAME@3"`` and
-            ``"NAME@0-9"`` for single classes.
+            ``"NAME@0-9"`` for single classes; one text alone will do.
 
     Raises:
         PandaError: Where a text matches nothing, or two files have the same name.
     """
     entries: dict[Entry, None] = {}
-    for text in texts:
+    for text in [texts] if isinstance(texts, str) else texts:
         match = re.fullmatch(r"(.+)@([0-9,-]+)", text)
         labels: list[int | None] = [None]
         if match is None or Path(text).exists():

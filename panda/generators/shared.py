@@ -16,8 +16,7 @@ class Shared(Wrapper):
     """A generator that several threads may use: a lock lets one call run at a time."""
 
     def __init__(self, inner: Generator) -> None:
-        self.lock = threading.Lock()
-        super().__init__(inner, self.lock)
+        super().__init__(inner, threading.Lock())
 
 
 class SharedW(Shared, WSpace):
@@ -37,7 +36,7 @@ class SharedW(Shared, WSpace):
 
     def map(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """See `WSpace.map`."""
-        with self._lock:
+        with self.lock:
             return self.inner.map(z, label)
 
     def style_maps(self) -> Mapping[str, tuple[Tensor, Tensor]]:

@@ -17,14 +17,14 @@ class Wrapper(Generator):
     """A generator that passes every call on to ``inner``, under ``lock`` where there is one."""
 
     def __init__(self, inner: Generator, lock: AbstractContextManager[Any] | None = None) -> None:
-        self.inner, self._lock = inner, nullcontext() if lock is None else lock
+        self.inner, self.lock = inner, nullcontext() if lock is None else lock
         self.name, self.layers, self.excused = inner.name, inner.layers, inner.excused
         self.resolution, self.device = inner.resolution, inner.device
         self.usual_truncation = inner.usual_truncation
 
     def to(self, device: str | torch.device) -> Wrapper:
         """See `Generator.to`; ``inner`` moves too."""
-        with self._lock:
+        with self.lock:
             super().to(device)
         return self
 
@@ -32,20 +32,20 @@ class Wrapper(Generator):
         self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None
     ) -> Latents:
         """See `Generator.sample`."""
-        with self._lock:
+        with self.lock:
             return self.inner.sample(seeds, truncation=truncation, label=label)
 
     def head(self, latents: Latents, layer: str) -> State:
         """See `Generator.head`."""
-        with self._lock:
+        with self.lock:
             return self.inner.head(latents, layer)
 
     def tail(self, state: State, layer: str) -> Tensor:
         """See `Generator.tail`."""
-        with self._lock:
+        with self.lock:
             return self.inner.tail(state, layer)
 
     def forward(self, latents: Latents) -> Tensor:
         """See `Generator.forward`."""
-        with self._lock:
+        with self.lock:
             return self.inner.forward(latents)

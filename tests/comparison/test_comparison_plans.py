@@ -37,7 +37,7 @@ def test_one_class_is_a_generator_without_classes(tmp_path):
     one = OneClass(whole, 1)
     latents, same = one.sample([3, 4]), whole.sample([3, 4], label=1)
     assert all(torch.equal(latents.tensors[k], same.tensors[k]) for k in same.tensors)
-    with pytest.raises(PandaError, match="held to its class"):
+    with pytest.raises(PandaError, match="restricted to its class"):
         one.sample([1], label=0)
     layer = next(iter(one.layers))
     assert torch.equal(one.tail(one.head(latents, layer), layer), whole.forward(same))

@@ -13,6 +13,7 @@ from panda import PandaError, create_generator, list_generators
 from panda.cli import main
 from panda.errors import PandaWarning
 from panda.generators import hookspecs, registry
+from panda.generators.entries import find_entries
 
 
 def test_the_built_in_plugins_come_through_the_same_door():
@@ -55,6 +56,11 @@ def test_a_name_registered_twice_is_a_warning_and_the_first_stays(install):
     install(good="Good", same="Same")
     with pytest.warns(PandaWarning, match="'same' brings generator 'toy-b', which plugin 'good'"):
         assert list_generators() == ["toy-a", "toy-b", "toy-c"]
+
+
+def test_one_pattern_alone_finds_entries_too(install):
+    install(good="Good")
+    assert [entry.name for entry in find_entries("toy-*")] == ["toy-a", "toy-b"]
 
 
 def test_panda_plugins_limits_what_loads(install, monkeypatch):

@@ -9,7 +9,6 @@ from dataclasses import replace
 from panda.comparison import QUICK, Plan, compare
 from panda.comparison.report import write
 from panda.comparison.tables import markdown
-from panda.generators.seeds import parse_numbers
 
 
 def run(options: argparse.Namespace) -> int:
@@ -21,7 +20,7 @@ def run(options: argparse.Namespace) -> int:
         if (value := getattr(options, name)) is not None
     }
     if options.levels:
-        changed["levels"] = tuple(parse_numbers(options.levels, "levels"))
+        changed["levels"] = options.levels
     plan = replace(plan, faces=not options.no_faces, **changed)
     found = compare(options.generators, options.out, plan, jobs=options.jobs, device=options.device)
     page = write(found, options.out)

@@ -23,7 +23,7 @@ def main(out: Path, names: list[str]) -> None:
         for row in matching.rows:
             others = {n: m for n, m in row.matches.items() if n != matching.reference}
             said = ", ".join(
-                f"{n}: {m.index} ({m.verdict}, {m.likeness:.2f})" for n, m in others.items()
+                f"{n}: {m.index} ({m.verdict}, {m.similarity:.2f})" for n, m in others.items()
             )
             print(f"{matching.kind} {row.name}: {said}")
 

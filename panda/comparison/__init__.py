@@ -1,4 +1,4 @@
-"""The identical analysis of many generators, and what is the same and what differs in them."""
+"""The identical analysis of many generators: what is the same in them, and what differs."""
 
 from panda.comparison.plan import QUICK, Plan
 from panda.comparison.results import Comparison

@@ -14,7 +14,7 @@ from panda.comparison.background import measure_depths, measure_object_removal
 from panda.comparison.changes import measure_changes
 from panda.comparison.pictures import draw_background, draw_parts, draw_samples
 from panda.comparison.plan import Plan, layer_at
-from panda.comparison.results import Analyzed, Level, Part
+from panda.comparison.results import GeneratorResult, Level, Part
 from panda.comparison.store import FIGURES, MAPS, ComparisonFolder, write_json
 from panda.editing.remove import remove
 from panda.errors import DiskError, PandaError, describe_error
@@ -36,12 +36,12 @@ from panda.metrics.summary import MeanStd
 from panda.naming.matching import image_maps
 from panda.naming.names import describe_part
 
-Say = Callable[[str], None]
-"""Tells the user how far an entry is, in a few words."""
+Report = Callable[[str], None]
+"""Called with each step of an entry, in a few words."""
 
 
 def load(entry: Entry, device: str) -> Generator:
-    """The entry's generator, held to its class where it has one."""
+    """Return the entry's generator, held to its class where it has one."""
     try:
         generator = create_generator(entry.generator, device=device)
     except DiskError as error:  # of the cache, which other generators may not need
@@ -49,28 +49,34 @@ def load(entry: Entry, device: str) -> Generator:
     return generator if entry.label is None else OneClass(generator, entry.label)
 
 
-def analyze(entry: Entry, plan: Plan, store: ComparisonFolder, device: str, say: Say) -> None:
-    """Do what is not in the store yet; raises `PandaError` where the generator is at fault."""
-    if store.done(entry, plan):
+def analyze(
+    entry: Entry, plan: Plan, folder: ComparisonFolder, device: str, report: Report
+) -> None:
+    """Measure of an entry what the folder does not have yet.
+
+    Raises:
+        PandaError: Where the generator is at fault, or the folder's files are damaged.
+    """
+    if folder.done(entry, plan):
         return
-    say("load")
+    report("load")
     generator = load(entry, device)
     parser, note = _parser(plan, device)
-    if not store.has(store.overview(entry)):
-        say("samples, and background at every depth")
-        overview(entry, generator, plan, store, parser, note)
-    if not store.read(entry, plan).faces:
+    if not folder.has(folder.overview(entry)):
+        report("samples, and background at every depth")
+        overview(entry, generator, plan, folder, parser, note)
+    if not folder.read(entry, plan).faces:
         parser = None
-    missing = store.missing(entry, plan)
+    missing = folder.missing(entry, plan)
     for step, level in enumerate(missing, 1):
         layer = layer_at(generator, level)
         assert layer is not None
-        say(f"1/{level} of the image, {layer.name} (level {step} of {len(missing)} to do)")
-        analyze_level(entry, generator, layer, level, plan, store, parser)
+        report(f"1/{level} of the image, {layer.name} (level {step} of {len(missing)} to do)")
+        analyze_level(entry, generator, layer, level, plan, folder, parser)
 
 
 def _parser(plan: Plan, device: str) -> tuple[FaceParser | None, str]:
-    """The face parser, or why there is none."""
+    """Return the face parser, or None and why."""
     if not plan.faces:
         return None, ""
     try:
@@ -83,19 +89,19 @@ def overview(
     entry: Entry,
     generator: Generator,
     plan: Plan,
-    store: ComparisonFolder,
+    folder: ComparisonFolder,
     parser: FaceParser | None,
     note: str,
 ) -> None:
-    """Samples, whether they are faces, and background at every depth."""
+    """Write samples, whether they are faces, and background at every depth."""
     started = time.perf_counter()
     latents = generator.sample(range(plan.images), truncation=generator.usual_truncation)
     images = generator.forward(latents)
     if parser is not None and not are_faces(parser(small(images))):
         parser = None
-    found = measure_depths(generator, plan, parser)
+    depths = measure_depths(generator, plan, parser)
     card = cards().get(entry.generator)
-    facts = Analyzed(
+    result = GeneratorResult(
         name=entry.name,
         generator=entry.generator,
         label=entry.label,
@@ -103,14 +109,14 @@ def overview(
         dataset=card.dataset if card else "unknown",
         resolution=generator.resolution,
         faces=parser is not None,
-        depths=found,
+        depths=depths,
         seconds=time.perf_counter() - started,
         absent=tuple(level for level in plan.levels if layer_at(generator, level) is None),
         notes=(note,) if note else (),
     )
-    with store.writing(store.overview(entry)) as work:
+    with folder.writing(folder.overview(entry)) as work:
         draw_samples(work, images)
-        write_json(work / FIGURES, asdict(facts))
+        write_json(work / FIGURES, asdict(result))
 
 
 def analyze_level(
@@ -119,12 +125,12 @@ def analyze_level(
     layer: Layer,
     level: int,
     plan: Plan,
-    store: ComparisonFolder,
+    folder: ComparisonFolder,
     parser: FaceParser | None,
 ) -> None:
     """Fit one layer, and measure parts, appearances, background, localization and removal."""
     started = time.perf_counter()
-    journal = store.journal(entry, level)
+    journal = folder.journal(entry, level)
     factors = fit(
         generator,
         layer.name,
@@ -138,9 +144,9 @@ def analyze_level(
     parsed = None if parser is None else parser(small(images))
     maps = image_maps(factors.masks, layer)
     changes = measure_changes(generator, factors, state, plan.axes)
-    cleared = measure_object_removal(generator, factors, plan, parser)
+    removal = measure_object_removal(generator, factors, plan, parser)
     concepts, hair, notes = _face_scores(generator, factors, plan, parser)
-    added, failed = _added_scores(generator, factors, plan)
+    added, failed = _plugin_scores(generator, factors, plan)
     figures = Level(
         level=level,
         layer=layer.name,
@@ -148,9 +154,9 @@ def analyze_level(
         size=layer.side,
         loss=factors.loss,
         seconds={**factors.config["seconds"], "all": time.perf_counter() - started},
-        parts=tuple(Part(_named(one, parsed), float(one.mean())) for one in maps),
+        parts=tuple(Part(_describe(part, parsed), float(part.mean())) for part in maps),
         appearances=changes.appearances,
-        removal=cleared,
+        removal=removal,
         localization=concepts,
         hair=hair,
         scores=added,
@@ -158,8 +164,8 @@ def analyze_level(
     )
     without = remove(factors, state.x)
     after = generator.tail(state.with_features(without), layer.name)
-    with store.writing(store.level(entry, level)) as work:
-        _own(factors, entry).save(work / "factors")
+    with folder.writing(folder.level(entry, level)) as work:
+        _of_whole_generator(factors, entry).save(work / "factors")
         save_tensors(work / MAPS, {"parts": maps, "changes": changes.marks}, {})
         draw_parts(work, images, maps)
         draw_background(work, factors, state.x, images, after)
@@ -169,13 +175,13 @@ def analyze_level(
     forget(journal)
 
 
-def _named(part: Tensor, parsed: Tensor | None) -> str:
-    """What a part's map of the image covers; parts may lie in the margins alone."""
+def _describe(part: Tensor, parsed: Tensor | None) -> str:
+    """Return what a part's map of the image covers; parts may lie in the margins alone."""
     return describe_part(part, parsed) if float(part.max()) > 0 else "outside the image"
 
 
-def _own(factors: Factors, entry: Entry) -> Factors:
-    """Factors as other verbs take them: of the generator itself, the class in their config."""
+def _of_whole_generator(factors: Factors, entry: Entry) -> Factors:
+    """Return factors as other verbs take them: of the generator, the class in their config."""
     config = {**factors.config, "label": entry.label}
     return replace(factors, generator=entry.generator, config=config)
 
@@ -183,12 +189,12 @@ def _own(factors: Factors, entry: Entry) -> Factors:
 def _face_scores(
     generator: Generator, factors: Factors, plan: Plan, parser: FaceParser | None
 ) -> tuple[dict[str, MeanStd], dict[str, MeanStd], list[str]]:
-    """Localization and removal of hair, as ``panda benchmark`` measures them, where faces are."""
+    """Measure localization and the removal of hair, as ``panda benchmark`` does, and take notes."""
     if parser is None:
         return {}, {}, []
     notes: list[str] = []
-    found = measure_localization(generator, factors, parser, plan.scored, plan.selected)
-    concepts = {name: tuple(facts["iou"]) for name, facts in found.items()}
+    localized = measure_localization(generator, factors, parser, plan.scored, plan.selected)
+    concepts = {name: tuple(facts["iou"]) for name, facts in localized.items()}
     try:
         classifier = Classifier(generator.device)
     except PandaError as error:
@@ -204,23 +210,23 @@ def _face_scores(
 
 
 def _finite(figures: dict[str, tuple[float, ...]], notes: list[str]) -> dict[str, MeanStd]:
-    """The figures that some sample has; for the others a note."""
+    """Return the figures that some sample has, and add a note for each of the others."""
     notes += [f"{k}: no sample has it" for k, v in figures.items() if not math.isfinite(v[0])]
     return {k: (v[0], v[1]) for k, v in figures.items() if math.isfinite(v[0])}
 
 
-def _added_scores(
+def _plugin_scores(
     generator: Generator, factors: Factors, plan: Plan
 ) -> tuple[dict[str, float], list[str]]:
-    """The scores of plugins; one that fails is a note, and the others are there."""
-    found, notes = {}, []
+    """Measure the scores of plugins; one that fails becomes a note."""
+    values, notes = {}, []
     seeds = evaluation_seeds(plan.scored)
     for name, score in scores().items():
         try:
             value = float(score.measure(generator, factors, seeds))
             if not math.isfinite(value):
                 raise PandaError(f"it gave {value}, expected a finite number")
-            found[name] = value
+            values[name] = value
         except Exception as error:  # a plugin may fail in any way at all
             notes.append(f"score {name!r} failed: {describe_error(error)}")
-    return found, notes
+    return values, notes

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from panda.comparison.plan import Plan, depths
+from panda.comparison.plan import Plan, background_layers
 from panda.comparison.results import Depth, Removal
 from panda.editing.localize import enlarge, otsu
 from panda.editing.remove import object_map, remove
@@ -29,9 +29,9 @@ from panda.metrics.summary import MeanStd, mean_and_std
 BATCH = 8
 
 
-@dataclass
-class _Sums:
-    """Sums over features of scored samples: a layer's share, contrast and IoU come from them."""
+@dataclass(eq=False)
+class _DepthSums:
+    """Sums over features of scored samples, of which a layer's share, contrast and IoU are made."""
 
     layer: Layer
     background: Background
@@ -62,43 +62,49 @@ class _Sums:
             self.iou.append(iou(large >= level[:, None, None], truth))
 
     def depth(self) -> Depth:
-        """The figures of the layer; raises `PandaError` where its features do not vary."""
+        """Return the figures; raise `PandaError` where the features do not vary."""
         mean = self.first / self.count
         variance = self.square / self.count - float(mean.square().sum())  # type: ignore[union-attr]
         along = float(torch.cat(self.along).var(correction=0))
         contrast = float(torch.cat(self.contrast).mean())
         if not variance > 0:
-            raise PandaError(f"the features of {self.layer.name} do not vary, so nothing is found")
+            raise PandaError(
+                f"the features of {self.layer.name} do not vary, so they have no background"
+            )
         share = along / variance
-        return Depth(self.layer.name, self.layer.side, share, contrast, over(self.iou))
+        return Depth(self.layer.name, self.layer.side, share, contrast, summary(self.iou))
 
 
 def measure_depths(
     generator: Generator, plan: Plan, parser: FaceParser | None
 ) -> tuple[Depth, ...]:
-    """Background at one layer of each size, found on samples of the fit and measured on others."""
+    """Find background at one layer of each size, and measure it on samples that no fit saw.
+
+    Raises:
+        PandaError: Where the features of a layer do not vary.
+    """
     sums = []
-    for layer in depths(generator, plan):
-        drawn = Features(generator, layer, range(min(SAMPLES, plan.samples)))
+    for layer in background_layers(generator, plan):
+        features = Features(generator, layer, range(min(SAMPLES, plan.samples)))
         size = layer.height, layer.width
-        maps = [pooled(sample.view(-1, *size), layer) for batch in drawn for sample in batch]
-        sums.append(_Sums(layer, find_background(torch.stack(maps))))
-    for latents in scored(generator, plan):
+        maps = [pooled(sample.view(-1, *size), layer) for batch in features for sample in batch]
+        sums.append(_DepthSums(layer, find_background(torch.stack(maps))))
+    for latents in scored_batches(generator, plan):
         truth = None
         if parser is not None:
             parsed = parser(small(generator.forward(latents)))
-            truth = mask(at_size(parsed), "background")
-        for one in sums:
-            one.add(generator.head(latents, one.layer.name).x, truth)
-    return tuple(one.depth() for one in sums)
+            truth = mask(_at_size(parsed), "background")
+        for layer_sums in sums:
+            layer_sums.add(generator.head(latents, layer_sums.layer.name).x, truth)
+    return tuple(layer_sums.depth() for layer_sums in sums)
 
 
 def measure_object_removal(
     generator: Generator, factors: Factors, plan: Plan, parser: FaceParser | None
 ) -> Removal:
-    """Give the whole object the background appearance, in samples that no fit saw."""
+    """Measure what replacing the whole object by background does, on samples that no fit saw."""
     inside, outside, areas = [], [], []
-    for latents in scored(generator, plan):
+    for latents in scored_batches(generator, plan):
         state = generator.head(latents, factors.layer.name)
         before = small(generator.tail(state, factors.layer.name))
         x = remove(factors, state.x)
@@ -108,27 +114,28 @@ def measure_object_removal(
         inside.append(changed[0])
         outside.append(changed[1])
         if parser is not None:
-            areas.append(torch.stack([share(parser(x), *CLASSES[1:]) for x in (before, after)]))
+            parsed = parser(before), parser(after)
+            areas.append(torch.stack([share(maps, *CLASSES[1:]) for maps in parsed]))
     changed_inside, changed_outside = (float(torch.cat(x).mean()) for x in (inside, outside))
-    gone = over([area_gone(*torch.cat(areas, 1))]) if areas else None
+    gone = summary([area_gone(*torch.cat(areas, 1))]) if areas else None
     return Removal(changed_inside, changed_outside, gone)
 
 
-def over(values: Sequence[Tensor]) -> MeanStd | None:
-    """Mean and standard deviation over the samples that have a value; None where none has."""
-    summary = mean_and_std(torch.cat(list(values))) if values else (math.nan, 0.0)
-    return None if math.isnan(summary[0]) else summary
+def summary(values: Sequence[Tensor]) -> MeanStd | None:
+    """Return mean and standard deviation over the samples that have a value; None without any."""
+    pair = mean_and_std(torch.cat(list(values))) if values else (math.nan, 0.0)
+    return None if math.isnan(pair[0]) else pair
 
 
-def at_size(parsed: Tensor) -> Tensor:
-    """Class maps ``[N, H, W]`` at the size at which changes are measured."""
-    return F.interpolate(parsed[:, None], (SIZE, SIZE), mode="nearest")[:, 0]
-
-
-def scored(generator: Generator, plan: Plan) -> list[Latents]:
-    """The samples that figures are measured on, in batches."""
+def scored_batches(generator: Generator, plan: Plan) -> list[Latents]:
+    """Return the samples that figures are measured on, in batches."""
     seeds = evaluation_seeds(plan.scored)
     return [
         generator.sample(seeds[start : start + BATCH], truncation=generator.usual_truncation)
         for start in range(0, plan.scored, BATCH)
     ]
+
+
+def _at_size(parsed: Tensor) -> Tensor:
+    """Return class maps ``[N, H, W]`` at the size at which changes are measured."""
+    return F.interpolate(parsed[:, None], (SIZE, SIZE), mode="nearest")[:, 0]

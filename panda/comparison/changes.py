@@ -1,4 +1,4 @@
-"""What a part's own appearances change in the image: the marks by which they are matched."""
+"""What the appearances of parts change in the image: the marks by which they are matched."""
 
 from __future__ import annotations
 
@@ -19,9 +19,15 @@ from panda.naming.marks import both_ways, mark
 THUMB = 96
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Changes:
-    """Appearances, their marks ``[K, 3, MARK, MARK]`` and a picture of each: down and up."""
+    """What K appearances change.
+
+    Attributes:
+        appearances: Their figures.
+        marks: ``[K, 3, MARK, MARK]``, what they change on average.
+        pictures: Of each, a sample with less and with more of it.
+    """
 
     appearances: tuple[Appearance, ...]
     marks: Tensor
@@ -29,22 +35,28 @@ class Changes:
 
 
 def measure_changes(generator: Generator, factors: Factors, state: State, axes: int) -> Changes:
-    """Edit every part by its first own ``axes`` both ways, in the samples of a state.
+    """Edit every part by its first appearances both ways, in the samples of a state.
 
     A mark is half of the mean difference between the two edits, so what is the same in all samples
-    stays: brighter hair, redder lips. Axes that do not vary change nothing.
+    stays: brighter hair, redder lips. Appearances that do not vary change nothing.
+
+    Args:
+        generator: The generator of the factors.
+        factors: Whose parts are edited.
+        state: Samples at the factors' layer.
+        axes: How many appearances of each part are measured, where it has as many.
     """
     layer = factors.layer.name
     before = small(generator.tail(state, layer))
-    found, marks, pictures = [], [], []
+    appearances, marks, pictures = [], [], []
     for part, mask in enumerate(on_canvas(factors.masks, factors.layer)):
         where = resize_map(mask, SIZE)
         for axis in range(min(axes, factors.own.shape[1])):
             images = both_ways(generator, factors, state, part, axis) or [before, before]
             sides = [change(before, image, where) for image in images]
             inside, outside = (torch.stack(values).mean() for values in zip(*sides, strict=True))
-            found.append(Appearance(part, axis, float(inside), float(outside)))
+            appearances.append(Appearance(part, axis, float(inside), float(outside)))
             marks.append(mark(images))
             row = [images[0][0], images[1][0]]
             pictures.append(sheet([[to_picture(image, THUMB) for image in row]], gap=2))
-    return Changes(tuple(found), torch.stack(marks), tuple(pictures))
+    return Changes(tuple(appearances), torch.stack(marks), tuple(pictures))

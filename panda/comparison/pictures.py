@@ -16,13 +16,13 @@ SHOWN = 4
 
 
 def draw_samples(folder: Path, images: Tensor) -> None:
-    """``sample-0.png``, ...: unedited samples ``[N, 3, R, R]``."""
+    """Write ``sample-0.png``, ...: unedited samples ``[N, 3, R, R]``."""
     for number, image in enumerate(images[:SHOWN]):
         to_picture(image, SIZE).save(folder / f"sample-{number}.png")
 
 
 def draw_parts(folder: Path, images: Tensor, maps: Tensor) -> None:
-    """``part-0.png``, ...: each of the maps ``[K, H, W]`` lit in the first two samples."""
+    """Write ``part-0.png``, ...: each of the maps ``[K, H, W]`` lit in the first two samples."""
     pictures = [to_picture(image, SIZE) for image in images[:2]]
     for number, where in enumerate(maps):
         sheet([[spotlight(picture, where) for picture in pictures]], gap=2).save(
@@ -33,7 +33,15 @@ def draw_parts(folder: Path, images: Tensor, maps: Tensor) -> None:
 def draw_background(
     folder: Path, factors: Factors, x: Tensor, before: Tensor, after: Tensor
 ) -> None:
-    """``background-0.png``, ...: a sample, its background map and mask, and without the object."""
+    """Write ``background-0.png``, ...: a sample, its map of background, the mask, and a removal.
+
+    Args:
+        folder: Where they are written.
+        factors: Whose background is shown.
+        x: Features ``[N, C, H, W]`` of the samples.
+        before: Their images ``[N, 3, R, R]``.
+        after: The same with the object replaced by background.
+    """
     maps, masks = localize(factors, x[:SHOWN], "bg", resolution=SIZE)
     for number, (heat, inside) in enumerate(zip(maps, masks, strict=True)):
         picture = to_picture(before[number], SIZE)

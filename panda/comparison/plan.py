@@ -1,4 +1,4 @@
-"""What is compared: how much of everything, at which layers, of which generators."""
+"""What is compared: how many of everything, at which layers, of which generators."""
 
 from __future__ import annotations
 
@@ -7,24 +7,32 @@ from dataclasses import dataclass
 
 from panda.errors import PandaError
 from panda.generators.contract import Generator, Layer
+from panda.generators.seeds import as_count, as_counts
 
 NEAR = math.sqrt(2)
 """A layer stands for a level where its side is within this factor of the level's."""
 
 DEEPEST = 64
-"""Layers of up to this many positions a side are asked for background, and any level's."""
+"""Background is measured at layers of up to this many positions a side, and at any level's."""
+
+COUNTS = ("samples", "parts", "axes", "images", "scored", "selected", "parse_size")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much of everything; the same for every generator.
+    """How many of everything; the same for every generator.
 
-    levels: sides of the image over that of the layer, so 4 is a layer of 16 x 16 in images of 64.
-    samples: seeds 0, 1, ... of each fit. parts: R_S; R_C is all channels. axes: own appearances of
-    each part. images: samples that edits are measured on and pictures made of. scored: samples,
-    none of the fit, that background, localization and removal are measured on; selected: those on
-    which the concept that fits a face class best is chosen. faces: whether faces are parsed, at
-    ``parse_size`` pixels, where there are any.
+    Attributes:
+        levels: Sides of the image over that of the layer, so 4 is a layer of 16 x 16 in images of
+            64. One number, several, or text such as ``"16,8,4"``.
+        samples: Of each fit, of the seeds 0, 1, ....
+        parts: R_S of each fit; R_C is all channels.
+        axes: Appearances of each part that are measured.
+        images: Samples that edits are measured on and pictures made of.
+        scored: Samples, none of the fit, that background, localization and removal are measured on.
+        selected: Samples on which the concept that fits a face class best is chosen.
+        faces: Whether faces are parsed, where a generator makes any.
+        parse_size: Pixels at which they are parsed.
     """
 
     levels: tuple[int, ...] = (16, 8, 4)
@@ -39,25 +47,30 @@ class Plan:
 
     def __post_init__(self) -> None:
         """Raise `PandaError` for counts below one and levels given twice."""
-        counts = (self.samples, self.parts, self.axes, self.images, self.scored, self.selected)
-        if min(counts) < 1 or not self.levels or min(self.levels) < 1:
-            raise PandaError(f"{self}: expected levels and counts of at least one")
+        for name in COUNTS:
+            object.__setattr__(self, name, as_count(getattr(self, name), name))
+        object.__setattr__(self, "levels", as_counts(self.levels, "levels"))
+        object.__setattr__(self, "faces", bool(self.faces))
         if len(set(self.levels)) != len(self.levels):
-            raise PandaError(f"levels {list(self.levels)} name one more than once")
+            raise PandaError(f"levels {list(self.levels)}: one is given more than once")
 
 
 QUICK = Plan(levels=(4,), samples=200, axes=1, images=4, scored=8, selected=8, parse_size=384)
+"""One level, and few of everything."""
 
 
 def layer_at(generator: Generator, level: int) -> Layer | None:
-    """The last layer nearest in size to the image over ``level``; None where none is near."""
-    wanted = generator.resolution / level
-    layer = generator.layer_near(wanted)
-    return layer if abs(math.log(layer.side / wanted)) < math.log(NEAR) else None
+    """Return the last layer nearest in size to the image over ``level``; None where none is near.
+
+    Near is within a factor of `NEAR`.
+    """
+    side = generator.resolution / level
+    layer = generator.layer_near(side)
+    return layer if abs(math.log(layer.side / side)) < math.log(NEAR) else None
 
 
-def depths(generator: Generator, plan: Plan) -> list[Layer]:
-    """The last layer of each size, from coarse to fine, as far as background is looked for."""
+def background_layers(generator: Generator, plan: Plan) -> list[Layer]:
+    """Return the last layer of each size, from coarse to fine, at which background is measured."""
     limit = max(DEEPEST, generator.resolution // min(plan.levels))
     last = {layer.side: layer for layer in generator.layers.values()}
-    return [last[size] for size in sorted(last) if 4 <= size <= limit]
+    return [last[side] for side in sorted(last) if 4 <= side <= limit]

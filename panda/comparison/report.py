@@ -8,33 +8,39 @@ from pathlib import Path
 from PIL import Image
 
 from panda.comparison import tables
-from panda.comparison.results import Analyzed, Comparison, Match, Matching, MatchRow
+from panda.comparison.results import Comparison, GeneratorResult, Match, Matching, MatchRow
 from panda.comparison.store import ComparisonFolder, write_json
 from panda.files.writing import staging
 from panda.generators.entries import Entry
+from panda.images import read_picture
 from panda.report import chart
 from panda.report.page import Figure, Page
 from panda.report.table import Table
 
 SHOWN = 8
-"""Appearances that are shown of each level, those that are most alike."""
+"""Appearances that are shown of each level, the most similar ones."""
 
 
 def write(comparison: Comparison, out: Path) -> Path:
     """Write all figures and pages; return the page about everything.
 
-    These are ``results.json``, ``results.md``, ``report.html``, and ``background.html`` with what
-    is there about background factors alone.
+    Args:
+        comparison: What `panda.comparison.compare` has returned.
+        out: Its folder, which has the pictures. Added are ``results.json``, ``results.md``,
+            ``report.html``, and ``background.html``, which is about background factors alone.
+
+    Raises:
+        PandaError: Where a picture is damaged, or the disk is full.
     """
     write_json(out / "results.json", comparison.to_json())
     with staging(out / "results.md") as work:
         work.write_text(tables.markdown(comparison))
-    store, lead = ComparisonFolder(out, comparison.plan), tables.told(comparison.plan)
+    folder, lead = ComparisonFolder(out, comparison.plan), tables.describe(comparison.plan)
     page = Page("Where generators keep their background", lead)
-    View(comparison, store, page).draw_background()
+    View(comparison, folder, page).draw_background()
     page.save(out / "background.html")
     page = Page("The same questions to every generator", lead)
-    View(comparison, store, page).draw()
+    View(comparison, folder, page).draw()
     page.save(out / "report.html")
     return out / "report.html"
 
@@ -42,11 +48,11 @@ def write(comparison: Comparison, out: Path) -> Path:
 class View:
     """Draws a comparison section by section."""
 
-    def __init__(self, comparison: Comparison, store: ComparisonFolder, page: Page) -> None:
-        self.comparison, self.store, self.page = comparison, store, page
+    def __init__(self, comparison: Comparison, folder: ComparisonFolder, page: Page) -> None:
+        self.comparison, self.folder, self.page = comparison, folder, page
 
     def draw(self) -> None:
-        """All sections, from the answers to the figures behind them."""
+        """Draw all sections, from the answers to the figures behind them."""
         self.page.facts(facts(self.comparison))
         self.samples()
         for matching in self.comparison.matchings:
@@ -56,67 +62,68 @@ class View:
         self.next_steps()
 
     def draw_background(self) -> None:
-        """Background factors alone: in figures, in pictures, and at every depth."""
+        """Draw background factors alone: in figures, in pictures, and at every depth."""
         self.page.facts(background_facts(self.comparison))
         *short, every = tables.background(self.comparison)
         self.figures(short)
         self.background()
         self.figures([every])
 
-    def folder(self, one: Analyzed, level: int | None) -> Path:
-        """Where the pictures of an entry's level lie, or those of the whole."""
-        return (
-            self.store.overview(one.entry) if level is None else self.store.level(one.entry, level)
-        )
+    def path(self, result: GeneratorResult, level: int | None) -> Path:
+        """Return the folder of the pictures of a level, or of those of the whole generator."""
+        if level is None:
+            return self.folder.overview(result.entry)
+        return self.folder.level(result.entry, level)
 
-    def picture(self, one: Analyzed, level: int | None, name: str) -> Image.Image:
-        """A picture of an entry's, from its folder."""
-        with Image.open(self.folder(one, level) / name) as picture:
-            return picture.convert("RGB")
+    def picture(self, result: GeneratorResult, level: int | None, name: str) -> Image.Image:
+        """Read a picture of a generator from its folder."""
+        folder = self.path(result, level)
+        return read_picture(folder / name, f"delete {folder} to have it made again")
 
     def samples(self) -> None:
-        """A row of samples of every generator."""
+        """Draw a row of samples of every generator."""
         self.page.section("Generators", "Unedited samples, of the same seeds.")
-        for one in self.comparison.generators:
-            names = self.names(one, None, "sample")
-            figures = [Figure(self.picture(one, None, name)) for name in names]
-            self.page.card([figures], f"{one.name} · {one.architecture}, {one.resolution} pixels")
+        for result in self.comparison.generators:
+            names = self.names(result, None, "sample")
+            figures = [Figure(self.picture(result, None, name)) for name in names]
+            words = f"{result.name} · {result.architecture}, {result.resolution} pixels"
+            self.page.card([figures], words)
 
-    def names(self, one: Analyzed, level: int | None, kind: str) -> list[str]:
-        """The files of numbered pictures, in order."""
-        found = self.folder(one, level).glob(f"{kind}-*.png")
-        return [p.name for p in sorted(found, key=lambda p: int(p.stem.rpartition("-")[2]))]
+    def names(self, result: GeneratorResult, level: int | None, kind: str) -> list[str]:
+        """Return the names of the files of numbered pictures, in order."""
+        files = self.path(result, level).glob(f"{kind}-*.png")
+        return [p.name for p in sorted(files, key=lambda p: int(p.stem.rpartition("-")[2]))]
 
     def matching(self, matching: Matching) -> None:
-        """A card for each concept: what stands for it in every generator, side by side."""
+        """Draw a card for each concept: what corresponds to it in every generator, side by side."""
         what = "in the same two samples" if matching.kind == "parts" else "4 sd down and 4 sd up"
         self.page.section(
             f"Matched {matching.kind} at 1/{matching.level}",
-            f"Each row is one of {matching.reference}, shown {what}, and what stands for it in the"
-            " others, by optimal assignment; under each its number and how alike it is (1: the"
-            " same). Below a likeness of 0.5 the generator lacks it, or splits it into several.",
+            f"Each row is one of {matching.reference}, shown {what}, and what corresponds to it in"
+            " the others, by optimal assignment; under each its number and how similar it is (1:"
+            " the same). Below 0.5 the generator lacks it, or splits it into several.",
         )
         rows = list(enumerate(matching.rows))
         if matching.kind == "appearances":
-            rows = sorted(rows, key=lambda row: -row[1].likeness)[:SHOWN]
+            rows = sorted(rows, key=lambda row: -row[1].similarity)[:SHOWN]
         for _, row in rows:
             names = sorted(row.matches, key=lambda name: name != matching.reference)
             figures = [figure for name in names for figure in self.shown(matching, row, name)]
             absent = [name for name in matching.left if name not in row.matches]
             lacking = f" · absent in {', '.join(absent)}" if absent else ""
-            self.page.card([figures], f"{row.name} · mean likeness {row.likeness:.2f}{lacking}")
+            self.page.card([figures], f"{row.name} · mean similarity {row.similarity:.2f}{lacking}")
 
     def shown(self, matching: Matching, row: MatchRow, name: str) -> Iterator[Figure]:
-        """What stands for a row in one generator: a picture, or one of each piece."""
+        """Yield what corresponds to a row in one generator: a picture, or one of each piece."""
         prefix = "part" if matching.kind == "parts" else "change"
-        match, one = row.matches[name], self.comparison.get(name)
+        match, result = row.matches[name], self.comparison.get(name)
         words = caption(name, match, matching)
         for index in match.pieces or (match.index,):
-            yield Figure(self.picture(one, matching.level, f"{prefix}-{index}.png"), words)
+            yield Figure(self.picture(result, matching.level, f"{prefix}-{index}.png"), words)
             words = f"{name}: another piece"
 
     def background(self) -> None:
-        """Which layers carry background, how well it localizes, what removal leaves."""
+        """Draw which layers carry background, how well it localizes, what removal leaves."""
         self.page.section(
             "Background factors",
             "Background is found without labels: clusters of features that fill the upper corners."
@@ -125,103 +132,104 @@ class View:
         )
         generators = self.comparison.generators
         for title, values in (("IoU with parsed background", ious), ("contrast, sd", contrasts)):
-            series = {one.name: points for one in generators if (points := list(values(one)))}
+            series = {r.name: points for r in generators if (points := list(values(r)))}
             if series:
                 self.page.svg(chart.lines(series, "side of the layer over the image's", title))
-        for one in generators:
-            for level in one.levels:
-                strips = self.names(one, level.level, "background")
+        for result in generators:
+            for level in result.levels:
+                strips = self.names(result, level.level, "background")
                 rows = [
-                    [Figure(tile) for tile in tiles(self.picture(one, level.level, name), 4)]
+                    [Figure(tile) for tile in tiles(self.picture(result, level.level, name), 4)]
                     for name in strips[:2]
                 ]
                 gone = level.removal.gone
                 words = f"face gone {tables.pair(gone)}, " if gone else ""
                 self.page.card(
                     rows,
-                    f"{one.name} at 1/{level.level}, {level.layer} · {words}change outside"
+                    f"{result.name} at 1/{level.level}, {level.layer} · {words}change outside"
                     f" {level.removal.outside:.1%}, inside {level.removal.inside:.1%}",
                 )
 
     def figures(self, shown: Sequence[Table]) -> None:
-        """Tables, a section each."""
+        """Draw tables, a section each."""
         for table in shown:
             self.page.section(f"Figures: {table.title}", table.about)
             self.page.table(table)
 
     def next_steps(self) -> None:
-        """What else was written, and the command that makes more of it."""
+        """Draw what else was written, and the command that makes more of it."""
         self.page.section(
             "Do it yourself",
             "Beside this page lie one about background alone (background.html), every"
             " factorization, the tables (results.md) and every number (results.json).",
         )
-        one = next((g for g in self.comparison.generators if g.levels), None)
-        if one is not None:
-            level = self.store.level(one.entry, one.levels[0].level)
-            label = "" if one.label is None else f" --label {one.label}"
-            folder = level.relative_to(self.store.folder) / "factors"
-            self.page.code(f"panda edit {folder} --edit 0:p0:5sd --seeds 0-3{label} --out edited")
+        result = next((r for r in self.comparison.generators if r.levels), None)
+        if result is not None:
+            level = self.folder.level(result.entry, result.levels[0].level)
+            label = "" if result.label is None else f" --label {result.label}"
+            factors = level.relative_to(self.folder.path) / "factors"
+            self.page.code(f"panda edit {factors} --edit 0:p0:5sd --seeds 0-3{label} --out edited")
 
 
 def facts(comparison: Comparison) -> dict[str, str]:
-    """The answers at a glance."""
-    found = {"generators compared": str(len(comparison.generators))}
+    """Return the answers at a glance."""
+    answers = {"generators compared": str(len(comparison.generators))}
     if comparison.failures:
-        found["failed"] = str(len(comparison.failures))
+        answers["failed"] = str(len(comparison.failures))
     for matching in comparison.matchings:
         if matching.kind == "parts":
             verdicts = [m.verdict for row in matching.rows for m in row.matches.values()]
             same = verdicts.count("same") - len(matching.rows)
             others = len(verdicts) - len(matching.rows)
-            found[f"parts at 1/{matching.level} that others have too"] = f"{same} of {others}"
-    return found | background_facts(comparison)
+            answers[f"parts at 1/{matching.level} that others have too"] = f"{same} of {others}"
+    return answers | background_facts(comparison)
 
 
 def background_facts(comparison: Comparison) -> dict[str, str]:
-    """Those about background factors."""
-    found = {}
-    best = [depth for one in comparison.generators if (depth := tables.carrier(one))]
+    """Return the answers about background factors."""
+    answers = {}
+    best = [depth for r in comparison.generators if (depth := tables.carrier(r))]
     measured = [depth.iou[0] for depth in best if depth.iou is not None]
     if measured:
-        found["background IoU at each one's best layer"] = spanned(measured)
+        answers["background IoU at each one's best layer"] = spanned(measured)
     for level in comparison.plan.levels:
-        removals = [at.removal for one in comparison.generators if (at := one.at(level))]
+        removals = [at.removal for r in comparison.generators if (at := r.at(level))]
         if gone := [removal.gone[0] for removal in removals if removal.gone is not None]:
-            found[f"of the face gone after removal at 1/{level}"] = spanned(gone)
-    for kin in comparison.kinships:
-        pairs = [kin.likeness[i][j] for i in range(len(kin.labels)) for j in range(i)]
-        name = Entry(kin.generator).name
-        found[f"background's likeness between classes of {name} at 1/{kin.level}"] = spanned(pairs)
-    return found
+            answers[f"of the face gone after removal at 1/{level}"] = spanned(gone)
+    for classes in comparison.similarities:
+        pairs = [classes.cosines[i][j] for i in range(len(classes.labels)) for j in range(i)]
+        name = Entry(classes.generator).name
+        what = f"background's similarity between classes of {name} at 1/{classes.level}"
+        answers[what] = spanned(pairs)
+    return answers
 
 
 def spanned(values: Sequence[float]) -> str:
-    """Such as ``0.52 to 0.78``, or one of them where they are the same."""
+    """Return such as ``0.52 to 0.78``, or a single number where they are the same."""
     return " to ".join(dict.fromkeys(f"{value:.2f}" for value in (min(values), max(values))))
 
 
 def caption(name: str, match: Match, matching: Matching) -> str:
-    """Whose part it is, and how alike."""
+    """Return whose part it is, and how similar."""
     if name == matching.reference:
         return f"{name}: {match.index}"
     return f"{name}: {tables.cell(match, matching, name)}"
 
 
-def ious(one: Analyzed) -> Iterator[tuple[float, float]]:
-    """Side over the image's, and IoU, of each depth that has one."""
-    for depth in one.depths:
+def ious(result: GeneratorResult) -> Iterator[tuple[float, float]]:
+    """Yield the side over the image's, and the IoU, of each depth that has one."""
+    for depth in result.depths:
         if depth.iou is not None:
-            yield depth.size / one.resolution, depth.iou[0]
+            yield depth.size / result.resolution, depth.iou[0]
 
 
-def contrasts(one: Analyzed) -> Iterator[tuple[float, float]]:
-    """Side over the image's, and contrast, of each depth."""
-    for depth in one.depths:
-        yield depth.size / one.resolution, depth.contrast
+def contrasts(result: GeneratorResult) -> Iterator[tuple[float, float]]:
+    """Yield the side over the image's, and the contrast, of each depth."""
+    for depth in result.depths:
+        yield depth.size / result.resolution, depth.contrast
 
 
 def tiles(strip: Image.Image, count: int, gap: int = 2) -> list[Image.Image]:
-    """The pictures of a strip that `panda.images.sheet` made."""
+    """Return the pictures of a strip that `panda.images.sheet` made, which are ``count``."""
     width = (strip.width + gap) // count
     return [strip.crop((k * width, 0, (k + 1) * width - gap, strip.height)) for k in range(count)]

@@ -1,4 +1,4 @@
-"""What a comparison finds, as plain frozen data that goes to JSON and comes back from it."""
+"""What a comparison measures, as plain frozen data that goes to JSON and comes back from it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from panda.comparison.plan import Plan
+from panda.errors import PandaError, nearest
 from panda.generators.entries import Entry
 from panda.metrics.summary import MeanStd
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part: what it covers (face classes) or where it is, and its share of the image's area."""
+    """A part of one layer.
+
+    Attributes:
+        name: What it covers (face classes), or where it is.
+        area: Its share of the image's area.
+    """
 
     name: str
     area: float
@@ -21,9 +27,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Appearance:
-    """Own appearance ``axis`` of a part, at plus and minus a fixed number of standard deviations.
+    """Appearance ``axis`` of a part, at plus and minus a fixed number of standard deviations.
 
-    inside and outside: the mean absolute change of pixels there, as a share of the range.
+    Attributes:
+        part: The part's index.
+        axis: The appearance's index.
+        inside: The mean absolute change of pixels inside the part, as a share of the range.
+        outside: The same outside of it.
     """
 
     part: int
@@ -36,8 +46,11 @@ class Appearance:
 class Removal:
     """What replacing the object by background does, wherever its detector sees none.
 
-    inside and outside: mean absolute change there, a share of the range. gone: the share of the
-    parsed face that disappears (`panda.metrics.removal.area_gone`).
+    Attributes:
+        inside: The mean absolute change of pixels inside the object, as a share of the range.
+        outside: The same outside of it.
+        gone: The share of the parsed face that disappears (`panda.metrics.removal.area_gone`), as
+            mean and standard deviation; None without faces.
     """
 
     inside: float
@@ -49,10 +62,20 @@ class Removal:
 class Level:
     """One layer's factors in figures.
 
-    size: positions from side to side, inside the image. loss: the share of energy that the factors
-    leave. seconds: of sampling, solving and all. localization: IoU of a concept's map with the
-    parsed class. hair: of removing the parts that cover it (`panda.evaluation.removal`).
-    scores: those of plugins. notes: what could not be measured, and why.
+    Attributes:
+        level: The side of the image over that of the layer, about.
+        layer: The layer's name.
+        channels: Its C.
+        size: Positions from side to side, inside the image.
+        loss: The share of the features' energy that the factors leave.
+        seconds: Of ``"sampling"``, ``"solving"`` and ``"all"``.
+        parts: All parts, in order.
+        appearances: The first ones of each part.
+        removal: Of the whole object.
+        localization: IoU of a concept's map with the parsed class, by concept.
+        hair: Of removing the parts that cover it (`panda.evaluation.removal`).
+        scores: Those of plugins.
+        notes: What could not be measured, and why.
     """
 
     level: int
@@ -69,14 +92,26 @@ class Level:
     scores: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Raise ValueError where the figures cannot be those of a layer."""
+        if not {"sampling", "solving", "all"} <= set(self.seconds):
+            raise ValueError(f"seconds of {', '.join(self.seconds)} only")
+        if not all(0 <= each.part < len(self.parts) for each in self.appearances):
+            raise ValueError("an appearance of a part that is not there")
+
 
 @dataclass(frozen=True)
 class Depth:
     """How much of background one layer has.
 
-    share: of the variance of features over positions and samples, what lies along the background
-    appearance. contrast: by how many standard deviations the detector's coordinate is higher on the
-    border than elsewhere. iou: of its thresholded map with parsed background.
+    Attributes:
+        layer: The layer's name.
+        size: Positions from side to side, inside the image.
+        share: Of the variance of features over positions and samples, what lies along the
+            background appearance.
+        contrast: By how many standard deviations the detector's coordinate is higher on the border
+            than elsewhere.
+        iou: Of its thresholded map with parsed background; None without faces.
     """
 
     layer: str
@@ -85,12 +120,29 @@ class Depth:
     contrast: float
     iou: MeanStd | None
 
+    def __post_init__(self) -> None:
+        """Raise ValueError where this is no size of a layer."""
+        if self.size < 1:
+            raise ValueError(f"a layer of {self.size} positions a side")
+
 
 @dataclass(frozen=True)
-class Analyzed:
-    """All that is measured of one entry.
+class GeneratorResult:
+    """All that is measured of one generator, or of one class of it.
 
-    seconds: of the whole analysis. absent: levels that it has no layer near.
+    Attributes:
+        name: What it is called in every output.
+        generator: Its name or file.
+        label: Its class; None for all of them.
+        architecture: The name on its card.
+        dataset: What it was trained on.
+        resolution: Pixels of a side of its images.
+        faces: Whether its images are of faces, and parsed.
+        depths: Background at one layer of each size.
+        seconds: Of the whole analysis.
+        absent: Levels that it has no layer near.
+        levels: The factors at all other levels.
+        notes: What could not be measured, and why.
     """
 
     name: str
@@ -106,14 +158,19 @@ class Analyzed:
     levels: tuple[Level, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Raise ValueError where this is no resolution of images."""
+        if self.resolution < 1:
+            raise ValueError(f"images of {self.resolution} pixels a side")
+
     @property
     def entry(self) -> Entry:
-        """What this was measured of."""
+        """The entry of the comparison that this was measured of."""
         return Entry(self.generator, self.label)
 
     def at(self, level: int) -> Level | None:
-        """The figures of a level, where this generator has a layer of that size."""
-        return next((one for one in self.levels if one.level == level), None)
+        """Return the figures of a level; None where this generator has no layer of that size."""
+        return next((figures for figures in self.levels if figures.level == level), None)
 
 
 @dataclass(frozen=True)
@@ -126,38 +183,50 @@ class Failure:
 
 @dataclass(frozen=True)
 class Match:
-    """What stands for a row's concept in one generator.
+    """What corresponds to a row's concept in one generator.
 
-    index: of the part or appearance that it was assigned. likeness: the correlation of their maps,
-    in [-1, 1]. pieces: parts that make up the concept together, where they do so better than one.
-    verdict: ``"same"``, ``"splits"`` or ``"lacks"``.
+    Attributes:
+        index: Of the part or appearance that it was assigned.
+        similarity: The correlation of their maps, in [-1, 1].
+        verdict: ``"same"``, ``"splits"`` or ``"lacks"``.
+        pieces: Parts that make up the concept together, where they do so better than a single one.
     """
 
     index: int
-    likeness: float
+    similarity: float
     verdict: str
     pieces: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class MatchRow:
-    """One concept over all generators: the reference's part or appearance, and its matches."""
+    """One concept over all generators.
+
+    Attributes:
+        name: What the reference's part or appearance is called.
+        matches: What corresponds to it, by the generator's name.
+    """
 
     name: str
     matches: Mapping[str, Match]
 
     @property
-    def likeness(self) -> float:
-        """The mean over all generators but the reference, whose likeness is 1; 1 where alone."""
-        values = [match.likeness for match in self.matches.values()]
+    def similarity(self) -> float:
+        """The mean over all generators but the reference, where it is 1; 1 for a single one."""
+        values = [match.similarity for match in self.matches.values()]
         return (sum(values) - 1) / (len(values) - 1) if len(values) > 1 else 1.0
 
 
 @dataclass(frozen=True)
 class Matching:
-    """Rows of one level. ``reference`` is the generator that is most like all others.
+    """The concepts of one level.
 
-    left: for each generator the parts that stand for nothing of the reference's.
+    Attributes:
+        level: The level.
+        kind: ``"parts"`` or ``"appearances"``.
+        reference: The generator that is most like all others.
+        rows: Its parts or appearances, with their matches.
+        left: For each generator the parts that correspond to nothing of the reference's.
     """
 
     level: int
@@ -168,65 +237,55 @@ class Matching:
 
 
 @dataclass(frozen=True)
-class Kinship:
-    """How alike the background appearances of one generator's classes are at one level.
+class BackgroundSimilarity:
+    """How similar the background appearances of one generator's classes are at one level.
 
-    labels: the classes that were compared, None for all of them mixed. likeness: the cosines
-    between each two of their appearances, one row a class.
+    Attributes:
+        level: The level.
+        generator: The generator's name or file.
+        labels: The classes that were compared, None for all of them mixed.
+        cosines: Of the appearances of each two of them, one row a class.
     """
 
     level: int
     generator: str
     labels: tuple[int | None, ...]
-    likeness: tuple[tuple[float, ...], ...]
+    cosines: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The plan, what was found of each generator, how they match, and what failed.
+    """Everything that `panda.comparison.compare` measures.
 
-    kinships: of generators that are there with several classes.
+    Attributes:
+        plan: What was compared.
+        generators: The results, in the order given.
+        matchings: Which parts and appearances are the same, by level.
+        failures: What could not be analyzed.
+        similarities: Of the classes of generators that are compared with several.
     """
 
     plan: Plan
-    generators: tuple[Analyzed, ...]
+    generators: tuple[GeneratorResult, ...]
     matchings: tuple[Matching, ...]
     failures: tuple[Failure, ...]
-    kinships: tuple[Kinship, ...] = ()
+    similarities: tuple[BackgroundSimilarity, ...] = ()
 
-    def get(self, name: str) -> Analyzed:
-        """The generator of that name; raises `KeyError`."""
-        return {one.name: one for one in self.generators}[name]
+    def __repr__(self) -> str:
+        """Return the names alone; `to_json` has every number."""
+        names = ", ".join(result.name for result in self.generators)
+        failed = ", ".join(failure.name for failure in self.failures)
+        return (
+            f"<Comparison of {names}; failed: {failed}>" if failed else f"<Comparison of {names}>"
+        )
+
+    def get(self, name: str) -> GeneratorResult:
+        """Return the result of a generator by its name; raise `PandaError` for another one."""
+        by_name = {result.name: result for result in self.generators}
+        if name not in by_name:
+            raise PandaError(f"no generator {name!r} was compared{nearest(name, by_name)}")
+        return by_name[name]
 
     def to_json(self) -> dict[str, Any]:
-        """Every number, as JSON takes it."""
+        """Return every number, as JSON takes it."""
         return asdict(self)
-
-
-def level_from(facts: Mapping[str, Any]) -> Level:
-    """A level from what `asdict` and JSON made of it; raises `TypeError` or `KeyError`."""
-    removal = facts["removal"]
-    changed = {
-        "parts": tuple(Part(**part) for part in facts["parts"]),
-        "appearances": tuple(Appearance(**one) for one in facts["appearances"]),
-        "removal": Removal(**{**removal, "gone": _moments(removal["gone"])}),
-        "localization": {name: tuple(value) for name, value in facts["localization"].items()},
-        "hair": {name: tuple(value) for name, value in facts["hair"].items()},
-        "notes": tuple(facts["notes"]),
-    }
-    return Level(**{**facts, **changed})
-
-
-def analyzed_from(facts: Mapping[str, Any]) -> Analyzed:
-    """The same of an entry."""
-    changed = {
-        "depths": tuple(Depth(**{**d, "iou": _moments(d["iou"])}) for d in facts["depths"]),
-        "levels": tuple(level_from(level) for level in facts["levels"]),
-        "absent": tuple(facts["absent"]),
-        "notes": tuple(facts["notes"]),
-    }
-    return Analyzed(**{**facts, **changed})
-
-
-def _moments(values: list[float] | None) -> MeanStd | None:
-    return None if values is None else (values[0], values[1])

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -15,58 +15,91 @@ from typing import Any
 import torch
 
 from panda.comparison.analysis import analyze
-from panda.comparison.kinship import kin
 from panda.comparison.matching import match
 from panda.comparison.plan import Plan
-from panda.comparison.results import Analyzed, Comparison, Failure, Matching
+from panda.comparison.results import Comparison, Failure, GeneratorResult, Matching
+from panda.comparison.similarity import background_similarities
 from panda.comparison.store import ComparisonFolder
 from panda.errors import DiskError, PandaError, describe_error
 from panda.files.writing import check_target
 from panda.generators.entries import Entry, find_entries
+from panda.generators.seeds import as_count
 
 
 def compare(
-    generators: Sequence[str],
-    out: Path | str,
+    generators: str | Path | Iterable[str | Path],
+    out: str | Path,
     plan: Plan | None = None,
     *,
     jobs: int = 1,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
 ) -> Comparison:
-    """Analyze generators in the same way, match what is found, and keep all of it in ``out``.
+    """Analyze generators in the same way, match the results, and write all of it to a folder.
 
-    ``generators`` are names, patterns (``"mini-*"``), files, and single classes (``"NAME@207"``).
-    ``jobs`` processes work on one generator each. The same call goes on where it was stopped. One
-    that fails is among the failures of the result, and the others are there. Raises `PandaError`
-    for wrong use, a full disk, and where every one failed; progress goes to stderr.
+    The same call resumes where it was stopped. A generator that fails is among the failures of the
+    result, and the others are compared. Progress goes to stderr.
+
+    Args:
+        generators: One or several: names, patterns (``"mini-*"``), files, and single classes
+            (``"NAME@207"``, ``"NAME@0-9"``).
+        out: The folder.
+        plan: What is compared; `Plan` has the defaults, and `QUICK` is a small one.
+        jobs: How many processes work, each on one generator.
+        device: Where the generators run.
+
+    Returns:
+        Every figure; `panda.comparison.report.write` makes pages of it.
+
+    Raises:
+        PandaError: For wrong use, a full disk, and where every generator fails.
     """
-    plan, out = plan or Plan(), Path(out)
-    if jobs < 1:
-        raise PandaError(f"{jobs} jobs, expected at least one")
-    entries = find_entries(generators)
+    plan, out, jobs = plan or Plan(), _as_folder(out), as_count(jobs, "jobs")
+    entries = find_entries(_as_texts(generators))
     check_target(out)
-    store = ComparisonFolder(out, plan)
+    folder = ComparisonFolder(out, plan)
     progress = Progress(entries)
-    with store.hold():
+    with folder.lock():
         if jobs == 1 or len(entries) == 1:
-            failures = [_try(entry, plan, store, device, progress) for entry in entries]
+            failures = [_try(entry, plan, folder, str(device), progress) for entry in entries]
         else:
-            failures = _in_processes(entries, plan, store, device, jobs, progress)
-    found, failed = collect(entries, plan, store, [one for one in failures if one])
-    if not found:
+            failures = _in_processes(entries, plan, folder, str(device), jobs, progress)
+    results, failed = collect(entries, plan, folder, [failure for failure in failures if failure])
+    if not results:
         raise PandaError(f"no generator could be compared: {failed[0].name}: {failed[0].reason}")
-    matchings, kinships = match_all(store, plan, found), kin(store, plan, found)
-    return Comparison(plan, tuple(found), tuple(matchings), tuple(failed), tuple(kinships))
+    matchings = match_all(folder, plan, results)
+    similarities = background_similarities(folder, plan, results)
+    return Comparison(plan, tuple(results), tuple(matchings), tuple(failed), tuple(similarities))
+
+
+def _as_texts(generators: object) -> list[str]:
+    """Return one generator or several as text; raise `PandaError` for anything but names."""
+    if isinstance(generators, str | os.PathLike) or not isinstance(generators, Iterable):
+        generators = [generators]
+    texts = []
+    for given in generators:
+        if not isinstance(given, str | os.PathLike):
+            raise PandaError(
+                f"{given!r:.60} is no generator that can be compared; expected a name, a pattern"
+                " such as 'mini-*', or a file"
+            )
+        texts.append(os.fspath(given))
+    return texts
+
+
+def _as_folder(out: object) -> Path:
+    if not isinstance(out, str | os.PathLike):
+        raise PandaError(f"results cannot be written to {out!r:.60}; name a new folder")
+    return Path(os.fspath(out))
 
 
 class Progress:
-    """Lines on stderr: where each entry is, and how many are done."""
+    """Lines on stderr: which entries are done, and how long the others may take."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self._total, self._done, self._started = len(entries), 0, time.monotonic()
 
     def done(self, entry: Entry, failure: Failure | None) -> None:
-        """Tell that one is finished, and about how long the others may take."""
+        """Print that an entry is finished, and about how long the others may take."""
         self._done += 1
         passed = time.monotonic() - self._started
         rest = passed / self._done * (self._total - self._done)
@@ -76,17 +109,17 @@ class Progress:
 
 
 def say(entry: Entry, text: str) -> None:
-    """One line on stderr."""
+    """Print a line about an entry to stderr."""
     print(f"{entry.name}: {text}", file=sys.stderr, flush=True)
 
 
 def _try(
-    entry: Entry, plan: Plan, store: ComparisonFolder, device: str, progress: Progress | None
+    entry: Entry, plan: Plan, folder: ComparisonFolder, device: str, progress: Progress | None
 ) -> Failure | None:
-    """Analyze one; whatever it raises is a failure of its own, but for what hits all of them."""
+    """Analyze an entry; whatever it raises is its failure, but for what hits all entries."""
     failure = None
     try:
-        analyze(entry, plan, store, device, lambda text: say(entry, text))
+        analyze(entry, plan, folder, device, lambda text: say(entry, text))
     except DiskError:
         raise
     except PandaError as error:
@@ -99,7 +132,7 @@ def _try(
 
 
 def _work(pipe: Any, entry: Entry, plan: Plan, out: Path, device: str, threads: int) -> None:
-    """What a process does: one entry, and its failure or None through the pipe."""
+    """Analyze an entry in a process of its own; send its failure or None through the pipe."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     try:
@@ -119,15 +152,15 @@ def _end_with_parent() -> None:
 def _in_processes(
     entries: Sequence[Entry],
     plan: Plan,
-    store: ComparisonFolder,
+    folder: ComparisonFolder,
     device: str,
     jobs: int,
     progress: Progress,
 ) -> list[Failure | None]:
-    """One fresh process an entry, so many at a time; one that is lost takes no other with it."""
+    """Analyze each entry in a fresh process, ``jobs`` at a time; a lost one stops no other."""
     context = get_context("spawn")
     threads = max(1, torch.get_num_threads() // jobs)
-    waiting = [entry for entry in entries if not store.done(entry, plan)]
+    waiting = [entry for entry in entries if not folder.done(entry, plan)]
     for entry in entries:
         if entry not in waiting:
             progress.done(entry, None)
@@ -137,16 +170,16 @@ def _in_processes(
         while waiting or running:
             while waiting and len(running) < jobs:
                 entry = waiting.pop(0)
-                ours, theirs = context.Pipe(duplex=False)
-                arguments = (theirs, entry, plan, store.folder, device, threads)
+                receiver, sender = context.Pipe(duplex=False)
+                arguments = (sender, entry, plan, folder.path, device, threads)
                 process = context.Process(target=_work, args=arguments)
                 process.start()
-                theirs.close()
-                running[process.sentinel] = process, ours, entry
+                sender.close()
+                running[process.sentinel] = process, receiver, entry
             for sentinel in connection.wait(list(running)):
-                process, ours, entry = running.pop(sentinel)
+                process, receiver, entry = running.pop(sentinel)
                 process.join()
-                failures.append(_told_by(ours, entry, process.exitcode))
+                failures.append(_received(receiver, entry, process.exitcode))
                 progress.done(entry, failures[-1])
     finally:
         for process, _, _ in running.values():
@@ -154,45 +187,51 @@ def _in_processes(
     return failures
 
 
-def _told_by(pipe: connection.Connection, entry: Entry, code: int | None) -> Failure | None:
-    """What its process found; raises `DiskError` where that met one."""
+def _received(pipe: connection.Connection, entry: Entry, code: int | None) -> Failure | None:
+    """Return what a process sent; raise `DiskError` where it met one."""
     try:
-        found: Failure | DiskError | None = pipe.recv()
+        message: Failure | DiskError | None = pipe.recv()
     except EOFError:
         return Failure(entry.name, f"its process was lost (exit code {code})")
-    if isinstance(found, DiskError):
-        raise found
-    return found
+    if isinstance(message, DiskError):
+        raise message
+    return message
 
 
 def collect(
-    entries: Sequence[Entry], plan: Plan, store: ComparisonFolder, failures: Sequence[Failure]
-) -> tuple[list[Analyzed], list[Failure]]:
-    """What there is of every entry that did not fail, in the order given."""
+    entries: Sequence[Entry], plan: Plan, folder: ComparisonFolder, failures: Sequence[Failure]
+) -> tuple[list[GeneratorResult], list[Failure]]:
+    """Read the results of every entry that did not fail, in the order given.
+
+    Returns:
+        The results, and all failures: those given, and of results that are damaged.
+    """
     failed = {failure.name: failure for failure in failures}
-    found = []
+    results = []
     for entry in entries:
         if entry.name in failed:
             continue
         try:
-            found.append(store.read(entry, plan))
+            results.append(folder.read(entry, plan))
         except PandaError as error:
             failed[entry.name] = Failure(entry.name, str(error))
-    return found, list(failed.values())
+    return results, list(failed.values())
 
 
-def match_all(store: ComparisonFolder, plan: Plan, found: Sequence[Analyzed]) -> list[Matching]:
-    """Parts and appearances matched at each level that two generators or more have."""
+def match_all(
+    folder: ComparisonFolder, plan: Plan, results: Sequence[GeneratorResult]
+) -> list[Matching]:
+    """Match parts and appearances at each level that two generators or more have."""
     matchings = []
     for level in plan.levels:
-        these = [(one, at) for one in found if (at := one.at(level)) is not None]
-        if len(these) < 2:
+        pairs = [(result, at) for result in results if (at := result.at(level)) is not None]
+        if len(pairs) < 2:
             continue
-        maps = {one.name: store.maps(one.entry, level) for one, _ in these}
-        parts = {one.name: [part.name for part in at.parts] for one, at in these}
+        maps = {result.name: folder.maps(result.entry, level) for result, _ in pairs}
+        parts = {result.name: [part.name for part in at.parts] for result, at in pairs}
         changed = {
-            one.name: [f"{at.parts[a.part].name}: p{a.axis}" for a in at.appearances]
-            for one, at in these
+            result.name: [f"{at.parts[a.part].name}: p{a.axis}" for a in at.appearances]
+            for result, at in pairs
         }
         for kind, key, names in (("parts", "parts", parts), ("appearances", "changes", changed)):
             tensors = {name: tensors[key] for name, tensors in maps.items()}

@@ -1,4 +1,7 @@
-"""A folder of results that grows: one folder an entry, in it one a level, each whole or absent."""
+"""The folder of a comparison: a folder for each entry, and in it one for each level.
+
+Each of them is written whole or not at all, so that a comparison resumes where it was stopped.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,12 @@ from typing import Any
 from torch import Tensor
 
 from panda.checkpoints.tensors import load_tensors
+from panda.comparison.decoding import decode
 from panda.comparison.plan import Plan
-from panda.comparison.results import Analyzed, Level, analyzed_from, level_from
+from panda.comparison.results import GeneratorResult, Level
 from panda.errors import PandaError
+from panda.factorization.factors import Factors
+from panda.files.json_lines import read_json
 from panda.files.locks import hold_folder
 from panda.files.writing import is_empty, staging, sweep
 from panda.generators.entries import Entry
@@ -25,64 +31,74 @@ FIGURES = "figures.json"
 
 
 class ComparisonFolder:
-    """The same plan goes on in a folder; raises `PandaError` where that holds anything else."""
+    """A folder of results in which the same plan resumes; that of another one is refused.
 
-    def __init__(self, folder: Path, plan: Plan) -> None:
-        self.folder = folder
-        file = folder / "plan.json"
+    Args:
+        path: The folder; it need not exist yet.
+        plan: What is compared.
+
+    Raises:
+        PandaError: Where the folder has results of another plan, or other files.
+    """
+
+    def __init__(self, path: Path, plan: Plan) -> None:
+        self.path = path
+        file = path / "plan.json"
         facts = json.loads(json.dumps(asdict(plan)))
         if file.is_file():
-            before = _read(file)
+            remedy = "delete the folder, or choose another one"
+            before = read_json(file, "the plan of a comparison", remedy)
             changed = [key for key in facts if before.get(key) != facts[key]]
             if changed:
                 raise PandaError(
-                    f"{folder} holds a comparison of other settings ({', '.join(changed)}); choose"
+                    f"{path} holds a comparison of other settings ({', '.join(changed)}); choose"
                     " another folder"
                 )
-        elif folder.is_file() or (folder.exists() and not is_empty(folder)):
-            raise PandaError(f"{folder} exists and holds no comparison; choose another folder")
+        elif path.is_file() or (path.exists() and not is_empty(path)):
+            raise PandaError(f"{path} exists and holds no comparison; choose another folder")
         else:
             write_json(file, facts)
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
-        """Hold the folder against other runs, and clear what killed ones left half-written.
+    def lock(self) -> Iterator[None]:
+        """Lock the folder against other runs, and remove what killed ones left half-written.
 
-        Raises `PandaError` where another run is at work in it.
+        Raises:
+            PandaError: Where another run is at work in it.
         """
-        with hold_folder(self.folder):
-            sweep(self.folder / "plan.json")
+        with hold_folder(self.path):
+            sweep(self.path / "plan.json")
             for name in (".level-*.*", ".overview.*"):
-                for leftover in self.folder.glob(f"generators/*/{name}"):
+                for leftover in self.path.glob(f"generators/*/{name}"):
                     shutil.rmtree(leftover, ignore_errors=True)
-            for journal in self.folder.glob("generators/*/.fit-*"):
+            for journal in self.path.glob("generators/*/.fit-*"):
                 if self.has(journal.with_name(journal.name.replace(".fit", "level"))):
                     shutil.rmtree(journal, ignore_errors=True)
             yield
 
     def overview(self, entry: Entry) -> Path:
-        """Where an entry's samples and depths are."""
-        return self.folder / "generators" / entry.folder / "overview"
+        """Return the folder of an entry's samples, and of its background at every depth."""
+        return self.path / "generators" / entry.folder / "overview"
 
     def level(self, entry: Entry, level: int) -> Path:
-        """Where one level's figures, maps, factors and pictures are."""
-        return self.folder / "generators" / entry.folder / f"level-{level}"
+        """Return the folder of one level."""
+        return self.path / "generators" / entry.folder / f"level-{level}"
 
     def journal(self, entry: Entry, level: int) -> Path:
-        """Where a fit keeps what it has so far."""
-        return self.folder / "generators" / entry.folder / f".fit-{level}"
+        """Return the folder in which a fit keeps what it has so far."""
+        return self.path / "generators" / entry.folder / f".fit-{level}"
 
     def has(self, folder: Path) -> bool:
-        """Whether a folder of results is there; it is written last, so it is whole."""
+        """Return whether a folder of results is complete: its figures are written last."""
         return (folder / FIGURES).is_file()
 
     def missing(self, entry: Entry, plan: Plan) -> list[int]:
-        """The levels of a plan that are still to be done, of an entry whose overview is there."""
+        """Return the levels that are still to be done of an entry that has an overview."""
         absent = self.read(entry, plan).absent
         return [k for k in plan.levels if not (k in absent or self.has(self.level(entry, k)))]
 
     def done(self, entry: Entry, plan: Plan) -> bool:
-        """Whether nothing of an entry is still to be done; not so where its files are damaged."""
+        """Return whether all of an entry is done; not where its files are damaged."""
         try:
             return self.has(self.overview(entry)) and not self.missing(entry, plan)
         except PandaError:
@@ -90,37 +106,47 @@ class ComparisonFolder:
 
     @contextmanager
     def writing(self, folder: Path) -> Iterator[Path]:
-        """Yield a folder to fill; it takes its place when all is in it."""
+        """Yield a folder to fill; it takes its place when everything is in it."""
         with staging(folder) as work:
             work.mkdir()
             yield work
 
-    def read(self, entry: Entry, plan: Plan) -> Analyzed:
-        """All figures of an entry; raises `PandaError` where they are damaged."""
-        folder = self.overview(entry)
-        try:
-            overview = analyzed_from(_read(folder / FIGURES))
-            levels = [
-                self.read_level(entry, level)
-                for level in plan.levels
-                if self.has(self.level(entry, level))
-            ]
-        except (TypeError, KeyError, AttributeError) as error:
-            raise PandaError(f"{folder.parent} is damaged ({error}); delete it") from error
+    def read(self, entry: Entry, plan: Plan) -> GeneratorResult:
+        """Return all figures of an entry; raise `PandaError` where they are damaged."""
+        overview: GeneratorResult = _read(self.overview(entry), GeneratorResult)
+        levels = [
+            self.read_level(entry, level)
+            for level in plan.levels
+            if self.has(self.level(entry, level))
+        ]
         seconds = overview.seconds + sum(level.seconds["all"] for level in levels)
         return replace(overview, levels=tuple(levels), seconds=seconds)
 
     def read_level(self, entry: Entry, level: int) -> Level:
-        """The figures of one level."""
-        return level_from(_read(self.level(entry, level) / FIGURES))
+        """Return the figures of one level; raise `PandaError` where they are damaged."""
+        figures: Level = _read(self.level(entry, level), Level)
+        return figures
+
+    def factors(self, entry: Entry, level: int) -> Factors:
+        """Return the factors of a level; raise `PandaError` where they are damaged."""
+        folder = self.level(entry, level)
+        try:
+            return Factors.load(folder / "factors")
+        except PandaError as error:
+            raise PandaError(f"{error}; delete {folder} to have them made again") from error
 
     def maps(self, entry: Entry, level: int) -> dict[str, Tensor]:
-        """``parts`` ``[R_S, MAP, MAP]`` and ``changes`` ``[K, 3, MARK, MARK]`` of one level."""
-        return load_tensors(self.level(entry, level) / MAPS, "delete the level's folder")
+        """Return ``parts`` ``[R_S, MAP, MAP]`` and ``changes`` ``[K, 3, MARK, MARK]`` of a level.
+
+        Raises:
+            PandaError: Where they are damaged.
+        """
+        folder = self.level(entry, level)
+        return load_tensors(folder / MAPS, f"delete {folder} to have it made again")
 
 
 def write_json(file: Path, facts: Any) -> None:
-    """Write strict JSON, whole or not at all; raises `PandaError` for NaN and infinity."""
+    """Write strict JSON, whole or not at all; raise `PandaError` for NaN and infinity."""
     try:
         text = json.dumps(facts, indent=1, allow_nan=False)
     except ValueError as error:
@@ -129,11 +155,11 @@ def write_json(file: Path, facts: Any) -> None:
         work.write_text(text + "\n")
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(folder: Path, kind: type) -> Any:
+    """Return the figures of a folder; raise `PandaError` where they are not whole."""
+    file, remedy = folder / FIGURES, f"delete {folder} to have it made again"
+    content = read_json(file, "figures of a comparison", remedy)
     try:
-        found = json.loads(file.read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise PandaError(f"{file} cannot be read ({error}); delete its folder") from error
-    if not isinstance(found, dict):
-        raise PandaError(f"{file} is not what was written there; delete its folder")
-    return found
+        return decode(kind, content)
+    except (TypeError, ValueError) as error:
+        raise PandaError(f"{file} is damaged ({error}); {remedy}") from error

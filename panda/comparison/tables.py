@@ -5,30 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from panda.comparison.plan import Plan
-from panda.comparison.results import Analyzed, Comparison, Depth, Kinship, Level, Match, Matching
+from panda.comparison.results import (
+    BackgroundSimilarity,
+    Comparison,
+    Depth,
+    GeneratorResult,
+    Level,
+    Match,
+    Matching,
+)
 from panda.generators.entries import Entry
 from panda.metrics.summary import MeanStd
 from panda.report.table import Table
 
 
 def tables(comparison: Comparison) -> list[Table]:
-    """Every table, from what was compared to what failed."""
-    found = [generators(comparison), *(at_level(comparison, k) for k in comparison.plan.levels)]
-    found += [*background(comparison), *(matched(one) for one in comparison.matchings)]
+    """Return every table that has rows, from what was compared to what failed."""
+    every = [generators(comparison), *(at_level(comparison, k) for k in comparison.plan.levels)]
+    every += [*background(comparison), *(matched(matching) for matching in comparison.matchings)]
     if comparison.failures:
-        found.append(failures(comparison))
-    return [table for table in found if table.rows]
+        every.append(failures(comparison))
+    return [table for table in every if table.rows]
 
 
 def markdown(comparison: Comparison) -> str:
-    """All tables under one heading, with the plan."""
+    """Return all tables under one heading, with the plan."""
     body = "\n".join(table.to_markdown() for table in tables(comparison))
     title = f"# Comparison of {len(comparison.generators)} generators"
-    return f"{title}\n\n{told(comparison.plan)}\n\n{body}"
+    return f"{title}\n\n{describe(comparison.plan)}\n\n{body}"
 
 
-def told(plan: Plan) -> str:
-    """The plan in a sentence or two."""
+def describe(plan: Plan) -> str:
+    """Return the plan in a sentence or two."""
     levels = ", ".join(f"1/{level}" for level in plan.levels)
     return (
         f"The same for each: layers at {levels} of the image's side, {plan.samples} samples a fit"
@@ -38,37 +46,38 @@ def told(plan: Plan) -> str:
 
 
 def generators(comparison: Comparison) -> Table:
-    """What was compared, and what it took."""
+    """Return what was compared, and the time it took."""
     rows = [
         (
-            one.name,
-            one.architecture,
-            one.dataset,
-            str(one.resolution),
-            ", ".join(f"{level.layer} ({level.size})" for level in one.levels),
-            "yes" if one.faces else "no",
-            f"{one.seconds:.0f}",
-            "; ".join([*(f"no layer near 1/{k}" for k in one.absent), *_notes(one)]) or "-",
+            result.name,
+            result.architecture,
+            result.dataset,
+            str(result.resolution),
+            ", ".join(f"{level.layer} ({level.size})" for level in result.levels),
+            "yes" if result.faces else "no",
+            f"{result.seconds:.0f}",
+            "; ".join([*(f"no layer near 1/{k}" for k in result.absent), *_notes(result)]) or "-",
         )
-        for one in comparison.generators
+        for result in comparison.generators
     ]
-    head = ("generator", "architecture", "data", "pixels", "layers (side)", "faces parsed", "s")
+    header = ("generator", "architecture", "data", "pixels", "layers (side)", "faces parsed", "s")
     about = "Layers are matched by their side over the image's. s: seconds of the whole analysis."
-    return Table((*head, "notes"), rows, "Generators", about)
+    return Table((*header, "notes"), rows, "Generators", about)
 
 
-def _notes(one: Analyzed) -> Iterator[str]:
-    yield from one.notes
-    for level in one.levels:
+def _notes(result: GeneratorResult) -> Iterator[str]:
+    yield from result.notes
+    for level in result.levels:
         yield from (f"1/{level.level}: {note}" for note in level.notes)
 
 
 Column = tuple[str, Callable[[Level], str]]
+"""The title of a column, and what makes its cell of a level."""
 
 
 def at_level(comparison: Comparison, level: int) -> Table:
-    """All figures at one level, a row a generator; columns that nobody has are left out."""
-    found = [(one.name, at) for one in comparison.generators if (at := one.at(level)) is not None]
+    """Return all figures at one level, a row a generator, without columns that nobody has."""
+    results = [(r.name, at) for r in comparison.generators if (at := r.at(level)) is not None]
     columns: list[Column] = [
         ("layer", lambda at: at.layer),
         ("side", lambda at: str(at.size)),
@@ -80,45 +89,47 @@ def at_level(comparison: Comparison, level: int) -> Table:
         ("outside", lambda at: f"{at.removal.outside:.3f}"),
         ("face gone", lambda at: pair(at.removal.gone)),
     ]
-    for name in _keys(at.localization for _, at in found):
+    for name in _names(at.localization for _, at in results):
         columns.append((f"IoU {name}", lambda at, k=name: pair(at.localization.get(k))))  # type: ignore[misc]
-    for name in _keys(at.hair for _, at in found):
+    for name in _names(at.hair for _, at in results):
         columns.append((f"hair: {name}", lambda at, k=name: pair(at.hair.get(k))))  # type: ignore[misc]
-    for name in _keys(at.scores for _, at in found):
+    for name in _names(at.scores for _, at in results):
         columns.append((name, lambda at, k=name: _number(at.scores.get(k))))  # type: ignore[misc]
-    head = ("generator", *(title for title, _ in columns))
-    rows = [(name, *(make(at) for _, make in columns)) for name, at in found]
+    header = ("generator", *(title for title, _ in columns))
+    rows = [(name, *(make(at) for _, make in columns)) for name, at in results]
     about = (
         "loss: share of the features' energy that the factors leave. Edits: mean change of pixels"
         " inside the part over that outside. Removed: the object gives way to"
         " background; changes are shares of the range. IoU: mean ± sd over samples. Gone: the"
         " share of the parsed area of all samples together, ± the sd of what single ones differ by."
     )
-    return Table(*_used(head, rows), f"At 1/{level} of the image", about)
+    return Table(*_used(header, rows), f"At 1/{level} of the image", about)
 
 
 def background(comparison: Comparison) -> list[Table]:
-    """All about background factors: the best layer of each, classes, and last every layer."""
-    return [summary(comparison), *map(kinship, comparison.kinships), depths(comparison)]
+    """Return all about background factors: the best layers, classes, and last every layer."""
+    between = map(similarity, comparison.similarities)
+    return [at_a_glance(comparison), *between, depths(comparison)]
 
 
 MEASURES = ("layer", "side", "of the image", "share", "contrast", "IoU background")
+"""Columns about the background of a layer."""
 
 
-def _measured(one: Analyzed, depth: Depth) -> tuple[str, ...]:
-    """The `MEASURES` of a layer."""
-    part = f"1/{one.resolution / depth.size:g}"
+def _measured(result: GeneratorResult, depth: Depth) -> tuple[str, ...]:
+    """Return the `MEASURES` of a layer."""
+    part = f"1/{result.resolution / depth.size:g}"
     share, contrast = f"{depth.share:.3f}", f"{depth.contrast:+.2f}"
     return depth.layer, str(depth.size), part, share, contrast, pair(depth.iou)
 
 
-def summary(comparison: Comparison) -> Table:
-    """Background factors, a row a generator: the layer that carries them best, and removal."""
+def at_a_glance(comparison: Comparison) -> Table:
+    """Return the layer that carries background best, and removal, a row a generator."""
     levels, rows = comparison.plan.levels, []
-    for one in comparison.generators:
-        best = carrier(one)
-        row = [one.name, *(_measured(one, best) if best else ["-"] * len(MEASURES))]
-        for at in map(one.at, levels):
+    for result in comparison.generators:
+        best = carrier(result)
+        row = [result.name, *(_measured(result, best) if best else ["-"] * len(MEASURES))]
+        for at in map(result.at, levels):
             row += ["-", "-"] if at is None else _removed(at)
         rows.append(tuple(row))
     removed = [f"{what}, 1/{k}" for k in levels for what in ("face gone", "inside / outside")]
@@ -127,23 +138,23 @@ def summary(comparison: Comparison) -> Table:
         " removal of the whole object does at each level: the share of the parsed face that is"
         " gone, and the change of pixels inside and outside of it."
     )
-    head = ("generator", f"best {MEASURES[0]}", *MEASURES[1:], *removed)
-    return Table(*_used(head, rows), "Background at a glance", about)
+    header = ("generator", f"best {MEASURES[0]}", *MEASURES[1:], *removed)
+    return Table(*_used(header, rows), "Background at a glance", about)
 
 
 def _removed(at: Level) -> list[str]:
-    """What removal of the whole object does: the face gone, change inside and outside."""
+    """Return what removal of the whole object does: the face gone, change inside and outside."""
     return [pair(at.removal.gone), f"{at.removal.inside:.2f} / {at.removal.outside:.2f}"]
 
 
 def depths(comparison: Comparison) -> Table:
-    """Where background lives: a row for each layer that was asked."""
+    """Return how much of background each layer has, for one layer of each size."""
     rows = []
-    for one in comparison.generators:
-        for depth in one.depths:
-            *figures, overlap = _measured(one, depth)
-            star = " *" if depth is carrier(one) else ""
-            rows.append((one.name, *figures, overlap + star))
+    for result in comparison.generators:
+        for depth in result.depths:
+            *figures, overlap = _measured(result, depth)
+            star = " *" if depth is carrier(result) else ""
+            rows.append((result.name, *figures, overlap + star))
     about = (
         "share: of the variance of features, what lies along the background appearance. contrast:"
         " standard deviations by which its detector's coordinate is higher on the border than"
@@ -153,38 +164,41 @@ def depths(comparison: Comparison) -> Table:
     return Table(("generator", *MEASURES), rows, "Background at every depth", about)
 
 
-def kinship(found: Kinship) -> Table:
-    """How alike the background appearances of a generator's classes are, each with each."""
-    names = ["all classes" if label is None else str(label) for label in found.labels]
+def similarity(classes: BackgroundSimilarity) -> Table:
+    """Return how similar the background appearances of a generator's classes are."""
+    names = ["all classes" if label is None else str(label) for label in classes.labels]
     rows = [
         (name, *(f"{value:.2f}" for value in row))
-        for name, row in zip(names, found.likeness, strict=True)
+        for name, row in zip(names, classes.cosines, strict=True)
     ]
     about = (
         "Cosines between the background appearances of two classes, which share their features:"
         " 1 is the same direction, and unrelated ones are near 0."
     )
-    title = f"Background of the classes of {Entry(found.generator).name} at 1/{found.level}"
+    title = f"Background of the classes of {Entry(classes.generator).name} at 1/{classes.level}"
     return Table(("class", *names), rows, title, about)
 
 
-def carrier(one: Analyzed) -> Depth | None:
-    """The layer that carries background best: by IoU, or by contrast where no faces are parsed."""
+def carrier(result: GeneratorResult) -> Depth | None:
+    """Return the layer that carries background best; None where none was measured.
+
+    By IoU, or by contrast where no faces are parsed.
+    """
 
     def rank(depth: Depth) -> float:
         return depth.iou[0] if depth.iou is not None else depth.contrast
 
-    return max(one.depths, key=rank, default=None)
+    return max(result.depths, key=rank, default=None)
 
 
 def matched(matching: Matching) -> Table:
-    """The rows of a matching: for each generator which part it is, and how alike."""
+    """Return which part of each generator a row is, and how similar."""
     names = [matching.reference, *(k for k in matching.left if k != matching.reference)]
     rows = [
         (
             f"{index}: {row.name}",
             *(cell(row.matches.get(name), matching, name) for name in names),
-            f"{row.likeness:.2f}",
+            f"{row.similarity:.2f}",
         )
         for index, row in enumerate(matching.rows)
     ]
@@ -201,7 +215,7 @@ def matched(matching: Matching) -> Table:
 
 
 def cell(match: Match | None, matching: Matching, name: str) -> str:
-    """What a generator has for a row, in a few words."""
+    """Return what a generator has for a row, in a few words."""
     if match is None:
         return "lacks"
     if name == matching.reference:
@@ -209,18 +223,19 @@ def cell(match: Match | None, matching: Matching, name: str) -> str:
     if match.verdict == "splits":
         return f"splits into {' + '.join(map(str, match.pieces))}"
     if match.verdict == "lacks":
-        return f"lacks (nearest {match.index}, {match.likeness:.2f})"
-    return f"{match.index} ({match.likeness:.2f})"
+        return f"lacks (nearest {match.index}, {match.similarity:.2f})"
+    return f"{match.index} ({match.similarity:.2f})"
 
 
 def failures(comparison: Comparison) -> Table:
-    """What could not be compared, and why."""
-    rows = tuple((one.name, one.reason) for one in comparison.failures)
-    return Table(("generator", "reason"), rows, "Failed", "The same command tries these again.")
+    """Return what could not be compared, and why."""
+    rows = [(failure.name, failure.reason) for failure in comparison.failures]
+    about = "The same command tries these again."
+    return Table(("generator", "reason"), rows, "Failed", about)
 
 
 def pair(values: MeanStd | None) -> str:
-    """Such as ``0.83 ± 0.05``, or ``-``."""
+    """Return such as ``0.83 ± 0.05``, or ``-``."""
     return "-" if values is None else f"{values[0]:.2f} ± {values[1]:.2f}"
 
 
@@ -229,19 +244,19 @@ def _number(value: float | None) -> str:
 
 
 def _ratio(level: Level) -> str:
-    """The mean over edits of the change inside over that outside."""
+    """Return the mean over edits of the change inside over that outside."""
     values = [a.inside / a.outside for a in level.appearances if a.outside > 0]
     return f"{sum(values) / len(values):.1f}" if values else "-"
 
 
 def _used(
-    head: tuple[str, ...], rows: Sequence[tuple[str, ...]]
-) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Head and rows without the columns in which nobody has anything."""
-    kept = [k for k in range(len(head)) if any(row[k] != "-" for row in rows)]
-    return tuple(head[k] for k in kept), tuple(tuple(row[k] for k in kept) for row in rows)
+    header: tuple[str, ...], rows: Sequence[tuple[str, ...]]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return header and rows without the columns in which nobody has anything."""
+    used = [k for k in range(len(header)) if any(row[k] != "-" for row in rows)]
+    return tuple(header[k] for k in used), [tuple(row[k] for k in used) for row in rows]
 
 
-def _keys(found: Iterable[Mapping[str, object]]) -> list[str]:
-    """The names of figures that any has, in the order of the first that has them."""
-    return list(dict.fromkeys(key for facts in found for key in facts))
+def _names(figures: Iterable[Mapping[str, object]]) -> list[str]:
+    """Return the names of figures that any generator has, in order."""
+    return list(dict.fromkeys(name for facts in figures for name in facts))

@@ -1,4 +1,4 @@
-"""From photographs to latents: pictures that no seed makes are edited like those that one does."""
+"""From photographs to latents, which are edited as those of seeds are."""
 
 from panda.inversion.inversion import Inversion
 from panda.inversion.search import invert

@@ -1,8 +1,8 @@
 """Faces cut out of photographs as a generator of faces knows them: upright, everything in place.
 
-Where a face is, is said by the square that FFHQ has around it (Karras et al., arXiv 1812.04948,
+The place of a face is the square that FFHQ has around it (Karras et al., arXiv 1812.04948,
 appendix A): it follows from the centers of both eyes and of the corners of the mouth, which come
-from face parsing here. Where faces are in a generator's images, its own samples tell.
+from face parsing. The place of faces in a generator's images is measured on its samples.
 """
 
 from __future__ import annotations
@@ -24,77 +24,97 @@ from panda.metrics.parsing import FaceParser
 from panda.progress import bar
 
 ACROSS, DOWN, BELOW = 2.0, 1.8, 0.1
-"""Half of FFHQ's side, in distances between the eyes or from them to the mouth, the larger one; and
-how far below the eyes its center is, in the latter."""
+"""FFHQ's square: half of its side in distances between the eyes, or in those from the eyes to the
+mouth, whichever is larger; and how far below the eyes its center is, in the latter."""
 
 SIZE = 512
-"""Pixels at which faces are looked for."""
+"""Pixels at which images are parsed."""
 
 REFINE = 2
-"""So often the square is found again inside the one before."""
+"""Times that the square is measured again inside the previous one."""
 
 SAMPLES = 8
-"""Of a generator, for where its faces are."""
+"""Of a generator, on which the place of its faces is measured."""
 
 FACES = re.compile("face|ffhq|celeb", re.IGNORECASE)
-"""In the names of data sets of faces."""
+"""What names of data sets of faces contain."""
+
+ALIGNMENTS = ("auto", "always", "never")
 
 
 @dataclass(frozen=True)
 class Square:
-    """A square in a picture, in pixels ``x + iy``: its center, and from there to its right side."""
+    """A square in a picture, turned by any angle.
+
+    Attributes:
+        center: In pixels, ``x + iy``.
+        right: From the center to the middle of the right side.
+    """
 
     center: complex
     right: complex
 
     @property
     def side(self) -> float:
-        """Its length in pixels."""
+        """The length of a side in pixels."""
         return 2 * abs(self.right)
 
     def place(self, points: np.ndarray) -> np.ndarray:
-        """Points whose coordinates are -1 to 1 in the square, in pixels."""
+        """Return points in pixels, whose coordinates are -1 to 1 in the square."""
         return self.center + points * self.right
 
     def around(self, inner: Square) -> Square:
-        """The square inside of which this one lies as ``inner`` does in that of -1 to 1."""
+        """Return the square inside of which this one lies as ``inner`` does in that of -1 to 1."""
         right = self.right / inner.right
         return Square(self.center - right * inner.center, right)
 
     @staticmethod
     def of(marks: np.ndarray) -> Square:
-        """FFHQ's square of `landmarks` in pixels."""
+        """Return FFHQ's square of `landmarks` in pixels."""
         eyes = marks[:2].mean()
         across, down = marks[1] - marks[0], marks[2] - eyes
-        way = across - 1j * down
+        direction = across - 1j * down
         half = max(ACROSS * abs(across), DOWN * abs(down))
-        return Square(complex(eyes + BELOW * down), complex(way / abs(way) * half))
+        return Square(complex(eyes + BELOW * down), complex(direction / abs(direction) * half))
 
 
 def makes_faces(name: str) -> bool:
-    """Whether a generator is of faces, by its data set, or by the name of its file."""
+    """Return whether a generator is of faces, by its data set, or by the name of its file."""
     known = cards()
     return bool(FACES.search(known[name].dataset if name in known else name))
+
+
+def check_align(align: str) -> None:
+    """Raise `PandaError` for what is not among `ALIGNMENTS`."""
+    if align not in ALIGNMENTS:
+        raise PandaError(f"there is no alignment {align!r:.60}{nearest(str(align), ALIGNMENTS)}")
 
 
 def to_pictures(
     generator: Generator, photographs: Sequence[tuple[str, Tensor]], *, align: str = "auto"
 ) -> Tensor:
-    """Photographs, names and ``[3, H, W]`` in [-1, 1], as pictures ``[N, 3, R, R]`` of a generator.
+    """Cut photographs to pictures in which faces lie as they do in a generator's images.
 
-    ``align`` is ``"always"``: the largest face of each comes to where the generator's own faces
-    are; ``"never"``: the middle square is taken; ``"auto"``: always for generators of faces. Raises
-    `PandaError` for another word, a photograph without a face, and where ``"always"`` meets a
-    generator whose samples show none; face parsing's weights are needed for faces alone.
+    Args:
+        generator: Whose images the pictures should be like; face parsing's weights are needed for
+            generators of faces alone.
+        photographs: Names for errors, and ``[3, H, W]`` in [-1, 1].
+        align: ``"always"`` brings the largest face of each to where the generator's faces are;
+            ``"never"`` takes the middle square; ``"auto"`` is always for generators of faces.
+
+    Returns:
+        ``[N, 3, R, R]`` in [-1, 1].
+
+    Raises:
+        PandaError: For another ``align``, a photograph without a face, and where ``"always"`` meets
+            a generator whose samples show none.
     """
-    words = ("auto", "always", "never")
-    if align not in words:
-        raise PandaError(f"there is no alignment {align!r}{nearest(align, words)}")
+    check_align(align)
     size = generator.resolution
     if align == "never" or (align == "auto" and not makes_faces(generator.name)):
-        return torch.stack([cut(one, _middle(one), size) for _, one in photographs])
+        return torch.stack([cut(picture, _middle(picture), size) for _, picture in photographs])
     parser = FaceParser(generator.device)
-    own, images = framing(generator, parser), []
+    frame, images = framing(generator, parser), []
     for name, photograph in photographs:
         square = find_face(parser, photograph)
         if square is None:
@@ -102,7 +122,7 @@ def to_pictures(
                 f"{name}: no face with two eyes and a mouth was found; cut the photograph to the"
                 " head, or, where it is aligned already, give '--align never'"
             )
-        images.append(cut(photograph, square.around(own), size))
+        images.append(cut(photograph, square.around(frame), size))
     return torch.stack(images)
 
 
@@ -112,30 +132,33 @@ def _middle(photograph: Tensor) -> Square:
 
 
 def framing(generator: Generator, parser: FaceParser) -> Square:
-    """Where FFHQ's square lies in the generator's images, whose coordinates are -1 to 1.
+    """Return FFHQ's square in a generator's images, in coordinates of -1 to 1.
 
-    The mean over some samples. Raises `PandaError` where less than half of them are faces.
+    It is the mean over `SAMPLES` samples.
+
+    Raises:
+        PandaError: Where less than half of them are faces.
     """
-    found = []
+    squares = []
     for seed in bar(range(SAMPLES), desc="find the generator's faces", unit="img"):
         with torch.no_grad():
             latents = generator.sample([seed], truncation=generator.usual_truncation)
             marks = landmarks(parser(generator.forward(latents), SIZE)[0])
         if marks is not None:
-            found.append(Square.of(marks))
-    if 2 * len(found) < SAMPLES:
+            squares.append(Square.of(marks))
+    if 2 * len(squares) < SAMPLES:
         raise PandaError(
             f"no faces are seen in the samples of {generator.name}, to which the photograph could"
             " be aligned; give '--align never'"
         )
-    centers, rights = zip(*((square.center, square.right) for square in found), strict=True)
+    centers, rights = zip(*((square.center, square.right) for square in squares), strict=True)
     return Square(complex(np.mean(centers)), complex(np.mean(rights)))
 
 
 def find_face(parser: FaceParser, photograph: Tensor) -> Square | None:
-    """FFHQ's square of the largest face of a photograph ``[3, H, W]``; None where there is no face.
+    """Return FFHQ's square of the largest face of a photograph ``[3, H, W]``; None without a face.
 
-    The whole is looked at first, then windows of half its size.
+    The whole is parsed first, then windows of half its size.
     """
     height, width = photograph.shape[1:]
     whole = max(height, width)
@@ -145,9 +168,9 @@ def find_face(parser: FaceParser, photograph: Tensor) -> Square | None:
             for y in _centers(height, side)
             for x in _centers(width, side)
         ]
-        found = [square for one in windows if (square := _look(parser, photograph, one))]
-        if found:
-            best = max(found, key=lambda square: square.side)
+        squares = [square for each in windows if (square := _look(parser, photograph, each))]
+        if squares:
+            best = max(squares, key=lambda square: square.side)
             for _ in range(REFINE):
                 best = _look(parser, photograph, best) or best
             return best
@@ -155,7 +178,7 @@ def find_face(parser: FaceParser, photograph: Tensor) -> Square | None:
 
 
 def _centers(length: float, side: float) -> list[float]:
-    """Where windows are centered along a length: each about half a side from the next."""
+    """Return the centers of windows along a length, each about half a side from the next."""
     count = 1 + max(0, round((length - side) / (side / 2)))
     if count == 1:
         return [length / 2]
@@ -163,20 +186,20 @@ def _centers(length: float, side: float) -> list[float]:
 
 
 def _look(parser: FaceParser, photograph: Tensor, window: Square) -> Square | None:
-    """FFHQ's square of the face that is seen in a window."""
+    """Return FFHQ's square of the face in a window; None without a face."""
     marks = landmarks(parser(cut(photograph, window, SIZE, mirror=False)[None], SIZE)[0])
     return None if marks is None else Square.of(window.place(marks))
 
 
 def cut(photograph: Tensor, square: Square, size: int, *, mirror: bool = True) -> Tensor:
-    """The square of a photograph ``[3, H, W]`` as an image ``[3, size, size]``.
+    """Return the square of a photograph ``[3, H, W]`` as an image ``[3, size, size]``.
 
-    What lies outside of the photograph is its mirror image, or grey.
+    What lies outside of the photograph is its mirror image, or gray without ``mirror``.
     """
     height, width = photograph.shape[1:]
     small = photograph[None]
     shrink = square.side / size
-    if shrink > 1:  # as many pixels as are asked for, so that each of them counts
+    if shrink > 1:  # as many pixels as the image has, so that each of them counts
         shape = [max(1, round(length / shrink)) for length in (height, width)]
         small = F.interpolate(small, shape, mode="bilinear", antialias=True)
     steps = (np.arange(size) + 0.5) * 2 / size - 1

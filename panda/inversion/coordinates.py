@@ -1,6 +1,6 @@
 """Where latents are searched: coordinates that are about standard normal over the samples.
 
-So one step length suits them all, and their mean square tells how far from the samples a point is.
+So one step length suits them all, and their mean square says how far from the samples a point is.
 """
 
 from __future__ import annotations
@@ -20,47 +20,52 @@ SAMPLES = 4000
 """Samples of w that its principal axes are of."""
 
 FLAT = 1e-3
-"""Axes along which w varies by less than this share of its largest deviation count as varying so
-much: else a step along them would need an endless coordinate."""
+"""The least deviation of an axis, as a share of the largest one: along axes that hardly vary a step
+would need an endless coordinate."""
 
 
 class Coordinates(Protocol):
-    """One sample's latents, as numbers and back."""
+    """The latents of one sample as numbers, and back."""
 
     def of(self, latents: Latents) -> Tensor:
-        """The coordinates of one sample."""
+        """Return the coordinates of one sample."""
 
     def move(self, latents: Latents, x: Tensor) -> Latents:
-        """The same sample with other coordinates."""
+        """Return the same sample with other coordinates."""
 
     def widen(self, x: Tensor) -> Tensor:
-        """The same point with coordinates of its own for every slot."""
+        """Return the same point with separate coordinates for every slot."""
 
     def pull(self, x: Tensor) -> Tensor:
-        """How far the point is from the samples, about 1 for one of them."""
+        """Return how far the point is from the samples, about 1 for a sample itself."""
 
 
 @dataclass(frozen=True, eq=False)
 class MappedCoordinates:
-    """w along its principal axes, in standard deviations: ``[1, D]``, or ``[1, slots, D]``."""
+    """w along its principal axes, in standard deviations: ``[1, D]``, or ``[1, slots, D]``.
+
+    Attributes:
+        space: The generator.
+        mean: Of w, ``[D]``; float32, as the other two, whatever the generator is.
+        axes: ``[D, D]``, rows.
+        deviations: Along the axes, ``[D]``.
+    """
 
     space: WSpace
     mean: Tensor
     axes: Tensor
-    """``[D, D]``, rows; all three are float32, whatever the generator is."""
-
     deviations: Tensor
 
     @staticmethod
     def measure(space: WSpace) -> MappedCoordinates:
-        """Sample w and find its axes."""
+        """Sample w and compute its axes."""
         axes, deviations = principal_axes(space, SAMPLES)
         deviations = deviations.clamp_min(FLAT * float(deviations[0]))
         mean = space.w_mean.detach().float()
         return MappedCoordinates(space, mean, axes.to(mean), deviations.to(mean))
 
     def of(self, latents: Latents) -> Tensor:
-        """See `Coordinates.of`; the mean over the slots."""
+        """See `Coordinates.of`; these are the mean over the slots."""
         w = self.space.w_plus(latents).float().mean(1)
         return (w - self.mean) @ self.axes.T / self.deviations
 
@@ -74,21 +79,26 @@ class MappedCoordinates:
         return x[:, None].expand(-1, len(self.space.slots), -1)
 
     def pull(self, x: Tensor) -> Tensor:
-        """See `Coordinates.pull`; slots that differ count once more."""
+        """See `Coordinates.pull`; the differences between slots count once more."""
         apart = x - x.mean(1, keepdim=True) if x.ndim == 3 else x.new_zeros(1)
         return x.square().mean() + apart.square().mean()
 
 
 @dataclass(frozen=True, eq=False)
 class StraightCoordinates:
-    """z over its root mean square: ``[1, Z]``."""
+    """z over its root mean square: ``[1, Z]``.
+
+    Attributes:
+        space: The generator.
+        scale: The root mean square of z.
+    """
 
     space: ZSpace
     scale: float
 
     @staticmethod
     def measure(space: ZSpace, latents: Latents) -> StraightCoordinates:
-        """Take the scale from some samples."""
+        """Compute the scale of some samples."""
         return StraightCoordinates(space, float(latents.tensors["z"].square().mean().sqrt()))
 
     def of(self, latents: Latents) -> Tensor:
@@ -109,14 +119,18 @@ class StraightCoordinates:
 
 
 def spaces(generator: Generator) -> tuple[str, ...]:
-    """The spaces in which the generator's latents can be searched, the most able one first."""
+    """Return the spaces in which the generator's latents can be searched, the widest first."""
     if isinstance(generator, WSpace):
         return ("w+", "w")
     return ("z",) if isinstance(generator, ZSpace) else ()
 
 
 def check_space(generator: Generator, space: str | None) -> str:
-    """The space, or the most able one for None; raises `PandaError` where it cannot be searched."""
+    """Return the space to search, the widest for None.
+
+    Raises:
+        PandaError: Where the generator does not have it, or has none.
+    """
     known = spaces(generator)
     if not known:
         raise PandaError(
@@ -126,12 +140,12 @@ def check_space(generator: Generator, space: str | None) -> str:
     if space is None:
         return known[0]
     if space not in known:
-        raise PandaError(f"{generator.name} has no space {space!r}{nearest(space, known)}")
+        raise PandaError(f"{generator.name} has no space {space!r:.60}{nearest(str(space), known)}")
     return space
 
 
 def measure(generator: Generator, candidates: Latents) -> Coordinates:
-    """Coordinates of the generator's latents; `check_space` has found that it has some."""
+    """Return coordinates of the latents of a generator that `check_space` does not refuse."""
     with torch.no_grad():
         if isinstance(generator, WSpace):
             return MappedCoordinates.measure(generator)

@@ -1,4 +1,4 @@
-"""What an inversion gives, and its folder: latents, pictures, and all that reproduces them."""
+"""The result of an inversion, and its folder: latents, pictures, and all settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from torch import Tensor
 
 from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.errors import PandaError
-from panda.files.writing import check_target, no_pipe, staging
+from panda.files.json_lines import read_json
+from panda.files.writing import check_target, staging
 from panda.generators.contract import Generator, Latents
 from panda.generators.latent_spaces import WSpace
 from panda.images import difference_picture, save_picture, sheet, to_picture
@@ -25,13 +26,16 @@ FILES = {"config.json", TENSORS, "sheet.png"}
 THUMB = 256
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Inversion:
     """Latents of one generator that make given pictures again.
 
-    latents: N rows, for `Generator.head` and everything else that takes samples. pictures: what was
-    wanted, and reconstructions: what the latents make, ``[N, 3, R, R]`` in [-1, 1], in steps of 8
-    bits. config: LPIPS, error and trace of each, the space, the seed and all other settings.
+    Attributes:
+        generator: The generator's name.
+        latents: N rows, for `Generator.head` and everything else that takes samples.
+        pictures: What was given, ``[N, 3, R, R]`` in [-1, 1], in steps of 8 bits.
+        reconstructions: What the latents make, in the same form.
+        config: LPIPS, error and trace of each, the space, the seed and all other settings.
     """
 
     generator: str
@@ -48,13 +52,20 @@ class Inversion:
         reconstructions: Tensor,
         config: Mapping[str, Any],
     ) -> Inversion:
-        """An inversion whose latents lie on the CPU and whose pictures have 8 bits."""
+        """Return an inversion whose latents lie on the CPU and whose pictures have 8 bits."""
         tensors = {name: tensor.detach().cpu() for name, tensor in latents.tensors.items()}
         pictures, reconstructions = (
             _from_bytes(_to_bytes(rows)) for rows in (pictures, reconstructions)
         )
-        kept = Latents(latents.seeds, tensors)
-        return Inversion(generator, kept, pictures, reconstructions, config)
+        on_cpu = Latents(latents.seeds, tensors)
+        return Inversion(generator, on_cpu, pictures, reconstructions, config)
+
+    def __repr__(self) -> str:
+        """Return what was inverted, and how near."""
+        count = f"{len(self)} picture" + ("s" if len(self) > 1 else "")
+        errors = ", ".join(f"{value:.3f}" for value in self.lpips[:8])
+        more = ", ..." if len(self) > 8 else ""
+        return f"<Inversion of {count} by {self.generator}, LPIPS {errors}{more}>"
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -71,11 +82,15 @@ class Inversion:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Where each picture came from; empty where nobody said."""
+        """What each picture is called; empty where they have no names."""
         return tuple(self.config["pictures"])
 
     def latents_for(self, generator: Generator) -> Latents:
-        """The latents on the generator's device; raises `PandaError` where they are not its own."""
+        """Return the latents on a generator's device.
+
+        Raises:
+            PandaError: Where they are of another generator, or do not fit it.
+        """
         if self.generator != generator.name:
             raise PandaError(
                 f"these are latents of {self.generator}, but the generator is {generator.name};"
@@ -83,7 +98,7 @@ class Inversion:
             )
         usual = generator.sample([0], truncation=1.0).tensors
         given = self.latents.tensors
-        wrong = [name for name in usual if name not in given] + [n for n in given if n not in usual]
+        wrong = sorted(usual.keys() ^ given.keys())
         if isinstance(generator, WSpace):
             rows = generator.w_mean.expand(1, len(generator.slots), -1)
             usual = {**usual, "w": rows}
@@ -97,7 +112,11 @@ class Inversion:
         return Latents(self.latents.seeds, moved)
 
     def save(self, folder: str | Path) -> Path:
-        """Write config.json, the tensors and sheet.png into a new or earlier inversion's folder."""
+        """Write config.json, the tensors and sheet.png; return the folder.
+
+        Raises:
+            PandaError: Where the folder is neither new nor that of an inversion.
+        """
         folder = Path(folder)
         Inversion.check_folder(folder)
         config = {
@@ -117,7 +136,7 @@ class Inversion:
         return folder
 
     def sheet(self) -> Image.Image:
-        """One row a picture: wanted, made again, and the difference."""
+        """Return a row for each picture: given, made again, and the difference."""
         return sheet(
             [to_picture(old, THUMB), to_picture(new, THUMB), difference_picture(old, new, THUMB)]
             for old, new in zip(self.pictures, self.reconstructions, strict=True)
@@ -137,25 +156,24 @@ class Inversion:
 
     @staticmethod
     def load(folder: str | Path) -> Inversion:
-        """Read what `save` wrote; raises `PandaError` where it is something else or damaged."""
+        """Read what `save` wrote; raise `PandaError` where it is something else or damaged."""
         folder = Path(folder)
-        try:
-            config = json.loads(no_pipe(folder / "config.json").read_text())
-            version, generator = config.pop("format"), config.pop("generator")
-            seeds = config.pop("seeds")
-            _check_config(generator, seeds, config)
-        except (FileNotFoundError, NotADirectoryError):
+        file, remedy = folder / "config.json", "invert the picture again"
+        if not _exists(file):
             raise PandaError(
                 f"{folder} holds no inversion (no config.json); make one with"
                 f" 'panda invert PHOTO --generator NAME --out {folder}'"
-            ) from None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise PandaError(
-                f"{folder / 'config.json'} is not that of an inversion: {error}"
-            ) from error
+            )
+        config = read_json(file, "the settings of an inversion", remedy)
+        try:
+            version, generator = config.pop("format"), config.pop("generator")
+            seeds = config.pop("seeds")
+            _check_config(generator, seeds, config)
+        except (TypeError, KeyError) as error:
+            raise PandaError(f"{file} is not that of an inversion: {error}; {remedy}") from error
         if type(version) is not int or version != FORMAT:
             raise PandaError(f"{folder} has an inversion of format {version!r}, expected {FORMAT}")
-        tensors = load_tensors(folder / TENSORS, "invert the picture again")
+        tensors = load_tensors(folder / TENSORS, remedy)
         latents = {
             name.removeprefix("latents."): tensor
             for name, tensor in tensors.items()
@@ -165,8 +183,16 @@ class Inversion:
         pictures, reconstructions = (
             _from_bytes(tensors[name]) for name in ("pictures", "reconstructions")
         )
-        kept = Latents(tuple(seeds), latents)
-        return Inversion(generator, kept, pictures, reconstructions, config)
+        return Inversion(
+            generator, Latents(tuple(seeds), latents), pictures, reconstructions, config
+        )
+
+
+def _exists(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def _check_config(generator: Any, seeds: Any, config: Mapping[str, Any]) -> None:
@@ -200,7 +226,7 @@ def _check_tensors(
 
 
 def _to_bytes(images: Tensor) -> Tensor:
-    """From [-1, 1] to 0 ... 255."""
+    """Return images in [-1, 1] as levels of 0 to 255."""
     return images.detach().float().cpu().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
 
 

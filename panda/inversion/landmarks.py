@@ -13,7 +13,7 @@ FACE = ("skin", *BROWS, *EYES, "glasses", "nose", *MOUTH)
 """Classes that make one face where they touch."""
 
 LEAST = 12
-"""Pixels of an eye or a mouth; fewer are a guess."""
+"""Pixels that an eye or a mouth must have; fewer are a guess."""
 
 LENS = 0.82
 """How far from the middle of a pair of glasses the eyes are, in standard deviations along it;
@@ -27,11 +27,12 @@ CORNER = 0.05
 
 
 def landmarks(parsed: Tensor) -> np.ndarray | None:
-    """The centers of both eyes and of the corners of the mouth in a class map ``[H, W]``.
+    """Return the centers of both eyes and of the corners of the mouth in a class map ``[H, W]``.
 
-    Three complex numbers, ``x + iy``, x to the right and y down, -1 to 1 from side to side of the
-    map: the eye that is left when the face is upright, the other eye, the mouth. None where one is
-    missing, or where they cannot be those of one face.
+    Returns:
+        Three complex numbers, ``x + iy``, x to the right and y down, -1 to 1 from side to side of
+        the map: the eye that is left when the face is upright, the other eye, the mouth. None where
+        one is missing, or where they cannot be those of one face.
     """
     face = _largest(_where(parsed, *FACE))
     if face is None:
@@ -55,33 +56,33 @@ def landmarks(parsed: Tensor) -> np.ndarray | None:
 
 
 def _eyes(parsed: Tensor, face: np.ndarray) -> np.ndarray | None:
-    """Both eyes, in pixels; behind glasses, where they should be."""
-    found, glasses = _where(parsed, *EYES) & face, _where(parsed, "glasses") & face
-    if glasses.sum() > max(found.sum(), LEAST):
-        points = _points(glasses | found)
+    """Return both eyes, in pixels; behind glasses, where they should be."""
+    eyes, glasses = _where(parsed, *EYES) & face, _where(parsed, "glasses") & face
+    if glasses.sum() > max(eyes.sum(), LEAST):
+        points = _points(glasses | eyes)
         values, axes = np.linalg.eigh(np.cov(points.real, points.imag))
         half = LENS * values[1] ** 0.5 * complex(*axes[:, 1])
         return np.array([points.mean() - half, points.mean() + half])
-    one = _largest(found)
-    other = None if one is None else _largest(found & ~one)
-    if one is None or other is None:
+    first = _largest(eyes)
+    second = None if first is None else _largest(eyes & ~first)
+    if first is None or second is None:
         return None
-    return np.array([_points(one).mean(), _points(other).mean()])
+    return np.array([_points(first).mean(), _points(second).mean()])
 
 
 def _where(parsed: Tensor, *names: str) -> np.ndarray:
     return np.asarray(mask(parsed[None], *names)[0].cpu())
 
 
-def _largest(found: np.ndarray) -> np.ndarray | None:
-    """The largest connected region of ``[H, W]``; None where that is too small."""
-    labels, _ = ndimage.label(found, np.ones((3, 3)))
+def _largest(inside: np.ndarray) -> np.ndarray | None:
+    """Return the largest connected region of ``[H, W]`` bool; None where that is too small."""
+    labels, _ = ndimage.label(inside, np.ones((3, 3)))
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     return labels == sizes.argmax() if sizes.max() >= LEAST else None
 
 
-def _points(found: np.ndarray) -> np.ndarray:
-    """The pixels of a region, ``x + iy``."""
-    rows, columns = found.nonzero()
+def _points(inside: np.ndarray) -> np.ndarray:
+    """Return the pixels of a region ``[H, W]`` bool, ``x + iy``."""
+    rows, columns = inside.nonzero()
     return columns + 1j * rows

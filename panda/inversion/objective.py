@@ -1,4 +1,4 @@
-"""How far images are from one picture: LPIPS and pixels, both at 128 to 256 pixels."""
+"""The distance of images from a picture: LPIPS and pixels, both at 128 to 256 pixels."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from panda.metrics.lpips import LPIPS
 
 SIZE = 256
 SMALLEST = 128
-"""Pixels that images are compared at, at most and at least: LPIPS is blind to much in fewer."""
+"""Most and fewest pixels at which images are compared: LPIPS is blind to much in fewer."""
 
 
 def comparable(images: Tensor) -> Tensor:
-    """Images ``[N, 3, R, R]`` as float32 at the size at which they are compared."""
+    """Return images ``[N, 3, R, R]`` as float32 at the size at which they are compared."""
     images = images.float()
     if images.shape[-1] > SIZE:
         return F.interpolate(images, (SIZE, SIZE), mode="area")
@@ -26,19 +26,29 @@ def comparable(images: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Error:
-    """LPIPS and mean square difference (of images in [-1, 1]) of each image, ``[N]``."""
+    """How far N images are from a picture.
+
+    Attributes:
+        lpips: LPIPS of each, ``[N]``.
+        pixels: The mean square difference of each, ``[N]``, of images in [-1, 1].
+    """
 
     lpips: Tensor
     pixels: Tensor
 
     @property
     def total(self) -> Tensor:
-        """What a search lowers, ``[N]``."""
+        """The sum of both, ``[N]``, which a search lowers."""
         return self.lpips + self.pixels
 
 
 class Objective:
-    """The errors of images against one picture ``[1, 3, R, R]``, whose features are kept."""
+    """Compares images with a picture, whose features are computed once.
+
+    Args:
+        lpips: The distance.
+        picture: ``[1, 3, R, R]`` in [-1, 1].
+    """
 
     def __init__(self, lpips: LPIPS, picture: Tensor) -> None:
         self._network = lpips.network

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from panda.errors import PandaError, describe_error
@@ -22,34 +22,29 @@ MOST = 80_000_000
 LEAST = 32
 """Height and width that a picture needs."""
 
-TURNED = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What EXIF's orientations ask for."""
-
 SIDE = 4096
 """Longer pictures are made smaller: no generator shows more of a face."""
 
 
 def read_photograph(path: Path | str) -> Tensor:
-    """Read a picture as ``[3, H, W]`` in [-1, 1]: turned as its EXIF says, transparency on white.
+    """Read a picture: turned as EXIF says, transparency on white, an animation's first frame.
 
-    Of an animation it is the first frame. Raises `PandaError` for a file that cannot be read, is
-    none of `FORMATS`, is damaged or truncated, has too many or too few pixels, or no known range.
+    Args:
+        path: A file of one of `FORMATS`.
+
+    Returns:
+        ``[3, H, W]`` in [-1, 1], RGB, at most `SIDE` pixels high and wide.
+
+    Raises:
+        PandaError: For a file that cannot be read, is none of `FORMATS`, is damaged or truncated,
+            has too many or too few pixels, or levels of unknown range.
     """
     path = Path(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged metadata, and of sizes: checked below
             with Image.open(no_pipe(path), formats=FORMATS) as opened:
-                _check_size(path, opened.size)
-                picture = _to_rgb(path, opened)
+                return from_picture(opened, str(path))
     except PandaError:
         raise
     except UnidentifiedImageError:
@@ -64,38 +59,51 @@ def read_photograph(path: Path | str) -> Tensor:
         ) from error
     except Exception as error:  # Pillow's readers raise what they happen to on damaged files
         raise PandaError(f"{path} is a damaged picture ({describe_error(error)})") from error
+
+
+def from_picture(picture: Image.Image, name: str) -> Tensor:
+    """Return a picture of any mode as `read_photograph` does; errors call it by ``name``.
+
+    Raises:
+        PandaError: Where it has too many or too few pixels, or levels of unknown range.
+    """
+    _check_size(name, picture.size)
+    picture = _to_rgb(name, _upright(picture))
     picture.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
-    _check_size(path, picture.size)
+    _check_size(name, picture.size)
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 127.5 - 1
 
 
-def _check_size(path: Path, size: tuple[int, int]) -> None:
+def _check_size(name: str, size: tuple[int, int]) -> None:
     width, height = size
     if width * height > MOST:
-        raise PandaError(f"{path} has {width} x {height} pixels, expected at most {MOST:,} in all")
+        raise PandaError(f"{name} has {width} x {height} pixels, expected at most {MOST:,} in all")
     if min(width, height) < LEAST:
         raise PandaError(
-            f"{path} has {width} x {height} pixels, expected at least {LEAST} each way"
+            f"{name} has {width} x {height} pixels, expected at least {LEAST} each way"
         )
 
 
-def _to_rgb(path: Path, opened: Image.Image) -> Image.Image:
-    """8-bit RGB from any mode, turned as the file's EXIF says."""
-    orientation = opened.getexif().get(ExifTags.Base.Orientation)
-    if opened.mode.startswith(("I", "F")):
-        picture = Image.fromarray(_to_bytes(path, np.asarray(opened))).convert("RGB")
-    elif opened.has_transparency_data:
-        picture = opened.convert("RGBA")
+def _upright(picture: Image.Image) -> Image.Image:
+    """Turn a picture as its EXIF says."""
+    picture.getexif()  # which Pillow keeps; it would fail to write other tags that are malformed
+    picture.info.pop("exif", None)
+    return ImageOps.exif_transpose(picture)
+
+
+def _to_rgb(name: str, picture: Image.Image) -> Image.Image:
+    """Return a copy in 8-bit RGB, of any mode."""
+    if picture.mode.startswith(("I", "F")):
+        return Image.fromarray(_to_bytes(name, np.asarray(picture))).convert("RGB")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture).convert("RGB")
-    else:
-        picture = opened.convert("RGB")
-    way = TURNED.get(orientation) if isinstance(orientation, int) else None
-    return picture if way is None else picture.transpose(way)
+        return Image.alpha_composite(white, picture).convert("RGB")
+    return picture.convert("RGB")
 
 
-def _to_bytes(path: Path, levels: np.ndarray) -> np.ndarray:
-    """Grey levels of 8 or 16 bits as 8-bit ones; raises `PandaError` where they are others."""
+def _to_bytes(name: str, levels: np.ndarray) -> np.ndarray:
+    """Return gray levels of 8 or 16 bits as 8-bit ones; raise `PandaError` for any others."""
     if levels.dtype.kind not in "iu" or levels.min() < 0 or levels.max() > 65535:
-        raise PandaError(f"{path}: grey levels are no whole numbers from 0 to 65535")
+        raise PandaError(f"{name}: gray levels are no whole numbers from 0 to 65535")
     return np.asarray(levels // (257 if levels.max() > 255 else 1), dtype=np.uint8)

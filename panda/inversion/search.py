@@ -16,19 +16,21 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 import panda
 from panda.errors import PandaError
 from panda.generators.contract import Generator, Latents
+from panda.generators.seeds import as_count, as_seeds
 from panda.inversion.coordinates import Coordinates, check_space, measure
 from panda.inversion.inversion import Inversion
 from panda.inversion.objective import Error, Objective, comparable
-from panda.metrics.checks import check_images
+from panda.inversion.pictures import Photographs, as_pictures
 from panda.metrics.lpips import LPIPS
 from panda.progress import bar
 
 STEPS = 60
+"""Of the search for each picture."""
+
 CANDIDATES = 16
 """Samples of which the one nearest to a picture is the start."""
 
@@ -39,7 +41,7 @@ RAMP = 0.05
 """The share of a stage in which steps grow to that length, and the share of it they end with."""
 
 SHARE = 0.2
-"""Of the steps in w+, so many search one w for all slots first."""
+"""The share of the steps in w+ that search a single w for all slots first."""
 
 PULL = 3e-3
 """The weight of the distance from the samples beside the error."""
@@ -50,8 +52,9 @@ Progress = Callable[[int, int, float], object]
 
 def invert(
     generator: Generator,
-    pictures: Tensor,
+    photographs: Photographs,
     *,
+    align: str = "auto",
     space: str | None = None,
     steps: int = STEPS,
     label: int | None = None,
@@ -60,51 +63,79 @@ def invert(
     lpips: LPIPS | None = None,
     progress: Progress | None = None,
 ) -> Inversion:
-    """Find latents for pictures ``[N, 3, S, S]`` in [-1, 1], each by itself.
+    """Find latents for photographs, each by itself.
 
-    ``space`` is ``"w"``, ``"w+"`` (first w, then one for each slot) or ``"z"``; None is w+ where
-    the generator has it, else z. Faces must lie in the picture as they do in the generator's own
-    (`panda.inversion.alignment`). ``label`` is the class of a conditional generator; without one
-    the start decides. Starts are drawn from ``seed`` on. ``names`` are kept with the result.
-    What ``progress`` raises ends the search. On a CPU the same call gives the same latents, and a
-    picture's do not depend on the others. Raises `PandaError` for a generator whose latents cannot
-    be moved, for another space, bad pictures, and where LPIPS cannot be had.
+    On a CPU the same call gives the same latents, and those of a photograph do not depend on the
+    others.
+
+    Args:
+        generator: Whose latents are searched.
+        photographs: One or several. Files, PIL pictures and arrays of bytes ``[H, W, 3]`` are
+            aligned as ``align`` says. Floats ``[N, 3, S, S]`` or ``[3, S, S]`` in [-1, 1], of torch
+            or NumPy, are aligned already: faces lie as they do in the generator's own images.
+        align: ``"always"``, ``"never"``, or ``"auto"`` for generators of faces alone; see
+            `panda.inversion.alignment.to_pictures`.
+        space: ``"w"``, ``"w+"`` (first w, then a w for each slot) or ``"z"``; None is w+ where the
+            generator has it, else z.
+        steps: Of the search, for each photograph.
+        label: The class of a conditional generator; without it the start decides.
+        seed: The first seed of the samples that a search may start from.
+        names: What photographs are called in the result; files are called by their paths.
+        lpips: The distance, where it is loaded already.
+        progress: Called after each step; what it raises ends the search.
+
+    Raises:
+        PandaError: For a generator whose latents cannot be moved, another space, pictures that
+            cannot be read or aligned, and where LPIPS cannot be fetched.
     """
-    space = check_space(generator, space)
-    _check(pictures, names, steps)
+    if not isinstance(generator, Generator):
+        raise PandaError(
+            f"{generator!r:.60} is no generator; create_generator(NAME) returns the one of a name"
+        )
+    space, steps = check_space(generator, space), as_count(steps, "steps")
+    (first_seed,) = as_seeds([seed])
+    pictures, sources = as_pictures(generator, photographs, align)
+    if names and len(names) != len(pictures):
+        raise PandaError(f"{len(names)} names for {len(pictures)} pictures")
     lpips = lpips or LPIPS(generator.device)
-    resized = _resize(pictures.to(generator.device), generator.resolution)
     started = time.perf_counter()
-    candidates = _candidates(generator, range(seed, seed + CANDIDATES), label)
+    candidates = _candidates(generator, range(first_seed, first_seed + CANDIDATES), label)
     coordinates = measure(generator, candidates.latents)
-    found: list[Found] = []
+    results: list[SearchResult] = []
     with bar(total=len(pictures) * steps, desc="invert", unit="step") as shown:
-        watch = Watch(shown, len(pictures) * steps, progress)
-        for row in range(len(resized)):
-            objective = Objective(lpips, resized[row : row + 1])
+        counter = StepCounter(shown, len(pictures) * steps, progress)
+        for row in range(len(pictures)):
+            objective = Objective(lpips, pictures[row : row + 1])
             start = candidates.nearest(objective)
-            found.append(_search(generator, start, coordinates, objective, space, steps, watch))
+            results.append(_search(generator, start, coordinates, objective, space, steps, counter))
     config = {
         "space": space,
         "steps": steps,
-        "label": label,
-        "seed": seed,
-        "pictures": list(names),
-        "lpips": [round(float(one.error.lpips), 5) for one in found],
-        "pixels": [round(float(one.error.pixels.sqrt()), 5) for one in found],
-        "trace": [one.trace for one in found],
+        "label": None if label is None else int(label),
+        "seed": first_seed,
+        "pictures": [str(name) for name in names or sources],
+        "lpips": [round(float(result.error.lpips), 5) for result in results],
+        "pixels": [round(float(result.error.pixels.sqrt()), 5) for result in results],
+        "trace": [result.trace for result in results],
         "search": {"rate": RATE, "share": SHARE, "pull": PULL, "candidates": CANDIDATES},
         "seconds": round(time.perf_counter() - started, 3),
         "versions": {"panda": panda.__version__, "torch": torch.__version__},
     }
-    latents = _join([one.latents for one in found])
-    images = torch.cat([one.image for one in found])
-    return Inversion.of(generator.name, latents, resized, images, config)
+    latents = _concatenate([result.latents for result in results])
+    images = torch.cat([result.image for result in results])
+    return Inversion.of(generator.name, latents, pictures, images, config)
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """What the search for one picture came to; the trace is of LPIPS before each step."""
+class SearchResult:
+    """The best point of the search for one picture.
+
+    Attributes:
+        latents: One row.
+        image: What they make, ``[1, 3, R, R]`` float32 on the CPU.
+        error: Of the image.
+        trace: LPIPS before each step.
+    """
 
     latents: Latents
     image: Tensor
@@ -112,9 +143,16 @@ class Found:
     trace: list[float]
 
 
-@dataclass
-class Watch:
-    """Tells a bar and a listener of each step."""
+@dataclass(eq=False)
+class StepCounter:
+    """Shows each step in a bar and reports it to a listener.
+
+    Attributes:
+        bar: Of tqdm.
+        total: The steps of all pictures.
+        listener: See `Progress`.
+        done: The steps so far.
+    """
 
     bar: Any
     total: int
@@ -122,7 +160,7 @@ class Watch:
     done: int = 0
 
     def step(self, lpips: float) -> None:
-        """One step is done; it began at this LPIPS."""
+        """Count a step that began at this LPIPS."""
         self.done += 1
         self.bar.set_postfix(LPIPS=f"{lpips:.3f}", refresh=False)
         self.bar.update()
@@ -138,7 +176,7 @@ class Candidates:
     images: Tensor
 
     def nearest(self, objective: Objective) -> Latents:
-        """The sample whose image has the least error."""
+        """Return the sample whose image has the least error."""
         with torch.no_grad():
             row = int(objective(self.images).total.argmin())
         return self.latents[row : row + 1]
@@ -159,15 +197,15 @@ def _search(
     objective: Objective,
     space: str,
     steps: int,
-    watch: Watch,
-) -> Found:
-    """Of all points on the way, the start among them, the one with the least error."""
+    counter: StepCounter,
+) -> SearchResult:
+    """Return the point with the least error among all on the way, the start included."""
 
-    def found(x: Tensor) -> Found:
+    def result(x: Tensor) -> SearchResult:
         latents = coordinates.move(start, x.detach())
         with torch.no_grad():
             image = generator.forward(latents)
-            return Found(latents, image.float().cpu(), objective(image), trace)
+            return SearchResult(latents, image.float().cpu(), objective(image), trace)
 
     x, trace = coordinates.of(start), []
     best, least = x, math.inf
@@ -190,36 +228,19 @@ def _search(
             if not bool(x.isfinite().all()):
                 raise PandaError(f"the search for latents of {generator.name} came to NaN")
             trace.append(round(float(error.lpips.detach()), 5))
-            watch.step(trace[-1])
-    last = found(x)
-    return last if float(last.error.total) <= least else found(best)
+            counter.step(trace[-1])
+    last = result(x)
+    return last if float(last.error.total) <= least else result(best)
 
 
 def _ramp(step: int, count: int) -> float:
-    """The length of a step: a short linear rise, then half a cosine down."""
+    """Return the length of a step: a short linear rise, then half a cosine down."""
     rise = (step + 1) / (RAMP * count + 1)
     return min(1.0, rise) * (RAMP + (1 - RAMP) * (1 + math.cos(math.pi * step / count)) / 2)
 
 
-def _resize(pictures: Tensor, size: int) -> Tensor:
-    if pictures.shape[-1] == size:
-        return pictures
-    mode = "area" if size < pictures.shape[-1] else "bicubic"
-    return F.interpolate(pictures, (size, size), mode=mode).clamp(-1, 1)
-
-
-def _join(found: Sequence[Latents]) -> Latents:
+def _concatenate(rows: Sequence[Latents]) -> Latents:
     tensors = {
-        name: torch.cat([latents.tensors[name] for latents in found]) for name in found[0].tensors
+        name: torch.cat([latents.tensors[name] for latents in rows]) for name in rows[0].tensors
     }
-    return Latents(tuple(seed for latents in found for seed in latents.seeds), tensors)
-
-
-def _check(pictures: Tensor, names: Sequence[str], steps: int) -> None:
-    check_images(pictures)
-    if not len(pictures) or pictures.shape[2] != pictures.shape[3]:
-        raise PandaError(f"pictures of shape {list(pictures.shape)}, expected [N, 3, S, S]")
-    if names and len(names) != len(pictures):
-        raise PandaError(f"{len(names)} names for {len(pictures)} pictures")
-    if steps < 1:
-        raise PandaError(f"{steps} steps, expected at least one")
+    return Latents(tuple(seed for latents in rows for seed in latents.seeds), tensors)

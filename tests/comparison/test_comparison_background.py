@@ -61,14 +61,14 @@ def test_classes_of_one_generator_are_compared_on_a_page_of_background(tmp_path)
     assert "but 10000 was given" in reasons[f"{name}@10000"]
     assert "has no classes, but label 0" in reasons["proggan-genforce/checkpoint.pth@0"]
 
-    (kinship,) = found.kinships
-    assert (kinship.generator, kinship.labels) == (BIGGAN, (0, 1, 2, None))
+    (similarity,) = found.similarities
+    assert (similarity.generator, similarity.labels) == (BIGGAN, (0, 1, 2, None))
     places = [tmp_path / "out/generators" / one.entry.folder for one in found.generators]
     factors = [Factors.load(place / "level-2/factors") for place in places]
     assert [one.config["label"] for one in factors] == [0, 1, 2, None, None]
-    likeness = F.cosine_similarity(factors[0].background, factors[1].background, dim=0)
-    assert kinship.likeness[0][1] == pytest.approx(float(likeness), abs=1e-5)
-    assert all(row[k] == pytest.approx(1) for k, row in enumerate(kinship.likeness))
+    cosine = F.cosine_similarity(factors[0].background, factors[1].background, dim=0)
+    assert similarity.cosines[0][1] == pytest.approx(float(cosine), abs=1e-5)
+    assert all(row[k] == pytest.approx(1) for k, row in enumerate(similarity.cosines))
 
     report = write(found, tmp_path / "out").read_text()
     page = (tmp_path / "out/background.html").read_text()
@@ -78,11 +78,11 @@ def test_classes_of_one_generator_are_compared_on_a_page_of_background(tmp_path)
     assert "<th>all classes</th>" in page and "<svg" in page and "Matched" not in page
     assert "http" not in re.sub(r'src="data:[^"]*"', "", page)
     kept = json.loads((tmp_path / "out/results.json").read_text())
-    assert kept["kinships"][0]["labels"] == [0, 1, 2, None]
+    assert kept["similarities"][0]["labels"] == [0, 1, 2, None]
     assert compare(given, tmp_path / "out", small) == found  # nothing is measured again
 
 
-def test_generators_with_one_class_have_no_kin(tmp_path):
+def test_generators_with_one_class_have_no_similarities(tmp_path):
     found = compare([f"{BIGGAN}@1"], tmp_path / "out", replace(SMALL, levels=(2,)))
-    assert found.kinships == ()
+    assert found.similarities == ()
     assert "Background of the classes" not in write(found, tmp_path / "out").read_text()

@@ -39,7 +39,7 @@ def test_matching_finds_permuted_parts_splits_and_lacks():
     assert found.reference == "one"
     rows = {row.name: row.matches for row in found.rows}
     assert [rows[name]["same"].index for name in rows] == [1, 2, 0]
-    assert all(rows[name]["same"].likeness == pytest.approx(1) for name in rows)
+    assert all(rows[name]["same"].similarity == pytest.approx(1) for name in rows)
     assert rows["hair"]["apart"].verdict == "splits"
     assert set(rows["hair"]["apart"].pieces) == {1, 2}
     assert rows["face"]["apart"].verdict == "same" and rows["face"]["apart"].index == 0
@@ -48,8 +48,8 @@ def test_matching_finds_permuted_parts_splits_and_lacks():
 
 
 def test_assignment_is_the_best_of_all_and_not_greedy():
-    likeness = torch.tensor([[0.9, 0.8], [0.85, 0.1]])
-    assert assign(likeness) == {0: 1, 1: 0}
+    similarity = torch.tensor([[0.9, 0.8], [0.85, 0.1]])
+    assert assign(similarity) == {0: 1, 1: 0}
 
 
 def test_changes_match_whichever_way_round_they_go():

@@ -1,5 +1,6 @@
 """What `panda compare` takes on: generators, one of their classes, plans, layers."""
 
+import numpy as np
 import pytest
 import torch
 from comparing import SMALL, STYLEGAN2
@@ -7,7 +8,9 @@ from golden_files import FOLDER
 
 from panda import PandaError
 from panda.comparison import QUICK, Plan
-from panda.comparison.plan import depths, layer_at
+from panda.comparison.decoding import decode
+from panda.comparison.plan import background_layers, layer_at
+from panda.comparison.results import Depth
 from panda.generators.contract import Layer
 from panda.generators.entries import Entry, find_entries
 from panda.generators.one_class import OneClass
@@ -58,4 +61,48 @@ def test_layers_are_matched_by_their_size_in_the_image(tiny):
     assert layer_at(tiny, 16) is None
     tiny.layers["d"] = Layer("d", 12, 12, 12, margin=2)
     assert layer_at(tiny, 2).name == "d"  # 8 inside the image, and later than b
-    assert [layer.name for layer in depths(tiny, SMALL)] == ["a", "d", "c"]
+    assert [layer.name for layer in background_layers(tiny, SMALL)] == ["a", "d", "c"]
+
+
+def test_plans_take_any_form_of_whole_numbers():
+    plan = Plan(levels="8,4", samples=np.int64(20), parts=torch.tensor(3))
+    assert plan == Plan(levels=[8, torch.tensor(4)], samples=20, parts=3)
+    assert Plan(levels=np.array([4, 2])).levels == (4, 2)
+    assert Plan(levels=8).levels == (8,)
+    assert {type(level) for level in plan.levels} == {type(plan.samples)} == {int}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"levels": "many"}, "levels 'many' cannot be read"),
+        ({"levels": [2.5]}, "2.5 levels, expected a whole number"),
+        ({"levels": None}, "None levels, expected a whole number"),
+        ({"levels": []}, "no levels were given"),
+        ({"samples": "few"}, "'few' samples, expected a whole number"),
+        ({"scored": 0}, "0 scored, expected at least one"),
+    ],
+)
+def test_what_is_no_number_is_one_sentence(options, said):
+    with pytest.raises(PandaError, match=said):
+        Plan(**options)
+
+
+def test_figures_are_decoded_as_they_were_or_refused():
+    facts = {"layer": "a", "size": 4, "share": 0.5, "contrast": 1, "iou": [0.5, 0.25]}
+    depth = decode(Depth, facts)
+    assert depth == Depth("a", 4, 0.5, 1.0, (0.5, 0.25)) and type(depth.contrast) is float
+    assert decode(Depth, {**facts, "iou": None}).iou is None
+    for changes, said in (
+        ({"size": "4"}, "'4' in place of int"),
+        ({"size": True}, "True in place of int"),
+        ({"share": None}, "None in place of float"),
+        ({"iou": [0.5]}, "1 values in place of 2"),
+        ({"more": 1}, "unknown or missing: more"),
+    ):
+        with pytest.raises(TypeError, match=said):
+            decode(Depth, {**facts, **changes})
+    with pytest.raises(TypeError, match="missing: contrast, iou, share, size"):
+        decode(Depth, {"layer": "a"})
+    with pytest.raises(ValueError, match="0 positions"):
+        decode(Depth, {**facts, "size": 0})

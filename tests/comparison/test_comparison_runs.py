@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,8 +17,9 @@ from snippets import ROOT, blocks, links
 from panda import PandaError
 from panda.cli import main
 from panda.comparison import analysis, compare, run
+from panda.comparison.decoding import decode
 from panda.comparison.report import write
-from panda.comparison.results import analyzed_from
+from panda.comparison.results import GeneratorResult
 from panda.comparison.store import ComparisonFolder
 from panda.comparison.tables import markdown, tables
 from panda.factorization.factors import Factors
@@ -77,14 +79,14 @@ def test_everything_is_compared_kept_and_shown(toys, tmp_path, capsys):
     assert {(m.level, m.kind) for m in found.matchings} == {(2, "parts"), (2, "appearances")}
     for matching in found.matchings:
         for row in matching.rows:
-            assert row.matches[matching.reference].likeness == pytest.approx(1)
-            assert -1 <= row.likeness <= 1
+            assert row.matches[matching.reference].similarity == pytest.approx(1)
+            assert -1 <= row.similarity <= 1
 
     page = write(found, tmp_path / "out").read_text()
     assert "Matched parts at 1/2" in page and "Background factors" in page and "<svg" in page
     assert "http" not in re.sub(r'src="data:[^"]*"', "", page)
     kept = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert analyzed_from(kept["generators"][0]) == tiny
+    assert decode(GeneratorResult, kept["generators"][0]) == tiny
     text = (tmp_path / "out" / "results.md").read_text()
     assert "| other |" in text and "no layer near 1/4" in text
     assert len({line.count("|") for line in text.splitlines() if line.startswith("| tiny")}) > 1
@@ -123,7 +125,7 @@ def test_the_same_call_goes_on_where_it_was_stopped(toys, tmp_path, monkeypatch,
     journal = first.parent.with_name(".fit-4")  # killed when the level was written
     journal.mkdir()
     with (
-        ComparisonFolder(tmp_path / "out", SMALL).hold(),
+        ComparisonFolder(tmp_path / "out", SMALL).lock(),
         pytest.raises(PandaError, match="another run is at work"),
     ):
         half.mkdir(exist_ok=True)
@@ -138,6 +140,23 @@ def test_the_same_call_goes_on_where_it_was_stopped(toys, tmp_path, monkeypatch,
     assert again == found
     with pytest.raises(PandaError, match="other settings \\(parts\\)"):
         compare(["tiny"], tmp_path / "out", replace(SMALL, parts=2))
+
+
+def test_generators_are_a_name_a_path_or_several_of_them(toys, tmp_path):
+    small = replace(SMALL, levels=(4,))
+    found = compare("tiny", str(tmp_path / "out"), small, jobs=torch.tensor(1))
+    assert found == compare((name for name in ["tiny"]), tmp_path / "out", small)
+    assert found == compare(Path("tiny"), tmp_path / "out", small)
+    assert repr(found) == "<Comparison of tiny>" and found.get("tiny") is found.generators[0]
+    with pytest.raises(PandaError, match="no generator 'tyny' was compared; did you mean 'tiny'"):
+        found.get("tyny")
+    for given in (3, [TinyGenerator()], [b"tiny"], None):
+        with pytest.raises(PandaError, match="is no generator that can be compared; expected a"):
+            compare(given, tmp_path / "out", small)
+    with pytest.raises(PandaError, match="results cannot be written to 3; name a new folder"):
+        compare("tiny", 3, small)
+    with pytest.raises(PandaError, match="0.5 jobs, expected a whole number"):
+        compare("tiny", tmp_path / "out", small, jobs=0.5)
 
 
 def test_what_a_kill_left_of_the_plan_is_no_other_folder(toys, tmp_path):
@@ -161,7 +180,7 @@ def test_damaged_results_are_a_failure_that_says_what_to_do(toys, tmp_path):
     small = replace(SMALL, levels=(4,))
     compare(["tiny"], tmp_path / "out", small)
     (tmp_path / "out/generators/tiny/level-4/figures.json").write_text("{}")
-    with pytest.raises(PandaError, match="is damaged .* delete it"):
+    with pytest.raises(PandaError, match="is damaged .* delete .*/level-4 to have it made again"):
         compare(["tiny"], tmp_path / "out", small)
     with pytest.raises(PandaError, match="holds no comparison"):
         compare(["tiny"], tmp_path, small)
@@ -271,7 +290,7 @@ def test_a_process_that_is_lost_takes_no_other_with_it():
         def recv(self):
             raise EOFError
 
-    failure = run._told_by(Pipe(), Entry("tiny"), -9)
+    failure = run._received(Pipe(), Entry("tiny"), -9)
     assert failure.reason == "its process was lost (exit code -9)"
 
 

@@ -3,9 +3,12 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from damage import damages
 from golden_files import FILES, FOLDER
+from PIL import Image
 
 from panda import PandaError, create_generator
 from panda.checkpoints.tensors import load_tensors, save_tensors
@@ -13,7 +16,9 @@ from panda.editing.edits import Edit, edit_images
 from panda.factorization.fit import fit
 from panda.generators.contract import Latents
 from panda.generators.latent_spaces import WSpace
+from panda.images import to_picture
 from panda.inversion import Inversion, invert
+from panda.inversion.pictures import as_pictures
 from panda.metrics import lpips
 
 
@@ -105,6 +110,10 @@ def test_a_generator_without_latents_that_move_is_refused(tiny):
         ({"label": 3}, "has no classes, but label 3 was given"),
         ({"seed": -1}, "seed -1 is not a whole number"),
         ({"names": ["a"]}, "1 names for 2 pictures"),
+        ({"steps": 2.5}, "2.5 steps, expected a whole number"),
+        ({"space": 3}, "has no space 3"),
+        ({"align": "up"}, "no alignment 'up'; valid: auto, always, never"),
+        ({"seed": "x"}, "seed 'x' is not a whole number"),
     ],
 )
 def test_wrong_settings_are_refused(mini, pictures, distance, arguments, said):
@@ -117,9 +126,54 @@ def test_wrong_pictures_are_refused(mini, distance):
         (torch.zeros(0, 3, 64, 64), r"shape \[0, 3, 64, 64\], expected \[N, 3, S, S\]"),
         (torch.zeros(1, 3, 64, 48), r"shape \[1, 3, 64, 48\], expected \[N, 3, S, S\]"),
         (torch.full((1, 3, 64, 64), torch.nan), "NaN or infinity"),
+        (torch.full((1, 3, 64, 64), 255.0), r"values of 255, expected floats in \[-1, 1\]"),
+        (torch.zeros(1, 3, 64, 64, dtype=torch.int64), r"\[1, 3, 64, 64\] of torch.int64 is no"),
+        (torch.zeros(5, 64, 64, dtype=torch.uint8), "is no photograph"),
+        (np.array(["a"]), "is no photograph"),
+        (None, "NoneType is no photograph; expected a file, a PIL picture"),
+        ([3], "int is no photograph"),
+        ([], "no photographs were given"),
+        ("missing.jpg", "missing.jpg cannot be read: No such file"),
+        (Image.new("RGB", (8, 8)), "8 x 8 pixels, expected at least 32"),
     ):
         with pytest.raises(PandaError, match=said):
             invert(mini, pictures, lpips=distance)
+    with pytest.raises(PandaError, match="'mini' is no generator; create_generator"):
+        invert("mini", torch.zeros(1, 3, 64, 64))
+
+
+def test_photographs_come_in_any_form(mini, pictures, tmp_path):
+    """All show the same face in the middle of a wider picture, which is the square to take."""
+    wide = torch.cat([-pictures[:1, :, :, :16], pictures[:1], pictures[:1, :, :, :16]], 3)
+    picture = to_picture(wide[0].clamp(-1, 1))
+    picture.save(tmp_path / "face.png")
+    levels = np.asarray(picture)
+    opened = Image.open(tmp_path / "face.png")
+    forms = [str(tmp_path / "face.png"), tmp_path / "face.png", picture, opened, levels]
+    forms += [torch.tensor(levels), torch.tensor(levels).permute(2, 0, 1), levels[None]]
+    forms += [pictures[0], pictures[:1].numpy(), pictures[0].double()]
+    expected = pictures[:1].clamp(-1, 1)
+    for form in forms:
+        found, _ = as_pictures(mini, form, "never")
+        assert found.shape == (1, 3, 64, 64) and found.dtype == torch.float32
+        assert float((found.clamp(-1, 1) - expected).abs().max()) < 0.01
+    assert picture.info == Image.fromarray(levels).info  # a picture of the user's stays as it is
+    several, names = as_pictures(mini, [*forms, pictures], "never")
+    assert len(several) == len(forms) + 2
+    file = str(tmp_path / "face.png")
+    assert names[:5] == [file, file, "a photograph", file, "a photograph"]
+    assert names[-2:] == ["picture 12", "picture 13"]
+    assert as_pictures(mini, pictures, "never")[1] == []
+
+
+def test_a_photograph_is_inverted_by_its_path(mini, pictures, distance, tmp_path):
+    to_picture(pictures[0]).save(tmp_path / "face.png")
+    steps, seed = torch.tensor(2), np.int64(0)
+    found = invert(
+        mini, tmp_path / "face.png", align="never", steps=steps, seed=seed, lpips=distance
+    )
+    assert found.names == (str(tmp_path / "face.png"),)
+    assert Inversion.load(found.save(tmp_path / "me")).config["steps"] == 2
 
 
 @pytest.mark.parametrize("file", sorted(FILES))
@@ -170,6 +224,13 @@ def test_latents_of_another_shape_are_refused(inverted, mini):
             changed.latents_for(mini)
 
 
+def test_an_inversion_shows_itself_in_a_line_and_can_be_compared(inverted):
+    text = repr(inverted)
+    assert text.startswith("<Inversion of 2 pictures by mini-stylegan2-faces-64, LPIPS 0.0")
+    assert len(text) < 100
+    assert inverted == inverted and inverted != replace(inverted) and hash(inverted)
+
+
 @pytest.fixture
 def saved(inverted, tmp_path):
     return inverted.save(tmp_path / "me")
@@ -198,6 +259,19 @@ def test_a_changed_config_is_refused(saved, changes, said):
     change(saved, **changes)
     with pytest.raises(PandaError, match=said):
         Inversion.load(saved)
+
+
+@pytest.mark.parametrize("name", ["config.json", "inversion.safetensors"])
+def test_damaged_files_are_a_sentence_that_says_what_to_do(saved, name):
+    content = (saved / name).read_bytes()
+    for damaged in damages(content, len(content), garbled=30):
+        (saved / name).write_bytes(damaged)
+        try:
+            assert len(Inversion.load(saved).lpips) == 2
+        except PandaError as error:
+            assert "invert" in str(error)  # again
+        else:
+            assert damaged not in (b"", b"{}\n", b"[1]\n", content[: len(content) // 2])
 
 
 def test_damaged_or_other_tensors_are_refused(saved):

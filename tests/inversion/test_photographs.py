@@ -201,5 +201,5 @@ def test_tiny_pictures_and_unknown_ranges_are_refused(tmp_path):
     with pytest.raises(PandaError, match="500 x 31 pixels, expected at least 32"):
         read_photograph(tmp_path / "a.png")
     Image.fromarray(np.full((40, 40), 0.5, dtype=np.float32)).save(tmp_path / "f.tif")
-    with pytest.raises(PandaError, match="grey levels are no whole numbers from 0 to 65535"):
+    with pytest.raises(PandaError, match="gray levels are no whole numbers from 0 to 65535"):
         read_photograph(tmp_path / "f.tif")

@@ -16,7 +16,7 @@ import urllib.error
 import urllib.request
 
 from panda.studio import views
-from panda.studio.actions import Selection, Studio
+from panda.studio.app import Selection, Studio
 from panda.studio.library import Library
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)

@@ -134,7 +134,7 @@ def small_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def studio(small_cache):
     """A studio of one small generator."""
-    from panda.studio.actions import Studio
+    from panda.studio.app import Studio
     from panda.studio.library import Library
 
     return Studio(Library([MINI]))
@@ -143,7 +143,7 @@ def studio(small_cache):
 @pytest.fixture
 def session(studio):
     """A session of that studio, on its usual sample."""
-    from panda.studio.actions import Selection
+    from panda.studio.app import Selection
 
     return studio.open(Selection(MINI))
 

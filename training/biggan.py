@@ -154,7 +154,7 @@ class Network(nn.Module):
         return self.chunk * (len(self.blocks) + 1)
 
     def forward(self, z: Tensor, label: Tensor) -> Tensor:
-        """z ``[N, z_dim]`` and classes ``[N]`` to images in [-1, 1]."""
+        """Z ``[N, z_dim]`` and classes ``[N]`` to images in [-1, 1]."""
         told = self.shared(label)
         first, *others = torch.split(z, self.chunk, 1)
         x = self.linear(first).view(len(z), -1, 4, 4).contiguous(memory_format=torch.channels_last)

@@ -1,5 +1,7 @@
-"""Train mini generators: ``python -m training.mini stylegan2``, or several at once. Stop it at any
-time; the same command goes on where it was."""
+"""Train small generators: ``python -m training.mini stylegan2``, or several in one process.
+
+Stop it at any time; the same command resumes where it was.
+"""
 
 from __future__ import annotations
 

@@ -13,8 +13,11 @@ PIXELS = 2.0
 
 
 class Resemblance(nn.Module):
-    """Differences in pixels, in coarse colors and in the backbone's features, measured in its maps'
-    standard deviations over some faces ``[N, 3, R, R]`` in [-1, 1]."""
+    """Differences in pixels, in coarse colors and in the backbone's features.
+
+    Those of features are in the standard deviations of its maps over some faces ``[N, 3, R, R]`` in
+    [-1, 1].
+    """
 
     def __init__(self, features: Features, faces: Tensor) -> None:
         super().__init__()

@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from panda import Generator, create_generator, list_generators
-from panda.demo.sections import Study
+from panda.demo.sections import LayerStudy
 from panda.editing.localize import localize
 from panda.editing.remove import remove
 from panda.factorization.fit import fit
@@ -26,7 +26,7 @@ def row(generator: Generator, seeds: list[int]) -> list[Image.Image]:
     layer = generator.layer_near(16)
     factors = fit(generator, layer.name, parts=PARTS, seeds=range(1000, 1500))
     latents = generator.sample(seeds, truncation=generator.usual_truncation)
-    study = Study.make(generator, factors, latents, generator.forward(latents))
+    study = LayerStudy.make(generator, factors, latents, generator.forward(latents))
     pictures = []
     for k, image in enumerate(study.images):
         picture, x = to_picture(image, SIZE), study.x(k)

@@ -34,14 +34,14 @@ def add(verbs: Verbs[Parser]) -> None:
         "list generators",
         "List the generators that plugins bring, by architecture and license, and whether their"
         " weights are on this machine.",
-        "panda list 'mini-*'",
+        "panda list 'mini-*'\npanda list ffhq",
     )
     verb.add_argument(
         "pattern",
         metavar="PATTERN",
         nargs="?",
         default="*",
-        help="names to list, such as 'stylegan*' (default: all)",
+        help="names, such as 'stylegan*', or what they contain, such as ffhq (default: all)",
     )
     add_json(verb)
 
@@ -110,7 +110,7 @@ def add(verbs: Verbs[Parser]) -> None:
 def show_list(options: argparse.Namespace) -> None:
     """Print the generators that match a pattern."""
     known = cards()
-    names = list_generators(options.pattern)
+    names = list_generators(options.pattern) or list_generators(f"*{options.pattern}*")
     if not names:
         raise PandaError(
             f"no generator matches {options.pattern!r}{nearest(options.pattern, known)}"

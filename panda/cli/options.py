@@ -44,7 +44,7 @@ class Parser(argparse.ArgumentParser):
         """Raise `PandaError` for a word that looks like an option and is none."""
         known, name = self._option_string_actions, word.partition("=")[0]
         if name.startswith("-") and not any(option.startswith(name) for option in known):
-            close = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+            close = difflib.get_close_matches(name, known, n=2)
             hint = f"; did you mean {' or '.join(close)}?" if close else ""
             self.error(f"there is no option {name!r:.80}{hint}")
 

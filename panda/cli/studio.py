@@ -42,7 +42,7 @@ def add(verbs: Verbs[Parser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Serve the app until it is interrupted."""
-    from panda.studio.actions import Studio
+    from panda.studio.app import Studio
     from panda.studio.library import Library
     from panda.studio.server import served
 

@@ -1,1 +1,1 @@
-"""The demo: every ability of the method on one generator, in one report."""
+"""The demo: every ability of the method on one generator, in one HTML report."""

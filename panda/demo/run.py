@@ -1,4 +1,4 @@
-"""The demo: two layers of one generator, every ability of the method, one HTML report."""
+"""The demo: fit two layers of a generator, use them in every way, and write one HTML report."""
 
 from __future__ import annotations
 
@@ -11,38 +11,51 @@ from pathlib import Path
 import torch
 
 from panda.demo import sections
-from panda.demo.sections import Study
+from panda.demo.sections import LayerStudy
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
 from panda.files.writing import check_target
 from panda.generators.contract import Generator, Layer
-from panda.generators.registry import create_generator
+from panda.generators.entries import Entry
+from panda.generators.registry import create_generator, is_file
 from panda.images import save_picture
 from panda.progress import bar
+from panda.report.commands import panda_command
 from panda.report.page import Page
 from panda.report.table import Table
 
 SEEDS = (0, 3, 5, 12, 1, 8)
+"""Seeds of the samples in the report."""
 
 
 @dataclass(frozen=True)
-class DemoSize:
-    """How much of everything."""
+class DemoSettings:
+    """How many samples, pictures and appearances the demo uses."""
 
-    samples: int
-    faces: int
+    fit_samples: int
+    """Samples that each layer is fitted on."""
+
+    shown_samples: int
+    """Samples in each row of pictures."""
+
     axes: tuple[int, int]
-    """Own appearances shown of each part, at the first and at the second layer."""
+    """Appearances shown for each part, at the first and at the second layer."""
 
 
-FULL = DemoSize(samples=1000, faces=4, axes=(2, 1))
-QUICK = DemoSize(samples=200, faces=3, axes=(1, 1))
+FULL = DemoSettings(fit_samples=1000, shown_samples=4, axes=(2, 1))
+QUICK = DemoSettings(fit_samples=200, shown_samples=3, axes=(1, 1))
 
 
 @dataclass
 class DemoResult:
-    """What the closing summary says."""
+    """What the demo made, and how long each step took.
+
+    Attributes:
+        report: The path of the HTML report.
+        factors: The factors of each layer, as saved beside the report.
+        seconds: Wall time of each step, by its name.
+    """
 
     report: Path
     factors: list[Factors] = field(default_factory=list)
@@ -50,44 +63,56 @@ class DemoResult:
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """Add a step's seconds."""
+        """Record the wall time of the block as a step."""
         started = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - started
 
 
 def run(name: str, out: Path, *, quick: bool = False, device: str = "cpu") -> DemoResult:
-    """Fit two layers, use them in every way, and write factors, a picture and a report to ``out``.
+    """Run the demo: fit two layers of a generator, use the factors in every way, write a report.
 
-    Raises `PandaError` where the generator cannot be had or ``out`` cannot be written.
+    Args:
+        name: The name of a generator, or the path of a checkpoint.
+        out: The folder for the report, the factors of each layer and ``overview.png``.
+        quick: Use fewer samples and pictures.
+        device: The torch device to run on.
+
+    Returns:
+        The path of the report, the factors, and the time of each step.
+
+    Raises:
+        PandaError: If the generator cannot be loaded or ``out`` cannot be written.
     """
-    plan = QUICK if quick else FULL
+    settings = QUICK if quick else FULL
     check_target(out)
     if out.is_file():
         raise PandaError(f"{out} is a file; name a folder for the report")
+    # The factors name their generator; an absolute path lets commands find it from any directory.
+    name = str(Path(name).resolve()) if is_file(name) else name
     result = DemoResult(out / "report.html")
     with result.timed("load"):
         generator = create_generator(name, device=device)
     for layer, parts in _layers(generator):
         with result.timed(f"fit {layer.name}"):
-            factors = fit(generator, layer.name, parts=parts, seeds=range(plan.samples))
+            factors = fit(generator, layer.name, parts=parts, seeds=range(settings.fit_samples))
         factors.save(out / layer.name)
         result.factors.append(factors)
     with result.timed("samples"):
         latents = generator.sample(SEEDS, truncation=generator.usual_truncation)
         images = torch.cat([generator.forward(latents[i : i + 1]) for i in range(len(SEEDS))])
     page = Page(
-        f"Parts and appearances of {name}",
+        f"Parts and appearances of {Entry(name).name}",
         "Unsupervised: no labels, no masks, no training. One factorization of the feature maps"
-        " gives where (parts) and what (appearances).",
+        " gives where things are (parts) and what they look like (appearances).",
     )
-    page.facts(_facts(result, plan))
+    page.facts(_facts(result, settings))
     sections.samples(page, images, SEEDS, generator.usual_truncation)
-    studies = [Study.make(generator, factors, latents, images) for factors in result.factors]
+    studies = [LayerStudy.make(generator, factors, latents, images) for factors in result.factors]
     tasks = [
         task
-        for study, axes in zip(studies, plan.axes, strict=False)
-        for task in _tasks(page, study, plan.faces, axes)
+        for study, axes in zip(studies, settings.axes, strict=False)
+        for task in _tasks(page, study, settings.shown_samples, axes)
     ]
     for step, task in (progress := bar(tasks, desc="render", unit="section")):
         progress.set_postfix_str(step)
@@ -95,34 +120,37 @@ def run(name: str, out: Path, *, quick: bool = False, device: str = "cpu") -> De
             task()
     with result.timed("overview"):
         save_picture(sections.overview(studies[0]), out / "overview.png")
-    _closing(page, name, result, out)
+    _closing(page, name, result, generator.device)
     page.save(result.report)
     return result
 
 
-def _tasks(page: Page, study: Study, faces: int, axes: int) -> list[tuple[str, Callable[[], None]]]:
-    """The sections of one layer."""
+def _tasks(
+    page: Page, study: LayerStudy, count: int, axes: int
+) -> list[tuple[str, Callable[[], None]]]:
+    """Return the sections of one layer, each with the name of its step."""
     name = study.factors.layer.name
     return [
-        (f"parts {name}", lambda: sections.parts(page, study, faces)),
+        (f"parts {name}", lambda: sections.parts(page, study, count)),
         (f"edits {name}", lambda: sections.edits(page, study, axes)),
-        (f"concepts {name}", lambda: sections.concepts(page, study, faces)),
-        (f"removal {name}", lambda: sections.removal(page, study, faces)),
-        (f"refinement {name}", lambda: sections.refinement(page, study, faces - 1)),
+        (f"concepts {name}", lambda: sections.concepts(page, study, count)),
+        (f"removal {name}", lambda: sections.removal(page, study, count)),
+        (f"refinement {name}", lambda: sections.refinement(page, study, count - 1)),
     ]
 
 
 def _layers(generator: Generator) -> list[tuple[Layer, int]]:
-    """The last layers nearest to 16 x 16 (8 parts) and 32 x 32 (16 parts)."""
+    """Return the layers nearest to 16 x 16 and 32 x 32, to be fitted with 8 and 16 parts."""
     chosen = []
     for pixels, parts in ((16, 8), (32, 16)):
-        nearest = generator.layer_near(pixels)
-        chosen.append((nearest, min(parts, nearest.positions)))
+        layer = generator.layer_near(pixels)
+        chosen.append((layer, min(parts, layer.positions)))
     return chosen if chosen[0][0] != chosen[1][0] else chosen[:1]
 
 
-def _facts(result: DemoResult, plan: DemoSize) -> dict[str, str]:
-    facts = {"samples a layer": str(plan.samples)}
+def _facts(result: DemoResult, settings: DemoSettings) -> dict[str, str]:
+    """Return the figures at the top of the report."""
+    facts = {"samples per layer": str(settings.fit_samples)}
     for factors in result.factors:
         seconds = factors.config["seconds"]
         total = seconds["sampling"] + seconds["solving"]
@@ -131,15 +159,36 @@ def _facts(result: DemoResult, plan: DemoSize) -> dict[str, str]:
     return facts
 
 
-def _closing(page: Page, name: str, result: DemoResult, out: Path) -> None:
-    page.section("Timings", f"On {torch.get_num_threads()} CPU threads or the device chosen.")
+def _closing(page: Page, name: str, result: DemoResult, device: torch.device) -> None:
+    """Add the timings, and commands to continue with."""
+    place = f"{torch.get_num_threads()} CPU threads" if device.type == "cpu" else str(device)
+    page.section("Timings", f"On {place}.")
     rows = [[step, f"{seconds:.1f} s"] for step, seconds in result.seconds.items()]
     page.table(Table(["step", "time"], rows))
-    page.section("Do it yourself", "The factors of this report lie beside it.")
-    layer = result.factors[0].layer.name
-    page.code(
-        f"panda edit {out / layer} --edit 0:p0:5sd --seeds 0-3 --out edited\n"
-        f"panda remove {out / layer} --seeds 0-3 --out removed\n"
-        f"panda localize {out / layer} --appearance bg --seeds 0-3 --out background\n"
-        f"panda fit {name} {layer} --parts 12 --out factors"
+    page.section(
+        "Do it yourself",
+        "Paste these commands into a terminal, in any directory: they name the factors beside this"
+        " report by their full path, and write to new folders in the current directory. If you move"
+        " the report, change the path.",
     )
+    layer = result.factors[0].layer.name
+    page.code("\n".join(next_commands(name, result.report.parent, layer)))
+
+
+def next_commands(name: str, folder: Path, layer: str) -> list[str]:
+    """Return commands that use the demo's factors, quoted for a shell in any directory.
+
+    Args:
+        name: The generator's name, or the absolute path of its checkpoint.
+        folder: The folder of the report.
+        layer: The layer whose factors are used.
+    """
+    factors = folder.resolve() / layer
+    return [
+        panda_command("edit", factors, "--edit", "0:p0:5sd", "--seeds", "0-3", "--out", "edited"),
+        panda_command("remove", factors, "--seeds", "0-3", "--out", "removed"),
+        panda_command(
+            *("localize", factors, "--appearance", "bg", "--seeds", "0-3", "--out", "background")
+        ),
+        panda_command("fit", name, layer, "--parts", 12, "--out", "factors"),
+    ]

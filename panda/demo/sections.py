@@ -1,4 +1,4 @@
-"""The sections of a report on one generator, from samples to refinement."""
+"""The sections of the demo's report, from samples to refinement."""
 
 from __future__ import annotations
 
@@ -26,18 +26,23 @@ from panda.images import (
     spotlight,
     to_picture,
 )
+from panda.metrics.changes import change
 from panda.report.page import Figure, Page
 
 SIZE = 224
+"""Width of each picture, in pixels."""
+
 SIGMAS = 5.0
-"""Edits are first tried at so many standard deviations: mostly enough to read as an edit."""
+"""Strength of edits in standard deviations: mostly enough to be seen."""
 
 STRONGEST = 6.5
+"""Strength that faint edits are raised to at most, in standard deviations."""
+
 VISIBLE = 0.06
 """An edit that changes its part by less than this share of the range is shown stronger."""
 
 BROKEN = 0.12
-"""Beyond this change of a part, an edit tends to leave what the generator can draw."""
+"""Beyond this change of its part, an edit tends to give images that the generator cannot draw."""
 
 CLEAR = 0.03
 """An edit below this change of its part is too faint for the overview."""
@@ -47,8 +52,8 @@ CLOSE_UP = 0.75
 
 
 @dataclass(frozen=True)
-class Shown:
-    """An edit that was shown, and how much it changed inside and outside its part."""
+class ShownEdit:
+    """An edit in the report, with its mean change inside and outside its part, in [0, 1]."""
 
     edit: Edit
     inside: float
@@ -56,54 +61,61 @@ class Shown:
 
     @property
     def words(self) -> str:
-        """The two changes, for a caption."""
+        """Both changes, for a caption."""
         return f"{self.inside:.1%} in, {self.outside:.1%} out"
+
+    @property
+    def locality(self) -> float:
+        """The change inside the part over the change outside."""
+        return self.inside / max(self.outside, 1e-9)
 
 
 @dataclass(frozen=True)
-class Study:
-    """One layer's factors and some faces, stopped there."""
+class LayerStudy:
+    """The factors of one layer, and samples whose features there are edited.
+
+    Attributes:
+        generator: The generator.
+        factors: The factors of the layer.
+        latents: The latents of the N samples.
+        state: The state of the samples at the layer.
+        images: The unedited samples ``[N, 3, R, R]``.
+        edits: The edits shown so far.
+    """
 
     generator: Generator
     factors: Factors
     latents: Latents
     state: State
     images: Tensor
-    shown: list[Shown] = field(default_factory=list)
+    edits: list[ShownEdit] = field(default_factory=list)
 
     @staticmethod
-    def make(generator: Generator, factors: Factors, latents: Latents, images: Tensor) -> Study:
-        """Run the heads of the samples to be shown."""
-        return Study(
+    def make(
+        generator: Generator, factors: Factors, latents: Latents, images: Tensor
+    ) -> LayerStudy:
+        """Run the generator up to the layer of the factors."""
+        return LayerStudy(
             generator, factors, latents, generator.head(latents, factors.layer.name), images
         )
 
     def finish(self, row: int, x: Tensor) -> Tensor:
-        """The image ``[3, R, R]`` of one sample with other features ``[1, C, H, W]``."""
+        """Return the image ``[3, R, R]`` of sample ``row`` with other features ``[1, C, H, W]``."""
         latents = self.latents[row : row + 1]
         state = self.generator.head(latents, self.factors.layer.name)
         return self.generator.tail(state.with_features(x), self.factors.layer.name)[0]
 
     def x(self, row: int) -> Tensor:
-        """The features ``[1, C, H, W]`` of one sample."""
+        """Return the features ``[1, C, H, W]`` of sample ``row``."""
         return self.state.x[row : row + 1]
 
     def object_parts(self) -> list[int]:
-        """Parts that keep away from where the background meets the border, strongest first."""
+        """Return the parts of the object, not of the background, strongest first."""
         return object_parts(self.factors)
 
 
-def change(before: Tensor, after: Tensor, mask: Tensor) -> tuple[float, float]:
-    """Mean absolute change, as a fraction of the range, inside and outside a map ``[H, W]``."""
-    weight = resize_map(mask, before.shape[-1]).clamp(0, 1)
-    difference = (after - before).abs().mean(0).cpu() / 2
-    inside = (difference * weight).sum() / weight.sum()
-    outside = (difference * (1 - weight)).sum() / (1 - weight).sum()
-    return float(inside), float(outside)
-
-
 def samples(page: Page, images: Tensor, seeds: Sequence[int], truncation: float) -> None:
-    """The faces that the other sections work on."""
+    """Add the unedited samples that the other sections work on."""
     page.section("Samples", f"Unedited samples at truncation {truncation:g}.")
     figures = [
         Figure(to_picture(image, SIZE), f"seed {seed}")
@@ -112,31 +124,33 @@ def samples(page: Page, images: Tensor, seeds: Sequence[int], truncation: float)
     page.card([figures])
 
 
-def parts(page: Page, study: Study, faces: int) -> None:
-    """Each part over several faces."""
+def parts(page: Page, study: LayerStudy, count: int) -> None:
+    """Add each part, over ``count`` samples."""
     page.section(
         f"Parts at {study.factors.layer.name}",
         f"{len(study.factors.masks)} parts of {study.factors.layer.height} x"
-        f" {study.factors.layer.width} features, found without labels, each lit in the same few"
-        " samples. One set of parts serves all samples; refinement, below, fits them to each.",
+        f" {study.factors.layer.width} features, found without labels and highlighted in the"
+        " same few samples. All samples share one set of parts; the section on refinement fits the"
+        " parts to each sample.",
     )
-    pictures = [to_picture(image, SIZE) for image in study.images[:faces]]
+    pictures = [to_picture(image, SIZE) for image in study.images[:count]]
     cells = [
         [Figure(mask_picture(mask, SIZE), f"part {part}")]
         + [Figure(spotlight(picture, mask)) for picture in pictures]
         for part, mask in enumerate(study.factors.masks)
     ]
-    # Two parts side by side where there are few faces a part.
+    # Two parts share a row.
     page.card([left + right for left, right in zip(cells[::2], [*cells[1::2], []], strict=False)])
 
 
-def edits(page: Page, study: Study, axes: int) -> None:
-    """For each part its strongest own appearances, both ways, with the change they make."""
+def edits(page: Page, study: LayerStudy, axes: int) -> None:
+    """Add the strongest appearances of each part in both directions, and how much they change."""
     page.section(
         f"Local edits at {study.factors.layer.name}",
-        f"Each part's own strongest appearances, {SIGMAS:g} to {STRONGEST:g} standard deviations"
-        " each way. Under each picture: the mean change of the pixels inside and outside the part,"
-        " as a share of the full range. Differences are white from a quarter of the range on.",
+        f"The strongest appearances of each part, {SIGMAS:g} to {STRONGEST:g} standard deviations"
+        " in either direction. Below each picture: the mean change of the pixels inside and outside"
+        " the part, as a share of the full range. In the pictures of differences, white is a change"
+        " of a quarter of the range or more.",
     )
     for part, mask in enumerate(study.factors.masks):
         row = part % len(study.images)
@@ -148,9 +162,9 @@ def edits(page: Page, study: Study, axes: int) -> None:
             words = f"before, seed {study.latents.seeds[row]}"
             line = [Figure(to_picture(crop(before, box), SIZE), words)]
             for sign in (1, -1):
-                one, after = _visible(study, row, Edit((part,), f"p{axis}", sign * SIGMAS, True))
-                study.shown.append(one)
-                words = f"p{axis} {one.edit.strength:+.2g} sd: {one.words}"
+                shown, after = _visible(study, row, Edit((part,), f"p{axis}", sign * SIGMAS, True))
+                study.edits.append(shown)
+                words = f"p{axis} {shown.edit.strength:+.2g} sd: {shown.words}"
                 line += [
                     Figure(to_picture(crop(after, box), SIZE), words),
                     Figure(
@@ -161,8 +175,8 @@ def edits(page: Page, study: Study, axes: int) -> None:
         page.card(lines)
 
 
-def _visible(study: Study, row: int, edit: Edit) -> tuple[Shown, Tensor]:
-    """Apply an edit to one sample, once more and stronger where it hardly shows."""
+def _visible(study: LayerStudy, row: int, edit: Edit) -> tuple[ShownEdit, Tensor]:
+    """Apply an edit to one sample; repeat it with more strength if it hardly shows."""
     shown, after = _apply(study, row, edit)
     if shown.inside < VISIBLE:
         gain = min(STRONGEST / SIGMAS, VISIBLE / max(shown.inside, 1e-6))
@@ -170,32 +184,36 @@ def _visible(study: Study, row: int, edit: Edit) -> tuple[Shown, Tensor]:
     return shown, after
 
 
-def _apply(study: Study, row: int, edit: Edit, parts: Tensor | None = None) -> tuple[Shown, Tensor]:
-    """Apply an edit to one sample, with its own parts ``[1, S, R_S]`` where they are given."""
+def _apply(
+    study: LayerStudy, row: int, edit: Edit, parts: Tensor | None = None
+) -> tuple[ShownEdit, Tensor]:
+    """Apply an edit to one sample, with parts ``[1, S, R_S]`` refined for it if they are given."""
     x = study.x(row)
     after = study.finish(row, x + editing.direction(study.factors, [edit], parts).to(x))
     masks = study.factors.masks if parts is None else study.factors.as_masks(parts)[0]
-    return Shown(edit, *change(study.images[row], after, masks[edit.parts[0]])), after
+    mask = resize_map(masks[edit.parts[0]], after.shape[-1])
+    inside, outside = change(study.images[row][None], after[None], mask)
+    return ShownEdit(edit, float(inside), float(outside)), after
 
 
-def concepts(page: Page, study: Study, faces: int) -> None:
-    """Where the background appearance and the strongest appearances are."""
+def concepts(page: Page, study: LayerStudy, count: int) -> None:
+    """Add maps of where the background appearance and the strongest appearances are."""
     page.section(
         f"Concept maps at {study.factors.layer.name}",
-        "The coordinate of one appearance at every position (yellow: much of it), and its mask by"
-        " Otsu's threshold. The background appearance was found automatically.",
+        "How much of one appearance there is at every position (yellow: most), and the mask that"
+        " Otsu's threshold makes of it. The background appearance was found automatically.",
     )
-    pictures = [to_picture(image, SIZE) for image in study.images[:faces]]
+    pictures = [to_picture(image, SIZE) for image in study.images[:count]]
     rows = []
     for appearance in ("bg", 0, 1, 2):
-        maps, masks = localize(study.factors, study.state.x[:faces], appearance, resolution=SIZE)
-        word = "background" if appearance == "bg" else f"appearance {appearance}"
+        maps, masks = localize(study.factors, study.state.x[:count], appearance, resolution=SIZE)
+        caption = "background" if appearance == "bg" else f"appearance {appearance}"
         rows.append(
             [
                 figure
                 for picture, heat, mask in zip(pictures, maps, masks, strict=True)
                 for figure in (
-                    Figure(heat_picture(heat, SIZE), word),
+                    Figure(heat_picture(heat, SIZE), caption),
                     Figure(spotlight(picture, mask.float()), "mask"),
                 )
             ]
@@ -203,68 +221,68 @@ def concepts(page: Page, study: Study, faces: int) -> None:
     page.card(rows)
 
 
-def removal(page: Page, study: Study, faces: int) -> None:
-    """The strongest part and then the whole object give way to background."""
+def removal(page: Page, study: LayerStudy, count: int) -> None:
+    """Add the removal of the strongest part, and then of the whole object."""
     part = study.object_parts()[0]
     page.section(
         f"Object removal at {study.factors.layer.name}",
-        "A part, and then all that is no background, gives way to the background appearance. Its"
-        " direction is one for all samples; the color and the texture are those of each image's own"
-        " surroundings.",
+        "The background appearance replaces one part, and then everything that is not background."
+        " The direction of the edit is the same for all samples; color and texture come from the"
+        " surroundings in each image.",
     )
-    rows = [[Figure(to_picture(image, SIZE), "before") for image in study.images[:faces]]]
+    rows = [[Figure(to_picture(image, SIZE), "before") for image in study.images[:count]]]
     for chosen, words in (([part], f"without part {part}"), (None, "without the object")):
         line = []
-        for row in range(faces):
+        for row in range(count):
             after = study.finish(row, remove(study.factors, study.x(row), chosen))
             line.append(Figure(to_picture(after, SIZE), words))
         rows.append(line)
     page.card(rows)
 
 
-def refinement(page: Page, study: Study, faces: int) -> None:
-    """Global against refined parts, and the same edit with both."""
+def refinement(page: Page, study: LayerStudy, count: int) -> None:
+    """Add global and refined parts side by side, and the same edit with each."""
     part = study.object_parts()[0]
     page.section(
         f"Refined parts at {study.factors.layer.name}",
-        f"Part {part} as it is for all samples and as fitted to each one, and the same edit with"
-        " either: the refined one keeps to this face.",
+        f"Part {part} as shared by all samples and as fitted to each sample, and the same edit with"
+        " both: with the refined part, the edit follows the object in this image.",
     )
-    wanted = _strongest(study)[part].edit
-    refined = editing.refine(study.factors, study.state.x[:faces])
+    edit = _strongest(study)[part].edit
+    refined = editing.refine(study.factors, study.state.x[:count])
     rows = []
-    for row in range(faces):
+    for row in range(count):
         picture = to_picture(study.images[row], SIZE)
         line = [Figure(picture, f"seed {study.latents.seeds[row]}")]
         both = {"global": study.factors.parts[None], "refined": refined[row : row + 1]}
-        for word, own in both.items():
-            mask = study.factors.as_masks(own)[0, part]
-            shown, after = _apply(study, row, wanted, own)
+        for kind, sample_parts in both.items():
+            mask = study.factors.as_masks(sample_parts)[0, part]
+            shown, after = _apply(study, row, edit, sample_parts)
             line += [
-                Figure(spotlight(picture, mask), f"{word} part {part}"),
-                Figure(to_picture(after, SIZE), f"{word}: {shown.words}"),
+                Figure(spotlight(picture, mask), f"{kind} part {part}"),
+                Figure(to_picture(after, SIZE), f"{kind}: {shown.words}"),
             ]
         rows.append(line)
     page.card(rows)
 
 
-def overview(study: Study, faces: int = 3) -> Image.Image:
-    """One picture of it all: sample, parts in color, three edits, removal, background map."""
+def overview(study: LayerStudy, count: int = 3) -> Image.Image:
+    """Return one row per sample: sample, parts in color, three edits, removal, background map."""
     objects = study.object_parts()
     strongest = _strongest(study)
-    visible = [one for one in study.shown if one.inside > CLEAR]
-    first = {one.edit.parts[0]: one for one in reversed(visible)}
-    # The strongest part of the object, and the two parts whose edits keep to themselves best.
-    local = sorted(objects[1:], key=lambda part: -strongest[part].inside / strongest[part].outside)
+    visible = [shown for shown in study.edits if shown.inside > CLEAR]
+    first = {shown.edit.parts[0]: shown for shown in reversed(visible)}
+    # The strongest part of the object, and the two parts whose edits are the most local.
+    local = sorted(objects[1:], key=lambda part: -strongest[part].locality)
     chosen = [
         strongest[objects[0]].edit,
         *(first.get(part, strongest[part]).edit for part in local[:2]),
     ]
     rows = []
-    for row in range(min(faces, len(study.images))):
+    for row in range(min(count, len(study.images))):
         picture = to_picture(study.images[row], SIZE)
         x = study.x(row)
-        changed = [x + editing.direction(study.factors, [wanted]).to(x) for wanted in chosen]
+        changed = [x + editing.direction(study.factors, [edit]).to(x) for edit in chosen]
         changed.append(remove(study.factors, x))
         heat, _ = localize(study.factors, x, "bg", resolution=SIZE)
         rows.append(
@@ -278,7 +296,7 @@ def overview(study: Study, faces: int = 3) -> Image.Image:
     return sheet(rows)
 
 
-def _strongest(study: Study) -> dict[int, Shown]:
-    """For each part, the shown edit that changed it most, short of what breaks a face."""
-    ranked = sorted(study.shown, key=lambda one: min(one.inside, 2 * BROKEN - one.inside))
-    return {one.edit.parts[0]: one for one in ranked}
+def _strongest(study: LayerStudy) -> dict[int, ShownEdit]:
+    """Return, for each part, the shown edit that changed it most without breaking the image."""
+    ranked = sorted(study.edits, key=lambda shown: min(shown.inside, 2 * BROKEN - shown.inside))
+    return {shown.edit.parts[0]: shown for shown in ranked}

@@ -7,10 +7,9 @@ from collections.abc import Iterable
 
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
-from panda.factorization.inputs import as_whole
 from panda.factorization.part_names import Parts
 from panda.generators.contract import Generator, Latents, State
-from panda.generators.seeds import parse_numbers
+from panda.generators.seeds import as_whole, parse_numbers
 
 _RANGE = r"\s*[0-9]{1,6}(?:-[0-9]{1,6})?\s*"
 _NUMBERS = re.compile(f"{_RANGE}(?:[+,]{_RANGE})*")

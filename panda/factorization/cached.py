@@ -11,7 +11,7 @@ from typing import SupportsIndex
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
-from panda.factorization.inputs import compact_seeds, find_layer, seeds_text
+from panda.factorization.inputs import compact_seeds, find_layer, joined_seeds
 from panda.files.cache import home
 from panda.generators.contract import Generator
 from panda.generators.registry import is_file
@@ -44,7 +44,7 @@ def cached_folder(
         facts = path.stat()
         mark = f"{path} {facts.st_size} {facts.st_mtime_ns}"
         name = f"{path.stem}-{_digest(mark)}"
-    text = seeds_text(compact_seeds(as_seeds(seeds)))
+    text = joined_seeds(compact_seeds(as_seeds(seeds)))
     text = _digest(text) if len(text) > 40 else text
     return home() / "factors" / _plain(name) / f"{_plain(layer)}-{parts}-{appearances}-{text}"
 

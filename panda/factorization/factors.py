@@ -17,9 +17,10 @@ from torch import Tensor
 from panda.errors import PandaError
 from panda.factorization.display import SIZE, html_of_parts, picture_of_parts
 from panda.factorization.factor_files import TENSORS, check_folder, read_factors, write_factors
-from panda.factorization.inputs import as_path, as_whole, seeds_text
+from panda.factorization.inputs import as_path, joined_seeds
 from panda.factorization.part_names import Parts, find_parts, part_names
 from panda.generators.contract import Generator, Layer, on_canvas
+from panda.generators.seeds import as_whole
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -120,7 +121,7 @@ class Factors:
         if any(self.config.get(name, "missing") != value for name, value in plain.items()):
             return ""
         seeds = self.config.get("seeds", "")
-        return seeds_text(seeds) if isinstance(seeds, list) else str(seeds)
+        return joined_seeds(seeds) if isinstance(seeds, list) else str(seeds)
 
     @property
     def part_names(self) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ class Features:
         layer: Its layer.
         seeds: One for each sample.
         truncation: Psi.
-        label: The class of all samples; by default each seed draws its own.
+        label: The class of all samples, or one for each; by default each seed draws its own.
         batch: The number of samples of a batch; by default what suits the device.
     """
 
@@ -47,7 +47,7 @@ class Features:
     layer: Layer
     seeds: Sequence[int]
     truncation: float = 1.0
-    label: int | None = None
+    label: int | Sequence[int] | None = None
     batch: int | None = None
 
     @property
@@ -70,8 +70,10 @@ class Features:
         """
         if index >= len(self):
             raise IndexError(index)
-        seeds = self.seeds[index * self.size : (index + 1) * self.size]
-        latents = self.generator.sample(seeds, truncation=self.truncation, label=self.label)
+        rows = slice(index * self.size, (index + 1) * self.size)
+        seeds = self.seeds[rows]
+        label = self.label[rows] if isinstance(self.label, Sequence) else self.label
+        latents = self.generator.sample(seeds, truncation=self.truncation, label=label)
         return self._checked(self.generator.head(latents, self.layer.name).x, seeds)
 
     def __iter__(self) -> Iterator[Tensor]:

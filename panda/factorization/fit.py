@@ -18,14 +18,17 @@ from panda.factorization import processes
 from panda.factorization.describe import describe
 from panda.factorization.factors import Factors
 from panda.factorization.features import Features
-from panda.factorization.inputs import as_number, as_path, as_whole, compact_seeds, find_layer
+from panda.factorization.inputs import as_path, compact_seeds, find_layer
 from panda.factorization.journal import Journal
 from panda.factorization.solvers import paper
 from panda.factorization.solvers.joint import Solution, joint
 from panda.factorization.statistics import Statistics, gather
 from panda.files.npy import read_npy
 from panda.generators.contract import Generator, Layer
-from panda.generators.seeds import Seeds, as_seeds
+from panda.generators.natural import as_labels, as_number
+from panda.generators.seeds import Seeds, as_seeds, as_whole
+
+Labels = SupportsIndex | Iterable[SupportsIndex] | None
 
 SEEDS = range(1000)
 SOLVERS = ("joint", "paper")
@@ -39,7 +42,7 @@ def fit(
     appearances: SupportsIndex | None = None,
     seeds: Seeds = SEEDS,
     truncation: SupportsFloat = 1.0,
-    label: SupportsIndex | None = None,
+    label: Labels = None,
     solver: str = "joint",
     learning_rate: SupportsFloat = 1e-6,
     steps: SupportsIndex = 10_000,
@@ -59,7 +62,7 @@ def fit(
         seeds: The samples: numbers, a range, an array, text such as ``"0-999"``, or one number n
             for the seeds 0 to n - 1.
         truncation: Psi of the samples; 1 leaves their distribution as it is.
-        label: The class of all samples; by default each seed draws its own.
+        label: The class of all samples, or one for each; by default each seed draws its own.
         solver: ``"joint"``, or ``"paper"`` for the released update rule.
         learning_rate: For the solver ``"paper"`` only.
         steps: For the solver ``"paper"`` only.
@@ -82,7 +85,7 @@ def fit(
         )
     if solver not in SOLVERS:
         raise PandaError(f"there is no solver {solver!r:.60}{nearest(str(solver), SOLVERS)}")
-    count, rate = as_whole(steps), as_number("the learning rate", learning_rate)
+    count, rate = as_whole(steps), as_number(learning_rate, "learning rate")
     if count is None or count < 1 or rate <= 0:
         raise PandaError(
             f"{steps!r:.60} steps with learning rate {rate:g}: expected at least one step and a"
@@ -188,20 +191,16 @@ def _features(
     layer: Layer,
     seeds: Seeds,
     truncation: SupportsFloat = 1.0,
-    label: SupportsIndex | None = None,
+    label: Labels = None,
     batch: SupportsIndex | None = None,
 ) -> Features:
     """Check what features are sampled from; raise `PandaError` where it cannot be used."""
-    size, kind = as_whole(batch), as_whole(label)
+    size = as_whole(batch)
     if batch is not None and (size is None or size < 1):
         raise PandaError(f"batch is {batch!r:.60}, expected a whole number of samples from 1")
-    if label is not None and kind is None:
-        raise PandaError(
-            f"label is {label!r:.60}: a fit takes one class, a whole number, for all its samples,"
-            " or None for a class that each seed draws"
-        )
-    psi = as_number("truncation", truncation)
-    return Features(generator, layer, as_seeds(seeds), psi, kind, size)
+    plain = as_seeds(seeds)
+    psi, labels = as_number(truncation, "truncation"), as_labels(label, len(plain))
+    return Features(generator, layer, plain, psi, labels, size)
 
 
 def _fit_released_rule(

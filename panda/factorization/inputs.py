@@ -1,36 +1,13 @@
-"""Natural input: whole numbers, paths and seeds in whatever form they come."""
+"""Natural input: paths, layers and seeds, checked and in one form."""
 
 from __future__ import annotations
 
-import math
-import operator
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from panda.errors import PandaError, nearest
 from panda.generators.contract import Generator, Layer
-
-
-def as_whole(value: object) -> int | None:
-    """Return a Python, NumPy or torch whole number as an int; None for anything else."""
-    if isinstance(value, bool) or getattr(value, "ndim", 0) != 0:
-        return None
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        return None
-
-
-def as_number(name: str, value: object) -> float:
-    """Return a finite Python, NumPy or torch number as a float; raises `PandaError` otherwise."""
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError, RuntimeError):
-        number = math.nan
-    if not math.isfinite(number) or isinstance(value, str | bytes):
-        raise PandaError(f"{name} is {value!r:.60}, expected a finite number")
-    return number
 
 
 def as_path(value: object, what: str) -> Path:
@@ -49,8 +26,8 @@ def compact_seeds(seeds: Sequence[int]) -> str | list[int]:
     return f"{run[0]}-{run[-1]}" if list(seeds) == list(run) else list(seeds)
 
 
-def seeds_text(seeds: str | Sequence[int]) -> str:
-    """Return what `compact_seeds` returns as text that `panda` takes: ``"0-999"``, ``"3,5,9"``."""
+def joined_seeds(seeds: str | Sequence[int]) -> str:
+    """Return what `compact_seeds` returns as text only: ``"0-999"``, ``"3,5,9"``."""
     return seeds if isinstance(seeds, str) else ",".join(map(str, seeds))
 
 

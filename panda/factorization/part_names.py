@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from panda.errors import PandaError, nearest
-from panda.factorization.inputs import as_whole
+from panda.generators.seeds import as_whole
 
 Parts = int | str | Iterable[int | str] | Any
 """What `find_parts` takes; arrays of NumPy and torch are among ``Any``."""
@@ -34,20 +34,20 @@ def find_parts(parts: Parts, count: int, names: Sequence[str]) -> tuple[int, ...
     Raises:
         PandaError: Where there is no such part.
     """
-    found: dict[int, None] = {}
+    chosen: dict[int, None] = {}
     if isinstance(parts, str):
         for piece in _pieces(parts, names):
-            found |= dict.fromkeys(_by_text(piece, count, names))
+            chosen |= dict.fromkeys(_by_text(piece, count, names))
     elif (number := as_whole(parts)) is not None:
-        found[_checked(number, count)] = None
+        chosen[_checked(number, count)] = None
     elif isinstance(parts, Iterable) and getattr(parts, "ndim", 1) == 1:
         for part in parts:
-            found |= dict.fromkeys(find_parts(part, count, names))
+            chosen |= dict.fromkeys(find_parts(part, count, names))
     else:
         raise PandaError(
             f"parts {parts!r:.60}: expected whole numbers from 0 to {count - 1}, or names of parts"
         )
-    return tuple(found)
+    return tuple(chosen)
 
 
 def _pieces(text: str, names: Sequence[str]) -> list[str]:

@@ -138,13 +138,13 @@ def _communicate(step: Callable[[], object]) -> None:
         step()
     except RuntimeError as error:
         raise PandaError(
-            f"process {os.environ.get('RANK')} lost another one, or waited too long for it"
+            f"process {os.environ.get('RANK')} lost another process, or waited too long for it"
             f" ({str(error).splitlines()[0]}); run the same command again to resume"
         ) from error
 
 
 def _raise_terminated(*_: object) -> None:
     raise PandaError(
-        f"process {os.environ.get('RANK')} was told to end, as torchrun does when another one was"
+        f"process {os.environ.get('RANK')} was terminated, as torchrun does when another process is"
         " lost; run the same command again to resume"
     )

@@ -54,9 +54,9 @@ class Share:
         step = max(1, BLOCK // size)
         starts = range(processes.rank() * step, len(batches), processes.count() * step)
         blocks = [range(start, min(start + step, len(batches))) for start in starts]
-        own = sum(min(block.stop * size, count) - block.start * size for block in blocks)
+        samples = sum(min(block.stop * size, count) - block.start * size for block in blocks)
         stored = {index: batch} if blocks and index in blocks[0] else {}
-        return Share(batches, size, blocks, own, stored)
+        return Share(batches, size, blocks, samples, stored)
 
     def first(self, count: int) -> dict[int, Tensor]:
         """Sample and store the batches of the first ``count`` samples of all processes.

@@ -16,7 +16,8 @@ class Shared(Wrapper):
     """A generator that several threads may use: a lock lets one call run at a time."""
 
     def __init__(self, inner: Generator) -> None:
-        super().__init__(inner, threading.Lock())
+        self.lock = threading.Lock()
+        super().__init__(inner, self.lock)
 
 
 class SharedW(Shared, WSpace):

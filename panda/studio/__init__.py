@@ -1,1 +1,1 @@
-"""The interactive app, ``panda studio``: sessions, thumbnails and exports, and a page on top."""
+"""The interactive app, ``panda studio``: sessions, thumbnails, exports, and the web page."""

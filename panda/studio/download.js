@@ -1,4 +1,4 @@
-// Hands a finished file to the browser; nothing is stored on the way.
+// Saves an exported file in the browser; the server stores nothing.
 watch("value", () => {
   const { name, kind, data } = props.value ?? {};
   if (!data) return;

@@ -1,4 +1,4 @@
-"""Events that edit: parts, appearances, the stack, exports, and other generators beside."""
+"""Event handlers for editing: parts, appearances, the stack, exports, other generators."""
 
 from __future__ import annotations
 
@@ -16,94 +16,99 @@ from panda.progress import watched
 from panda.studio import views
 from panda.studio.exports import Export, command, export_edit, export_picture, export_sweep
 from panda.studio.session import Session
-from panda.studio.updates import SKIP, Updates, guarded, ready, say, watch_with
+from panda.studio.updates import SKIP, Updates, progress_watch, require, show_error, shows_errors
 
 
-class Editing(Updates):
-    """The handlers; whatever goes wrong is a message, and the session stays as it was."""
+class EditingHandlers(Updates):
+    """Handlers of the edits; an error becomes a message, and the session stays as it was."""
 
     def thumbnails(self, session: Session | None) -> Iterator[Any]:
-        """Make the thumbnails of the chosen part, and show each as soon as it is there."""
-        yield SKIP  # gradio takes a generator that yields nothing for one that gives nothing
+        """Yield the gallery as the thumbnails of the chosen part are made."""
+        yield SKIP  # gradio would clear the gallery if nothing were yielded
         try:
             if session is None or session.part is None:
                 return
             canvas, part, refined = session.canvas, session.part, session.refined
-            for found in self.studio.thumbnails(canvas, part, refined):
+            for thumbnails in self.studio.thumbnails(canvas, part, refined):
                 if (canvas, part, refined) != (session.canvas, session.part, session.refined):
-                    return  # the user went on
+                    return  # the user has chosen something else
                 names = self.studio.names(canvas)
-                yield views.gallery(session, names, found)
+                yield views.gallery(session, names, thumbnails)
         except Exception as error:
-            say(error)
+            show_error(error)
 
-    @guarded
+    @shows_errors
     def names(self, session: Session | None) -> Any:
-        """Name parts and thumbnails by what is to be seen, which may take a moment."""
+        """Name parts and thumbnails by what they show, which may take a moment."""
         if session is None:
             return SKIP
-        self.studio.guide(session.canvas)
+        self.studio.naming_context(session.canvas)
         if session.part is not None:
-            self.studio.name(session.canvas, session.part, session.refined)
+            self.studio.named_thumbnails(session.canvas, session.part, session.refined)
         return self.edited(session)[:2]
 
-    @guarded
+    @shows_errors
     def view(self, session: Session | None, view: str) -> Any:
-        """Show the stage in another way."""
-        ready(session).show(view)
-        return self.stage(ready(session))
+        """Switch the view of the image."""
+        require(session).show(view)
+        return self.stage(require(session))
 
-    @guarded
+    @shows_errors
     def refine(self, session: Session | None, refined: bool) -> Any:
-        """Fit the parts to this image, or take the global ones again."""
-        ready(session).refine(refined)
-        return self._after(ready(session))
+        """Fit the parts to this image, or return to the global ones."""
+        require(session).refine(refined)
+        return self._after(require(session))
 
-    @guarded
+    @shows_errors
     def pick(self, session: Session | None, event: gr.EventData) -> Any:
         """Choose the part under the pointer."""
-        ready(session).pick(float(event.x), float(event.y))
-        return self.edited(ready(session))
+        require(session).pick(float(event.x), float(event.y))
+        return self.edited(require(session))
 
-    @guarded
+    @shows_errors
     def choose(self, session: Session | None, event: gr.EventData) -> Any:
         """Choose a part by its number."""
-        ready(session).choose(int(event.part))
-        return self.edited(ready(session))
+        require(session).choose(int(event.part))
+        return self.edited(require(session))
 
     def _after(self, session: Session) -> list[Any]:
+        """Return the values of all components that an edit changes."""
         return [*self.edited(session), command(session)]
 
-    @guarded
+    @shows_errors
     def take(self, session: Session | None, event: gr.EventData) -> Any:
-        """Put an appearance of the chosen part on the stack."""
-        session, appearance = ready(session), str(event.appearance)
+        """Add an appearance of the chosen part to the stack."""
+        session, appearance = require(session), str(event.appearance)
         session.add(appearance, self._name(session, self._effect(session, appearance)))
         return self._after(session)
 
-    @guarded
+    @shows_errors
     def remove(self, session: Session | None) -> Any:
-        """Put the removal of the chosen part on the stack."""
-        session = ready(session)
+        """Add the removal of the chosen part to the stack."""
+        session = require(session)
         session.add(REMOVE, self._name(session, "removed"))
         return self._after(session)
 
     def _effect(self, session: Session, appearance: str) -> str:
-        """The strongest effect of an appearance in words, or its number."""
+        """Return the strongest effect of an appearance in words, or else the appearance itself."""
         if session.part is not None:
-            found = self.studio.known(session.canvas, session.part, session.refined) or []
-            names = {one.appearance: one.name for one in found if one.name not in ("", UNSEEN)}
-            return names.get(appearance, appearance).split(",")[0]
+            thumbnails, _ = self.studio.cached_thumbnails(
+                session.canvas, session.part, session.refined
+            )
+            names = {shown.appearance: shown.name for shown in thumbnails}
+            if names.get(appearance, "") not in ("", UNSEEN):
+                return names[appearance].split(",")[0]
         return appearance
 
-    def _name(self, session: Session, what: str) -> str:
+    def _name(self, session: Session, effect: str) -> str:
+        """Return what the stack calls an edit of the chosen part."""
         names = self.studio.names(session.canvas)
-        return what if session.part is None else f"{names[session.part]} · {what}"
+        return effect if session.part is None else f"{names[session.part]} · {effect}"
 
-    @guarded
+    @shows_errors
     def act(self, session: Session | None, event: gr.EventData) -> Any:
-        """What is done to a row of the stack."""
-        session, index = ready(session), int(event.index)
+        """Choose, switch, move or delete a step of the stack."""
+        session, index = require(session), int(event.index)
         stack = session.stack
         changes = {
             "choose": lambda: stack.choose(index),
@@ -113,56 +118,57 @@ class Editing(Updates):
             "drop": lambda: stack.drop(index),
         }
         if event.name not in changes:
-            raise PandaError(f"{event.name!r:.40} is nothing that can be done to an edit")
+            known = ", ".join(changes)
+            raise PandaError(f"{event.name!r:.40} is not an action; expected one of {known}")
         session.change(changes[event.name]())
         return self._after(session)
 
-    @guarded
+    @shows_errors
     def undo(self, session: Session | None) -> Any:
-        """Take the last change back."""
-        ready(session).undo()
-        return self._after(ready(session))
+        """Undo the last change."""
+        require(session).undo()
+        return self._after(require(session))
 
-    @guarded
+    @shows_errors
     def redo(self, session: Session | None) -> Any:
-        """Make it again."""
-        ready(session).redo()
-        return self._after(ready(session))
+        """Redo the last undone change."""
+        require(session).redo()
+        return self._after(require(session))
 
-    @guarded
+    @shows_errors
     def slide(self, session: Session | None, strength: float) -> Any:
-        """Give the chosen edit another strength."""
-        session = ready(session)
+        """Set the strength of the chosen edit."""
+        session = require(session)
         session.change(session.stack.set_strength(float(strength)))
         return [self.stage(session), views.stack(session)]
 
-    @guarded
+    @shows_errors
     def export_picture(self, session: Session | None) -> Any:
-        """The edited image as PNG."""
-        return _handed(export_picture(ready(session)))
+        """Export the edited image as PNG."""
+        return _download(export_picture(require(session)))
 
-    @guarded
+    @shows_errors
     def export_edit(self, session: Session | None) -> Any:
-        """The edits as JSON."""
-        return _handed(export_edit(ready(session)))
+        """Export the edits as JSON."""
+        return _download(export_edit(require(session)))
 
-    @guarded
+    @shows_errors
     def export_webp(
         self,
         session: Session | None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Any:
-        """The sweep of a strength as WebP."""
-        return _handed(export_sweep(ready(session), "webp", _sweep(progress)))
+        """Export a sweep of the chosen strength as WebP."""
+        return _download(export_sweep(require(session), "webp", _sweep(progress)))
 
-    @guarded
+    @shows_errors
     def export_gif(
         self,
         session: Session | None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Any:
-        """The sweep of a strength as GIF."""
-        return _handed(export_sweep(ready(session), "gif", _sweep(progress)))
+        """Export a sweep of the chosen strength as GIF."""
+        return _download(export_sweep(require(session), "gif", _sweep(progress)))
 
     def compare(
         self,
@@ -170,29 +176,32 @@ class Editing(Updates):
         names: Sequence[str],
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Iterator[Any]:
-        """The same edits in other generators, one after the other."""
-        found: list[Any] = []
+        """Yield the edits in other generators side by side, as each panel is made."""
+        panels: list[Any] = []
         try:
             if not names:
-                raise PandaError("no generator is chosen to compare with")
-            sides = self.studio.compare(ready(session), names)
+                raise PandaError("no generator is chosen to compare with; tick at least one")
+            comparison = self.studio.compare(require(session), names)
             while True:
-                with watched(watch_with(progress)):  # not across a yield: others run in between
-                    side = next(sides, None)
-                if side is None:
+                # No yield inside the block: other code runs until the next step.
+                with watched(progress_watch(progress)):
+                    panel = next(comparison, None)
+                if panel is None:
                     return
-                found.append(side)
-                yield views.sides(found)
+                panels.append(panel)
+                yield views.panels(panels)
         except Exception as error:
-            say(error)
+            show_error(error)
             yield SKIP
 
 
 def _sweep(progress: gr.Progress) -> Callable[[float], None]:
-    return lambda share: progress(share, desc="sweep")
+    """Return a callback that shows the progress of a sweep."""
+    return lambda fraction: progress(fraction, desc="sweep")
 
 
-def _handed(export: Export) -> dict[str, str]:
+def _download(export: Export) -> dict[str, str]:
+    """Return the value that makes the browser save a file."""
     data = base64.b64encode(export.data).decode()
-    # The same file once more is another value, or the browser would not be told.
+    # The key makes every value new: gradio sends only values that changed.
     return {"name": export.name, "kind": export.kind, "data": data, "key": str(time.monotonic_ns())}

@@ -1,20 +1,20 @@
-// The appearances of the selected part: a card each, the strongest first.
+// The appearances of the chosen part: one card for each, the strongest first.
 const title = element.querySelector("h3");
 const hint = element.querySelector("p");
 const cards = element.querySelector(".cards");
 
 function draw() {
-  const { title: text, cards: found, busy } = props.value;
+  const { title: text, cards: thumbnails, busy } = props.value;
   title.textContent = text || "Appearances";
-  hint.hidden = found.length > 0;
+  hint.hidden = thumbnails.length > 0;
   hint.textContent = busy
-    ? "Trying what this part can look like..."
+    ? "Computing what this part can look like..."
     : text
-      ? "Nothing of this part varies over the samples."
+      ? "This part looks the same in all samples: there is nothing to change."
       : "Click the image where you want to change it.";
   const focused = element.contains(document.activeElement) && document.activeElement.dataset.appearance;
   cards.replaceChildren(
-    ...found.map(({ appearance, name, effect, src, used }) => {
+    ...thumbnails.map(({ appearance, name, effect, src, used }) => {
       const card = document.createElement("button");
       card.type = "button";
       card.dataset.appearance = appearance;
@@ -25,8 +25,8 @@ function draw() {
       const words = document.createElement("span");
       words.textContent = name || appearance;
       const share = document.createElement("small");
-      share.textContent = `${effect} %`;
-      card.title = `${appearance}: ${name || "an appearance of this part"}, changes ${effect} %`;
+      share.textContent = `${effect}%`;
+      card.title = `${appearance}: ${name || "an appearance of this part"}, changes the part by ${effect}%`;
       card.append(picture, words, share);
       return card;
     }),

@@ -1,4 +1,4 @@
-"""What all sessions of a studio share: the generators that are loaded, and the face parser."""
+"""What all sessions of a studio share: the loaded generators, factors, and the face parser."""
 
 from __future__ import annotations
 
@@ -18,11 +18,20 @@ from panda.metrics.parsing import WEIGHTS, FaceParser
 
 
 class Library:
-    """Generators by name, each loaded once when it is first asked for.
+    """Generators by name, each loaded once, when it is first needed. Nothing is ever downloaded.
 
-    ``generators`` are names, patterns and files; without any, all whose weights are here. None is
-    ever fetched. ``factors`` are folders of factors to offer beside those that the cache keeps.
-    Raises `PandaError` where one of either is not there.
+    Args:
+        generators: Names, patterns and files; by default, all generators whose weights are on this
+            machine.
+        factors: Folders of factors to offer beside those that are fitted and cached.
+        device: The torch device for all generators.
+
+    Attributes:
+        names: The names of the generators on offer.
+        factors: Factors by folder.
+
+    Raises:
+        PandaError: If a generator or its weights, or a folder of factors, is missing.
     """
 
     def __init__(
@@ -32,23 +41,29 @@ class Library:
         device: str = "cpu",
     ) -> None:
         self.device = device
-        self.given = {str(folder): Factors.load(folder) for folder in factors}
-        wanted = [entry.generator for entry in find_entries(generators)] if generators else []
-        wanted = list(dict.fromkeys([*(one.generator for one in self.given.values()), *wanted]))
-        self.names = sorted(filter(is_here, cards()), key=_size) if not generators else []
-        self.names = list(dict.fromkeys([*wanted, *self.names]))
+        self.factors = {str(folder): Factors.load(folder) for folder in factors}
+        names = [loaded.generator for loaded in self.factors.values()]
+        if generators:
+            names += [entry.generator for entry in find_entries(generators)]
+        else:
+            names += sorted(filter(is_available, cards()), key=_size)
+        self.names = list(dict.fromkeys(names))
         for name in self.names:
-            if not is_here(name):
+            if not is_available(name):
                 raise PandaError(f"the weights of {name} are not here; run 'panda fetch {name}'")
         if not self.names:
-            raise PandaError("there is no generator whose weights are here; see 'panda list'")
+            raise PandaError("no generator has its weights on this machine; see 'panda list'")
         self._loaded: dict[str, Shared] = {}
         self._locks = {name: threading.Lock() for name in self.names}
         self._parser: FaceParser | None = None
-        self._parsing = threading.Lock()
+        self._parser_lock = threading.Lock()
 
     def generator(self, name: str) -> Shared:
-        """The generator of that name; raises `PandaError` where it is not offered or fails."""
+        """Return the generator of that name, loaded.
+
+        Raises:
+            PandaError: If the studio does not offer it, or it cannot be loaded.
+        """
         if name not in self._locks:
             raise PandaError(f"{name!r:.80} is not among the generators of this studio")
         with self._locks[name]:
@@ -57,20 +72,20 @@ class Library:
             return self._loaded[name]
 
     @property
-    def parses(self) -> bool:
-        """Whether the face parser's weights are here."""
+    def has_parser(self) -> bool:
+        """Whether the weights of the face parser are on this machine."""
         return WEIGHTS.cached
 
     def parse(self, images: Tensor, size: int) -> Tensor:
-        """Class maps of faces, see `FaceParser`."""
-        with self._parsing, torch.inference_mode():
+        """Return class maps of faces, see `FaceParser`."""
+        with self._parser_lock, torch.inference_mode():
             if self._parser is None:
                 self._parser = FaceParser(self.device)
             return self._parser(images, size)
 
 
-def is_here(name: str) -> bool:
-    """Whether a generator loads without fetching anything."""
+def is_available(name: str) -> bool:
+    """Return whether a generator can be loaded without a download."""
     if is_file(name):
         return True
     weights = cards()[name].weights
@@ -78,4 +93,5 @@ def is_here(name: str) -> bool:
 
 
 def _size(name: str) -> tuple[int, str]:
+    """Return a sort key: small generators first."""
     return cards()[name].resolution, name

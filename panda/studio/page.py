@@ -1,4 +1,4 @@
-"""The page: gradio's components, and which event calls what."""
+"""The page: gradio's components, and the handlers of their events."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 import gradio as gr
 
 from panda.generators.entries import Entry
-from panda.studio.actions import Studio
-from panda.studio.choosing import Choosing
-from panda.studio.editing import Editing
+from panda.studio.app import Studio
+from panda.studio.editing import EditingHandlers
+from panda.studio.selecting import SelectionHandlers
 from panda.studio.session import VIEWS
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-"""For events that are done in a moment."""
+"""For short events."""
 
 MANY: dict[str, Any] = {**QUIET, "trigger_mode": "multiple"}
-"""For clicks, of which none is lost."""
+"""For clicks: each one counts."""
 
 LAST: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
-"""For what is dragged or typed: the newest value counts."""
+"""For dragging and typing: only the newest value counts."""
 
 
 def build_page(studio: Studio) -> gr.Blocks:
-    """All components and events of the app."""
+    """Return the page with all components and events."""
     blocks = gr.Blocks(title="PandA studio", analytics_enabled=False, fill_width=True)
     with blocks:
         StudioPage(studio, blocks)
@@ -32,7 +32,7 @@ def build_page(studio: Studio) -> gr.Blocks:
 
 
 def theme() -> gr.themes.Base:
-    """Calm, and with no font from elsewhere."""
+    """Return a quiet theme without fonts from the network."""
     return gr.themes.Base(
         primary_hue="indigo",
         neutral_hue="slate",
@@ -43,12 +43,12 @@ def theme() -> gr.themes.Base:
 
 
 def text_of(name: str) -> str:
-    """A script or style sheet of the page."""
+    """Return a script or style sheet of the page."""
     return files("panda.studio").joinpath(name).read_text()
 
 
 class StudioPage:
-    """The components of one page; every user has a session of his own in ``session``."""
+    """The components of the page; ``session`` has a value for each user."""
 
     def __init__(self, studio: Studio, blocks: gr.Blocks) -> None:
         self.studio = studio
@@ -65,13 +65,14 @@ class StudioPage:
                 self._edit()
         with gr.Accordion("The same edit in other generators", open=False):
             self._others()
-        self.choices = [self.name, self.layer, self.factors, self.seed, self.psi, self.label]
+        self.settings = [self.name, self.layer, self.factors, self.seed, self.psi, self.label]
         self.edited = [self.stage, self.gallery, self.stack, self.strength]
-        editing = Editing(studio)
-        self._connect_choices(Choosing(studio), editing, blocks)
+        editing = EditingHandlers(studio)
+        self._connect_settings(SelectionHandlers(studio), editing, blocks)
         self._connect_edits(editing)
 
     def _settings(self) -> None:
+        """Add the left column: what to edit."""
         names = self.studio.library.names
         self.name = gr.Dropdown(
             [(Entry(name).name, name) for name in names],
@@ -92,22 +93,26 @@ class StudioPage:
         self.refined = gr.Checkbox(False, label="Refine for this image", elem_id="refined")
 
     def _stage(self) -> None:
+        """Add the middle column: the image, its views, and the buttons of the parts."""
         self.view = gr.Radio(list(VIEWS), value=VIEWS[0], show_label=False, elem_id="views")
         template = (
-            '<div class="frame" role="img" aria-label="the image"><img alt=""><img alt="" hidden>'
+            '<div class="frame" role="img" aria-label="The image"><img alt=""><img alt="" hidden>'
             '<canvas></canvas></div><input class="seam" type="range" min="0" max="100" value="50"'
-            ' aria-label="Where before meets after" hidden><div class="chips" role="group"'
+            ' aria-label="Boundary between before and after" hidden><div class="chips" role="group"'
             ' aria-label="Parts"></div>'
         )
         value = {"before": "", "names": [], "part": -1}
         self.stage = _drawn("stage", template, value)
 
     def _edit(self) -> None:
+        """Add the right column: appearances, strength, the stack, and exports."""
         template = '<h3></h3><p class="hint"></p><div class="cards" role="group"></div>'
         self.gallery = _drawn("gallery", template, {"title": "", "cards": [], "busy": False})
         self.remove = gr.Button("Remove this part", size="sm")
         self.strength = gr.Slider(-10, 10, 0, step=0.1, label="Strength", interactive=False)
-        template = '<h3>Edits</h3><p class="hint">None yet. Choose an appearance.</p><ol></ol>'
+        template = (
+            '<h3>Edits</h3><p class="hint">No edits yet. Choose an appearance above.</p><ol></ol>'
+        )
         self.stack = _drawn("stack", template, {"rows": [], "chosen": None})
         with gr.Row():
             self.undo = gr.Button("Undo", size="sm", min_width=60)
@@ -117,7 +122,7 @@ class StudioPage:
             names = ("PNG", "WebP", "GIF", "JSON")
             self.exports = [gr.Button(name, size="sm", min_width=60) for name in names]
         self.command = gr.Textbox(
-            label="The same from the shell",
+            label="Shell command (run it in the folder of the exported JSON)",
             buttons=["copy"],
             elem_id="command",
             lines=3,
@@ -126,31 +131,35 @@ class StudioPage:
         self.download = _drawn("download", "<span></span>", {})
 
     def _others(self) -> None:
+        """Add the comparison with other generators."""
         names = self.studio.library.names
-        shown = [(Entry(name).name, name) for name in names]
-        self.others = gr.CheckboxGroup(shown, value=names[:2], label="Generators")
+        choices = [(Entry(name).name, name) for name in names]
+        self.others = gr.CheckboxGroup(choices, value=names[:2], label="Generators")
         self.compare = gr.Button("Compare", size="sm")
-        self.sides = gr.HTML("")
+        self.panels = gr.HTML("")
 
-    def _connect_choices(self, choosing: Choosing, editing: Editing, blocks: gr.Blocks) -> None:
-        opened = [self.session, *self.choices, *self.edited, self.status, self.command]
+    def _connect_settings(
+        self, selecting: SelectionHandlers, editing: EditingHandlers, blocks: gr.Blocks
+    ) -> None:
+        """Connect the events that change the image; thumbnails and names follow each."""
+        opened = [self.session, *self.settings, *self.edited, self.status, self.command]
         slow: dict[str, Any] = {"show_progress_on": [self.stage], "api_visibility": "private"}
         first = [self.session, self.name, self.seed]
-        chosen = [self.session, *self.choices]
+        chosen = [self.session, *self.settings]
         fields = [self.seed.input, self.psi.input, self.label.input]
         for event in (
-            gr.on([blocks.load, self.name.select], choosing.open_generator, first, opened, **slow),
+            gr.on([blocks.load, self.name.select], selecting.open_generator, first, opened, **slow),
             gr.on(
                 [self.layer.select, self.factors.select],
-                choosing.open_factors,
+                selecting.open_factors,
                 chosen[:4],
                 opened,
                 **slow,
             ),
-            gr.on(fields, choosing.draw, chosen, opened, **LAST),
-            self.next.click(choosing.draw_next, chosen, opened, **QUIET),
+            gr.on(fields, selecting.draw, chosen, opened, **LAST),
+            self.next.click(selecting.draw_next, chosen, opened, **QUIET),
             self.photograph.upload(
-                choosing.photograph,
+                selecting.photograph,
                 [self.session, self.photograph],
                 opened[-6:],
                 trigger_mode="always_last",
@@ -162,10 +171,11 @@ class StudioPage:
             self.stage.pick(editing.pick, self.session, self.edited, **MANY),
             self.stage.choose(editing.choose, self.session, self.edited, **MANY),
         ):
-            shown = event.then(editing.thumbnails, self.session, self.gallery, **LAST)
-            shown.then(editing.names, self.session, [self.stage, self.gallery], **LAST)
+            thumbnails = event.then(editing.thumbnails, self.session, self.gallery, **LAST)
+            thumbnails.then(editing.names, self.session, [self.stage, self.gallery], **LAST)
 
-    def _connect_edits(self, editing: Editing) -> None:
+    def _connect_edits(self, editing: EditingHandlers) -> None:
+        """Connect the events that change, export and compare edits."""
         edited = [*self.edited, self.command]
         self.view.input(editing.view, [self.session, self.view], self.stage, **LAST)
         self.gallery.take(editing.take, self.session, edited, **MANY)
@@ -188,11 +198,11 @@ class StudioPage:
                 api_visibility="private",
             )
         others = [self.session, self.others]
-        self.compare.click(editing.compare, others, self.sides, api_visibility="private")
+        self.compare.click(editing.compare, others, self.panels, api_visibility="private")
 
 
 def _drawn(name: str, template: str, value: Any) -> Any:
-    """A component that a script of its own draws."""
+    """Return a component that the script of the same name draws."""
     return gr.HTML(
         value,
         html_template=f'<div class="{name}">{template}</div>',

@@ -1,4 +1,4 @@
-"""Serving the page: on this machine, offline, and nothing but the page itself."""
+"""Serve the page: on this machine, offline, and nothing but the page."""
 
 from __future__ import annotations
 
@@ -9,24 +9,32 @@ from contextlib import contextmanager
 from typing import Any
 
 from panda.errors import PandaError
-from panda.studio.actions import Studio
+from panda.studio.app import Studio
 
-UPLOAD = 20 * 2**20
-"""Bytes that a file sent to the page may have."""
+MAX_UPLOAD = 20 * 2**20
+"""Largest size of an uploaded file, in bytes."""
 
-USERS = 100
-"""Sessions that are kept; of more, those that were idle the longest go."""
+MAX_SESSIONS = 100
+"""Sessions in memory; beyond this, the one that was idle the longest is dropped."""
 
 
 @contextmanager
 def served(
     studio: Studio, *, host: str = "127.0.0.1", port: int | None = None, browser: bool = False
 ) -> Iterator[Any]:
-    """Serve the page inside the block, which gets gradio's running app.
+    """Serve the page while the block runs. Gradio's files lie in a temporary folder.
 
-    Without a ``port``, the first free one from 7860 on. What gradio keeps for itself lies in a
-    folder of its own, gone afterwards. Raises `PandaError` where gradio is missing or there is no
-    such port.
+    Args:
+        studio: The studio.
+        host: The address to listen on.
+        port: The port, by default the first free one from 7860.
+        browser: Whether to open the page in the browser.
+
+    Yields:
+        Gradio's running app.
+
+    Raises:
+        PandaError: If gradio is missing, or the address or the port is not available.
     """
     with tempfile.TemporaryDirectory(prefix="panda-studio-") as folder:
         os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": folder}
@@ -45,15 +53,15 @@ def served(
                 quiet=True,
                 footer_links=[],
                 allowed_paths=[],
-                max_file_size=UPLOAD,
-                state_session_capacity=USERS,
+                max_file_size=MAX_UPLOAD,
+                state_session_capacity=MAX_SESSIONS,
                 prevent_thread_lock=True,
                 **_looks(),
             )
         except OSError as error:
             raise PandaError(
-                f"no page at {host}:{port or '7860 and on'}: the port is taken, or the address is"
-                " not this machine's; choose another with --port or --host"
+                f"cannot serve at {host}:{port or '7860 and above'}: the port is taken, or the"
+                " address is not this machine's; choose another with --port or --host"
             ) from error
         try:
             yield page
@@ -62,6 +70,7 @@ def served(
 
 
 def _page(studio: Studio) -> Any:
+    """Build the page; gradio is an optional dependency."""
     try:
         from panda.studio.page import build_page
     except ImportError as error:
@@ -72,6 +81,7 @@ def _page(studio: Studio) -> Any:
 
 
 def _looks() -> dict[str, Any]:
+    """Return the theme and the style sheet."""
     from panda.studio.page import text_of, theme
 
     return {"theme": theme(), "css": text_of("style.css")}

@@ -1,4 +1,4 @@
-"""What one user of the studio has before him: an image, its parts, and a stack of edits."""
+"""The session of one user: an image, its parts, and a stack of edits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -20,37 +21,47 @@ from panda.generators.contract import Generator, Latents, State, on_canvas
 from panda.studio.stack import History, Stack, Step
 
 LABELS = 256
-"""Positions from side to side of the map that says which part is where."""
+"""Width and height of the map of parts that clicks are looked up in."""
 
 SIGMAS = 4.0
-"""An appearance is added at so many standard deviations."""
+"""Initial strength of an added appearance, in standard deviations."""
 
 PIXELS = 2**20
-"""Images that are made at once have up to so many pixels together, so that no call of a generator
-takes long: another one may be waiting for it."""
-
+"""Pixels of all images in one batch, at most: calls stay short, since another session may wait."""
 
 VIEWS = ("Edited", "Before / after", "Difference", "Heat map", "Parts")
-"""How the stage can be shown."""
+"""Views of the image."""
 
 
 class Canvas:
-    """One image of a generator, stopped at the layer of some factors; edits run the tail alone.
+    """An image of a generator with its state at the layer of some factors; edits run the tail only.
 
-    ``latents`` are of one row, wherever they come from: a seed, or the inversion of a photograph.
-    Raises `PandaError` where the factors are not of the generator.
+    Args:
+        generator: The generator.
+        factors: Factors of one of its layers.
+        latents: One latent, of a seed or of an inverted photograph.
+        folder: Where the factors were loaded from, if they were.
+
+    Raises:
+        PandaError: If the factors are of another generator, or there is not exactly one latent.
     """
 
-    def __init__(self, generator: Generator, factors: Factors, latents: Latents) -> None:
+    def __init__(
+        self,
+        generator: Generator,
+        factors: Factors,
+        latents: Latents,
+        folder: Path | None = None,
+    ) -> None:
         factors.check(generator)
         if len(latents) != 1:
             raise PandaError(f"{len(latents)} latents were given; the studio edits one image")
-        self.generator, self.latents = generator, latents
+        self.generator, self.latents, self.folder = generator, latents, folder
         self.factors = factors.to(generator.device)
         self._states: dict[int, State] = {}
 
     def state(self, count: int = 1) -> State:
-        """The state at the layer, ``count`` times the same."""
+        """Return the state at the layer, repeated ``count`` times."""
         if count not in self._states:
             rows = {k: v.repeat_interleave(count, 0) for k, v in self.latents.tensors.items()}
             latents = Latents(self.latents.seeds * count, rows)
@@ -68,33 +79,38 @@ class Canvas:
         return refine(self.factors, self.state().x)
 
     def masks(self, refined: bool) -> Tensor:
-        """The parts as maps ``[R_S, H, W]`` in [0, 1], margins included."""
+        """Return the parts as maps ``[R_S, H, W]`` in [0, 1], margins included."""
         return self.factors.as_masks(self.refined)[0] if refined else self.factors.masks
 
     def images(self, stacks: list[list[Edit]], refined: bool = False) -> Tensor:
-        """The image ``[N, 3, R, R]`` after each of some lists of edits, full resolution."""
+        """Return all images ``[N, 3, R, R]`` of `batches`."""
         return torch.cat(list(self.batches(stacks, refined)))
 
     def batches(self, stacks: list[list[Edit]], refined: bool = False) -> Iterator[Tensor]:
-        """The same, as many at once as `PIXELS` allows.
+        """Yield the edited images ``[B, 3, R, R]``, in batches of at most `PIXELS` pixels.
 
-        Raises `PandaError` where an edit is out of range or an image comes out NaN.
+        Args:
+            stacks: N lists of edits; each gives one image.
+            refined: Whether to edit with the parts that are fitted to this image.
+
+        Raises:
+            PandaError: If an edit is out of range or an image comes out NaN.
         """
         layer = self.factors.layer.name
         size = max(1, PIXELS // self.generator.resolution**2)
         parts = self.refined if refined else None
         for start in range(0, len(stacks), size):
-            some = stacks[start : start + size]
+            batch = stacks[start : start + size]
             x = self.state().x
-            rows = torch.cat([apply_edits(self.factors, x, edits, parts) for edits in some])
-            state = self.state(len(some)).with_features(rows)
+            features = torch.cat([apply_edits(self.factors, x, edits, parts) for edits in batch])
+            state = self.state(len(batch)).with_features(features)
             images = self.generator.tail(state, layer)
             if not bool(torch.isfinite(images).all()):
                 raise PandaError("the image came out NaN; the strength is too large")
             yield images
 
     def heat(self, edit: Edit | None) -> Tensor:
-        """The concept map ``[H, W]`` of an edit's appearance; that of background without one."""
+        """Return the concept map ``[H, W]`` of the edit's appearance, or of the background."""
         appearance, part = "bg", None
         if edit is not None and edit.appearance != REMOVE:
             appearance, part = str(edit.appearance), edit.parts[0]
@@ -103,7 +119,15 @@ class Canvas:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where an image comes from: a seed with its truncation and class, or something with a name."""
+    """Where an image comes from.
+
+    Attributes:
+        seed: The seed of a sample, or None for a photograph.
+        truncation: The truncation psi of the sample.
+        label: The class of the sample.
+        name: The file name of the photograph.
+        note: What the status line adds.
+    """
 
     seed: int | None = None
     truncation: float = 1.0
@@ -112,15 +136,20 @@ class Origin:
     note: str = ""
 
     def __str__(self) -> str:
-        """A short name, such as ``"seed-3"``."""
+        """Return a short name, such as ``"seed-3"``."""
         return self.name or f"seed-{self.seed}"
 
 
 class Session:
-    """What one user does; every method holds the session's lock, so that events come in any order.
+    """The state of one user's work. Every method takes the lock, since events run in threads.
 
-    ``part`` is the part that is chosen, ``refined`` whether parts are fitted to this image, and
-    ``view`` how the stage is shown.
+    Attributes:
+        canvas: The image and its factors.
+        origin: Where the image comes from.
+        part: The index of the chosen part, or None.
+        refined: Whether the parts are fitted to this image.
+        view: The view of the image, one of `VIEWS`.
+        lock: Guards all of these.
     """
 
     def __init__(self, canvas: Canvas, origin: Origin) -> None:
@@ -132,10 +161,10 @@ class Session:
         self._after: tuple[object, Tensor] | None = None
         self.canvas, self.origin = canvas, origin
 
-    def put(self, canvas: Canvas, origin: Origin) -> None:
-        """Take another image, which ``origin`` tells; edits stay where the factors do."""
+    def replace_image(self, canvas: Canvas, origin: Origin) -> None:
+        """Continue with another image; the edits stay unless the factors change."""
         with self.lock:
-            if _other(self.canvas.factors, canvas.factors):
+            if _differ(self.canvas.factors, canvas.factors):
                 self._history, self.part = History(), None
             self.canvas, self.origin = canvas, origin
 
@@ -146,7 +175,7 @@ class Session:
 
     @property
     def after(self) -> Tensor:
-        """The image ``[1, 3, R, R]`` after the edits that count."""
+        """The image ``[1, 3, R, R]`` after the active edits."""
         with self.lock:
             if not self.stack.edits:
                 return self.canvas.before
@@ -157,7 +186,7 @@ class Session:
 
     @property
     def labels(self) -> Tensor:
-        """Which part weighs most at each place of the image, ``[LABELS, LABELS]`` uint8."""
+        """The index of the strongest part at each place, ``[LABELS, LABELS]`` uint8."""
         with self.lock:
             masks = on_canvas(self.canvas.masks(self.refined), self.canvas.factors.layer)
         large = F.interpolate(
@@ -166,13 +195,13 @@ class Session:
         return large[0].argmax(0).to(torch.uint8).cpu()
 
     def pick(self, x: float, y: float) -> int:
-        """Choose the part that weighs most at a place, in shares of width and height."""
+        """Choose and return the strongest part at a place, in fractions of width and height."""
         with self.lock:
             row, column = (min(max(int(v * LABELS), 0), LABELS - 1) for v in (y, x))
             return self.choose(int(self.labels[row, column]))
 
     def choose(self, part: int) -> int:
-        """Choose a part; raises `PandaError` where there is none."""
+        """Choose and return a part; raise `PandaError` if it does not exist."""
         with self.lock:
             count = self.canvas.factors.parts.shape[1]
             if not 0 <= part < count:
@@ -181,18 +210,26 @@ class Session:
             return part
 
     def show(self, view: str) -> None:
-        """Show the stage in another of the `VIEWS`; raises `PandaError` for one that is none."""
+        """Switch to one of the `VIEWS`; raise `PandaError` for any other name."""
         if view not in VIEWS:
             raise PandaError(f"there is no view {view!r:.40}{nearest(view, VIEWS)}")
         self.view = view
 
     def refine(self, refined: bool) -> None:
-        """Fit the parts to this image, or go back to the global ones."""
+        """Fit the parts to this image, or return to the global ones."""
         with self.lock:
             self.refined = refined
 
     def add(self, appearance: str, name: str) -> None:
-        """Put an appearance of the chosen part, or its removal, on the stack."""
+        """Add an appearance of the chosen part, or its removal, to the stack.
+
+        Args:
+            appearance: An appearance such as ``"p0"``, or `REMOVE`.
+            name: What the stack calls the edit.
+
+        Raises:
+            PandaError: If no part is chosen, or the appearance does not exist.
+        """
         with self.lock:
             if self.part is None:
                 raise PandaError("no part is chosen; click the image where you want to change it")
@@ -202,23 +239,24 @@ class Session:
             self._history.change(self.stack.add(Step(edit, name)))
 
     def change(self, stack: Stack) -> None:
-        """Replace the stack by one that was made from it."""
+        """Replace the stack with a changed one."""
         with self.lock:
             self._history.change(stack)
 
     def undo(self) -> None:
-        """Take the last change of the stack back."""
+        """Undo the last change of the stack; raise `PandaError` if there is none."""
         with self.lock:
             if not self._history.undo():
                 raise PandaError("there is nothing to undo")
 
     def redo(self) -> None:
-        """Make a change again that was taken back."""
+        """Redo the last undone change; raise `PandaError` if there is none."""
         with self.lock:
             if not self._history.redo():
                 raise PandaError("there is nothing to redo")
 
 
-def _other(one: Factors, other: Factors) -> bool:
-    same = one.generator == other.generator and one.layer == other.layer
-    return not (same and torch.equal(one.parts, other.parts))
+def _differ(first: Factors, second: Factors) -> bool:
+    """Return whether edits of the first factors make no sense with the second."""
+    same = first.generator == second.generator and first.layer == second.layer
+    return not (same and torch.equal(first.parts, second.parts))

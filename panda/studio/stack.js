@@ -1,4 +1,4 @@
-// The stack of edits: choose, switch off, reorder, take out; arrows and Delete work too.
+// The stack of edits: choose, switch off, reorder, delete; Alt with arrows and Delete work too.
 const list = element.querySelector("ol");
 const hint = element.querySelector("p");
 let focus = null;
@@ -35,9 +35,9 @@ function draw() {
       value.textContent = strength;
       row.append(
         box, pick, value,
-        button("up", "↑", "Earlier", k, k === 0),
-        button("down", "↓", "Later", k, k === rows.length - 1),
-        button("drop", "×", "Take out", k),
+        button("up", "↑", "Move up", k, k === 0),
+        button("down", "↓", "Move down", k, k === rows.length - 1),
+        button("drop", "×", "Delete", k),
       );
       return row;
     }),

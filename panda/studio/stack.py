@@ -1,4 +1,4 @@
-"""The stack of edits of a session: an immutable value, and the history of it."""
+"""The stack of edits of a session, as an immutable value, and its history."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from panda.errors import PandaError
 
 @dataclass(frozen=True)
 class Step:
-    """One edit of the stack; ``on`` is whether it counts, ``name`` what people call it."""
+    """An edit of the stack.
+
+    Attributes:
+        edit: The edit.
+        name: What the page calls it.
+        on: Whether it is active.
+    """
 
     edit: Edit
     name: str
@@ -20,48 +26,57 @@ class Step:
 
 @dataclass(frozen=True)
 class Stack:
-    """Steps from first to last, and which one is chosen; every change gives a new stack."""
+    """Steps in the order in which they apply; every method that changes it returns a new stack.
+
+    Attributes:
+        steps: The steps, first to last.
+        chosen: The index of the chosen step, or None.
+    """
 
     steps: tuple[Step, ...] = ()
     chosen: int | None = None
 
     @property
     def edits(self) -> list[Edit]:
-        """The edits that count, in order."""
+        """The active edits, in order."""
         return [step.edit for step in self.steps if step.on]
 
     @property
     def step(self) -> Step | None:
-        """The chosen step."""
+        """The chosen step, or None."""
         return None if self.chosen is None else self.steps[self.chosen]
 
     def choose(self, index: int) -> Stack:
-        """Choose a step; raises `PandaError` where there is none."""
+        """Choose a step; raise `PandaError` if it does not exist."""
         self._check(index)
         return replace(self, chosen=index)
 
     def add(self, step: Step) -> Stack:
-        """Put a step on top and choose it; one that does the same to the same parts is chosen."""
+        """Append a step, unless one has its parts and appearance already; choose either."""
         for index, other in enumerate(self.steps):
             if _kind(other.edit) == _kind(step.edit):
                 return self.choose(index)
         return Stack((*self.steps, step), len(self.steps))
 
     def set_strength(self, strength: float) -> Stack:
-        """Give the chosen step another strength; raises `PandaError` where none is chosen."""
+        """Set the strength of the chosen step; raise `PandaError` if none is chosen."""
         if self.chosen is None or self.step is None:
             raise PandaError("no edit is chosen; click a part and one of its appearances first")
-        return self._put(self.chosen, replace(self.step.edit, strength=strength))
+        return self._replace_edit(self.chosen, replace(self.step.edit, strength=strength))
 
     def toggle(self, index: int) -> Stack:
-        """Switch a step off, or on again."""
+        """Switch a step off or on; raise `PandaError` if it does not exist."""
         self._check(index)
         steps = list(self.steps)
         steps[index] = replace(steps[index], on=not steps[index].on)
         return replace(self, steps=tuple(steps))
 
     def move(self, index: int, by: int) -> Stack:
-        """Move a step up (``by`` is -1) or down in the order, as far as there is room."""
+        """Move a step by a number of places, up (negative) or down, as far as the list goes.
+
+        Raises:
+            PandaError: If the step does not exist.
+        """
         self._check(index)
         target = min(max(index + by, 0), len(self.steps) - 1)
         order = list(range(len(self.steps)))
@@ -70,7 +85,7 @@ class Stack:
         return Stack(tuple(self.steps[k] for k in order), chosen)
 
     def drop(self, index: int) -> Stack:
-        """Take a step out."""
+        """Delete a step; raise `PandaError` if it does not exist."""
         self._check(index)
         steps = self.steps[:index] + self.steps[index + 1 :]
         chosen = self.chosen
@@ -80,24 +95,27 @@ class Stack:
             chosen -= 1
         return Stack(steps, chosen)
 
-    def _put(self, index: int, edit: Edit) -> Stack:
+    def _replace_edit(self, index: int, edit: Edit) -> Stack:
+        """Return the stack with another edit at an index."""
         steps = list(self.steps)
         steps[index] = replace(steps[index], edit=edit)
         return replace(self, steps=tuple(steps))
 
     def _check(self, index: int) -> None:
+        """Raise `PandaError` for an index out of range."""
         if not 0 <= index < len(self.steps):
             raise PandaError(f"there is no edit {index + 1}; the stack has {len(self.steps)}")
 
 
 def _kind(edit: Edit) -> tuple[Sequence[int], int | str]:
+    """Return what a stack has only once: parts and appearance."""
     return edit.parts, edit.appearance
 
 
 class History:
-    """What a stack was before, for undo and redo.
+    """The earlier and the undone versions of a stack.
 
-    Strengths of one step that follow each other, as while a slider is dragged, are one change.
+    Consecutive changes of one strength, as a dragged slider makes them, count as one change.
     """
 
     def __init__(self) -> None:
@@ -106,7 +124,7 @@ class History:
         self._future: list[Stack] = []
 
     def change(self, stack: Stack) -> None:
-        """Go on to another stack."""
+        """Continue with another stack; what was undone is forgotten."""
         if stack.steps != self.stack.steps:
             if not (self._past and _only_strength(self._past[-1], self.stack, stack)):
                 self._past.append(self.stack)
@@ -114,36 +132,36 @@ class History:
         self.stack = stack
 
     def undo(self) -> bool:
-        """Go back by one change; false where there is none."""
+        """Undo one change; return False if there is none."""
         return self._step(self._past, self._future)
 
     def redo(self) -> bool:
-        """Undo an undo; false where there is none."""
+        """Redo one change; return False if there is none."""
         return self._step(self._future, self._past)
 
-    def _step(self, source: list[Stack], other: list[Stack]) -> bool:
+    def _step(self, source: list[Stack], target: list[Stack]) -> bool:
+        """Take the stack from one list and put the current one on the other."""
         if source:
-            other.append(self.stack)
+            target.append(self.stack)
             self.stack = source.pop()
             return True
         return False
 
 
 def _only_strength(first: Stack, second: Stack, third: Stack) -> bool:
-    """Whether two changes in a row were of the strength of the same step."""
-    changed = [_changed(one, other) for one, other in ((first, second), (second, third))]
-    return changed[0] is not None and changed[0] == changed[1]
+    """Return whether both changes were of the strength of the same step."""
+    index = _strength_index(first, second)
+    return index is not None and index == _strength_index(second, third)
 
 
-def _changed(one: Stack, other: Stack) -> int | None:
-    """The one step whose strength alone differs; None where anything else does."""
-    if len(one.steps) != len(other.steps):
+def _strength_index(before: Stack, after: Stack) -> int | None:
+    """Return the index of the step whose strength is the only difference, or None."""
+    if len(before.steps) != len(after.steps):
         return None
-    found = [
-        k for k, pair in enumerate(zip(one.steps, other.steps, strict=True)) if len({*pair}) > 1
-    ]
-    if len(found) != 1:
+    pairs = list(zip(before.steps, after.steps, strict=True))
+    changed = [index for index, (old, new) in enumerate(pairs) if old != new]
+    if len(changed) != 1:
         return None
-    before, after = one.steps[found[0]], other.steps[found[0]]
-    same = replace(before, edit=replace(before.edit, strength=after.edit.strength)) == after
-    return found[0] if same else None
+    old, new = pairs[changed[0]]
+    same = replace(old, edit=replace(old.edit, strength=new.edit.strength)) == new
+    return changed[0] if same else None

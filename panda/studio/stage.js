@@ -1,4 +1,4 @@
-// The image: hover shows the part under the pointer, a click selects it, two pictures meet at a line.
+// The image: hovering tints the part under the pointer, a click chooses it, a line divides two views.
 const frame = element.querySelector(".frame");
 const [under, over] = frame.querySelectorAll("img");
 const canvas = frame.querySelector("canvas");
@@ -21,7 +21,7 @@ function draw() {
   frame.classList.toggle("split", split);
   frame.classList.add("ready");
   under.alt = `${view}: ${about}`;
-  frame.setAttribute("aria-label", `${view}: ${about}. Click a place to select the part there.`);
+  frame.setAttribute("aria-label", `${view}: ${about}. Click a place to choose the part there.`);
   part_buttons(names, part);
   read_labels();
 }
@@ -62,7 +62,7 @@ function read_labels() {
   picture.src = source;
 }
 
-// The selected part gets an outline, the one under the pointer a tint.
+// The chosen part gets an outline, the part under the pointer a tint.
 function tint() {
   if (!labels) return;
   const { size, part } = labels;

@@ -1,4 +1,4 @@
-"""What the appearances of a part do to it in one image: thumbnails, how much, and in words."""
+"""What the appearances of a part do in one image, as thumbnails, in numbers and in words."""
 
 from __future__ import annotations
 
@@ -22,17 +22,26 @@ from panda.naming.names import describe_part, names_of, place_of
 from panda.studio.session import SIGMAS, Canvas
 
 AXES = 8
-"""Own appearances of a part that are shown."""
+"""Appearances of a part that are shown, at most."""
 
 SAMPLES = 6
-"""Samples that tell what effects are large and what parts cover."""
+"""Samples from which parts are named and effects are scaled."""
 
 THUMB = 144
+"""Width of a thumbnail, in pixels."""
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """One appearance of a part: ``effect`` is the mean change there, a share of the range."""
+    """An appearance of a part, added to an image.
+
+    Attributes:
+        appearance: The appearance, such as ``"p0"``.
+        effect: Mean change inside the part, as a share of the range of images, in [0, 1].
+        picture: The part after the change.
+        image: The whole image after the change, reduced to ``[3, SIZE, SIZE]``.
+        name: The effect in words; empty until it is named.
+    """
 
     appearance: str
     effect: float
@@ -42,10 +51,13 @@ class Thumbnail:
 
 
 @dataclass(frozen=True)
-class Guide:
-    """What words need: names of the parts, and by how much each measure varies over samples.
+class NamingContext:
+    """What the names of parts and effects are computed from.
 
-    ``parse`` is there where the generator makes faces.
+    Attributes:
+        parts: The names of the parts.
+        spreads: The standard deviation of each measure over samples.
+        parse: The face parser; None for generators of other things.
     """
 
     parts: tuple[str, ...]
@@ -53,11 +65,19 @@ class Guide:
     parse: Parse | None
 
 
-def make_guide(generator: Generator, factors: Factors, parse: Parse | None) -> Guide:
-    """Look at some samples of a generator, at faces by ``parse`` where it makes any."""
+def make_naming_context(
+    generator: Generator, factors: Factors, parse: Parse | None
+) -> NamingContext:
+    """Name the parts and scale the measures from a few samples of the generator.
+
+    Args:
+        generator: The generator.
+        factors: Factors of one of its layers.
+        parse: The face parser, if there is one; it is dropped if the samples are not faces.
+    """
     latents = generator.sample(range(SAMPLES), truncation=generator.usual_truncation)
-    rows = [generator.forward(latents[k : k + 1]) for k in range(SAMPLES)]
-    images = small(torch.cat(rows))
+    samples = [generator.forward(latents[k : k + 1]) for k in range(SAMPLES)]
+    images = small(torch.cat(samples))
     masks = on_canvas(factors.masks, factors.layer)
     looks = look(images, parse, masks)
     if looks.parsed is not None and not are_faces(looks.parsed):
@@ -66,18 +86,19 @@ def make_guide(generator: Generator, factors: Factors, parse: Parse | None) -> G
     spreads = {
         name: spread(values)
         for name, values in looks.measures.items()
-        if float(values.nanmedian()) != 0  # most samples have no hat: any would be a huge effect
+        if float(values.nanmedian()) != 0  # most samples have no hat, so any would be a huge effect
     }
-    return Guide(tuple(_known(factors) or names), spreads, parse)
+    return NamingContext(tuple(_saved_names(factors) or names), spreads, parse)
 
 
 def place_names(factors: Factors) -> list[str]:
-    """Names of parts that need no image: those that the factors have, or where the parts are."""
+    """Return the names of parts that the factors carry, or else where the parts are."""
     masks = on_canvas(factors.masks, factors.layer)
-    return _known(factors) or [place_of(mask) for mask in masks]
+    return _saved_names(factors) or [place_of(mask) for mask in masks]
 
 
-def _known(factors: Factors) -> list[str]:
+def _saved_names(factors: Factors) -> list[str]:
+    """Return the names that the factors carry, or nothing if any is missing or damaged."""
     try:
         names = [str(part["name"]) for part in names_of(factors)["parts"]]
     except (PandaError, TypeError, KeyError):
@@ -86,9 +107,15 @@ def _known(factors: Factors) -> list[str]:
 
 
 def thumbnails(canvas: Canvas, part: int, *, refined: bool = False) -> Iterator[list[Thumbnail]]:
-    """The part with each of its own appearances added, the greatest effect first.
+    """Add each appearance of a part to the image.
 
-    Yields all that there are so far, again and again until they are complete.
+    Args:
+        canvas: The image.
+        part: The index of the part.
+        refined: Whether the part is refined for the image.
+
+    Yields:
+        All thumbnails made so far, the greatest effect first, after each batch.
     """
     axes = [f"p{axis}" for axis in range(min(AXES, canvas.factors.own.shape[1]))]
     axes = [axis for axis in axes if canvas.factors.vector(axis, (part,))[1] > 0]
@@ -96,35 +123,42 @@ def thumbnails(canvas: Canvas, part: int, *, refined: bool = False) -> Iterator[
     mask = on_canvas(canvas.masks(refined), canvas.factors.layer)[part]
     box = crop_box(mask) if bool((mask > 0.5).any()) else (0.0, 0.0, 1.0)
     before, where = small(canvas.before), resize_map(mask, SIZE)
-    found: list[Thumbnail] = []
+    made: list[Thumbnail] = []
     if not edits:
-        yield found  # nothing of this part varies
+        yield made  # this part does not vary
     for images in canvas.batches(edits, refined):
         effects, _ = change(before, small(images), where)
         for effect, image in zip(effects, images, strict=True):
             picture = to_picture(crop(image, box), THUMB)
-            shown = small(image[None])[0]
-            found.append(Thumbnail(axes[len(found)], float(effect), picture, shown))
-        yield sorted(found, key=lambda one: -one.effect)
+            reduced = small(image[None])[0]
+            made.append(Thumbnail(axes[len(made)], float(effect), picture, reduced))
+        yield sorted(made, key=lambda thumbnail: -thumbnail.effect)
 
 
 def name_thumbnails(
-    canvas: Canvas, part: int, found: Sequence[Thumbnail], guide: Guide
+    canvas: Canvas, part: int, unnamed: Sequence[Thumbnail], context: NamingContext
 ) -> list[Thumbnail]:
-    """The same with names: what changes, in standard deviations over samples of the generator."""
-    if not found:
+    """Name thumbnails by what changes, in standard deviations over samples of the generator.
+
+    Args:
+        canvas: The image.
+        part: The index of the part.
+        unnamed: The thumbnails of the part.
+        context: The naming context of the canvas's factors.
+    """
+    if not unnamed:
         return []
     masks = on_canvas(canvas.factors.masks, canvas.factors.layer)
-    images = torch.cat([small(canvas.before), *(one.image[None] for one in found)])
-    measures = look(images, guide.parse, masks).measures
+    images = torch.cat([small(canvas.before), *(shown.image[None] for shown in unnamed)])
+    measures = look(images, context.parse, masks).measures
     named = []
-    for row, one in enumerate(found, 1):
+    for row, thumbnail in enumerate(unnamed, 1):
         effects = {
-            name: float(values[row] - values[0]) / guide.spreads[name]
-            for name, values in measures.items()
-            if concerns(name, part)
-            and guide.spreads.get(name, 0.0) > 1e-9
+            measure: float(values[row] - values[0]) / context.spreads[measure]
+            for measure, values in measures.items()
+            if concerns(measure, part)
+            and context.spreads.get(measure, 0.0) > 1e-9
             and bool(torch.isfinite(values[[0, row]]).all())
         }
-        named.append(replace(one, name=describe_effects(effects, 2)))
+        named.append(replace(thumbnail, name=describe_effects(effects, 2)))
     return named

@@ -1,4 +1,4 @@
-"""What every event of the page shares: messages, and updates of what changed."""
+"""What all event handlers of the page share: error messages, and the values of components."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ import gradio as gr
 from panda.errors import PandaError, describe_error
 from panda.progress import Watch
 from panda.studio import views
-from panda.studio.actions import Studio
+from panda.studio.app import Studio
 from panda.studio.exports import command
 from panda.studio.session import Session
 
 SKIP: dict[str, Any] = gr.skip()
 
 
-def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """A handler whose errors are messages; nothing is updated then."""
+def shows_errors(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a handler so that errors become messages on the page, which stays as it is."""
 
     @wraps(handler)
     def run(*arguments: Any, **options: Any) -> Any:
         try:
             return handler(*arguments, **options)
-        except Exception as error:  # a backend may fail in any way at all
-            say(error)
+        except Exception as error:  # a plugin may raise anything
+            show_error(error)
             return SKIP
 
     return run
 
 
-def say(error: BaseException) -> None:
-    """Show what went wrong, in one sentence."""
+def show_error(error: BaseException) -> None:
+    """Show an error as a message on the page."""
     text = str(error) if isinstance(error, PandaError) else describe_error(error)
     gr.Warning(escape(text[:500]), title="That did not work")
 
 
-def ready(session: Session | None) -> Session:
-    """The session; raises `PandaError` where the first generator has not been opened yet."""
+def require(session: Session | None) -> Session:
+    """Return the session; raise `PandaError` if no generator has been opened yet."""
     if session is None:
-        raise PandaError("no generator is open yet; wait a moment, or choose another one")
+        raise PandaError("no generator is open yet; wait a moment, or choose another generator")
     return session
 
 
 class Updates:
-    """Values for the page's components; a user's own things come in with each call."""
+    """Values for the page's components; the user's session is an argument of each call."""
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
 
     def edited(self, session: Session) -> list[Any]:
-        """Stage, gallery, stack and strength, all of one moment."""
+        """Return the values of stage, gallery, stack and strength, consistent with each other."""
         with session.lock:
             slider = views.strength(session)
             on = slider.pop("on")
@@ -65,25 +65,26 @@ class Updates:
             ]
 
     def stage(self, session: Session) -> dict[str, Any]:
-        """The image and what lies over it."""
+        """Return the value of the stage: the image and its overlay."""
         return views.stage(session, self.studio.names(session.canvas))
 
     def gallery(self, session: Session) -> dict[str, Any]:
-        """The appearances of the chosen part, as far as they are known."""
+        """Return the value of the gallery: the thumbnails of the chosen part made so far."""
         names = self.studio.names(session.canvas)
         if session.part is None:
             return views.gallery(session, names, [])
-        which = session.canvas, session.part, session.refined
-        found = self.studio.known(*which) or []
-        return views.gallery(session, names, found, busy=not self.studio.complete(*which))
+        thumbnails, complete = self.studio.cached_thumbnails(
+            session.canvas, session.part, session.refined
+        )
+        return views.gallery(session, names, thumbnails, busy=not complete)
 
     def status(self, session: Session) -> list[Any]:
-        """Status line and command line."""
+        """Return the status line and the shell command."""
         return [escape(views.status(session)), command(session)]
 
 
-def watch_with(progress: gr.Progress | None) -> Watch:
-    """What shows the steps of bars in the page."""
+def progress_watch(progress: gr.Progress | None) -> Watch:
+    """Return a callback that shows the steps of progress bars on the page."""
 
     def watch(what: str, done: int, total: int | None) -> None:
         if progress is not None:

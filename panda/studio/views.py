@@ -1,4 +1,4 @@
-"""What a session looks like, as plain values that the page's scripts draw."""
+"""Views of a session, as plain values that the page's scripts draw."""
 
 from __future__ import annotations
 
@@ -16,17 +16,22 @@ from panda.errors import PandaError
 from panda.generators.contract import on_canvas
 from panda.images import color_parts, difference_picture, heat_picture, to_picture
 from panda.naming.effects import UNSEEN
-from panda.studio.across import Side
 from panda.studio.session import SIGMAS, Session
 from panda.studio.stack import Step
 from panda.studio.thumbnails import Thumbnail
+from panda.studio.transfer import Panel
 
-EXACT = 256
-"""Images of up to so many pixels a side are shown as PNG, larger ones as good JPEG."""
+PNG_SIZE = 256
+"""Images up to this width are sent as PNG, larger ones as JPEG of high quality."""
 
 
 def stage(session: Session, names: Sequence[str]) -> dict[str, Any]:
-    """The image, what lies over it, and which part is where."""
+    """Return the image, its overlay, and the map of the parts.
+
+    Args:
+        session: The session.
+        names: The names of the parts.
+    """
     with session.lock:
         canvas, after, view = session.canvas, session.after[0], session.view
         size = canvas.generator.resolution
@@ -53,36 +58,43 @@ def stage(session: Session, names: Sequence[str]) -> dict[str, Any]:
 
 
 def gallery(
-    session: Session, names: Sequence[str], found: Sequence[Thumbnail], *, busy: bool = False
+    session: Session, names: Sequence[str], thumbnails: Sequence[Thumbnail], *, busy: bool = False
 ) -> dict[str, Any]:
-    """The chosen part's appearances; ``busy`` where more of them are to come."""
+    """Return the cards of the chosen part's appearances.
+
+    Args:
+        session: The session.
+        names: The names of the parts.
+        thumbnails: The thumbnails to show.
+        busy: Whether more thumbnails are being made.
+    """
     part = session.part
     used = {step.edit.appearance for step in session.stack.steps if step.edit.parts == (part,)}
     cards = [
         {
-            "appearance": one.appearance,
-            "name": "" if one.name == UNSEEN else one.name,
-            "effect": round(100 * one.effect, 1),
-            "src": _url(one.picture, "JPEG"),
-            "used": one.appearance in used,
+            "appearance": thumbnail.appearance,
+            "name": "" if thumbnail.name == UNSEEN else thumbnail.name,
+            "effect": round(100 * thumbnail.effect, 1),
+            "src": _url(thumbnail.picture, "JPEG"),
+            "used": thumbnail.appearance in used,
         }
-        for one in found
+        for thumbnail in thumbnails
     ]
     title = "" if part is None else f"Part {part}: {names[part]}"
     return {"title": title, "cards": cards, "busy": busy}
 
 
 def stack(session: Session) -> dict[str, Any]:
-    """The rows of the stack, first to last."""
+    """Return the rows of the stack, first to last."""
     rows = [
-        {"name": step.name, "text": str(step.edit), "on": step.on, "strength": _told(step)}
+        {"name": step.name, "text": str(step.edit), "on": step.on, "strength": _strength(step)}
         for step in session.stack.steps
     ]
     return {"rows": rows, "chosen": session.stack.chosen}
 
 
 def strength(session: Session) -> dict[str, Any]:
-    """The slider of the chosen step: value, ends, and what it means."""
+    """Return the slider of the chosen step: value, range, label, and whether it is on."""
     step = session.stack.step
     if step is None:
         return {"value": 0.0, "minimum": -10.0, "maximum": 10.0, "label": "Strength", "on": False}
@@ -100,32 +112,34 @@ def strength(session: Session) -> dict[str, Any]:
     return {"value": value, "minimum": -end, "maximum": end, "label": label, "on": True}
 
 
-def sides(found: Sequence[Side | PandaError]) -> str:
-    """Generators side by side as HTML: before, after, and what was matched how well."""
-    return f'<div class="sides">{"".join(map(_side, found))}</div>'
+def panels(results: Sequence[Panel | PandaError]) -> str:
+    """Return generators side by side as HTML: before, after, and how well the edits match."""
+    return f'<div class="panels">{"".join(map(_panel, results))}</div>'
 
 
-def _side(side: Side | PandaError) -> str:
-    if isinstance(side, PandaError):
-        return f"<figure><figcaption>{escape(str(side))}</figcaption></figure>"
+def _panel(panel: Panel | PandaError) -> str:
+    """Return the figure of one generator, or the error in its place."""
+    if isinstance(panel, PandaError):
+        return f"<figure><figcaption>{escape(str(panel))}</figcaption></figure>"
     pictures = "".join(
-        f'<img alt="{what}" src="{picture_url(picture)}">'
-        for what, picture in (("before", side.before), ("after", side.after))
+        f'<img alt="{label}" src="{picture_url(picture)}">'
+        for label, picture in (("before", panel.before), ("after", panel.after))
     )
     matched = "; ".join(
-        f"{match.edit}: part alike {match.part:.2f}, appearance {match.appearance:.2f}"
-        for match in side.matches
+        f"{match.edit}: part similarity {match.part:.2f}, appearance similarity"
+        f" {match.appearance:.2f}"
+        for match in panel.matches
     )
     return (
-        f'<figure><div class="pair">{pictures}</div><figcaption><b>{escape(side.generator)}</b>'
-        f" · {escape(side.sample)}<br>{escape(matched)}</figcaption></figure>"
+        f'<figure><div class="pair">{pictures}</div><figcaption><b>{escape(panel.generator)}</b>'
+        f" · {escape(panel.sample)}<br>{escape(matched)}</figcaption></figure>"
     )
 
 
 def status(session: Session) -> str:
-    """One line that tells what is on the stage."""
+    """Return the status line: the generator, the layer, the factors and the image."""
     factors = session.canvas.factors
-    loss = f", loss {factors.loss:.3f}" if factors.loss == factors.loss else ""
+    loss = f" (loss {factors.loss:.3f})" if factors.loss == factors.loss else ""
     layer = factors.layer
     return (
         f"{factors.generator} · {layer.name} ({layer.height} x {layer.width}) ·"
@@ -134,16 +148,18 @@ def status(session: Session) -> str:
 
 
 def picture_url(picture: Image.Image) -> str:
-    """A picture as a data URL, sharp enough to look at."""
-    return _url(picture, "PNG" if picture.width <= EXACT else "JPEG")
+    """Return a picture as a data URL."""
+    return _url(picture, "PNG" if picture.width <= PNG_SIZE else "JPEG")
 
 
-def _told(step: Step) -> str:
+def _strength(step: Step) -> str:
+    """Return the strength of a step, with its unit."""
     unit = " sd" if step.edit.sigma else ""
     return f"{step.edit.strength:+.1f}{unit}"
 
 
 def _url(picture: Image.Image, kind: str) -> str:
+    """Return a picture as a data URL in a format that Pillow writes."""
     buffer = io.BytesIO()
     options = {"quality": 92, "subsampling": 0} if kind == "JPEG" else {"compress_level": 1}
     picture.save(buffer, kind, **options)

@@ -63,7 +63,7 @@ def _torch(content: object, zipped: bool) -> Callable[[Path], None]:
 
 def _torchscript(folder: Path) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", ".torch.jit")
         torch.jit.script(torch.nn.Sequential(torch.nn.Linear(2, 3))).save(folder / "file")
 
 

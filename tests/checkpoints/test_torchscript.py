@@ -11,7 +11,7 @@ from panda import PandaError
 from panda.checkpoints.read import read_checkpoint
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.torch.jit")
 def test_a_module_gives_its_state_dict(tmp_path):
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Sequential(nn.Linear(4, 2)))
     torch.jit.script(module).save(tmp_path / "module.bin")

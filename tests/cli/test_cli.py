@@ -79,7 +79,7 @@ def test_verbs_write_full_size_pictures_and_a_sheet(factors, tmp_path, verb, fil
         (["parts", "FACTORS", "--psi", "x", "--out", "OUT"], "'x' is not a finite number"),
         (["fti"], "no verb 'fti'; did you mean 'fit' or 'fetch'"),
         (["benchmark", "removals"], "no kind 'removals'; did you mean 'removal'?"),
-        (["fit", "g", "b", "--sead", "3"], "no option '--sead'; did you mean --seeds or"),
+        (["fit", "g", "b", "--sead", "3"], "no option '--sead'; did you mean --seeds"),
         (["fit", "g", "b", "--out", "OUT", "x"], "unexpected argument 'x'; see 'panda fit --help'"),
         (["fit", "g"], "arguments are required: LAYER, --out; see 'panda fit --help'"),
         (
@@ -151,6 +151,12 @@ def test_other_errors_of_ours_are_not_hidden(monkeypatch):
     monkeypatch.setattr("panda.cli.catalog.show_list", fails)
     with pytest.raises(RuntimeError, match="a defect"):
         main(["list"])
+
+
+def test_a_part_of_a_name_lists_the_generators_that_have_it(capsys):
+    assert main(["list", "ffhq", "--json"]) == 0
+    names = [row["name"] for row in json.loads(capsys.readouterr().out)["generators"]]
+    assert "mobilestylegan-ffhq-1024" in names and all("ffhq" in name for name in names)
 
 
 @pytest.mark.parametrize("name", ["factor", "factorz", "Factors"])

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from panda import PandaError
 from panda.cli import main
 from panda.cli.fit import SOLVERS
 from panda.cli.localize import THRESHOLDS
@@ -90,8 +91,14 @@ for words in [["--help"], ["list"], ["edits"], *(v.split() + ["--help"] for v in
     subprocess.run([sys.executable, "-c", program, *VERBS], check=True)
 
 
-def test_choices_are_those_of_the_functions_behind_them():
+def test_choices_are_those_of_the_functions_behind_them(tiny):
+    from panda.editing.localize import localize
     from panda.factorization import fit
 
     assert fit.SOLVERS == SOLVERS
-    assert THRESHOLDS == ("otsu", "mean")
+    factors = fit.fit(tiny, "b", parts=2, seeds=range(8))
+    x = tiny.head(tiny.sample([1]), "b").x
+    for threshold in THRESHOLDS:
+        localize(factors, x, 0, threshold=threshold)
+    with pytest.raises(PandaError, match="valid: " + ", ".join(THRESHOLDS)):
+        localize(factors, x, 0, threshold="?")

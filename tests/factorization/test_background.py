@@ -31,15 +31,15 @@ def scene(count=16, channels=20, noise=0.3):
     return features + lighting * wide[:, None, None], kind == 0, means
 
 
-def test_hair_at_the_border_is_no_background():
+def test_hair_at_the_border_is_not_background():
     features, truth, means = scene()
-    found = find_background(features)
-    maps = torch.einsum("c,nchw->nhw", found.detector, features)
-    told = maps >= torch.stack([otsu(one) for one in maps])[:, None, None]
-    assert float((told == truth).float().mean()) > 0.97
+    background = find_background(features)
+    maps = torch.einsum("c,nchw->nhw", background.detector, features)
+    detected = maps >= torch.stack([otsu(row) for row in maps])[:, None, None]
+    assert float((detected == truth).float().mean()) > 0.97
     assert float(maps[:, truth].mean() - maps[:, ~truth].mean()) > 0.9
     true = means[0] - features.mean((0, 2, 3))
-    assert float(cosine_similarity(found.appearance, true, dim=0)) > 0.9
+    assert float(cosine_similarity(background.appearance, true, dim=0)) > 0.9
 
 
 def test_it_is_the_same_each_time_and_for_one_sample():
@@ -47,13 +47,13 @@ def test_it_is_the_same_each_time_and_for_one_sample():
     once, again = find_background(features), find_background(features)
     assert torch.equal(once.detector, again.detector)
     assert torch.equal(once.appearance, again.appearance)
-    told = torch.einsum("c,nchw->nhw", once.detector, features)[0]
-    assert float(((told >= otsu(told)) == truth).float().mean()) > 0.9
+    detected = torch.einsum("c,nchw->nhw", once.detector, features)[0]
+    assert float(((detected >= otsu(detected)) == truth).float().mean()) > 0.9
 
 
 def test_features_that_do_not_vary_have_none():
-    found = find_background(torch.ones(2, 5, 4, 4))
-    assert not found.detector.any() and not found.appearance.any()
+    background = find_background(torch.ones(2, 5, 4, 4))
+    assert not background.detector.any() and not background.appearance.any()
 
 
 def test_a_mean_far_larger_than_what_varies_changes_nothing(tiny, monkeypatch):

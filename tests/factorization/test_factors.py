@@ -114,9 +114,9 @@ def test_wrong_tensors_are_one_sentence(factors, tmp_path, damage):
 def test_a_strength_in_deviations_that_do_not_exist_is_refused(tiny):
     from panda.editing.edits import Edit
 
-    one = fit(tiny, "b", parts=2, seeds=[3])
+    constant = fit(tiny, "b", parts=2, seeds=[3])
     with pytest.raises(PandaError, match="does not vary over the samples"):
-        Edit((0,), "p0", 5.0, sigma=True).change(one)
+        Edit((0,), "p0", 5.0, sigma=True).change(constant)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"layer": 3}', '{"format": 9}'])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from panda import PandaError
+from panda import PandaError, create_generator
 from panda.factorization.cached import cached_folder, fit_cached
 from panda.factorization.fit import fit, import_released
 
@@ -41,6 +41,19 @@ def test_resume_takes_text(tiny, tmp_path):
     assert (tmp_path / "j" / "0-of-1.sums").exists()
 
 
+def test_labels_are_one_for_all_samples_or_one_for_each():
+    generator = create_generator("mini-biggan-faces-64")
+    layer = "8.block1"
+    alternating = {"label": np.arange(6) % 2, "seeds": 6, "parts": 2, "batch": 4}
+    mixed = fit(generator, layer, **alternating)
+    assert mixed.config["label"] == [0, 1, 0, 1, 0, 1]
+    one = fit(generator, layer, **{**alternating, "label": np.int64(1)})
+    assert one.config["label"] == 1
+    x = generator.head(generator.sample(6, truncation=1, label=[0, 1, 0, 1, 0, 1]), layer).x
+    torch.testing.assert_close(mixed.mean, x.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(one.mean, mixed.mean, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -65,16 +78,17 @@ def test_resume_takes_text(tiny, tmp_path):
         ({"seeds": [0.5]}, "seed 0.5 is not a whole number"),
         ({"seeds": [-1]}, "seed -1 is not a whole number"),
         ({"seeds": "a-b"}, "seeds 'a-b' cannot be read"),
-        ({"truncation": None}, "truncation is None, expected a finite number"),
-        ({"truncation": "0.7"}, "truncation is '0.7', expected a finite number"),
-        ({"truncation": float("nan")}, "truncation is nan, expected a finite number"),
-        ({"label": 0.5}, "label is 0.5: a fit takes one class"),
-        ({"label": [0, 1]}, "label is .0, 1.: a fit takes one class"),
+        ({"truncation": None}, "truncation None is not a number"),
+        ({"truncation": "0.7"}, "truncation '0.7' is not a number"),
+        ({"truncation": float("nan")}, "truncation nan is not a number"),
+        ({"label": 0.5}, "label 0.5 is not a whole number"),
+        ({"label": [0, 1]}, "2 labels were given for 4 seeds"),
+        ({"label": [0, 1, 2, 0.5]}, "label .* is not a whole number"),
         ({"solver": "jiont"}, "there is no solver 'jiont'; did you mean 'joint'"),
         ({"solver": 3}, "there is no solver 3"),
         ({"solver": ["joint"]}, "there is no solver"),
         ({"solver": None}, "there is no solver None"),
-        ({"learning_rate": None}, "the learning rate is None, expected a finite number"),
+        ({"learning_rate": None}, "learning rate None is not a number"),
         ({"learning_rate": -1}, "expected at least one step and a positive rate"),
         ({"steps": 1.5}, "1.5 steps with learning rate 1e-06: expected at least one step"),
         ({"batch": 0}, "batch is 0, expected a whole number of samples"),

@@ -33,8 +33,8 @@ def planted(samples=60, channels=10, size=8, parts=4, noise=0.05):
 def test_planted_parts_are_found():
     where, Z = planted()
     solution = joint(gather([Z], len(Z), 4), 10, 4)
-    found = solution.parts / solution.parts.norm(dim=0)
-    likeness = where.T @ found
+    units = solution.parts / solution.parts.norm(dim=0)
+    likeness = where.T @ units
     assert (likeness.amax(1) > 0.99).all()
     assert sorted(likeness.argmax(1).tolist()) == [0, 1, 2, 3]
     assert solution.trace[-1] < 0.05
@@ -74,8 +74,8 @@ def test_the_batch_size_changes_nothing(tiny, batch):
     assert (whole.appearances - pieces.appearances).abs().max() < 1e-3
     assert whole.loss == pytest.approx(pieces.loss, abs=3e-6)
     for name in ("background", "background_detector"):
-        one, other = getattr(whole, name), getattr(pieces, name)
-        assert (one - other).abs().max() < 1e-3 * one.abs().max()
+        left, right = getattr(whole, name), getattr(pieces, name)
+        assert (left - right).abs().max() < 1e-3 * left.abs().max()
 
 
 def test_layers_larger_than_the_basis_are_compressed_without_harm(tiny):
@@ -320,7 +320,7 @@ def test_the_core_is_the_same_to_the_bit_however_it_was_summed(tiny, monkeypatch
 
 def test_the_same_statistics_give_the_same_factors(tiny):
     statistics = gather(Features(tiny, tiny.layer("c"), range(100)), 100, 6)
-    one, two = joint(statistics, 12, 6), joint(statistics, 12, 6)
-    assert torch.equal(one.parts, two.parts)
-    assert torch.equal(one.appearances, two.appearances)
-    assert one.trace == two.trace
+    first, second = joint(statistics, 12, 6), joint(statistics, 12, 6)
+    assert torch.equal(first.parts, second.parts)
+    assert torch.equal(first.appearances, second.appearances)
+    assert first.trace == second.trace

@@ -18,7 +18,7 @@ from panda.factorization.statistics import gather
 pytestmark = pytest.mark.numeric
 
 ROUNDING = 1e-7  # of the energy: sums of float32 features are no more exact
-CORE = 1e-4  # the rounds work on a compressed core; the last loss is that of all that was kept
+CORE = 1e-4  # the rounds work on a compressed core; the last loss is that of all components
 SEEDS = range(12)
 
 
@@ -73,8 +73,8 @@ def test_generators_of_other_float_types_are_edited_in_their_own(dtype, refined)
     removed = remove_images(generator, factors, latents, [0])
     maps, masks = localize(factors, generator.head(latents, "b").x, "bg", resolution=16)
     assert images.dtype == removed.dtype == dtype
-    for found in (images, removed, maps):
-        assert bool(torch.isfinite(found).all())
+    for result in (images, removed, maps):
+        assert bool(torch.isfinite(result).all())
     assert masks.shape == (2, 16, 16)
 
 
@@ -105,11 +105,11 @@ def test_features_that_are_all_zero_are_refused():
 @pytest.mark.parametrize("noise", [0.0, 1e-6])
 @pytest.mark.parametrize("channels", [8, 24])
 def test_samples_that_are_all_the_same_are_fitted(channels, noise):
-    one = torch.randn(channels, 16, generator=torch.Generator().manual_seed(0))
-    one = one + torch.linspace(-1, 2, channels)[:, None]
-    Z = one + noise * torch.randn(1000, channels, 16, generator=torch.Generator().manual_seed(1))
-    found = joint(gather(list(Z.split(8)), 1000, 4), channels, 4)
-    assert 0 <= found.trace[-1] < 0.5
+    mean = torch.randn(channels, 16, generator=torch.Generator().manual_seed(0))
+    mean = mean + torch.linspace(-1, 2, channels)[:, None]
+    Z = mean + noise * torch.randn(1000, channels, 16, generator=torch.Generator().manual_seed(1))
+    solution = joint(gather(list(Z.split(8)), 1000, 4), channels, 4)
+    assert 0 <= solution.trace[-1] < 0.5
 
 
 def test_parts_that_begin_at_zero_are_a_sentence():

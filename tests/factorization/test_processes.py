@@ -57,7 +57,7 @@ def test_any_number_of_processes_gives_the_same_factors(whole, count):
 
 
 def test_processes_agree_where_most_channels_are_never_seen(tmp_path):
-    """A part of 64 samples sees 64 of 128 axes; what is found of the others is rounding's."""
+    """A part of 64 samples sees 64 of 128 axes; the rest of its axes is rounding's."""
     fitted = ["-m", "panda", "fit", MINI, "16.conv1", "--parts", "1", "--seeds", "0-63", "--out"]
     for count in ("1", "2"):
         command = [*TORCHRUN[:3], "--standalone", "--nproc-per-node", count, *fitted]
@@ -72,20 +72,20 @@ def test_only_factors_are_left(whole):
 
 def test_a_killed_fit_resumes_and_ends_with_the_same_factors(whole, tmp_path):
     assert run(tmp_path / "f", DIE_AT="140")[0] == -signal.SIGKILL
-    kept = tmp_path / ".f.fit"
-    with (kept / "0-of-1.samples").open("ab") as file:
+    journal = tmp_path / ".f.fit"
+    with (journal / "0-of-1.samples").open("ab") as file:
         file.write(b"half a block")
     status, said = run(tmp_path / "f")
     assert status == 0, said
-    assert f"{kept} has 128 samples of this process; resuming" in said
+    assert f"{journal} has 128 samples of this process; resuming" in said
     assert set(differences(whole / "1", tmp_path / "f").values()) == {0.0}
-    assert not kept.exists()
+    assert not journal.exists()
 
 
 def test_a_lost_process_ends_the_run_which_then_resumes(whole, tmp_path):
     status, said = run(tmp_path / "2", TORCHRUN, DIE_AT="140")
     assert status != 0
-    assert "lost another one" in said or "told to end" in said
+    assert "lost another process" in said or "was terminated" in said
     assert "run the same command again to resume" in said
     status, said = run(tmp_path / "{}", PROCESSES="2")
     assert status == 0, said
@@ -96,7 +96,7 @@ def test_a_lost_process_ends_the_run_which_then_resumes(whole, tmp_path):
 def test_a_process_that_hangs_is_waited_for_no_longer_than_the_limit(tmp_path):
     status, said = run(tmp_path / "f", PROCESSES="2", DIE_AT="140", DIE_HOW="STOP", TIMEOUT="2")
     assert status != 0
-    assert "process 1 lost another one, or waited too long for it" in said
+    assert "process 1 lost another process, or waited too long for it" in said
 
 
 def test_the_paper_rule_is_for_one_process(tiny, monkeypatch):

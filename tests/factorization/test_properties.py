@@ -62,10 +62,10 @@ def test_parts_are_not_negative_and_the_loss_never_rises(given):
 @given(features(), st.sampled_from([1, 2, 3, 7]))
 def test_statistics_do_not_depend_on_batch_size(given, size):
     Z, _, parts = given
-    one, other = (gather(list(torch.split(Z, n)), len(Z), parts) for n in (32, size))
-    assert one.energy == pytest.approx(other.energy, rel=1e-6)
-    assert abs(one.discarded - other.discarded) < 1e-5
-    torch.testing.assert_close(one.mean, other.mean, rtol=1e-5, atol=1e-6 * float(Z.abs().max()))
+    usual, other = (gather(list(torch.split(Z, n)), len(Z), parts) for n in (32, size))
+    assert usual.energy == pytest.approx(other.energy, rel=1e-6)
+    assert abs(usual.discarded - other.discarded) < 1e-5
+    torch.testing.assert_close(usual.mean, other.mean, rtol=1e-5, atol=1e-6 * float(Z.abs().max()))
 
 
 @MANY
@@ -74,14 +74,14 @@ def test_sums_come_out_the_same_in_any_order(data):
     number = st.floats(-1e12, 1e12, allow_nan=False)
     terms = data.draw(st.lists(number, min_size=1, max_size=40))
     shuffled = data.draw(st.permutations(terms))
-    found = []
+    results = []
     for order in (terms, shuffled):
         total = processes.Sum(torch.zeros(1))
         for term in order:
             total.add(torch.tensor([term], dtype=torch.float64))
-        found.append(float(total.result()))
+        results.append(float(total.result()))
     exact = math.fsum(terms)
-    for value in found:
+    for value in results:
         assert value == pytest.approx(exact, rel=1e-15, abs=1e-18 * math.fsum(map(abs, terms)))
 
 
@@ -192,10 +192,10 @@ def test_any_text_is_seeds_or_is_refused(text):
 @given(st.text() | st.text("0123456789+-.:pbgsd ", max_size=14))
 def test_any_text_is_an_edit_or_is_refused(tiny_factors, text):
     try:
-        found = Edit.parse(text).change(tiny_factors)
+        change = Edit.parse(text).change(tiny_factors)
     except PandaError:
         return
-    assert bool(torch.isfinite(found).all())
+    assert bool(torch.isfinite(change).all())
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What is kept of samples: where, how exactly, and how an earlier call is gone on with."""
+"""What is stored of samples: where, how exactly, and how an earlier call is resumed."""
 
 import pytest
 import torch
@@ -22,28 +22,30 @@ def features(generator, count=200, **options):
     return Features(generator, generator.layer("c"), range(count), **options)
 
 
-def scatter(found):
-    return found.sum(lambda z: (z.flatten(0, 1).T @ z.flatten(0, 1),))[0]
+def scatter(gathered):
+    return gathered.sum(lambda z: (z.flatten(0, 1).T @ z.flatten(0, 1),))[0]
 
 
 def test_sums_are_those_of_all_samples(tiny):
-    found = gather(features(tiny), 200, 4)
+    gathered = gather(features(tiny), 200, 4)
     Z = torch.cat(list(features(tiny)))
-    assert found.count == 200
-    assert found.energy == pytest.approx(float(Z.double().square().sum()), rel=1e-6)
-    assert torch.allclose(found.mean, Z.mean((0, 2)), atol=1e-5)
-    assert torch.allclose(found.seen_mean, (Z @ found.basis).mean(0), atol=1e-5)
-    rows = (Z @ found.basis).flatten(0, 1).double()
-    assert torch.allclose(scatter(found), rows.T @ rows, rtol=1e-4, atol=1e-2)
-    assert found.discarded == pytest.approx(1 - float(rows.square().sum()) / found.energy, abs=1e-6)
+    assert gathered.count == 200
+    assert gathered.energy == pytest.approx(float(Z.double().square().sum()), rel=1e-6)
+    assert torch.allclose(gathered.mean, Z.mean((0, 2)), atol=1e-5)
+    assert torch.allclose(gathered.seen_mean, (Z @ gathered.basis).mean(0), atol=1e-5)
+    rows = (Z @ gathered.basis).flatten(0, 1).double()
+    assert torch.allclose(scatter(gathered), rows.T @ rows, rtol=1e-4, atol=1e-2)
+    assert gathered.discarded == pytest.approx(
+        1 - float(rows.square().sum()) / gathered.energy, abs=1e-6
+    )
 
 
 def test_the_moments_of_parts_are_those_of_their_columns(tiny):
-    found = gather(features(tiny, batch=7), 200, 4)
+    gathered = gather(features(tiny, batch=7), 200, 4)
     P = torch.rand(256, 3, generator=torch.Generator().manual_seed(0))
-    seen = PartMoments.of(found, P)
+    seen = PartMoments.of(gathered, P)
     Z = torch.cat(list(features(tiny))).double()
-    columns = (Z @ (found.basis @ (found.basis.T @ P)).double()).movedim(2, 0)
+    columns = (Z @ (gathered.basis @ (gathered.basis.T @ P)).double()).movedim(2, 0)
     away = columns - columns.mean(1, keepdim=True)
     assert torch.allclose(seen.scatter, away.mT @ away, rtol=1e-4, atol=1e-2)
     H = (P.T @ P).double()
@@ -56,8 +58,8 @@ def test_the_moments_of_parts_are_those_of_their_columns(tiny):
 @pytest.mark.parametrize("batch", [1, 7, 48, 200])
 def test_batches_do_not_change_the_basis(tiny, batch, mixtures, monkeypatch):
     monkeypatch.setattr(basis, "MIXTURES", mixtures)
-    one, other = (gather(features(tiny, batch=size), 200, 4) for size in (32, batch))
-    inside = one.basis.T @ other.basis
+    usual, other = (gather(features(tiny, batch=size), 200, 4) for size in (32, batch))
+    inside = usual.basis.T @ other.basis
     assert torch.allclose(inside @ inside.T, torch.eye(64), atol=1e-4)
 
 
@@ -87,14 +89,14 @@ def test_samples_in_a_file_are_those_in_memory(tiny, monkeypatch, tmp_path):
 
 def test_many_samples_keep_fewer_components(tiny, monkeypatch):
     monkeypatch.setattr(statistics, "DISK", 4 * 200 * 12 * 60)
-    found = gather(features(tiny), 200, 4)
-    assert found.basis.shape == (256, 60)
+    gathered = gather(features(tiny), 200, 4)
+    assert gathered.basis.shape == (256, 60)
     few = Features(tiny, tiny.layer("b"), range(200))
     assert gather(few, 200, 4).basis.shape == (64, 60)  # though it is nearly all of its positions
     monkeypatch.setattr(statistics, "DISK", 0)
-    found = gather(features(tiny), 200, 4)
-    assert found.basis.shape == (256, 16)
-    solution = joint(found, 12, 4)
+    gathered = gather(features(tiny), 200, 4)
+    assert gathered.basis.shape == (256, 16)
+    solution = joint(gathered, 12, 4)
     exact = reconstruction_loss(solution.appearances, solution.parts, features(tiny))
     assert exact == pytest.approx(solution.trace[-1], abs=0.05)
 
@@ -136,9 +138,9 @@ def journaled(tmp_path, tiny, monkeypatch):
 
 
 def test_the_same_call_resumes(journaled, tiny, capsys):
-    found = journaled.gather()
+    gathered = journaled.gather()
     assert ".f.fit has 160 samples of this process; resuming" in capsys.readouterr().err
-    assert torch.equal(scatter(found), scatter(gather(features(tiny), 200, 4)))
+    assert torch.equal(scatter(gathered), scatter(gather(features(tiny), 200, 4)))
     forget(journaled.folder)
     assert not journaled.folder.exists()
 
@@ -168,11 +170,11 @@ def test_a_fit_stopped_at_any_writing_ends_in_the_same_bits(stop, tiny, tmp_path
 
 @pytest.mark.parametrize("options", [{"count": 199}, {"truncation": 0.5}, {"batch": 64}])
 def test_another_call_starts_over_and_says_so(journaled, tiny, options, capsys):
-    found = journaled.gather(**options)
+    gathered = journaled.gather(**options)
     said = capsys.readouterr().err
     assert ".f.fit holds samples of another fit, or of other processes; starting over" in said
     alone = gather(features(tiny, **options), options.get("count", 200), 4)
-    assert torch.equal(scatter(found), scatter(alone))
+    assert torch.equal(scatter(gathered), scatter(alone))
 
 
 def test_sums_of_another_version_start_over(journaled, tiny, capsys):
@@ -180,9 +182,9 @@ def test_sums_of_another_version_start_over(journaled, tiny, capsys):
     tensors = load_tensors(path)
     tensors["mean"] = tensors.pop("seen")
     save_tensors(path, tensors, {})
-    found = journaled.gather()
+    gathered = journaled.gather()
     assert "starting over" in capsys.readouterr().err
-    assert torch.equal(scatter(found), scatter(gather(features(tiny), 200, 4)))
+    assert torch.equal(scatter(gathered), scatter(gather(features(tiny), 200, 4)))
 
 
 def test_other_weights_start_over(journaled, tiny, capsys):
@@ -195,9 +197,9 @@ def test_other_weights_start_over(journaled, tiny, capsys):
 def test_damaged_files_start_over(journaled, tiny, name, capsys):
     path = journaled.folder / name
     path.write_bytes(path.read_bytes()[:-100])
-    found = journaled.gather()
+    gathered = journaled.gather()
     assert "starting over" in capsys.readouterr().err
-    assert torch.equal(scatter(found), scatter(gather(features(tiny), 200, 4)))
+    assert torch.equal(scatter(gathered), scatter(gather(features(tiny), 200, 4)))
 
 
 def test_samples_of_other_processes_are_removed(journaled, capsys):

@@ -255,7 +255,7 @@ def test_a_seed_that_is_none_is_refused(seed):
         chain().sample([0, seed])
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.torch.jit")
 @pytest.mark.parametrize(
     ("module", "layers", "sentence"),
     [

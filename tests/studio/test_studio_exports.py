@@ -1,7 +1,9 @@
-"""What the studio exports: edits that the shell reads, pictures, sweeps."""
+"""Exports of the studio: edits that the shell reads, pictures, sweeps."""
 
 import io
 import json
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from panda.editing.edits import REMOVE
 from panda.factorization.fit import fit
 from panda.generators.registry import create_generator
 from panda.studio import exports
+from panda.studio.session import Origin, Session
 
 
 def test_an_exported_edit_makes_the_exported_picture_from_the_shell(session, tmp_path, monkeypatch):
@@ -28,8 +31,8 @@ def test_an_exported_edit_makes_the_exported_picture_from_the_shell(session, tmp
     (tmp_path / edit.name).write_bytes(edit.data)
     (named,) = read_edits(tmp_path / edit.name).values()
     assert named.generator == MINI and named.seeds == "0-63" and len(named.edits) == 2
-    command = exports.command(session)
-    assert main(command.split()[1:]) == 0
+    program, *words = shlex.split(exports.command(session))
+    assert program == "panda" and main(words) == 0
     made, wanted = (
         np.asarray(Image.open(source), dtype=int)
         for source in (tmp_path / "edited" / "0000.png", io.BytesIO(picture.data))
@@ -56,22 +59,31 @@ def test_an_edit_is_refused_by_factors_of_other_seeds(session, tmp_path, capsys)
     assert "fitted on seeds 0-63, but these are of seeds 0-19" in capsys.readouterr().err
 
 
-def test_json_that_is_exported_is_an_edit_zoo_for_people_too(session):
+def test_an_exported_edit_is_readable_json(session):
     session.choose(1)
     session.add("p2", "x")
     content = json.loads(exports.export_edit(session).data)
     assert content["format"] == 1 and content["edits"]["edit"]["edits"] == ["1:p2:4sd"]
 
 
+@pytest.mark.parametrize("name", ['Anna\'s "best" photo.jpg', "-holiday $HOME.png"])
+def test_the_command_quotes_the_name_of_a_photograph(session, name):
+    origin = Origin(name=name)
+    first, second = exports.command(Session(session.canvas, origin)).splitlines()
+    picture = shlex.split(first)[2]
+    assert Path(picture).name == name and not picture.startswith("-")
+    assert shlex.split(second)[-4:] == ["--latents", "inverted", "--out", "edited"]
+
+
 @pytest.mark.parametrize("suffix", ["webp", "gif"])
-def test_a_sweep_goes_there_and_back(session, suffix):
+def test_a_sweep_runs_to_the_full_strength_and_back(session, suffix):
     session.pick(0.5, 0.7)
     with pytest.raises(PandaError, match="no edit is chosen that could be swept"):
         exports.export_sweep(session, suffix)
     session.add("p0", "mouth")
-    shares = []
-    made = exports.export_sweep(session, suffix, shares.append)
-    assert shares[-1] == 1.0 and made.name.endswith(suffix)
+    fractions = []
+    made = exports.export_sweep(session, suffix, fractions.append)
+    assert fractions[-1] == 1.0 and made.name.endswith(suffix)
     with Image.open(io.BytesIO(made.data)) as animation:
         assert animation.n_frames == 2 * exports.FRAMES - 2 and animation.size == (64, 64)
         animation.seek(exports.FRAMES - 1)

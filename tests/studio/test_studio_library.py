@@ -1,6 +1,8 @@
-"""Generators and factors that the studio holds: loaded once, shared, kept."""
+"""Generators and factors of a studio: loaded once, shared, cached."""
 
+import shlex
 import threading
+import time
 
 import pytest
 import torch
@@ -13,12 +15,14 @@ from panda.generators.latent_spaces import WSpace
 from panda.generators.registry import create_generator, list_generators
 from panda.generators.shared import Shared, share
 from panda.progress import bar, watched
-from panda.studio import views
-from panda.studio.actions import Selection, Studio
+from panda.studio import exports, views
+from panda.studio.app import Selection, Studio
 from panda.studio.library import Library
 
 
-def test_a_library_offers_what_is_here_and_loads_each_once(small_cache, monkeypatch, tmp_path):
+def test_a_library_offers_available_generators_and_loads_each_once(
+    small_cache, monkeypatch, tmp_path
+):
     library = Library()
     assert MINI in library.names and "stylegan2-ffhq-1024" not in library.names
     assert set(library.names) < set(list_generators())
@@ -41,35 +45,52 @@ def test_a_library_offers_what_is_here_and_loads_each_once(small_cache, monkeypa
     assert made == [MINI]
 
 
-def test_factors_that_were_given_come_first(studio, tmp_path, small_cache):
+def test_factors_from_folders_come_first_and_are_named_by_the_command(
+    studio, tmp_path, small_cache
+):
     generator = create_generator(MINI)
-    fit(generator, "8.conv1", parts=3, seeds=range(20)).save(tmp_path / "mine")
-    other = Studio(Library([MINI], [tmp_path / "mine"]))
-    choice = other.resolve(Selection(MINI))
-    assert (choice.layer, choice.factors) == ("8.conv1", str(tmp_path / "mine"))
-    session = other.open(choice)
+    folder = tmp_path / "my factors"
+    fit(generator, "8.conv1", parts=3, seeds=range(20)).save(folder)
+    other = Studio(Library([MINI], [folder]))
+    selection = other.resolve(Selection(MINI))
+    assert (selection.layer, selection.factors) == ("8.conv1", str(folder))
+    session = other.open(selection)
     assert session.canvas.factors.parts.shape[1] == 3
-    assert "seed-0" in views.status(session) and not studio.library.given
+    assert shlex.split(exports.command(session))[:3] == ["panda", "edit", str(folder)]
+    assert "seed-0" in views.status(session) and not studio.library.factors
 
 
 def test_a_shared_generator_is_the_same_with_its_latent_space(tiny):
-    own = create_generator(MINI)
-    shared = share(own)
-    assert isinstance(shared, WSpace) and shared.slots == own.slots
+    plain = create_generator(MINI)
+    shared = share(plain)
+    assert isinstance(shared, WSpace) and shared.slots == plain.slots
     latents = shared.sample([1])
-    assert torch.equal(shared.forward(latents), own.forward(latents))
-    assert torch.equal(shared.w_plus(latents), own.w_plus(latents))
+    assert torch.equal(shared.forward(latents), plain.forward(latents))
+    assert torch.equal(shared.w_plus(latents), plain.w_plus(latents))
     assert type(share(tiny)) is Shared
-    shared.lock.acquire()
-    blocked = threading.Thread(target=shared.forward, args=(latents,))
-    blocked.start()
-    blocked.join(0.05)
-    assert blocked.is_alive()
-    shared.lock.release()
-    blocked.join()
 
 
-def test_kept_factors_are_fitted_once_and_again_where_they_are_damaged(
+def test_calls_of_a_shared_generator_run_one_after_the_other(tiny, monkeypatch):
+    running, most = [], []
+
+    def slow(latents):
+        running.append(latents)
+        most.append(len(running))
+        time.sleep(0.02)
+        return running.pop()
+
+    monkeypatch.setattr(tiny, "forward", slow, raising=False)
+    shared = share(tiny)
+    latents = tiny.sample([1])
+    threads = [threading.Thread(target=shared.forward, args=(latents,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1, 1, 1, 1]
+
+
+def test_cached_factors_are_fitted_once_and_again_where_they_are_damaged(
     small_cache, tiny, monkeypatch
 ):
     calls = []
@@ -85,7 +106,7 @@ def test_kept_factors_are_fitted_once_and_again_where_they_are_damaged(
     assert len(calls) == 2
 
 
-def test_factors_of_a_file_are_kept_apart_when_it_changes(small_cache, tmp_path):
+def test_factors_of_a_file_are_cached_anew_when_it_changes(small_cache, tmp_path):
     file = tmp_path / "network.pkl"
     file.write_bytes(b"one")
     before = cached.cached_folder(str(file), "16.conv1", 8, 64)
@@ -94,13 +115,13 @@ def test_factors_of_a_file_are_kept_apart_when_it_changes(small_cache, tmp_path)
     assert "network" in before.parent.name and "/" not in before.name
 
 
-def test_a_fit_tells_its_steps_to_who_watches(tiny):
-    told = []
-    with watched(lambda *step: told.append(step)):
+def test_a_watched_fit_reports_its_steps(tiny):
+    steps = []
+    with watched(lambda *step: steps.append(step)):
         fit(tiny, "a", parts=2, seeds=range(40))
-    assert ("sample", 40, 40) in told and any(what.startswith("solve") for what, *_ in told)
-    told.clear()
-    assert list(bar([1, 2], desc="quiet")) == [1, 2] and not told
-    with watched(lambda *step: told.append(step)):
+    assert ("sample", 40, 40) in steps and any(what.startswith("solve") for what, *_ in steps)
+    steps.clear()
+    assert list(bar([1, 2], desc="quiet")) == [1, 2] and not steps
+    with watched(lambda *step: steps.append(step)):
         assert list(bar([1, 2], desc="loud")) == [1, 2]
-    assert told == [("loud", 1, 2), ("loud", 2, 2)]
+    assert steps == [("loud", 1, 2), ("loud", 2, 2)]

@@ -32,7 +32,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    """A studio of the small generator and of a file that is none, its factors of few samples."""
+    """A studio of the small generator, fitted on few samples, and of a file that is damaged."""
     folder = tmp_path_factory.mktemp("studio")
     (folder / "broken.pkl").write_bytes(b"nothing")
     if LPIPS.exists():
@@ -42,7 +42,7 @@ def url(tmp_path_factory):
         patch.setenv("PANDA_HOME", str(folder / "cache"))
         usual = {**cached.fit_cached.__kwdefaults__, "seeds": "0-63"}
         patch.setattr(cached.fit_cached, "__kwdefaults__", usual)
-        from panda.studio.actions import Studio
+        from panda.studio.app import Studio
         from panda.studio.library import Library
         from panda.studio.server import served
 
@@ -132,7 +132,7 @@ def slide(page, key, times=1):
         page.keyboard.press(key)
 
 
-def said(page, text):
+def wait_for_text(page, text):
     page.get_by_text(text).first.wait_for()
 
 
@@ -153,7 +153,7 @@ def test_a_part_is_clicked_edited_stacked_and_undone(visit):
     page.locator(".stack input").nth(1).click()
     page.wait_for_function("document.querySelectorAll('.stack li.off').length == 0")
     first = page.locator(".stack .name").nth(0).inner_text()
-    page.get_by_label("Later: edit 1").click()
+    page.get_by_label("Move down: edit 1").click()
     page.wait_for_function(
         "name => document.querySelectorAll('.stack .name')[1].innerText == name", arg=first
     )
@@ -161,13 +161,13 @@ def test_a_part_is_clicked_edited_stacked_and_undone(visit):
     page.wait_for_function(
         "name => document.querySelectorAll('.stack .name')[0].innerText == name", arg=first
     )
-    page.get_by_label("Take out: edit 2").click()
+    page.get_by_label("Delete: edit 2").click()
     rows(page, 1)
     for _ in range(5):
         page.get_by_role("button", name="Undo").click()
     page.get_by_role("button", name="Redo").click()
     changed(page, lambda: [page.get_by_role("button", name="Undo").click() for _ in range(3)])
-    said(page, "there is nothing to undo")
+    wait_for_text(page, "there is nothing to undo")
     assert both != off
 
 
@@ -189,7 +189,7 @@ def test_views_show_before_difference_heat_and_parts(visit):
     assert len(seen) == 4
     page.get_by_text("Before / after").click()
     page.wait_for_selector(".frame.split")
-    seam = page.get_by_label("Where before meets after")
+    seam = page.get_by_label("Boundary between before and after")
     seam.focus()
     page.keyboard.press("ArrowRight")
     assert (
@@ -218,13 +218,13 @@ def test_exports_are_files_that_the_browser_saves(visit, tmp_path):
 def test_other_samples_layers_and_generators(visit):
     page = visit()
     changed(page, lambda: page.get_by_role("button", name="Next sample").click())
-    said(page, "seed-1")
+    wait_for_text(page, "seed-1")
     page.get_by_label("Layer", exact=True).click()
     page.get_by_role("option", name="8.conv1").click()
     page.locator("#status").get_by_text("8.conv1").wait_for()
     page.get_by_label("Generator", exact=True).click()
     page.get_by_role("option", name="broken.pkl").click()
-    said(page, "broken.pkl: bytes that begin with b'nothing'; expected")
+    wait_for_text(page, "broken.pkl: bytes that begin with b'nothing'; expected")
     page.wait_for_function("name => document.querySelector('#name input').value == name", arg=MINI)
     click(page, 0.5, 0.7)  # the app lives on
 
@@ -235,8 +235,8 @@ def test_the_same_edit_beside_others(visit):
     add(page, 0)
     page.get_by_text("The same edit in other generators").click()
     page.get_by_role("button", name="Compare", exact=True).click()
-    page.wait_for_function("document.querySelectorAll('.sides figure').length == 2")
-    assert "part alike 1.00" in page.locator(".sides").inner_text()
+    page.wait_for_function("document.querySelectorAll('.panels figure').length == 2")
+    assert "part similarity 1.00" in page.locator(".panels").inner_text()
 
 
 def test_two_users_do_not_see_each_other(visit):
@@ -251,27 +251,27 @@ def test_two_users_do_not_see_each_other(visit):
     assert image(one) != image(other)
 
 
-def test_files_that_are_no_photograph_are_told(visit, tmp_path):
+def test_files_that_are_not_photographs_are_refused_with_a_message(visit, tmp_path):
     page = visit()
     (tmp_path / "words.png").write_text("no picture")
     page.locator("#photograph input[type=file], input[type=file]").first.set_input_files(
         tmp_path / "words.png"
     )
-    said(page, "words.png is no picture of a known kind")
+    wait_for_text(page, "words.png is no picture of a known kind")
     Image.new("1", (20_000, 20_000)).save(tmp_path / "huge.png")
     page.locator("input[type=file]").first.set_input_files(tmp_path / "huge.png")
-    said(page, "huge.png has")
+    wait_for_text(page, "huge.png has")
     click(page, 0.5, 0.7)
 
 
 @pytest.mark.skipif(not LPIPS.exists(), reason="weights of LPIPS are not cached")
-def test_a_photograph_is_found_and_edited(visit):
+def test_a_photograph_is_reconstructed_and_edited(visit):
     page = visit()
     upload = page.locator("input[type=file]").first
-    found = changed(page, lambda: upload.set_input_files(PHOTOGRAPH))
-    page.get_by_text("collins.jpg found again with LPIPS").wait_for()
+    reconstruction = changed(page, lambda: upload.set_input_files(PHOTOGRAPH))
+    page.get_by_text("collins.jpg (reconstruction: LPIPS").wait_for()
     click(page, 0.5, 0.7)
-    assert changed(page, lambda: add(page, 0)) != found
+    assert changed(page, lambda: add(page, 0)) != reconstruction
     assert "panda invert collins.jpg" in page.locator("#command textarea").input_value()
 
 

@@ -9,19 +9,19 @@ from panda import PandaError
 from panda.editing.edits import REMOVE
 from panda.inversion import Inversion
 from panda.studio import exports, views
-from panda.studio.actions import Selection
+from panda.studio.app import Selection
 from panda.studio.session import VIEWS, Origin, Session
-from panda.studio.thumbnails import make_guide, name_thumbnails, thumbnails
+from panda.studio.thumbnails import make_naming_context, name_thumbnails, thumbnails
 from panda.weights import ModelWeights
 
 
-def test_a_click_chooses_the_part_that_weighs_most_there(session):
+def test_a_click_chooses_the_strongest_part_at_its_place(session):
     masks = session.canvas.factors.masks
     side = masks.shape[-1]
     for row, column in ((2, 8), (8, 8), (12, 8), (14, 1)):
         part = session.pick((column + 0.5) / side, (row + 0.5) / side)
-        here = masks[:, row, column]
-        assert here[part] >= here.max() - 0.1  # maps are enlarged smoothly
+        weights = masks[:, row, column]
+        assert weights[part] >= weights.max() - 0.1  # maps are enlarged smoothly
         assert session.part == part == int(session.labels[row * 16 + 8, column * 16 + 8])
     assert session.pick(1.0, 1.0) == int(session.labels[-1, -1])
     with pytest.raises(PandaError, match="there is no part 8; there are 0 to 7"):
@@ -40,19 +40,19 @@ def test_another_sample_keeps_the_edits_and_other_factors_do_not(studio, session
     assert not session.stack.steps and torch.equal(session.after, session.canvas.before)
 
 
-def test_what_fails_leaves_the_session_as_it_was(studio, session):
+def test_a_failure_leaves_the_session_as_it_was(studio, session):
     session.pick(0.5, 0.7)
     session.add("p0", "mouth")
     canvas, steps = session.canvas, session.stack.steps
-    for choice, said in (
+    for selection, message in (
         (Selection("nothing"), "'nothing' is not among the generators"),
         (Selection(MINI, layer="99.conv"), "has no layer '99.conv'"),
         (Selection(MINI, factors="5 parts"), "factors '5 parts': expected one of 4 parts, 8 parts"),
         (Selection(MINI, seed=-1), "seed -1 is not a whole number"),
         (Selection(MINI, label=3), "has no classes"),
     ):
-        with pytest.raises(PandaError, match=said):
-            studio.open(choice, session)
+        with pytest.raises(PandaError, match=message):
+            studio.open(selection, session)
     with pytest.raises(PandaError, match="there is no view 'Upside down'"):
         session.show("Upside down")
     assert session.canvas is canvas and session.stack.steps == steps
@@ -80,13 +80,13 @@ def test_refining_changes_where_parts_are_and_back(session):
 
 def test_thumbnails_come_strongest_first_and_are_named_by_what_changes(canvas):
     steps = list(thumbnails(canvas, 1))
-    effects = [one.effect for one in steps[-1]]
+    effects = [thumbnail.effect for thumbnail in steps[-1]]
     assert effects == sorted(effects, reverse=True) and effects[0] > 0
     assert len(effects) == 8 and steps[-1][0].picture.size == (144, 144)
-    guide = make_guide(canvas.generator, canvas.factors, None)
-    named = name_thumbnails(canvas, 1, steps[-1], guide)
-    assert any("brightness" in one.name or "warmth" in one.name for one in named)
-    assert {one.appearance for one in named} == {f"p{k}" for k in range(8)}
+    context = make_naming_context(canvas.generator, canvas.factors, None)
+    named = name_thumbnails(canvas, 1, steps[-1], context)
+    assert any("brightness" in shown.name or "warmth" in shown.name for shown in named)
+    assert {shown.appearance for shown in named} == {f"p{k}" for k in range(8)}
 
 
 def test_thumbnails_of_a_session_are_made_once(studio, session):
@@ -94,8 +94,9 @@ def test_thumbnails_of_a_session_are_made_once(studio, session):
     (again,) = studio.thumbnails(session.canvas, 2, False)
     assert first is again
     assert studio.names(session.canvas) == [str(name) for name in studio.names(session.canvas)]
-    named = studio.name(session.canvas, 2, False)
-    assert all(one.name for one in named) and studio.name(session.canvas, 2, False) is named
+    named = studio.named_thumbnails(session.canvas, 2, False)
+    assert all(thumbnail.name for thumbnail in named)
+    assert studio.named_thumbnails(session.canvas, 2, False) is named
 
 
 def test_views_are_pictures_of_the_right_size(session):
@@ -117,25 +118,27 @@ def test_views_are_pictures_of_the_right_size(session):
 def test_a_photograph_is_edited_like_a_sample(studio, session, tmp_path, monkeypatch):
     file = tmp_path / "me.png"
     Image.new("RGB", (80, 80), "gray").save(file)
-    with pytest.raises(PandaError, match="LPIPS is not here yet; 'panda invert' fetches it"):
-        studio.photograph(session, file)
+    with pytest.raises(PandaError, match="weights of LPIPS are not here; 'panda invert' fetches"):
+        studio.open_photograph(session, file)
     generator = session.canvas.generator
     like = generator.sample([9], truncation=0.5)
 
-    def found(given, pictures, names, progress):
+    def inverted(given, pictures, names, progress):
         assert given is generator and pictures.shape == (1, 3, 64, 64) and names == ["me.png"]
         config = {"lpips": [0.25], "pixels": [0.125], "pictures": names}
         return Inversion.of(given.name, like, pictures, given.forward(like), config)
 
-    monkeypatch.setattr("panda.studio.actions.invert", found)
+    monkeypatch.setattr("panda.studio.app.invert", inverted)
     monkeypatch.setattr(ModelWeights, "cached", True)
-    monkeypatch.setattr(type(studio.library), "parses", False)
+    monkeypatch.setattr(type(studio.library), "has_parser", False)
     session.choose(1)
     session.add("p0", "x")
-    studio.photograph(session, file)
+    studio.open_photograph(session, file)
     torch.testing.assert_close(session.canvas.before, generator.forward(like))
     assert not torch.equal(session.after, session.canvas.before)
-    assert "me.png found again with LPIPS 0.250, pixels 0.125" in views.status(session)
+    assert "me.png (reconstruction: LPIPS 0.250, pixels 0.125; lower is closer)" in views.status(
+        session
+    )
     first, second = exports.command(session).splitlines()
     assert first == f"panda invert me.png --generator {MINI} --out inverted"
     assert "--latents inverted" in second and "--seeds" not in second
@@ -146,13 +149,13 @@ def test_a_photograph_is_edited_like_a_sample(studio, session, tmp_path, monkeyp
         studio.open(Selection(MINI, seed=3), session)
         progress(1, 60, 0.5)
 
-    monkeypatch.setattr("panda.studio.actions.invert", interrupted)
+    monkeypatch.setattr("panda.studio.app.invert", interrupted)
     with pytest.raises(PandaError, match=r"me.png was given up, since another image was chosen"):
-        studio.photograph(session, file)
+        studio.open_photograph(session, file)
     assert session.origin.seed == 3
-    monkeypatch.setattr("panda.studio.actions.invert", found)
-    studio.photograph(session, file)
+    monkeypatch.setattr("panda.studio.app.invert", inverted)
+    studio.open_photograph(session, file)
     (tmp_path / "words.png").write_text("no picture")
     with pytest.raises(PandaError, match="no picture of a known kind"):
-        studio.photograph(session, tmp_path / "words.png")
+        studio.open_photograph(session, tmp_path / "words.png")
     assert session.origin.name == "me.png"

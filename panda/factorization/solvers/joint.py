@@ -41,7 +41,7 @@ need no more rounds than 150 do, and end no higher.
 """
 
 FLOOR = 1e-10
-"""Smaller eigenvalues of a moment, as fractions of the largest, are rounding's."""
+"""Eigenvalues of a moment below this fraction of the largest are rounding errors."""
 
 AXES_SAMPLES = 128
 """The first samples, whose channel axes are those of the core: with 1000, the loss is the same
@@ -197,10 +197,10 @@ def _solve_appearances(n1: Tensor, n2: Tensor, rank: int, start: Tensor | None) 
 
 
 def _positive(moment: Tensor) -> Tensor:
-    """The moment with no eigenvalue below `FLOOR`; where none is, the same to the last bit.
+    """Raise the eigenvalues of a moment that are below `FLOOR`; change no bit if none is.
 
-    Of axes that no sample has, rounding may make negative ones, and there the quartic has no lowest
-    point: appearances would grow without end.
+    Along axes without any energy, rounding may make eigenvalues negative, and then the quartic has
+    no minimum: appearances would grow without bound.
     """
     values, axes = torch.linalg.eigh(moment)
     raised: Tensor = moment + axes * (FLOOR * values[-1] - values).clamp_min(0) @ axes.T

@@ -21,7 +21,7 @@ def pointwise(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 @lru_cache
 def _onednn() -> Any:
-    """torch's door to oneDNN's product, where this torch has it; None elsewhere.
+    """Torch's door to oneDNN's product, where this torch has it; None elsewhere.
 
     `F.linear` asks MKL, which takes up to 1.2 times as long on AMD's processors and four times for
     few columns. The door is one of torch's own compiler, not a documented one, and has no gradient.

@@ -138,7 +138,7 @@ class Network(nn.Module):
         return self.to_image(*self.run(self.input(z), None, 0, self.depth))
 
     def input(self, z: Tensor) -> Tensor:
-        """z ``[N, z]`` as the single pixel that the first layer wants."""
+        """Z ``[N, z]`` as the single pixel that the first layer wants."""
         return pixel_norm(z, 1.0)[:, :, None, None]
 
 

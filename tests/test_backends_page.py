@@ -1,4 +1,4 @@
-"""docs/backends.md runs as it stands there, and its example is a package that pip installs."""
+"""The code of docs/backends.md runs, and its example is a package that pip installs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from backend_checks import conform
-from snippets import ROOT, blocks, links
+from snippets import ROOT, blocks
 from torch import nn
 
 from panda import PandaError
@@ -31,7 +31,7 @@ def test_the_python_snippets_run_from_top_to_bottom(capsys):
         if not snippet.startswith("# "):  # those are files
             exec(compile(snippet, PAGE, "exec"), namespace)
     assert "Layer(name='3', channels=16, height=8, width=8" in capsys.readouterr().out
-    # The class with a sample of its own has no network on the page, so that it stays short.
+    # The page has no network for the class with its own sample, so that it stays short.
     make = namespace["Conditional"]
     conform(lambda device, dtype: make(TwoInputs(), ["chain.1"], device=device, dtype=dtype))
 
@@ -70,11 +70,11 @@ def installed(tmp_path_factory):
         if words[0] == "pip":
             words += [*offline, "--target", str(site)]
         words = words[1:] if words[0] == "python" else ["-m", *words]
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, *words], cwd=folder, env=env, capture_output=True, text=True
         )
-        assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
-        return done.stdout
+        assert process.returncode == 0, f"{line}: {process.stdout}{process.stderr}"
+        return process.stdout
 
     for snippet in blocks(PAGE, "python"):
         if snippet.startswith("# test_"):
@@ -85,10 +85,10 @@ def installed(tmp_path_factory):
 def test_the_shell_session_installs_the_example_and_finds_it(installed):
     folder, run = installed
     (session,) = blocks(PAGE, "sh")
-    said = {line: run(line) for line in session.splitlines()}
-    assert "dcgan-random-64" in said["panda list"]
-    assert "dcgan  panda-dcgan 1.0  dcgan-random-64, DCGAN files" in said["panda plugins"]
-    assert "18 passed" in said["python -m pytest test_backend.py"]
+    output = {line: run(line) for line in session.splitlines()}
+    assert "dcgan-random-64" in output["panda list"]
+    assert "dcgan  panda-dcgan 1.0  dcgan-random-64, DCGAN files" in output["panda plugins"]
+    assert "18 passed" in output["python -m pytest test_backend.py"]
     assert (folder / "factors" / "config.json").is_file()
 
 
@@ -110,7 +110,7 @@ def test_the_examples_architecture_opens_files(installed, tmp_path):
 
 
 @pytest.mark.parametrize("stream", ["global", "numpy", "python", "own"])
-def test_random_draws_of_a_module_are_found_where_the_page_says(stream):
+def test_random_draws_of_a_module_are_detected_where_the_page_says(stream):
     generator = torch.Generator().manual_seed(0)
     noise = {
         "global": lambda: torch.rand(()),
@@ -133,8 +133,3 @@ def test_random_draws_of_a_module_are_found_where_the_page_says(stream):
     else:
         failed = [r.check for r in check_generator(load) if r.status == "failed"]
         assert failed == ["repeatable"]
-
-
-@pytest.mark.parametrize("link", links(PAGE))
-def test_links_lead_somewhere(link):
-    assert (ROOT / "docs" / link).exists()

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from panda.errors import PandaError, nearest
 from panda.generators.natural import as_number, as_rows, natural_sample
-from panda.generators.notebook import html_table
 from panda.generators.seeds import seeds_text
+from panda.report.table import Table
 
 if TYPE_CHECKING:
     import torch
@@ -129,7 +129,7 @@ class Latents:
             for name, t in self.tensors.items()
         ]
         title = f"Latents: {seeds_text(self.seeds)}"
-        return html_table(title, ("tensor", "shape", "dtype", "device"), rows)
+        return Table(("tensor", "shape", "dtype", "device"), rows, title).to_html(caption=True)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -286,4 +286,5 @@ class Generator(ABC):
             (layer.name, str(layer.channels), f"{layer.height} x {layer.width}", str(layer.margin))
             for layer in self.layers.values()
         ]
-        return html_table(repr(self)[1:-1], ("layer", "channels", "positions", "margin"), rows)
+        header = ("layer", "channels", "positions", "margin")
+        return Table(header, rows, repr(self)[1:-1]).to_html(caption=True)

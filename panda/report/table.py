@@ -45,10 +45,14 @@ class Table:
         about = [f"{self.about}\n\n"] if self.about else []
         return "".join([*heading, *about, *(f"{line}\n" for line in lines)])
 
-    def to_html(self) -> str:
-        """Return the table alone in HTML; nothing in a cell is taken for a tag."""
+    def to_html(self, *, caption: bool = False) -> str:
+        """Return the table in HTML, with its title as a caption where wanted.
+
+        Nothing in a cell is taken for a tag.
+        """
+        head = f"<caption>{escape(self.title)}</caption>" if caption else ""
         lines = [self._line("th", self.header), *(self._line("td", row) for row in self.rows)]
-        return f"<table>{''.join(lines)}</table>"
+        return f"<table>{head}{''.join(lines)}</table>"
 
     @property
     def _sides(self) -> Sequence[str]:

@@ -11,7 +11,7 @@ CORE = sorted((ROOT / "panda").rglob("*.py"))
 
 # A module may import modules of its own rank or of a lower one.
 RANKS = [
-    {"environment", "errors", "progress", "seeds", "processes"},
+    {"environment", "errors", "progress", "seeds", "processes", "threads"},
     {"generator", "latent_spaces"},
     {"zoo", "checkpoints", "images", "edit_zoo"},
     {

@@ -9,7 +9,6 @@ import pytest
 ROOT = Path(__file__).parent.parent
 CORE = sorted((ROOT / "panda").rglob("*.py"))
 
-<<<<<<< HEAD
 # A room imports rooms of the floors below its own, and no other room of its own floor.
 FLOORS = [
     {"errors", "environment"},
@@ -23,34 +22,6 @@ FLOORS = [
     {"inversion", "evaluation"},
     {"comparison", "studio"},
     {"cli"},
-=======
-# A module may import modules of its own rank or of a lower one.
-RANKS = [
-    {"environment", "errors", "progress", "seeds", "processes", "threads"},
-    {"generator", "latent_spaces"},
-    {"zoo", "checkpoints", "images", "edit_zoo"},
-    {
-        "background",
-        "features",
-        "statistics",
-        "basis",
-        "samples",
-        "moments",
-        "resume",
-        "registry",
-        "factors",
-    }
-    | {"hookspecs", "scores"},
-    {"solvers"},
-    {"edit", "localize", "remove"},
-    {"factorize", "metrics", "kept"},
-    {"methods", "inversion"},
-    {"report", "testing"},
-    {"demo", "benchmark", "naming"},
-    {"discover", "comparison"},
-    {"studio"},
-    {"cli", "__main__"},
->>>>>>> contention-pool
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 DOORS = {"__init__", "__main__"}

@@ -21,7 +21,7 @@ SHOWN = 8
 """Appearances that are shown of each level, the most similar ones."""
 
 
-def write(comparison: Comparison, out: Path) -> Path:
+def write(comparison: Comparison, out: str | Path) -> Path:
     """Write all figures and pages; return the page about everything.
 
     Args:
@@ -32,6 +32,7 @@ def write(comparison: Comparison, out: Path) -> Path:
     Raises:
         PandaError: Where a picture is damaged, or the disk is full.
     """
+    out = Path(out)
     write_json(out / "results.json", comparison.to_json())
     with staging(out / "results.md") as work:
         work.write_text(tables.markdown(comparison))

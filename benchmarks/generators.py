@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from panda import create_generator
 from panda.errors import PandaError
 from panda.generators.contract import Generator, Latents
+from panda_plugins.common.pyramid import channels
 from panda_plugins.mobilestylegan import WEIGHTS as MOBILESTYLEGAN
 from panda_plugins.proggan.backend import ProGAN
 from panda_plugins.proggan.network import Network as ProGANNetwork
@@ -35,7 +36,6 @@ from panda_plugins.stylegan import network as stylegan
 from panda_plugins.stylegan.backend import StyleGAN
 from panda_plugins.stylegan2 import network as stylegan2
 from panda_plugins.stylegan2.backend import StyleGAN2
-from panda_plugins.stylegan2.official import channels
 from panda_plugins.stylegan3 import network as stylegan3
 from panda_plugins.stylegan3.backend import StyleGAN3
 from panda_plugins.stylegan3.design import Sampling

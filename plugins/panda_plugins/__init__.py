@@ -1,1 +1,1 @@
-"""The built-in backends, one architecture each, registered through the same door as any other."""
+"""The built-in backends, one architecture per package, registered like any third-party plugin."""

@@ -1,4 +1,4 @@
-"""The BigGANs against Hugging Face's and Andrew Brock's own numbers."""
+"""The BigGANs against the results of Hugging Face's and Andrew Brock's code."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ def test_hugging_face_images_at_every_truncation(deep, truncation):
 
 
 def test_a_batch_may_mix_truncations(deep):
-    one, other = deep_latents(0.4), deep_latents(0.58)
-    mixed = {name: torch.cat([one.tensors[name], other.tensors[name]]) for name in one.tensors}
+    low, high = deep_latents(0.4), deep_latents(0.58)
+    mixed = {name: torch.cat([low.tensors[name], high.tensors[name]]) for name in low.tensors}
     images = deep.forward(Latents((0, 1, 0, 1), mixed))
     assert error(images[:1], golden(DEEP)["image_t0.4"]) <= IMAGES
     assert error(images[2:3], golden(DEEP)["image_t0.58"]) <= IMAGES
@@ -90,7 +90,7 @@ def test_rows_of_the_statistics_are_the_released_ones():
         assert share == (lookup["coef"] or 1)
 
 
-def test_corrected_statistics_interpolate_as_meant(deep, monkeypatch):
+def test_corrected_statistics_interpolate_as_intended(deep, monkeypatch):
     rows, shares = huggingface.rows_of([0.14, 0.405, 0.4], 51, corrected=True)
     assert np.allclose(np.add(rows, np.subtract(1, shares)), [7, 20.25, 20])
     released = deep.forward(deep_latents(0.58))
@@ -160,7 +160,7 @@ def test_layers_are_named_by_resolution(deep):
 
 
 def test_wide_layers_convolve_as_narrow_ones():
-    """Many channels take another way through the convolution on a CPU."""
+    """With many channels a CPU runs another algorithm."""
     conv = huggingface.StoredSpectral(192, 192, 3, 3).requires_grad_(False)
     draw = torch.Generator().manual_seed(0)
     for tensor in (*conv.parameters(), *conv.buffers()):
@@ -262,7 +262,7 @@ def test_brock_deep_equals_its_definition_op_by_op():
 
 @pytest.mark.parametrize("depth", [0, 1])
 @pytest.mark.parametrize("hierarchical", [True, False])
-def test_brock_sizes_are_told_by_shapes(depth, hierarchical):
+def test_brock_sizes_are_inferred_from_shapes(depth, hierarchical):
     config = brock.Config(
         z_dim=12, shared_dim=6, classes=4, stages=((16, 16), (16, 8)), depth=depth,
         attention=frozenset({0}), hierarchical=hierarchical,
@@ -318,6 +318,6 @@ def test_double_precision_agrees():
         assert error(image, expected) <= IMAGES
 
 
-def test_a_seed_that_is_none_is_refused():
+def test_an_invalid_seed_is_refused():
     with pytest.raises(PandaError, match="seed -1 is not a whole number from 0"):
         truncated_normal([3, -1], 16)

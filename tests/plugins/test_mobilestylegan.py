@@ -1,3 +1,5 @@
+"""MobileStyleGAN against the results of the authors' code, and its formulas op by op."""
+
 import pytest
 import torch
 from conftest import golden
@@ -111,9 +113,9 @@ def test_the_product_is_the_same_by_any_library(monkeypatch):
     assert torch.allclose(slow, expected.double(), atol=1e-5)
 
 
-def test_a_torch_without_that_door_to_onednn_is_no_error(monkeypatch):
-    def closed(*_):
+def test_a_torch_without_the_onednn_operator_is_supported(monkeypatch):
+    def missing(*_):
         raise RuntimeError("not built with oneDNN")
 
-    monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", closed)
+    monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", missing)
     assert products._onednn.__wrapped__() is None

@@ -1,4 +1,4 @@
-"""ProGAN against genforce's and TensorFlow's own numbers."""
+"""ProGAN against the results of genforce's and TensorFlow's code."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_half_grown_network_blends_its_last_resolutions(lod):
     assert len(half_grown.layers) == (8 if lod < 1 else 6)
 
 
-def test_fused_upsampling_is_told_by_shape_or_config(generator):
+def test_fused_upsampling_is_inferred_from_shapes_or_config(generator):
     tensors = dict(checkpoint(GENFORCE).tensors)
     for k in (2, 4, 6):
         tensors[f"layer{k}.weight"] = tensors[f"layer{k}.weight"].flip(2, 3).transpose(0, 1)
@@ -100,7 +100,7 @@ def test_the_network_equals_the_paper_formula_op_by_op(generator):
 
 
 def test_wide_layers_convolve_as_narrow_ones():
-    """Many channels take another way through the convolution on a CPU."""
+    """With many channels a CPU runs another algorithm."""
     layer = Conv(192, 192).requires_grad_(False)
     draw = torch.Generator().manual_seed(0)
     for parameter in layer.parameters():
@@ -123,7 +123,7 @@ def test_official_names_and_shapes_are_ours(resolution):
         assert f"{height}.conv2" == layer_of(index)
 
 
-def test_what_it_has_not_is_refused(generator):
+def test_labels_truncation_and_unknown_layers_are_refused(generator):
     with pytest.raises(PandaError, match="no classes, but label 3"):
         generator.sample([0], label=3)
     with pytest.raises(PandaError, match=r"no truncation, but 0\.7"):
@@ -170,17 +170,17 @@ def test_double_precision_agrees():
 
 
 def hub_tensors() -> dict[str, torch.Tensor]:
-    """The golden as TensorFlow Hub would hold it: HWIO kernels with scales, 0.5 on the image."""
+    """The golden as TensorFlow Hub would store it: scaled HWIO kernels, 0.5 added to the image."""
     tensors, scope = checkpoint(GENFORCE).tensors, "module_apply_default"
-    found = {f"{scope}/add_26": tensors["output3.bias"] + 0.5}
+    constants = {f"{scope}/add_26": tensors["output3.bias"] + 0.5}
     for k in range(9):
         weight = tensors[f"layer{k}.weight" if k < 8 else "output3.weight"]
         gain = 2**0.5 if k < 8 else 1.0
         kernel = weight.permute(2, 3, 1, 0) * (gain / weight[0].numel() ** 0.5)
-        found[f"{scope}/Conv2D{f'_{k}' if k else ''}/merged_input"] = kernel
+        constants[f"{scope}/Conv2D{f'_{k}' if k else ''}/merged_input"] = kernel
         if k < 8:
-            found[f"module/g_model/res_{k // 2}/conv{k % 2}/bias"] = tensors[f"layer{k}.bias"]
-    return found
+            constants[f"module/g_model/res_{k // 2}/conv{k % 2}/bias"] = tensors[f"layer{k}.bias"]
+    return constants
 
 
 def test_tensorflow_hub_constants_become_the_same_generator(generator):
@@ -195,7 +195,7 @@ def test_the_celeba_card_gives_the_images_of_the_original(tmp_path, monkeypatch)
     generator = card.load(CPU, torch.float32)
     assert plugin.WEIGHTS.cached
     assert tuple(generator.layers.values()) == card.layers
-    io = golden("progan-celeba-128")  # kept as float16; images are the module's, before its clip
+    io = golden("progan-celeba-128")  # stored as float16; images are before the module's clip
     faces = Latents((0, 1), {"z": io["z"]})
     image = generator.forward(faces)
     assert beyond_rounding(image + 0.5, io["image"]) <= IMAGES
@@ -206,6 +206,6 @@ def test_the_celeba_card_gives_the_images_of_the_original(tmp_path, monkeypatch)
         assert beyond_rounding(x, io[f"feat0.{pixels}"]) <= FEATURES
 
 
-def beyond_rounding(x: torch.Tensor, kept: torch.Tensor) -> float:
+def beyond_rounding(x: torch.Tensor, stored: torch.Tensor) -> float:
     """The largest error that rounding to float16 does not explain."""
-    return float(((x - kept.float()).abs() - 2**-11 * x.abs()).max())
+    return float(((x - stored.float()).abs() - 2**-11 * x.abs()).max())

@@ -46,7 +46,7 @@ def test_wide_layers_go_through_winograd():
     check(generator, tensors, 1e-5)
 
 
-def test_the_clamp_holds_the_features_and_changes_the_image():
+def test_the_clamp_bounds_the_features_and_changes_the_image():
     generator, tensors = build(channels=(24, 16, 12), conv_clamp=0.5)
     check(generator, tensors, 1e-5, clamp=0.5)
     z = generator.sample([0, 1, 2], truncation=1.0)
@@ -55,7 +55,7 @@ def test_the_clamp_holds_the_features_and_changes_the_image():
         assert x.max() == 0.5 and x.min() >= -0.5
 
 
-def test_half_precision_layers_hold_as_they_would_on_a_gpu():
+def test_half_precision_layers_stay_close_as_on_a_gpu():
     generator, tensors = build(channels=(24, 16, 12), conv_clamp=256, num_fp16_res=2)
     check(generator, tensors, 1e-5, clamp=256)  # on a CPU they are in full precision
     generator.network.synthesis.half_from = 8

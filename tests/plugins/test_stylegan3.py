@@ -1,4 +1,4 @@
-"""StyleGAN3 T and R against NVIDIA's own numbers."""
+"""StyleGAN3 T and R against the results of NVIDIA's code."""
 
 from __future__ import annotations
 
@@ -105,12 +105,14 @@ def test_layers_are_those_of_the_original(generators, folder):
 
 
 @pytest.mark.filterwarnings("ignore:the file does not say")
-def test_without_arguments_shapes_tell_the_rest(generators):
+def test_without_arguments_shapes_show_the_rest(generators):
     for folder in (T, R):
         inferred = from_checkpoint(checkpoint(folder), CPU, torch.float32)
         assert recognizes(checkpoint(folder))
         assert inferred.network.config.sampling == generators[folder].network.config.sampling
-    assert inferred.network.config.conv_clamp == 256  # what NVIDIA's constructor takes; here 0.7
+    assert (
+        inferred.network.config.conv_clamp == 256
+    )  # the default of NVIDIA's constructor; the file has 0.7
     assert generators[R].network.config.conv_clamp == 0.7
 
 
@@ -135,7 +137,7 @@ def test_official_names_and_shapes_are_ours(name, arguments):
 
 
 def conditional() -> Checkpoint:
-    """The T golden with 5 classes: its own mapping, random embedding."""
+    """The T golden with 5 classes: another mapping, random embedding."""
     draw = torch.Generator().manual_seed(0)
     wide = torch.randn(32, 64, generator=draw)
     embed = torch.randn(32, 5, generator=draw)
@@ -219,7 +221,7 @@ def test_the_network_equals_the_formulas_op_by_op(generators, folder):
 
 
 def test_wide_layers_convolve_as_narrow_ones():
-    """Many channels take another way through the convolution on a CPU."""
+    """With many channels a CPU runs another algorithm."""
     designs = Sampling().layers(64)
     config = Config(resolution=64, channels_in=192, channels=(192,), w_dim=16)
     layer = SynthesisLayer(config, 192, 192, designs[1]).requires_grad_(False)

@@ -64,7 +64,7 @@ def test_any_missing_tensor_is_named(folder):
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_any_misshapen_tensor_is_named(folder):
     tensors = dict(checkpoint(folder).tensors)
-    tensors.pop("lod", None)  # TensorFlow's own copy, which is not read
+    tensors.pop("lod", None)  # TensorFlow's copy, which is not read
     for name, tensor in tensors.items():
         for wrong in (torch.zeros(2, 2, 2), torch.cat([tensor.reshape(-1), torch.zeros(1)])):
             assert is_named(sentence(folder, tensors | {name: wrong}), name)
@@ -107,18 +107,18 @@ def test_files_without_constants_are_read():
 def test_an_early_rosinality_file_gets_noise_and_a_mean():
     whole = checkpoint("stylegan2-rosinality").tensors
     bare = {n: t for n, t in whole.items() if not n.startswith(("noises.", "latent_avg"))}
-    one, two = (load("stylegan2-rosinality", bare) for _ in range(2))
-    assert torch.equal(one.forward(one.sample([0])), two.forward(two.sample([0])))
-    w = torch.cat([one.sample(range(500), truncation=1.0).tensors["w"][:, 0]])
-    mean = one.network.mapping.w_avg
+    first, second = (load("stylegan2-rosinality", bare) for _ in range(2))
+    assert torch.equal(first.forward(first.sample([0])), second.forward(second.sample([0])))
+    w = torch.cat([first.sample(range(500), truncation=1.0).tensors["w"][:, 0]])
+    mean = first.network.mapping.w_avg
     assert (w.mean(0) - mean).abs().max() < 5 * (w.std(0) / 500**0.5).max()
 
 
 def test_tensorflow_prefixes_are_alike():
     for folder in ("stylegan1-tf", "stylegan2-tf"):
         plain = {n.removeprefix("G_"): t for n, t in checkpoint(folder).tensors.items()}
-        one, two = load(folder, plain), load(folder, dict(checkpoint(folder).tensors))
-        assert torch.equal(one.forward(one.sample([0])), two.forward(two.sample([0])))
+        first, second = load(folder, plain), load(folder, dict(checkpoint(folder).tensors))
+        assert torch.equal(first.forward(first.sample([0])), second.forward(second.sample([0])))
 
 
 def test_a_conditional_tensorflow_network_normalizes_z_and_label_together():

@@ -1,4 +1,4 @@
-"""What the contract asks of StyleGAN and StyleGAN2, on the small networks of the goldens."""
+"""What the contract requires of StyleGAN and StyleGAN2, on the small networks of the goldens."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ def generator(request):
     return load(request.param)
 
 
-def test_noise_is_seen_and_misspelt_noise_is_refused(generator):
+def test_noise_changes_the_image_and_unknown_noise_is_refused(generator):
     z = generator.sample([0])
     images = []
     for noise in ("const", "random", "none"):

@@ -46,7 +46,7 @@ def test_images_and_features(generator, folder):
     near(generator.forward(latents(generator, golden)), golden["image"], IMAGES)
     for index, name in enumerate(generator.layers):
         state = generator.head(latents(generator, golden), name)
-        panda = f"feat.{index // 2 + 3}" if name.endswith("conv1") else ""  # PandA's own count
+        panda = f"feat.{index // 2 + 3}" if name.endswith("conv1") else ""  # PandA's count
         for key in (f"layer_out.{index}", panda):
             if key in golden:
                 near(state.x, golden[key], FEATURES)

@@ -1,4 +1,4 @@
-"""Full-size networks, built without memory, hold every official tensor by name and shape."""
+"""Full-size networks, built without memory, have every official tensor by name and shape."""
 
 import json
 
@@ -28,14 +28,14 @@ def test_every_tensor_has_its_place(path):
         tensors = {name: torch.empty(shape) for name, shape in shapes.items()}
         spelling = plugin.spelling_of(tensors)
         network = module.Network(plugin.config_of(NamedTensors("test", spelling, tensors), {}))
-    held = set()
+    covered = set()
     for ours, wanted in network.state_dict().items():
         theirs = spelling.name(ours)
         if theirs not in tensors and ours.endswith("resample_filter"):
             continue
         assert spelling.value(ours, tensors[theirs]).shape == wanted.shape, theirs
-        held.add(theirs)
-    assert held == set(shapes)
+        covered.add(theirs)
+    assert covered == set(shapes)
     elements = sum(tensor.numel() for tensor in tensors.values())
     assert elements == json.loads(path.read_text())["total_elements"]
     if spelling.name("mapping.w_avg") == "mapping.w_avg" or first:  # the file's names are ours

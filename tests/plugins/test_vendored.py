@@ -1,4 +1,4 @@
-"""StyleGAN2 through NVIDIA's own modules, where they are checked out, against ours."""
+"""StyleGAN2 run by NVIDIA's modules, where they are checked out, against our implementation."""
 
 import sys
 from pathlib import Path
@@ -38,8 +38,8 @@ FILES = (
 
 
 @pytest.fixture
-def found():
-    """The checkout; the tests of it are skipped where it is absent."""
+def repository():
+    """The checkout; its tests are skipped where it is absent."""
     try:
         return checkout.find_checkout()
     except PandaError:
@@ -69,7 +69,7 @@ def resumes_exactly(generator, latents):
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_both_engines_agree_in_features_and_images(found, file):
+def test_both_engines_agree_in_features_and_images(repository, file):
     ours, theirs = both(file)
     assert isinstance(theirs, VendoredStyleGAN2)
     latents = ours.sample([3, 4, 5], truncation=0.7)
@@ -78,14 +78,14 @@ def test_both_engines_agree_in_features_and_images(found, file):
 
 
 @pytest.mark.parametrize("noise", ["random", "none"])
-def test_both_engines_agree_in_every_noise(found, noise):
+def test_both_engines_agree_in_every_noise(repository, noise):
     ours, theirs = both("stylegan2-ada/network.pkl")
     ours.noise = theirs.noise = noise
     agree(ours, theirs, ours.sample([3, 4, 5], truncation=1.0))
 
 
 @pytest.mark.parametrize("skip", SKIP)
-def test_both_engines_agree_in_what_becomes_of_the_skip_image(found, skip):
+def test_both_engines_agree_in_what_becomes_of_the_skip_image(repository, skip):
     ours, theirs = both("stylegan2-ada/network.pkl")
     ours.skip = theirs.skip = skip
     latents = ours.sample([3, 4], truncation=1.0)
@@ -98,19 +98,22 @@ def test_both_engines_agree_in_what_becomes_of_the_skip_image(found, skip):
 
 
 @pytest.mark.parametrize("architecture", ["skip", "resnet", "orig"])
-def test_both_engines_agree_in_every_architecture(found, architecture):
+def test_both_engines_agree_in_every_architecture(repository, architecture):
     torch.manual_seed(0)
     config = Config((24, 12, 6), 16, 16, 2, architecture=architecture, conv_clamp=1.0)
     network = Network(config)
     for name, tensor in network.state_dict().items():
         tensor.copy_(FILTER if name.endswith("resample_filter") else torch.randn(tensor.shape))
-    ours, theirs = StyleGAN2(network, CPU, torch.float32), VendoredStyleGAN2(network, CPU, found)
+    ours, theirs = (
+        StyleGAN2(network, CPU, torch.float32),
+        VendoredStyleGAN2(network, CPU, repository),
+    )
     agree(ours, theirs, ours.sample([0, 1], truncation=1.0))
     resumes_exactly(theirs, theirs.sample([0, 1]))
 
 
 @pytest.mark.parametrize("noise", ["const", "random", "none"])
-def test_resuming_is_exact_and_rows_do_not_see_their_batch(found, noise):
+def test_resuming_is_exact_and_samples_do_not_depend_on_their_batch(repository, noise):
     theirs = create_generator(str(ADA), engine="vendored")
     theirs.noise = noise
     resumes_exactly(theirs, theirs.sample([3, 4]))
@@ -119,7 +122,7 @@ def test_resuming_is_exact_and_rows_do_not_see_their_batch(found, noise):
     )
 
 
-def test_gradients_reach_every_layer_and_nothing_asks_for_them(found):
+def test_gradients_reach_every_layer_and_no_parameter_requires_them(repository):
     theirs = create_generator(str(ADA), engine="vendored")
     assert not any(parameter.requires_grad for parameter in theirs.nvidia.parameters())
     for name in theirs.layers:
@@ -129,7 +132,7 @@ def test_gradients_reach_every_layer_and_nothing_asks_for_them(found):
         assert gradient.isfinite().all() and gradient.abs().sum() > 0
 
 
-def test_it_gives_the_goldens(found):
+def test_images_and_edits_match_the_goldens(repository):
     theirs = from_checkpoint(checkpoint("stylegan2-ada"), CPU, torch.float32)
     io = golden("stylegan2-ada")
     latents = Latents((0, 1), {"w": theirs.truncate(theirs.map(io["z"]), float(io["psi"]))})
@@ -140,12 +143,12 @@ def test_it_gives_the_goldens(found):
             assert error(image, io[f"edit.{count}.image_hook"]) <= IMAGES
 
 
-def test_nothing_is_left_behind(found):
+def test_nothing_is_left_behind(repository):
     state, path, modules = torch.random.get_rng_state(), list(sys.path), dict(sys.modules)
-    own = sys.modules["training"] = type(sys)("training")  # a module of the user's
+    users = sys.modules["training"] = type(sys)("training")  # a module of the user's
     try:
         create_generator(str(ADA), engine="vendored")
-        assert sys.modules["training"] is own
+        assert sys.modules["training"] is users
     finally:
         del sys.modules["training"]
     assert sys.path == path
@@ -154,9 +157,9 @@ def test_nothing_is_left_behind(found):
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def test_kernels_are_built_once_and_their_absence_is_a_warning(found, monkeypatch):
+def test_kernels_are_built_once_and_their_absence_is_a_warning(repository, monkeypatch):
     create_generator(str(ADA), engine="vendored")
-    modules = [found.modules[f"torch_utils.ops.{op}"] for op in ("bias_act", "upfirdn2d")]
+    modules = [repository.modules[f"torch_utils.ops.{op}"] for op in ("bias_act", "upfirdn2d")]
     for module in modules:
         monkeypatch.setattr(module, "_inited", False)
         monkeypatch.setattr(module, "_plugin", None)
@@ -170,8 +173,8 @@ def test_kernels_are_built_once_and_their_absence_is_a_warning(found, monkeypatc
 
     monkeypatch.setattr("torch.utils.cpp_extension.load", load)
     with pytest.warns(PandaWarning, match=r"'bias_act' cannot be built \(no nvcc\); its ref"):
-        found.build_kernels()
-    found.build_kernels()
+        repository.build_kernels()
+    repository.build_kernels()
     assert built == [
         ("bias_act_plugin", ["bias_act.cpp", "bias_act.cu"]),
         ("upfirdn2d_plugin", ["upfirdn2d.cpp", "upfirdn2d.cu"]),
@@ -180,7 +183,7 @@ def test_kernels_are_built_once_and_their_absence_is_a_warning(found, monkeypatc
     assert not modules[0]._init()
 
 
-def test_what_it_cannot_do_is_one_sentence(found):
+def test_what_it_cannot_do_is_one_sentence(repository):
     with pytest.raises(PandaError, match=r"float32 alone, not in torch\.float64; 'own' does"):
         create_generator(str(ADA), engine="vendored", dtype="float64")
     for options, sentence in (
@@ -189,10 +192,10 @@ def test_what_it_cannot_do_is_one_sentence(found):
     ):
         network = Network(Config((8, 2, 7), 8, 8, 1, **options))
         with pytest.raises(PandaError, match=sentence):
-            VendoredStyleGAN2(network, CPU, found)
+            VendoredStyleGAN2(network, CPU, repository)
 
 
-def test_a_card_opens_its_weights_with_another_engine(found, monkeypatch):
+def test_a_card_opens_its_weights_with_another_engine(repository, monkeypatch):
     weights = SimpleNamespace(architecture=ARCHITECTURE, fetch=lambda: None, path=ADA)
     card = Card("StyleGAN2", "none", 32, "none", "here", lambda *_: None, weights)
     monkeypatch.setattr(registry, "cards", lambda: {"toy": card})
@@ -214,7 +217,7 @@ def test_without_the_checkout_one_sentence_says_how_to_get_it(tmp_path, monkeypa
         ("stylegan3-t/network.pkl", "vendored", "no engine 'vendored' .*; valid: own"),
     ],
 )
-def test_an_engine_that_is_not_there_names_the_nearest(file, engine, sentence):
+def test_an_unknown_engine_names_the_nearest(file, engine, sentence):
     with pytest.raises(PandaError, match=sentence):
         create_generator(str(GOLDENS / file), engine=engine)
 
@@ -227,7 +230,7 @@ def test_a_card_without_that_engine_says_so_before_it_fetches(tmp_path, monkeypa
 
 
 def test_the_pin_is_the_same_everywhere():
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     readme = (root / "third_party" / "README.md").read_text()
     assert checkout.COMMAND in readme and checkout.VARIABLE in readme
     assert "path = third_party/stylegan2-ada-pytorch" in (root / ".gitmodules").read_text()

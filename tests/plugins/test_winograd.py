@@ -11,7 +11,7 @@ pytestmark = pytest.mark.numeric
 
 @pytest.mark.parametrize("workspace", [1, 1 << 13, 1 << 22], ids=["rows", "strips", "whole"])
 @pytest.mark.parametrize("shape", [(3, 4, 4), (2, 8, 6), (1, 2, 10)])
-def test_it_equals_the_definition_however_the_work_is_cut(shape, workspace, monkeypatch):
+def test_it_equals_the_definition_however_the_work_is_split(shape, workspace, monkeypatch):
     monkeypatch.setattr(winograd, "CHANNELS", 1)
     monkeypatch.setattr(winograd, "WORKSPACE", workspace)
     count, height, width = shape

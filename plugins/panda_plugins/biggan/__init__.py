@@ -1,4 +1,8 @@
-"""BigGAN and BigGAN-deep (Brock et al., arXiv 1809.11096): class-conditional ImageNet."""
+"""BigGAN and BigGAN-deep (Brock et al., arXiv 1809.11096): class-conditional ImageNet.
+
+The code bases are ajbrock/BigGAN-PyTorch and huggingface/pytorch-pretrained-BigGAN. Layers are
+``input``, the linear map, then blocks and self-attention, named by resolution: ``4.block1``, ...
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,13 @@ ARCHITECTURE = Architecture.of_module(f"{__name__}.checkpoint")
 
 
 def named(stages: Sequence[tuple[int, int, bool]], channels: int) -> list[Layer]:
-    """Layers of stages (pixels, channels, whether it is attention), after the 4 x 4 input."""
+    """List the layers of a network.
+
+    Args:
+        stages: Height and width of the output, its channels, and whether the stage is
+            self-attention.
+        channels: Channels of the 4 x 4 features before the first stage.
+    """
     layers, blocks = [Layer("input", channels, 4, 4)], 0
     for pixels, width, is_attention in stages:
         if not is_attention:
@@ -25,7 +35,7 @@ def named(stages: Sequence[tuple[int, int, bool]], channels: int) -> list[Layer]
 
 @hookimpl
 def panda_generators() -> dict[str, Card]:
-    """The official files."""
+    """Return the cards of the official files."""
     from .official import cards
 
     return cards()
@@ -33,5 +43,5 @@ def panda_generators() -> dict[str, Card]:
 
 @hookimpl
 def panda_architectures() -> dict[str, Architecture]:
-    """Opens BigGAN files of every spelling."""
+    """Return the architecture, which opens Hugging Face's and Andrew Brock's files."""
     return {"BigGAN": ARCHITECTURE}

@@ -1,4 +1,4 @@
-"""The BigGANs behind the contract: class-conditional, truncated, resumed with their condition."""
+"""BigGAN and BigGAN-deep as a `Generator`: class-conditional and truncated."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ FloatArray = NDArray[np.float32]
 
 
 class BigGAN(ZSpace):
-    """What the BigGANs share.
+    """The base of both implementations.
 
-    Layer l of `layers` is G[:l] of PandA's released code: ``input`` is the linear map, then come
-    the blocks, each named by its resolution, and self-attention. The state's rest is what the
-    network calls its condition: z, class and truncation as the blocks want them.
+    Layer l of `layers` is G[:l] of PandA's released code: ``input``, the linear map, is layer 0;
+    blocks and self-attention follow. A state's ``rest`` is the network's condition: z, class and
+    truncation in the form that the blocks take.
     """
 
     network: Network
@@ -42,7 +42,7 @@ class BigGAN(ZSpace):
 
     @abstractmethod
     def condition(self, latents: Latents) -> Any:
-        """Return what the network's stages are told."""
+        """Return the condition of the network's stages."""
 
     def head(self, latents: Latents, layer: str) -> State:
         """See `Generator.head`."""
@@ -75,25 +75,26 @@ class BigGAN(ZSpace):
 
 
 class HuggingFaceBigGAN(BigGAN):
-    """BigGAN-deep with standing statistics for every truncation.
+    """Hugging Face's BigGAN-deep, with batch statistics for every truncation.
 
-    Latents are ``z`` ``[N, z_dim]``, a normal cut off at two and scaled by the truncation,
-    one-hot ``label`` ``[N, classes]`` and ``truncation`` ``[N]``.
+    Latents are ``z`` ``[N, z_dim]`` (a normal distribution, truncated at two standard deviations
+    and scaled by the truncation), one-hot ``label`` ``[N, classes]`` and ``truncation`` ``[N]``.
     """
 
     network: huggingface.BigGANDeep
 
     corrected = False
-    """Whether statistics between two truncations are mixed as meant (`huggingface.rows_of`)."""
+    """Whether to interpolate statistics as intended, unlike the released code; see `rows_of`."""
 
     def sample(
         self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None
     ) -> Latents:
-        """See `Generator.sample`. Without a label, each sample's class is drawn by its seed.
+        """See `Generator.sample`; a missing label is drawn from each seed.
 
-        ``truncation`` is above 0 and at most 1.
+        Raises:
+            PandaError: ``truncation`` is not above 0 and at most 1, or there is no such label.
         """
-        huggingface.rows_of([truncation], self.network.config.n_stats)  # refuses others
+        huggingface.rows_of([truncation], self.network.config.n_stats)  # raises for others
         z = truncated_normal(seeds, self.network.z_dim) * np.float32(truncation)
         tensors = self._latents(seeds, z, label)
         tensors["truncation"] = torch.full((len(seeds),), truncation, dtype=torch.float64)
@@ -117,10 +118,10 @@ class HuggingFaceBigGAN(BigGAN):
 
 
 class BrockBigGAN(BigGAN):
-    """BigGAN and BigGAN-deep of Andrew Brock's code.
+    """Andrew Brock's BigGAN and BigGAN-deep.
 
-    Latents are ``z`` ``[N, z_dim]``, a normal whose standard deviation is the truncation, and
-    one-hot ``label`` ``[N, classes]``.
+    Latents are ``z`` ``[N, z_dim]`` (a normal distribution whose standard deviation is the
+    truncation) and one-hot ``label`` ``[N, classes]``.
     """
 
     network: brock.BigGAN
@@ -128,12 +129,12 @@ class BrockBigGAN(BigGAN):
     def sample(
         self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None
     ) -> Latents:
-        """See `Generator.sample`. Without a label, each sample's class is drawn by its seed."""
+        """See `Generator.sample`; a missing label is drawn from each seed."""
         z = seeded_normal(seeds, self.network.z_dim) * np.float32(truncation)
         return Latents(tuple(seeds), self._latents(seeds, z, label))
 
     def z_weight(self) -> Tensor:
-        """See `ZSpace.z_weight`; of a z in chunks, the first layer sees the first alone."""
+        """See `ZSpace.z_weight`; a hierarchical BigGAN's first layer reads only a chunk of z."""
         config, weight = self.network.config, self.network.linear.weight
         if config.hierarchical and config.depth:
             return weight[:, config.shared_dim :]
@@ -145,10 +146,13 @@ class BrockBigGAN(BigGAN):
 
 
 def truncated_normal(seeds: Sequence[int], size: int) -> FloatArray:
-    """Normal draws within two standard deviations ``[N, size]``, row i from ``seeds[i]``.
+    """Draw from a normal distribution truncated at two standard deviations.
 
-    The numbers of ``scipy.stats.truncnorm.rvs(-2, 2)`` with ``RandomState(seeds[i])``, which
-    Hugging Face's code calls.
+    Row i equals ``scipy.stats.truncnorm.rvs(-2, 2)`` with ``RandomState(seeds[i])``, as in Hugging
+    Face's code.
+
+    Returns:
+        ``[N, size]``.
     """
     from scipy.special import ndtr, ndtri
 

@@ -1,7 +1,8 @@
-"""BigGAN and BigGAN-deep as Andrew Brock's BigGAN-PyTorch has them (arXiv 1809.11096, appendix B).
+"""Andrew Brock's BigGAN and BigGAN-deep (Brock et al., arXiv 1809.11096, appendix B).
 
-Names and shapes of parameters and buffers are those of his files. Features are ``[N, C, H, W]`` in
-channels-last memory.
+The official code is ``BigGAN.py`` and ``BigGANdeep.py`` of ajbrock/BigGAN-PyTorch; names and shapes
+of parameters and buffers are those of its files. Features are ``[N, C, H, W]`` in channels-last
+memory.
 """
 
 from __future__ import annotations
@@ -19,43 +20,50 @@ from .parts import Network, Spectral, Table, attend, modulated_relu
 
 @dataclass(frozen=True)
 class Config:
-    """What shapes a network; ``stages`` double the resolution, attention comes at their ends."""
+    """The sizes and options of a network.
+
+    Attributes:
+        z_dim: Size of z.
+        shared_dim: Size of a class's vector.
+        classes: Number of classes.
+        stages: Channels in and out of every stage; each stage doubles the resolution.
+        depth: Blocks of every stage of a BigGAN-deep; 0 for the original BigGAN.
+        attention: Stages that end with self-attention.
+        hierarchical: Whether blocks read z too: a chunk of it (original) or all of it (deep).
+        eps: Epsilon of batch norm.
+    """
 
     z_dim: int
     shared_dim: int
     classes: int
     stages: tuple[tuple[int, int], ...]
-    """Channels in and out of every stage."""
     depth: int = 0
-    """Blocks of every stage of a BigGAN-deep; 0 is the original BigGAN."""
     attention: frozenset[int] = frozenset()
-    """Stages that end with self-attention."""
     hierarchical: bool = True
-    """Whether every block sees a part of z (original) or all of it (deep)."""
     eps: float = 1e-5
 
     @property
     def chunk(self) -> int:
-        """Numbers of z that one block of an original, hierarchical BigGAN sees."""
+        """Size of the chunk of z that a block of an original, hierarchical BigGAN reads."""
         return self.z_dim // (len(self.stages) + 1)
 
     @property
     def input_dim(self) -> int:
-        """Numbers that make the first features."""
+        """Size of the input of the linear map that makes the first features."""
         if not self.hierarchical:
             return self.z_dim
         return self.z_dim + self.shared_dim if self.depth else self.chunk
 
     @property
     def condition_dim(self) -> int:
-        """Numbers that a block is told."""
+        """Size of the condition of a block."""
         if not self.hierarchical:
             return self.shared_dim
         return self.shared_dim + (self.z_dim if self.depth else self.chunk)
 
 
 class PowerSpectral(Spectral):
-    """Spectral norm by one step of the power iteration from a stored vector, also in eval mode."""
+    """Spectral norm by a step of the power iteration from a stored vector, also in eval mode."""
 
     u0: Tensor
     sv0: Tensor
@@ -64,7 +72,7 @@ class PowerSpectral(Spectral):
         super().__init__(shape[0], bias=bias, up=up)
         self.weight = nn.Parameter(torch.empty(shape))
         self.register_buffer("u0", torch.empty(1, shape[0]))
-        self.register_buffer("sv0", torch.empty(1))  # the value found last in training; not used
+        self.register_buffer("sv0", torch.empty(1))  # the last estimate of training; not used
 
     def divided(self) -> Tensor:
         """See `Spectral.divided`."""
@@ -75,7 +83,7 @@ class PowerSpectral(Spectral):
 
 
 class StoredStatistics(nn.Module):
-    """Batch norm's stored mean and variance."""
+    """The stored mean and variance of batch norm, ``[C]``."""
 
     stored_mean: Tensor
     stored_var: Tensor
@@ -87,7 +95,7 @@ class StoredStatistics(nn.Module):
         self.register_buffer("stored_var", torch.empty(channels))
 
     def joined(self, gain: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """Return scale and shift ``[N, C]`` of the features: first normalized, then these."""
+        """Return scale and shift ``[N, C]`` that normalize features, then apply gain and bias."""
         scale = gain * torch.rsqrt(self.stored_var + self.eps)
         return scale, bias - self.stored_mean * scale
 
@@ -106,7 +114,7 @@ class BatchNorm(StoredStatistics):
 
 
 class OutputNorm(StoredStatistics):
-    """Batch norm before RGB, without a condition."""
+    """The batch norm before RGB, which has no condition."""
 
     def __init__(self, channels: int, config: Config) -> None:
         super().__init__(channels, config.eps)
@@ -119,7 +127,10 @@ class OutputNorm(StoredStatistics):
 
 
 class Block(nn.Module):
-    """The original's: two 3 x 3 convolutions beside a 1 x 1 one, upsampling."""
+    """A block of BigGAN: ``[N, C_in, H, W]`` to ``[N, C, 2 H, 2 W]``.
+
+    Two 3 x 3 convolutions, the first after upsampling; the shortcut is a 1 x 1 convolution.
+    """
 
     def __init__(self, channels_in: int, channels: int, config: Config) -> None:
         super().__init__()
@@ -137,11 +148,14 @@ class Block(nn.Module):
 
 
 class DeepBlock(nn.Module):
-    """BigGAN-deep's: 1 x 1, 3 x 3, 3 x 3, 1 x 1 beside the first of the input's channels."""
+    """A block of BigGAN-deep: ``[N, C_in, H, W]`` to ``[N, C, H, W]``, or upsampling by two.
+
+    Convolutions of 1 x 1, 3 x 3, 3 x 3 and 1 x 1; the shortcut is the first C channels.
+    """
 
     def __init__(self, channels_in: int, channels: int, up: bool, config: Config) -> None:
         super().__init__()
-        self.kept, self.up, middle = channels, up, channels_in // 4
+        self.shortcut_channels, self.up, middle = channels, up, channels_in // 4
         self.bn1 = BatchNorm(channels_in, config)
         self.conv1 = PowerSpectral(middle, channels_in, 1, 1)
         self.bn2, self.bn3, self.bn4 = (BatchNorm(middle, config) for _ in range(3))
@@ -155,12 +169,12 @@ class DeepBlock(nn.Module):
         y = self.conv2(modulated_relu(y, *self.bn2(condition)))
         y = self.conv3(modulated_relu(y, *self.bn3(condition)))
         y = self.conv4(modulated_relu(y, *self.bn4(condition)))
-        shortcut = x[:, : self.kept]
+        shortcut = x[:, : self.shortcut_channels]
         return add_upsampled(y, shortcut) if self.up else y.add_(shortcut)
 
 
 class SelfAttention(nn.Module):
-    """Self-attention at half of the features' resolution."""
+    """Add self-attention over 2 x 2-pooled features to ``[N, C, H, W]``."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -178,14 +192,19 @@ class SelfAttention(nn.Module):
 
 @dataclass(frozen=True)
 class Condition:
-    """What makes the first features ``[N, input_dim]`` and what every stage is told."""
+    """The conditions of a forward pass.
+
+    Attributes:
+        input: Input of the linear map, ``[N, input_dim]``.
+        stages: Condition of every stage's blocks, ``[N, condition_dim]``.
+    """
 
     input: Tensor
     stages: tuple[Tensor, ...]
 
 
 class BigGAN(Network):
-    """Original or deep, as its config says; the condition is a `Condition`."""
+    """BigGAN or BigGAN-deep, depending on its config: a `Condition` to images ``[N, 3, R, R]``."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -195,21 +214,21 @@ class BigGAN(Network):
         self.linear = PowerSpectral(16 * first, config.input_dim)
         self.blocks = nn.ModuleList()
         self.flat: list[tuple[nn.Module, int]] = []
-        listed = []
+        outputs = []
         for i, (channels_in, channels) in enumerate(config.stages):
             modules = self._blocks(channels_in, channels)
             widths = [channels_in] * (len(modules) - 1) + [channels]
             pixels = [4 << i] * (len(modules) - 1) + [8 << i]
-            listed += [(p, w, False) for p, w in zip(pixels, widths, strict=True)]
+            outputs += [(p, w, False) for p, w in zip(pixels, widths, strict=True)]
             if i in config.attention:
                 modules.append(SelfAttention(channels))
-                listed.append((8 << i, channels, True))
+                outputs.append((8 << i, channels, True))
             self.blocks.append(nn.ModuleList(modules))
             self.flat += [(module, i) for module in modules]
         self.output_layer = nn.ModuleDict(
             {"0": OutputNorm(last, config), "2": PowerSpectral(3, last, 3, 3)}
         )
-        self.layers = named(listed, first)
+        self.layers = named(outputs, first)
 
     def _blocks(self, channels_in: int, channels: int) -> list[nn.Module]:
         if not self.config.depth:
@@ -222,7 +241,7 @@ class BigGAN(Network):
         ]
 
     def condition(self, z: Tensor, label: Tensor) -> Condition:
-        """Hand out z ``[N, z_dim]`` and the vectors of labels ``[N, classes]`` to the stages."""
+        """Distribute z ``[N, z_dim]`` and the vectors of labels ``[N, classes]`` to the stages."""
         y, count = label @ self.shared.weight, len(self.config.stages)
         if not self.config.hierarchical:
             return Condition(z, (y,) * count)

@@ -1,4 +1,4 @@
-"""Official BigGAN files: Hugging Face's BigGAN-deep, and Andrew Brock's BigGAN and BigGAN-deep."""
+"""Build a BigGAN from the tensors of Hugging Face's or Andrew Brock's files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BLOCK = re.compile(r"blocks\.(\d{1,2})\.(\d{1,2})\.")
 
 
 def recognizes(checkpoint: Checkpoint) -> bool:
-    """Whether these tensors have the names of a BigGAN generator, of either code."""
+    """Return whether the tensors are a BigGAN's of either code base, by their names."""
     names = checkpoint.tensors.keys()
     return {"embeddings.weight", "generator.gen_z.weight_orig"} <= names or {
         "shared.weight",
@@ -31,7 +31,12 @@ def recognizes(checkpoint: Checkpoint) -> bool:
 
 
 def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> BigGAN:
-    """Build the generator; raises `PandaError` that names what is missing, extra or wrong."""
+    """Build the generator on a device and in a dtype.
+
+    Raises:
+        PandaError: Tensors are missing, unexpected or misshapen, or config.json does not agree
+            with them.
+    """
     network = build(checkpoint)
     if isinstance(network, huggingface.BigGANDeep):
         load_strictly(network, checkpoint.tensors, "BigGAN-deep of Hugging Face")
@@ -41,7 +46,7 @@ def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.d
 
 
 def build(checkpoint: Checkpoint) -> huggingface.BigGANDeep | brock.BigGAN:
-    """A network on the meta device, from the config where there is one, and from shapes."""
+    """Build a network on the meta device from shapes and, if present, config.json."""
     if "embeddings.weight" in checkpoint.tensors:
         deep = huggingface_config(checkpoint.tensors, checkpoint.config)
         with torch.device("meta"):
@@ -54,9 +59,15 @@ def build(checkpoint: Checkpoint) -> huggingface.BigGANDeep | brock.BigGAN:
 def huggingface_config(
     tensors: Mapping[str, Tensor], given: Mapping[str, Any]
 ) -> huggingface.Config:
-    """Sizes from shapes; which blocks upsample and epsilon from config.json.
+    """Infer the sizes of a Hugging Face network.
 
-    Without a config every second block upsamples, as in all released files.
+    Args:
+        tensors: The tensors, which give the sizes.
+        given: The content of config.json, for epsilon and which blocks upsample. Without
+            it every second block upsamples, as in all released files.
+
+    Raises:
+        PandaError: Tensors and config.json do not describe one network.
     """
     stages = sorted({int(m[1]) for name in tensors if (m := _STAGE.match(name))})
     attention = [k for k in stages if f"generator.layers.{k}.gamma" in tensors]
@@ -111,13 +122,17 @@ def _epsilon(value: Any) -> float:
 
 
 def brock_config(tensors: Mapping[str, Tensor]) -> brock.Config:
-    """Everything from names and shapes: these files have no config."""
+    """Infer the sizes of a network of Andrew Brock's from names and shapes alone.
+
+    Raises:
+        PandaError: They do not describe one network.
+    """
     blocks: dict[int, int] = {}
     attention = set()
     for name in tensors:
-        if found := _BLOCK.match(name):
-            stage, index = int(found[1]), int(found[2])
-            if f"{found[0]}gamma" in tensors:
+        if match := _BLOCK.match(name):
+            stage, index = int(match[1]), int(match[2])
+            if f"{match[0]}gamma" in tensors:
                 attention.add(stage)
             else:
                 blocks[stage] = max(blocks.get(stage, 0), index + 1)
@@ -130,8 +145,8 @@ def brock_config(tensors: Mapping[str, Tensor]) -> brock.Config:
     last = f"{depth - 1}.conv{4 if is_deep else 2}.weight"
     classes, shared_dim = shape_of(tensors, "shared.weight", dims=2)
     input_dim = shape_of(tensors, "linear.weight", dims=2)[1]
-    told = shape_of(tensors, "blocks.0.0.bn1.gain.weight", dims=2)[1]
-    hierarchical = told != shared_dim
+    condition_dim = shape_of(tensors, "blocks.0.0.bn1.gain.weight", dims=2)[1]
+    hierarchical = condition_dim != shared_dim
     z_dim = input_dim
     if hierarchical:
         z_dim = input_dim - shared_dim if is_deep else input_dim * (len(blocks) + 1)

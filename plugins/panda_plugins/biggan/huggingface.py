@@ -1,7 +1,8 @@
-"""BigGAN-deep as Hugging Face's pytorch-pretrained-BigGAN has it (Brock et al., arXiv 1809.11096).
+"""Hugging Face's BigGAN-deep (Brock et al., arXiv 1809.11096, appendix B).
 
-Names and shapes of parameters and buffers are those of its files. Features are ``[N, C, H, W]`` in
-channels-last memory. Batch norm takes its mean and variance from a table over 51 truncations.
+The code is ``pytorch_pretrained_biggan/model.py`` of huggingface/pytorch-pretrained-BigGAN; names
+and shapes of parameters and buffers are those of its files. Features are ``[N, C, H, W]`` in
+channels-last memory. Batch norm has a table of mean and variance over 51 truncations.
 """
 
 from __future__ import annotations
@@ -22,38 +23,61 @@ from .parts import Network, Spectral, Table, attend, modulated_relu
 
 @dataclass(frozen=True)
 class Config:
-    """What shapes a network; ``blocks`` are (upsamples, channels in, channels out)."""
+    """The sizes and options of a network.
+
+    Attributes:
+        z_dim: Size of z.
+        embed_dim: Size of a class's vector.
+        classes: Number of classes.
+        blocks: Whether a block upsamples, its channels in and its channels out.
+        attention: Number of blocks before the self-attention.
+        eps: Epsilon of batch norm.
+        n_stats: Number of truncations for which there are statistics.
+    """
 
     z_dim: int
     embed_dim: int
     classes: int
     blocks: tuple[tuple[bool, int, int], ...]
     attention: int
-    """How many blocks stand before the self-attention."""
     eps: float = 1e-4
     n_stats: int = 51
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What every block is told: z and the class's vector, and the rows of the statistics."""
+    """The condition of every block.
+
+    Attributes:
+        vector: z and the class's vector, ``[N, z_dim + embed_dim]``.
+        rows: Row of the statistics, ``[N]``; it is interpolated with the next row.
+        share: Weight of that row, ``[N]``; the next row has the rest.
+    """
 
     vector: Tensor
-    """``[N, z + embed]``."""
     rows: Tensor
-    """Row of the tables ``[N]``; it is mixed with the next one."""
     share: Tensor
-    """Share of that row ``[N]``; the next one has the rest."""
 
 
 def rows_of(
     truncations: Sequence[float], n_stats: int, *, corrected: bool = False
 ) -> tuple[list[int], list[float]]:
-    """Row of the statistics and its share, for each truncation above 0 and up to 1.
+    """Look up rows of the statistics, and their weights, for truncations.
 
-    The released code gives the two rows each other's shares, and its files are used with that:
-    halfway nothing changes, but where rounding puts a truncation just off a row (0.14, 0.58, ...)
-    the wrong row is taken whole. ``corrected`` interpolates as meant.
+    The released code swaps the weights of the two rows that it interpolates. Halfway between rows
+    that changes nothing, but where rounding puts a truncation just off a row (0.14, 0.58, ...) it
+    uses the wrong row alone. By default this function does as the released code.
+
+    Args:
+        truncations: Values above 0 and at most 1.
+        n_stats: Number of rows.
+        corrected: Whether to interpolate with the intended weights.
+
+    Returns:
+        The first of the two rows, and its weight, for each truncation.
+
+    Raises:
+        PandaError: A truncation is out of range.
     """
     rows, shares = [], []
     for truncation in truncations:
@@ -69,7 +93,7 @@ def rows_of(
 
 
 class StoredSpectral(Spectral):
-    """Spectral norm as old torch does it in eval mode: from the stored vectors u and v."""
+    """Spectral norm from the stored vectors u and v, as torch's original hook in eval mode."""
 
     weight_u: Tensor
     weight_v: Tensor
@@ -89,9 +113,9 @@ class StoredSpectral(Spectral):
 
 
 class BatchNorm(nn.Module):
-    """Batch norm with statistics of each truncation; scale and offset come from the condition.
+    """Batch norm with statistics of each truncation, and gain and bias from the condition.
 
-    The one before RGB is not ``conditional``: it has a weight and a bias.
+    The batch norm before RGB is not ``conditional``: it has a weight and a bias instead.
     """
 
     running_means: Tensor
@@ -111,7 +135,7 @@ class BatchNorm(nn.Module):
             self.bias = nn.Parameter(torch.empty(channels))
 
     def forward(self, condition: Condition) -> tuple[Tensor, Tensor]:
-        """Return scale and shift ``[N, C]`` of the features."""
+        """Return the features' scale ``[N, C]`` and shift ``[N, C]``, normalization included."""
         mean, variance = (
             self._mixed(table, condition) for table in (self.running_means, self.running_vars)
         )
@@ -130,7 +154,10 @@ class BatchNorm(nn.Module):
 
 
 class Block(nn.Module):
-    """Four convolutions (1 x 1, 3 x 3, 3 x 3, 1 x 1) beside a shortcut; the second may upsample."""
+    """A block: ``[N, C_in, H, W]`` to ``[N, C, H, W]``, or upsampling to ``[N, C, 2 H, 2 W]``.
+
+    Convolutions of 1 x 1, 3 x 3, 3 x 3 and 1 x 1 beside a shortcut; the second may upsample.
+    """
 
     def __init__(self, up: bool, channels_in: int, channels: int, config: Config) -> None:
         super().__init__()
@@ -141,8 +168,8 @@ class Block(nn.Module):
         self.conv_1 = StoredSpectral(middle, middle, 3, 3, up=up)
         self.conv_2 = StoredSpectral(middle, middle, 3, 3)
         self.conv_3 = StoredSpectral(channels, middle, 1, 1)
-        # However many channels come out, the shortcut keeps all or the first half.
-        self.kept = channels_in if channels_in == channels else channels_in // 2
+        # The shortcut is all channels or the first half, whatever the number of output channels.
+        self.shortcut_channels = channels_in if channels_in == channels else channels_in // 2
 
     def forward(self, x: Tensor, condition: Condition) -> Tensor:
         """Return features ``[N, C, H, W]`` or ``[N, C, 2 H, 2 W]``; ``x`` is left as it is."""
@@ -150,12 +177,12 @@ class Block(nn.Module):
         y = modulated_relu(y, *self.bn_1(condition))
         y = self.conv_2(modulated_relu(self.conv_1(y), *self.bn_2(condition)))
         y = self.conv_3(modulated_relu(y, *self.bn_3(condition)))
-        shortcut = x[:, : self.kept]
+        shortcut = x[:, : self.shortcut_channels]
         return add_upsampled(y, shortcut) if self.up else y.add_(shortcut)
 
 
 class SelfAttention(nn.Module):
-    """Self-attention at half of the features' resolution."""
+    """Add self-attention over 2 x 2-pooled features to ``[N, C, H, W]``."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -172,7 +199,7 @@ class SelfAttention(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """The generator proper, under the name ``generator`` in the files."""
+    """The modules that files call ``generator``: the linear map, all stages and the output."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -187,7 +214,7 @@ class Synthesis(nn.Module):
 
 
 class BigGANDeep(Network):
-    """Class vectors and the generator; the condition is a `Condition`."""
+    """BigGAN-deep: a `Condition` to images ``[N, 3, R, R]``."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -203,14 +230,14 @@ class BigGANDeep(Network):
         self.layers = named(stages, config.blocks[0][1])
 
     def prepare(self) -> None:
-        """See `Network.prepare`; the last convolution keeps the three channels that are used."""
+        """See `Network.prepare`; the last convolution keeps only its three channels of RGB."""
         super().prepare()
         rgb = self.generator.conv_to_rgb
         assert rgb.bias is not None
         rgb.weight.data, rgb.bias.data = rgb.weight[:3], rgb.bias[:3]
 
     def condition(self, z: Tensor, label: Tensor, rows: Tensor, share: Tensor) -> Condition:
-        """Join z ``[N, z]`` and the vectors of labels ``[N, classes]``; see also `rows_of`."""
+        """Join z ``[N, z_dim]`` and the vectors of labels ``[N, classes]``; see also `rows_of`."""
         return Condition(torch.cat([z, label @ self.embeddings.weight.T], 1), rows, share)
 
     def input(self, condition: Condition) -> Tensor:

@@ -1,6 +1,7 @@
-"""DeepMind's BigGAN-deep, as Hugging Face converted it.
+"""DeepMind's BigGAN-deep, as converted by Hugging Face.
 
-Andrew Brock's files come as zip archives and have no card: unpack one and give its ``G_ema.pth``.
+Andrew Brock's files are zip archives and have no card: unpack an archive and open its
+``G_ema.pth``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from panda.generators.card import Card
 from panda.generators.contract import Layer
 from panda.weights import Url, Weights
 
+from ..common.cards import card_of
 from . import ARCHITECTURE, named
 
 BUCKET = "https://s3.amazonaws.com/models.huggingface.co/biggan"
@@ -22,12 +24,12 @@ WIDTHS = {
 """Channels, in units of 128, at 4, 8, 16, ... pixels."""
 
 ATTENTION = 8
-"""The stage of self-attention."""
+"""Index of the self-attention among the stages."""
 
 
 def cards() -> dict[str, Card]:
-    """Every card by name."""
-    found = {}
+    """Return every card by name."""
+    all_cards = {}
     for pixels in WIDTHS:
         name = f"biggan-deep-imagenet-{pixels}"
         address = f"{BUCKET}/biggan-deep-{pixels}"
@@ -35,23 +37,20 @@ def cards() -> dict[str, Card]:
             "config.json": f"{address}-config.json",
             "pytorch_model.bin": f"{address}-pytorch_model.bin",
         }
-        weights = Weights(name, Url(files), ARCHITECTURE, pixels)
-        found[name] = Card(
+        all_cards[name] = card_of(
+            Weights(name, Url(files), ARCHITECTURE, pixels),
             architecture="BigGAN",
             dataset="ImageNet",
-            resolution=pixels,
             license="MIT code, DeepMind's weights of TensorFlow Hub: Apache-2.0",
             origin="https://github.com/huggingface/pytorch-pretrained-BigGAN (arXiv 1809.11096)",
-            load=weights.load,
-            weights=weights,
             layers=layers(pixels),
             notes="class-conditional",
         )
-    return found
+    return all_cards
 
 
 def layers(resolution: int) -> tuple[Layer, ...]:
-    """Layers of an official network: at each size one block upsamples and one does not."""
+    """List the layers of an official network: at each size a block, then an upsampling block."""
     widths = [128 * width for width in WIDTHS[resolution]]
     stages = []
     for k, (width, following) in enumerate(pairwise(widths)):

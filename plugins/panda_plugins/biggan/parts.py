@@ -1,4 +1,4 @@
-"""What the BigGANs share: spectral norm, modulation, self-attention, one interface to run them."""
+"""Modules that both BigGANs share: spectral norm, modulation, self-attention and the network."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ..common.winograd import conv3x3, transform
 
 
 class Spectral(nn.Module, ABC):
-    """A linear or convolutional weight that is divided by its largest singular value.
+    """A linear map or a convolution whose weight is divided by its largest singular value.
 
-    Files hold the weight as it was before; `prepare` leaves ``weight``, ready to use. With ``up``
-    the input is upsampled first (nearest, by two).
+    Files contain the weight before the division; `prepare` replaces it. With ``up`` the input is
+    first upsampled by two (nearest).
     """
 
     weight: nn.Parameter
@@ -31,10 +31,10 @@ class Spectral(nn.Module, ABC):
 
     @abstractmethod
     def divided(self) -> Tensor:
-        """Return the weight after the division; what it was made of is dropped."""
+        """Return the weight after the division, and delete what only the division needs."""
 
     def prepare(self) -> None:
-        """Divide; to be called once, after loading."""
+        """Compute the weight that runs; call once, after loading."""
         weight = self.divided()
         is_plain = weight.shape[2:] == (3, 3) and not self.up
         self.winograd = transform(weight) if is_plain else None
@@ -45,7 +45,7 @@ class Spectral(nn.Module, ABC):
         self.weight = nn.Parameter(weight, requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``[N, in]`` to ``[N, out]``, or a convolution that keeps the (upsampled) size."""
+        """Map ``[N, D]`` to ``[N, C]``, or convolve (upsampled) ``[N, C_in, H, W]``, same size."""
         if self.weight.dim() == 2:
             return F.linear(x, self.weight, self.bias)
         if self.up:
@@ -57,7 +57,7 @@ class Spectral(nn.Module, ABC):
 
 
 class Table(nn.Module):
-    """The vectors of classes."""
+    """The vectors of classes, under the name that files use."""
 
     def __init__(self, *shape: int) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class Table(nn.Module):
 
 
 class Network(nn.Module, ABC):
-    """A generator as a chain of stages: blocks and self-attention."""
+    """A chain of stages, blocks and self-attention: a condition to images ``[N, 3, R, R]``."""
 
     layers: list[Layer]
     """``input``, then the output of every stage."""
@@ -79,14 +79,14 @@ class Network(nn.Module, ABC):
         return len(self.layers) - 1
 
     def prepare(self) -> None:
-        """Get ready to run, once the weights, their type and their device are final."""
+        """Compute the weights that run; call once weights, dtype and device are final."""
         for module in self.modules():
             if isinstance(module, Spectral):
                 module.prepare()
 
     @abstractmethod
     def input(self, condition: Any) -> Tensor:
-        """Return the 4 x 4 features before the first stage."""
+        """Return the features before the first stage, ``[N, C, 4, 4]``."""
 
     @abstractmethod
     def step(self, x: Tensor, condition: Any, index: int) -> Tensor:
@@ -97,7 +97,7 @@ class Network(nn.Module, ABC):
         """Return images ``[N, 3, R, R]`` in [-1, 1] from the last stage's features."""
 
     def forward(self, condition: Any) -> Tensor:
-        """The plain forward pass."""
+        """Return images ``[N, 3, R, R]`` in [-1, 1]."""
         x = self.input(condition)
         for index in range(self.depth):
             x = self.step(x, condition, index)
@@ -105,9 +105,15 @@ class Network(nn.Module, ABC):
 
 
 def modulated_relu(x: Tensor, scale: Tensor, shift: Tensor, *, reuse: bool = True) -> Tensor:
-    """``relu(x * scale + shift)`` with ``[N or 1, C]`` factors; in place where ``reuse`` allows.
+    """Return ``relu(x * scale + shift)``.
 
-    Writing in place saves a CPU the cost of fresh memory, which is larger than that of the sums.
+    Writing in place spares a CPU the allocation of memory, which costs more than the arithmetic.
+
+    Args:
+        x: ``[N, C, H, W]``.
+        scale: ``[N or 1, C]``.
+        shift: ``[N or 1, C]``.
+        reuse: Whether ``x`` may be overwritten.
     """
     scale, shift = scale[:, :, None, None], shift[:, :, None, None]
     if reuse and not scale.requires_grad:
@@ -116,7 +122,16 @@ def modulated_relu(x: Tensor, scale: Tensor, shift: Tensor, *, reuse: bool = Tru
 
 
 def attend(theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
-    """Self-attention of ``theta`` ``[N, C/8, H, W]`` over 2 x 2-pooled ``phi`` and ``g``."""
+    """Return the self-attention of queries over 2 x 2-pooled keys and values.
+
+    Args:
+        theta: Queries, ``[N, C/8, H, W]``.
+        phi: Keys, ``[N, C/8, H, W]``.
+        g: Values, ``[N, C/2, H, W]``.
+
+    Returns:
+        ``[N, C/2, H, W]``.
+    """
     query = theta.flatten(2).transpose(1, 2)
     key, value = (F.max_pool2d(y, 2).flatten(2).transpose(1, 2) for y in (phi, g))
     out = F.scaled_dot_product_attention(query, key, value, scale=1.0)

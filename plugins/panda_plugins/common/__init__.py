@@ -1,1 +1,1 @@
-"""What several backends share; no architecture of its own."""
+"""Code that several backends share; no architecture is registered here."""

@@ -1,4 +1,4 @@
-"""Strict loading of official weights under any of the spellings their files use."""
+"""Strict loading of official weights under any of the names that their files use."""
 
 from __future__ import annotations
 
@@ -14,41 +14,46 @@ from panda.checkpoints.strict import load_strictly, shape_of
 from panda.errors import PandaError, PandaWarning
 
 RESOLUTIONS = 10
-"""4, 8, 16, ... 2048 pixels: more than any official network of these architectures has."""
+"""Resolutions to look for: 4, 8, ... 2048 pixels, more than any official network has."""
 
 MAPPING_LAYERS = 32
-"""Likewise."""
+"""Mapping layers to look for, likewise more than any official network has."""
 
 
 @dataclass(frozen=True)
 class Spelling:
-    """How one family of files names and lays out the tensors of a network."""
+    """How a family of files names and lays out the tensors of a network.
+
+    Attributes:
+        origin: Whose names these are, for messages.
+        signature: Tensors that only these files have, and their numbers of dimensions.
+        name: From our name of a tensor to the file's; None where the file does not contain it.
+        value: From our name and the file's tensor to the tensor in our layout.
+        ignored: Tensors of the file that are not part of the network.
+    """
 
     origin: str
-    """Whose names these are, for messages."""
-
-    signs: Mapping[str, int]
-    """Tensors, with their numbers of dimensions, that only these files have."""
-
+    signature: Mapping[str, int]
     name: Callable[[str], str | None] = lambda ours: ours
-    """From our name of a tensor to the file's; None where the file does not hold it."""
-
     value: Callable[[str, Tensor], Tensor] = lambda ours, theirs: theirs
-    """From our name and the file's tensor to the tensor in our layout."""
-
     ignored: frozenset[str] = frozenset()
-    """Tensors of the file that hold nothing of the network."""
 
     def fits(self, tensors: Mapping[str, Tensor]) -> bool:
-        """Whether these tensors bear this spelling's signs (one is enough: a file may be torn)."""
+        """Return whether any tensor of the signature is present: a file may be incomplete."""
         return any(
-            name in tensors and tensors[name].ndim == dims for name, dims in self.signs.items()
+            name in tensors and tensors[name].ndim == dims for name, dims in self.signature.items()
         )
 
 
 @dataclass(frozen=True)
 class NamedTensors:
-    """The tensors of one file, read under our names."""
+    """The tensors of a file, read under our names.
+
+    Attributes:
+        architecture: Name of the architecture, for messages.
+        spelling: How the file names its tensors.
+        tensors: The tensors under the file's names.
+    """
 
     architecture: str
     spelling: Spelling
@@ -58,12 +63,24 @@ class NamedTensors:
         return self._theirs(ours) in self.tensors
 
     def count(self, most: int, names: Callable[[int], Sequence[str]]) -> int:
-        """How far the tensors ``names(0), names(1), ...`` go, gaps included, but at least 1."""
-        found = [i + 1 for i in range(most) if any(name in self for name in names(i))]
-        return max(found, default=1)
+        """Count the layers of a sequence, missing ones included.
+
+        Args:
+            most: Layers to look for.
+            names: Our names of the tensors of layer i; any of them shows that the layer exists.
+
+        Returns:
+            One more than the index of the last layer, at least 1.
+        """
+        counts = [i + 1 for i in range(most) if any(name in self for name in names(i))]
+        return max(counts, default=1)
 
     def length(self, names: Sequence[str]) -> int:
-        """The length of vectors that must agree: that of most, so that one wrong one shows."""
+        """Return the length that most of these vectors have, so that a wrong one is reported.
+
+        Raises:
+            PandaError: The file has none of them.
+        """
         vectors = [self.tensors[self._theirs(name)] for name in names if name in self]
         lengths = Counter(len(vector) for vector in vectors if vector.ndim == 1 and len(vector))
         if not lengths:
@@ -74,7 +91,11 @@ class NamedTensors:
         return lengths.most_common(1)[0][0]
 
     def matrix(self, ours: str) -> tuple[int, int]:
-        """Rows and columns of a matrix."""
+        """Return rows and columns of a matrix, in our layout.
+
+        Raises:
+            PandaError: The tensor is missing or is not a matrix.
+        """
         shape_of(self.tensors, self._theirs(ours), dims=2)
         rows, columns = self._value(ours).shape
         return rows, columns
@@ -82,19 +103,24 @@ class NamedTensors:
     def load(self, network: nn.Module, constants: Mapping[str, Tensor]) -> None:
         """Fill a network that was built on the meta device, strictly.
 
-        ``constants`` are buffers (by the ends of their names) that a file may lack. Raises
-        `PandaError` that names missing, unexpected, misshapen and not-finite tensors.
+        Args:
+            network: The network, with our names.
+            constants: Buffers that a file may lack, by the ends of their names.
+
+        Raises:
+            PandaError: Tensors are missing, unexpected, misshapen or not finite; the message
+                names them.
         """
         values: dict[str, Tensor] = {}
         used = set(self.spelling.ignored)
-        for ours, wanted in network.state_dict().items():
+        for ours, expected in network.state_dict().items():
             theirs = self._theirs(ours)
             constant = next((c for end, c in constants.items() if ours.endswith(end)), None)
             if theirs in self.tensors:
                 used.add(theirs)
                 values[ours] = self._value(ours).contiguous()
             elif constant is not None:
-                values[ours] = constant.expand(wanted.shape).contiguous()
+                values[ours] = constant.expand(expected.shape).contiguous()
         load_strictly(
             network,
             values,
@@ -107,7 +133,10 @@ class NamedTensors:
         return self.spelling.name(ours) or ""
 
     def _value(self, ours: str) -> Tensor:
-        """A tensor in our layout, or as it is where it cannot be laid out so: the check tells."""
+        """Return a tensor in our layout, or unchanged where its shape rules that out.
+
+        The strict check then names it.
+        """
         given = self.tensors[self._theirs(ours)]
         try:
             return self.spelling.value(ours, given)
@@ -120,7 +149,11 @@ class NamedTensors:
 
 
 def number(facts: Mapping[str, Any], name: str, default: float | None) -> float | None:
-    """Read a positive number within reason (or nothing) from what a file says of its network."""
+    """Return a constructor's argument that a file gives: a number from 0 to 2^32, or None.
+
+    Raises:
+        PandaError: The file gives something else.
+    """
     value = facts.get(name, default)
     if value is None or (isinstance(value, (int, float)) and 0 <= value <= 1 << 32):
         return value
@@ -130,15 +163,19 @@ def number(facts: Mapping[str, Any], name: str, default: float | None) -> float 
 
 
 def section(facts: Mapping[str, Any], name: str, default: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Read a group of arguments from what a file says of its network."""
+    """Return a group of constructor's arguments that a file gives, or ``default`` without one.
+
+    Raises:
+        PandaError: The file gives something else than named arguments.
+    """
     value = default if facts.get(name) is None else facts[name]
     if isinstance(value, Mapping):
         return value
     raise PandaError(f"the file says {name}={value!r}, expected named arguments")
 
 
-def tell_assumed(architecture: str, config: object, *options: str) -> None:
-    """Warn of the options that a file does not say and that no shape of a tensor shows."""
+def warn_assumed(architecture: str, config: object, *options: str) -> None:
+    """Warn of options that the file does not give and the shapes of tensors do not show."""
     listed = ", ".join(f"{name}={getattr(config, name)}" for name in options)
     warnings.warn(
         f"the file does not say how its {architecture} was made; {listed} is assumed, and images"
@@ -149,7 +186,7 @@ def tell_assumed(architecture: str, config: object, *options: str) -> None:
 
 
 def check_activation(*facts: Mapping[str, Any]) -> None:
-    """Raise `PandaError` where a file says that its network has another activation than ours."""
+    """Raise `PandaError` where a file gives another activation than leaky ReLU."""
     for part in facts:
         for name in ("activation", "nonlinearity", "mapping_nonlinearity"):
             if part.get(name, "lrelu") != "lrelu":
@@ -157,5 +194,5 @@ def check_activation(*facts: Mapping[str, Any]) -> None:
 
 
 def plain_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """TensorFlow calls the same sub-networks ``G_synthesis`` and ``synthesis``: the short names."""
+    """Strip the prefix ``G_`` from names; some TensorFlow files have it and others do not."""
     return {name.removeprefix("G_"): tensor for name, tensor in tensors.items()}

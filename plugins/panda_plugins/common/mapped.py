@@ -1,4 +1,4 @@
-"""What every StyleGAN has in common: z is mapped to w, and each layer takes a w of its own."""
+"""The latents of every StyleGAN: z is mapped to w, and each layer takes its row of w+."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from .latents import check_labels, one_hot, truncate
 
 
 class MappedGenerator(WSpace):
-    """Latents are ``z`` ``[N, z_dim]`` and ``w`` ``[N, num_ws, w_dim]``, truncated.
+    """A generator with latents ``z`` ``[N, z_dim]`` and truncated ``w`` ``[N, num_ws, w_dim]``.
 
-    Only ``w`` is read when images are made: ``Latents(seeds, {"w": w})`` synthesizes from any W+.
+    Images depend on ``w`` alone: ``Latents(seeds, {"w": w})`` synthesizes from any w+.
     """
 
     network: Any
     """Has a ``config`` with ``z_dim``, ``classes`` and ``num_ws``, and a ``mapping``."""
 
     cutoff: int | None = None
-    """How many of the first entries of w truncation moves; None is all of them."""
+    """How many of the first entries of w+ are truncated; None truncates all."""
 
     @property
     def w_mean(self) -> Tensor:
-        """The mean of w, ``[w_dim]``."""
+        """See `WSpace.w_mean`."""
         mean: Tensor = self.network.mapping.w_avg
         return mean
 
@@ -41,23 +41,20 @@ class MappedGenerator(WSpace):
     def sample(
         self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None
     ) -> Latents:
-        """See `Generator.sample`. Without a label, a conditional generator draws it by the seed."""
+        """See `Generator.sample`; a conditional generator draws a missing label from the seed."""
         config, mean = self.network.config, self.w_mean
         z = torch.from_numpy(seeded_normal(seeds, config.z_dim)).to(mean)
         w = self.map(z, one_hot(self.name, config.classes, seeds, label, mean))
         return Latents(tuple(seeds), {"z": z, "w": self.truncate(w, truncation)})
 
     def map(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """Map z ``[N, z_dim]`` and one-hot labels ``[N, classes]`` to w ``[N, w_dim]``.
-
-        Raises `PandaError` where labels are missing, or given and not known.
-        """
+        """See `WSpace.map`; raises `PandaError` unless labels are ``[N, classes]``."""
         check_labels(self.name, self.network.config.classes, label)
         w: Tensor = self.network.mapping(z, label)
         return w
 
     def truncate(self, w: Tensor, truncation: float) -> Tensor:
-        """Give every layer its w ``[N, num_ws, w_dim]``, moved towards the mean up to `cutoff`."""
+        """Repeat w ``[N, w_dim]`` to w+ ``[N, num_ws, w_dim]``, truncated up to `cutoff`."""
         return truncate(w, self.w_mean, truncation, self.network.config.num_ws, self.cutoff)
 
     def _index(self, layer: str) -> int:

@@ -1,4 +1,4 @@
-"""The per-pixel noise of StyleGAN 1 and 2: stored, drawn from the seeds, or left out."""
+"""The per-pixel noise of StyleGAN and StyleGAN2: stored, drawn from the seeds, or left out."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from torch import Tensor
 from panda.errors import PandaError, nearest
 
 KINDS = ("const", "random", "none")
+"""The stored noise maps, maps drawn from the seeds, no noise."""
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Which noise a generator adds: ``const`` (the stored maps), ``random`` or ``none``.
+    """The noise that a generator adds to its features.
 
-    Random maps of sample i depend on ``seeds[i]`` and the layer alone, so that a resumed state
-    sees the same noise as the whole network.
+    Random maps of sample i depend on ``seeds[i]`` and the layer alone, so a resumed pass adds the
+    same noise as the whole network.
+
+    Attributes:
+        kind: One of `KINDS`; another one raises `PandaError`.
+        seeds: The seed of each sample.
     """
 
     kind: str
@@ -30,7 +35,7 @@ class Noise:
             raise PandaError(f"there is no noise {self.kind!r}{nearest(self.kind, KINDS)}")
 
     def draw(self, layer: int, stored: Tensor) -> Tensor | None:
-        """Noise ``[1 or N, 1, H, W]`` for a layer whose stored map is ``[..., H, W]``."""
+        """Return noise ``[1 or N, 1, H, W]`` for a layer whose stored map is ``[..., H, W]``."""
         if self.kind == "none":
             return None
         height, width = stored.shape[-2:]

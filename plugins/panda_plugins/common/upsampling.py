@@ -8,11 +8,18 @@ from torch.nn import functional as F
 
 
 def transposed_kernel(weight: Tensor, *, transposed: bool = False) -> Tensor:
-    """Kernel ``[C, C_out, 4, 4]`` of `upsampled_conv` from weights ``[C_out, C, 3, 3]``.
+    """Return the kernel of `upsampled_conv` for the weights of a 3 x 3 convolution.
 
-    Nearest upsampling and a 3 x 3 convolution are one transposed convolution of stride 2 whose
+    Nearest upsampling and a 3 x 3 convolution equal one transposed convolution of stride 2 whose
     kernel is the sum of the four shifts of the flipped weights: 4 products per output instead of 9.
-    ``transposed`` weights ``[C, C_out, 3, 3]`` are flipped already (ProGAN's fused layers).
+
+    Args:
+        weight: ``[C_out, C, 3, 3]``, or ``[C, C_out, 3, 3]`` where it is transposed.
+        transposed: Whether the weights are already those of a transposed convolution (ProGAN's
+            fused layers).
+
+    Returns:
+        ``[C, C_out, 4, 4]``.
     """
     if not transposed:
         weight = weight.flip(2, 3).transpose(0, 1)
@@ -22,12 +29,15 @@ def transposed_kernel(weight: Tensor, *, transposed: bool = False) -> Tensor:
 
 
 def upsampled_conv(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
-    """``[N, C, H, W]`` to ``[N, C_out, 2 H, 2 W]``."""
+    """Upsample ``[N, C, H, W]`` by two and convolve it: ``[N, C_out, 2 H, 2 W]``.
+
+    ``kernel`` comes from `transposed_kernel`; ``bias`` is ``[C_out]``.
+    """
     return F.conv_transpose2d(x, kernel, bias, stride=2, padding=1)
 
 
 def add_upsampled(x: Tensor, low: Tensor) -> Tensor:
-    """Add ``low`` ``[N, C, H, W]``, upsampled, to ``x`` ``[N, C, 2 H, 2 W]`` in place."""
+    """Upsample ``low`` ``[N, C, H, W]`` and add it to ``x`` ``[N, C, 2 H, 2 W]`` in place."""
     n, c, height, width = low.shape
     x.view(n, c, height, 2, width, 2).add_(low[:, :, :, None, :, None])
     return x

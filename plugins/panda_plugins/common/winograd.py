@@ -1,8 +1,8 @@
 """3 x 3 convolution by Winograd's minimal filtering F(2 x 2, 3 x 3), for CPUs.
 
-Each 2 x 2 square of outputs takes 16 products where the definition takes 36, as batched matrix
-products over the channels. With many channels this is about twice as fast as a direct
-convolution, and no less exact. Source: Lavin and Gray, arXiv 1509.09308, section 4.1.
+Each 2 x 2 tile of outputs takes 16 multiplications instead of 36, done as batched matrix products
+over the channels. With many channels this is about twice as fast as a direct convolution, and no
+less exact. Source: Lavin and Gray, arXiv 1509.09308, section 4.1.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 CHANNELS = 192
-"""With fewer channels than this the transforms cost more than the products save."""
+"""With fewer channels than this, the transforms cost more than the products save."""
 
 WORKSPACE = 1 << 22
-"""Numbers that one block of tiles may hold; measured: larger ones leave the cache."""
+"""Maximum number of elements in a block of tiles; larger blocks do not fit in the cache."""
 
+# B^T, G and A^T of F(2 x 2, 3 x 3) in the notation of the paper.
 INPUT = torch.tensor([[1.0, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])
 WEIGHT = torch.tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
 OUTPUT = torch.tensor([[1.0, 1, 1, 0], [0, 1, -1, -1]])
@@ -34,10 +35,15 @@ def transform(weight: Tensor) -> Tensor | None:
 
 
 def conv3x3(x: Tensor, kernel: Tensor, scale: Tensor | None = None) -> Tensor:
-    """Convolve ``x * scale`` ``[N, C, H, W]`` (H, W even) with stride 1 and zero padding 1.
+    """Convolve ``x * scale`` with stride 1 and zero padding 1.
 
-    ``kernel`` is what `transform` gave; ``scale`` ``[N, C]`` is one factor per sample and channel.
-    Gives ``[N, C_out, H, W]`` in channels-last memory.
+    Args:
+        x: ``[N, C, H, W]``, H and W even.
+        kernel: The result of `transform`.
+        scale: A factor for each sample and channel, ``[N, C]``.
+
+    Returns:
+        ``[N, C_out, H, W]`` in channels-last memory.
     """
     n, c, height, width = x.shape
     products, _, channels = kernel.shape
@@ -62,7 +68,7 @@ def conv3x3(x: Tensor, kernel: Tensor, scale: Tensor | None = None) -> Tensor:
 
 
 def _blocks(images: int, lines: int, fit: int) -> Iterator[tuple[slice, slice]]:
-    """Cut ``images`` of ``lines`` rows of tiles each into blocks of about ``fit`` rows."""
+    """Split ``images`` of ``lines`` rows of tiles each into blocks of about ``fit`` rows."""
     if fit >= lines:
         step = fit // lines
         for first in range(0, images, step):

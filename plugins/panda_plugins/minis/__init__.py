@@ -1,7 +1,7 @@
-"""Small generators of 64 x 64 faces that come with the package.
+"""Small generators of 64 x 64 faces whose weights are part of the package.
 
-Each was trained by ``python -m training.mini`` on samples of MobileStyleGAN; beside its weights
-lies what ``python -m training.measure`` found.
+Each was trained by ``python -m training.mini`` on samples of MobileStyleGAN. Beside its weights is
+a JSON file with its layers and the results of ``python -m training.measure``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from panda.generators.hookspecs import hookimpl
 from panda.weights import Shipped, Weights
 
 from .. import biggan, proggan, stylegan, stylegan2, stylegan3
+from ..common.cards import card_of
 
 ARCHITECTURES: dict[str, tuple[str, Architecture]] = {
     "biggan": ("BigGAN", biggan.ARCHITECTURE),
@@ -25,13 +26,14 @@ ARCHITECTURES: dict[str, tuple[str, Architecture]] = {
     "stylegan2": ("StyleGAN2", stylegan2.ARCHITECTURE),
     "stylegan3": ("StyleGAN3", stylegan3.ARCHITECTURE),
 }
+"""Name and architecture, by the second word of a generator's name."""
 
 
 @hookimpl
 def panda_generators() -> dict[str, Card]:
-    """Every generator whose weights and figures lie in this folder."""
-    found = sorted(Path(__file__).parent.glob("mini-*.json"))
-    return {path.stem: _card(path.stem, json.loads(path.read_text())) for path in found}
+    """Return a card for every generator in this folder."""
+    files = sorted(Path(__file__).parent.glob("mini-*.json"))
+    return {path.stem: _card(path.stem, json.loads(path.read_text())) for path in files}
 
 
 def _card(name: str, facts: dict[str, Any]) -> Card:
@@ -40,14 +42,12 @@ def _card(name: str, facts: dict[str, Any]) -> Card:
     weights = Weights(name, source, architecture, resolution=64)
     figures = facts["figures"]
     whole = " and ".join(f"{share:.0%} at psi {psi}" for psi, share in figures["whole"].items())
-    return Card(
+    return card_of(
+        weights,
         architecture=title,
         dataset="faces of mobilestylegan-ffhq-1024",
-        resolution=64,
         license="weights distilled from FFHQ's: research, non-commercial",
         origin="trained by this project from samples of mobilestylegan-ffhq-1024 (training/)",
-        load=weights.load,
-        weights=weights,
         layers=tuple(Layer(**layer) for layer in facts["layers"]),
         notes=(
             f"learned from {facts['faces']} faces in {facts['images']} images; FID"

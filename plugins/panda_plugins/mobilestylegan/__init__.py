@@ -1,4 +1,8 @@
-"""MobileStyleGAN (Belousov, arXiv 2104.04767): StyleGAN2-FFHQ distilled to run on a CPU."""
+"""MobileStyleGAN (Belousov, arXiv 2104.04767): StyleGAN2 of FFHQ, distilled to run on a CPU.
+
+The official code is bes-dev/MobileStyleGAN.pytorch; the weights come from the wheel random_face.
+Layers are ``4.conv``, ``8.conv1`` (after upsampling), ``8.conv2``, ``16.conv1``, ...
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from panda.generators.architecture import Architecture
 from panda.generators.card import Card
-from panda.generators.contract import Layer
 from panda.generators.hookspecs import hookimpl
 from panda.weights import PipWheel, Weights
+
+from ..common import pyramid
+from ..common.cards import card_of
 
 if TYPE_CHECKING:
     import torch
@@ -20,18 +26,7 @@ if TYPE_CHECKING:
 CHANNELS = {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64}
 """Channels of the feature maps at each resolution, in pixels."""
 
-
-def _layers() -> tuple[Layer, ...]:
-    layers = [Layer("4.conv", CHANNELS[4], 4, 4)]
-    for pixels in list(CHANNELS)[1:]:
-        layers += [
-            Layer(f"{pixels}.{conv}", CHANNELS[pixels], pixels, pixels)
-            for conv in ("conv1", "conv2")
-        ]
-    return tuple(layers)
-
-
-LAYERS = _layers()
+LAYERS = pyramid.layers(CHANNELS.values(), first=("conv",), later=("conv1", "conv2"))
 
 
 def _convert(folder: Path) -> Checkpoint:
@@ -74,16 +69,14 @@ WEIGHTS = Weights(
 
 @hookimpl
 def panda_generators() -> dict[str, Card]:
-    """One trained generator: FFHQ faces at 1024 x 1024."""
+    """Return the card of the published generator: FFHQ faces at 1024 x 1024."""
     return {
-        "mobilestylegan-ffhq-1024": Card(
+        WEIGHTS.name: card_of(
+            WEIGHTS,
             architecture="MobileStyleGAN",
             dataset="FFHQ",
-            resolution=1024,
             license="Apache-2.0 weights, FFHQ-derived: research, non-commercial",
             origin="https://github.com/bes-dev/MobileStyleGAN.pytorch (arXiv 2104.04767)",
-            load=WEIGHTS.load,
-            weights=WEIGHTS,
             layers=LAYERS,
             notes="Its W space is that of NVIDIA's StyleGAN2 FFHQ config-f.",
         )

@@ -1,4 +1,4 @@
-"""MobileStyleGAN behind the contract: one w for all layers, no skip image, fixed noise."""
+"""MobileStyleGAN as a `Generator`: the same w for all layers, no skip image, fixed noise."""
 
 from __future__ import annotations
 
@@ -13,25 +13,27 @@ from panda.generators.contract import Latents, State
 from panda.generators.latent_spaces import WSpace
 from panda.threads import ahead, over
 
+from ..common.latents import refuse_label
 from . import CHANNELS, LAYERS
 from .network import Block, Network, Step, Strips, Upsample
 
 LARGE = next(index for index, layer in enumerate(LAYERS) if layer.height == 64)
-"""The first layer of large maps, which are made in strips on a CPU."""
+"""Index of the first layer with large maps, which a CPU computes in strips."""
 
 STRIPS = 16
-"""In so many: the strips of a few layers fit in a core's caches, and are worth a call."""
+"""Strips of a large map: those of a few layers fit in a core's caches and are worth a call."""
 
 THREADS = 4
-"""Up to so many threads make fewer images than that size by size, a thread for each doubling from
-`LARGE` on: there are four. More of them gain more inside the operations."""
+"""The most threads that compute a few images as a pipeline, with a thread for each doubling from
+`LARGE` on: there are four. More threads gain more inside the operations."""
 
 
 class MobileStyleGAN(WSpace):
-    """Latents are ``z`` and truncated ``w``, both ``[N, 512]``; the state's rest is ``w``.
+    """MobileStyleGAN, with latents ``z`` and truncated ``w``, both ``[N, 512]``.
 
-    The network was made for one w. Each layer, and the image, takes one of its own all the same:
-    w+ is ``[N, 16, 512]``, and its entries are the first ones of StyleGAN2's, layer by layer.
+    The network was trained with the same w for all layers, but each layer and the image also
+    accept a separate w: w+ is ``[N, 16, 512]``, and its entries are the first 16 of StyleGAN2's,
+    layer by layer. A state's ``rest`` is ``w``.
     """
 
     def __init__(
@@ -47,10 +49,9 @@ class MobileStyleGAN(WSpace):
     def sample(
         self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None
     ) -> Latents:
-        """See `Generator.sample`."""
-        if label is not None:
-            raise PandaError(f"{self.name} has no classes, but label {label} was given")
-        # As the authors' code draws: torch's generator on the CPU, one seed a sample.
+        """See `Generator.sample`; raises `PandaError` for labels."""
+        refuse_label(self.name, label)
+        # As the authors' code draws z: torch's generator on the CPU, seeded for each sample.
         rows = [torch.randn(512, generator=torch.Generator().manual_seed(s)) for s in seeds]
         z = torch.stack(rows).to(self.network.w_mean)
         w = self.w_mean.lerp(self.map(z), truncation)
@@ -74,7 +75,7 @@ class MobileStyleGAN(WSpace):
         return w
 
     def style_maps(self) -> dict[str, tuple[Tensor, Tensor]]:
-        """See `WSpace.style_maps`; where a layer upsamples, the scales before that come first."""
+        """See `WSpace.style_maps`; an upsampling layer's styles start with those of `Upsample`."""
         groups = [[self.network.input.style]]
         for block in self.network.blocks:
             assert isinstance(block, Block)
@@ -107,10 +108,10 @@ class MobileStyleGAN(WSpace):
         return LAYERS.index(self.layer(layer))
 
     def _run(self, x: Tensor, w: Tensor, start: int, stop: int) -> Tensor:
-        """From ``x [N, H, W, C]`` through steps ``start`` to ``stop - 1``: ``[N, C, H, W]``.
+        """Run steps ``start`` to ``stop - 1`` from ``x`` ``[N, H, W, C]``; return ``[N, C, H, W]``.
 
-        Step k makes layer k, the one after the last the image. On a CPU samples go one by one, so
-        that what they pass through stays in its caches.
+        Step k computes layer k, and the step after the last layer computes the image. A CPU
+        processes samples separately, so that intermediate results stay in its caches.
         """
         numbered = [(index, step) for index in range(start, stop) for step in self._steps(index)]
         steps = [step for _, step in numbered]
@@ -141,7 +142,7 @@ class MobileStyleGAN(WSpace):
         return joined.view(len(x), -1, *joined.shape[1:]).permute(0, 3, 1, 2)
 
     def _steps(self, index: int) -> tuple[Step, ...]:
-        """What leads from the features of layer ``index - 1`` to those of layer ``index``."""
+        """Return the modules that compute the features of layer ``index`` from those before it."""
         if index == len(LAYERS):
             return (self.network.to_image,)
         block = self.network.blocks[(index - 1) // 2]
@@ -150,11 +151,11 @@ class MobileStyleGAN(WSpace):
 
 
 def _cut(maps: Strips) -> Iterator[Tensor]:
-    """Cut whole maps, of which there is one, into strips."""
+    """Split the only map into strips."""
     for x in maps:
         yield from torch.split(x, x.shape[1] // STRIPS, 1)
 
 
 def _slot(w: Tensor, index: int) -> Tensor:
-    """The w of one layer, of ``[N, 512]`` for all or ``[N, 16, 512 or more]``."""
+    """Return the w of a layer, from w ``[N, 512]`` or w+ ``[N, 16, 512 or more]``."""
     return w if w.ndim == 2 else w[:, index]

@@ -1,7 +1,7 @@
-"""From the OpenVINO graphs in the published wheel to named tensors.
+"""Convert the OpenVINO graphs of the published wheel to named tensors.
 
-The graph keeps no names for most weights, so each convolution is found by following the edges back
-from its activation. Constant scales are multiplied into the style weights on the way.
+The graphs have no names for most weights, so each convolution is located by following the edges
+back from its activation. Constant scales are multiplied into the style weights.
 """
 
 from __future__ import annotations
@@ -19,12 +19,17 @@ from . import CHANNELS
 from .network import Network
 
 W_MEAN_SAMPLES = 65_536
+"""Number of w to average for their mean, which the graphs lack."""
 
 
 def from_openvino(members: Mapping[str, bytes]) -> dict[str, torch.Tensor]:
-    """Return the state dict of `Network` from the two graphs (mapping and synthesis).
+    """Convert the two graphs, mapping and synthesis, to the state dict of `Network`.
 
-    Raises `PandaError` where a graph is not that of the published network.
+    Args:
+        members: The ``.xml`` and ``.bin`` files of both graphs, by name.
+
+    Raises:
+        PandaError: A graph is not that of the published network.
     """
     files = {name.rpartition("mobilestylegan_ffhq_")[2]: data for name, data in members.items()}
     tensors = _mapping(read_ir(files["mnet.xml"], files["mnet.bin"]))
@@ -41,7 +46,7 @@ def from_openvino(members: Mapping[str, bytes]) -> dict[str, torch.Tensor]:
 
 
 def _mapping(nodes: list[Node]) -> dict[str, torch.Tensor]:
-    """Each layer is leaky(x (s W)^T + b) sqrt 2 with W and b already scaled in the graph."""
+    """Read the mapping: each layer is leaky(x W^T + b) sqrt 2, with W and b already scaled."""
     tensors = {}
     activations = [node for node in nodes if node.type == "PReLU"]
     for index, activation in enumerate(activations):
@@ -103,7 +108,7 @@ def _styled_conv(activation: Node, name: str) -> dict[str, torch.Tensor]:
 
 
 def _finish(activation: Node, name: str) -> tuple[dict[str, torch.Tensor], Node]:
-    """Undo ``leaky(conv + noise + bias)``: the two tensors and the convolution."""
+    """Read ``leaky(conv + noise + bias)``: return noise and bias, and the convolution's node."""
     biased = activation.input("Add")
     noisy = biased.input("Add")
     tensors = {f"{name}.bias": biased.constant().flatten(), f"{name}.noise": noisy.constant()}
@@ -111,7 +116,7 @@ def _finish(activation: Node, name: str) -> tuple[dict[str, torch.Tensor], Node]
 
 
 def _style(modulated: Node, name: str) -> dict[str, torch.Tensor]:
-    """Undo ``x * (scale * reshape(w W^T + b))``; some styles have no scale."""
+    """Read ``x * (scale * reshape(w W^T + b))``; some styles have no scale."""
     side = next(node for node in modulated.inputs if _reshape_of(node) is not None)
     reshape = _reshape_of(side)
     assert reshape is not None
@@ -124,7 +129,7 @@ def _style(modulated: Node, name: str) -> dict[str, torch.Tensor]:
 
 
 def _reshape_of(node: Node) -> Node | None:
-    """The Reshape of a style, behind its constant scale where it has one."""
+    """Return the Reshape of a style, behind its constant scale if any."""
     if node.type == "Reshape":
         return node
     if node.type == "Multiply":

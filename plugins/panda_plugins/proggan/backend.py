@@ -1,4 +1,4 @@
-"""ProGAN behind the contract: unconditional, and a layer's features are all that a tail needs."""
+"""ProGAN as a `Generator`: unconditional, and resumed from a layer's features alone."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import torch
 from torch import Tensor
 
 from panda.errors import PandaError
-from panda.generators.contract import Latents, Layer, State
+from panda.generators.contract import Latents, State
 from panda.generators.latent_spaces import ZSpace
 from panda.generators.seeds import seeded_normal
 
+from ..common.latents import refuse_label
+from . import layers
 from .network import Conv, Network
 
 
 class ProGAN(ZSpace):
-    """Latents are ``z`` ``[N, z]``.
+    """ProGAN, with latents ``z`` ``[N, z_dim]``.
 
-    Layer ``R.conv2`` is G[:log2 R + 1] of PandA's released code. The state's rest is None; in a
-    half-grown network it is the running image, once there is one.
+    Layer ``R.conv2`` is G[:log2 R + 1] of PandA's released code. A state's ``rest`` is None; in the
+    last block of a half-grown network it is the image of the block before.
     """
 
     usual_truncation = 1.0
@@ -27,20 +29,16 @@ class ProGAN(ZSpace):
     def __init__(self, network: Network, device: torch.device, dtype: torch.dtype) -> None:
         self.network = network.to(device, dtype)
         self.network.prepare()
-        self.names = [f"{4 << k // 2}.conv{k % 2 + 1}" for k in range(self.network.depth)]
-        self.layers = {
-            name: Layer(name, self.network.channels[k // 2], 4 << k // 2, 4 << k // 2)
-            for k, name in enumerate(self.names)
-        }
+        grown = self.network.channels[: self.network.last_block + 1]
+        self.layers = {layer.name: layer for layer in layers(grown)}
         self.resolution = 2 << len(self.network.channels)
         self.device = device
 
     def sample(
         self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None
     ) -> Latents:
-        """See `Generator.sample`; raises `PandaError` for any truncation, which z has not."""
-        if label is not None:
-            raise PandaError(f"{self.name} has no classes, but label {label} was given")
+        """See `Generator.sample`; raises `PandaError` for labels and any truncation but 1."""
+        refuse_label(self.name, label)
         if truncation != 1:
             raise PandaError(
                 f"{self.name} has no truncation, but {truncation} was given: its z is normalized,"
@@ -50,19 +48,19 @@ class ProGAN(ZSpace):
         return Latents(tuple(seeds), {"z": torch.from_numpy(z).to(self.network.lod)})
 
     def z_weight(self) -> Tensor:
-        """See `ZSpace.z_weight`: the first convolution sees a single pixel."""
+        """See `ZSpace.z_weight`: the first convolution reads a single pixel."""
         first = self.network.get_submodule("layer0")
         assert isinstance(first, Conv)
         return first.weight.permute(0, 2, 3, 1).flatten(0, 2)
 
     def head(self, latents: Latents, layer: str) -> State:
         """See `Generator.head`."""
-        stop = self.names.index(self.layer(layer).name) + 1
+        stop = self._index(layer) + 1
         return State(*self.network.run(self.network.input(latents.tensors["z"]), None, 0, stop))
 
     def tail(self, state: State, layer: str) -> Tensor:
         """See `Generator.tail`."""
-        start = self.names.index(self.layer(layer).name) + 1
+        start = self._index(layer) + 1
         return self.network.to_image(
             *self.network.run(state.x, state.rest, start, self.network.depth)
         )
@@ -71,3 +69,6 @@ class ProGAN(ZSpace):
         """See `Generator.forward`."""
         image: Tensor = self.network(latents.tensors["z"])
         return image
+
+    def _index(self, layer: str) -> int:
+        return list(self.layers).index(self.layer(layer).name)

@@ -1,4 +1,4 @@
-"""Official ProGAN files: genforce's names, the TensorFlow original's, TensorFlow Hub's."""
+"""Build a ProGAN from tensors in genforce's, TensorFlow's or TensorFlow Hub's names."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _ONLY = {
     "tanh_at_end": False,
     "final_tanh": False,
 }
-"""Constructor arguments of either code base that change the network, as all released files have."""
+"""Arguments of either constructor that change the network, with the value of all released files."""
 
 
 def recognizes(checkpoint: Checkpoint) -> bool:
-    """Whether these tensors have the names and ranks of a ProGAN generator."""
+    """Return whether the tensors are a ProGAN's, by their names and numbers of dimensions."""
     ranks = {name: tensor.dim() for name, tensor in checkpoint.tensors.items()}
     genforce = {"layer0.weight": 4, "layer1.weight": 4, "output0.weight": 4}
     tensorflow = {"4x4/Dense/weight": 2, "4x4/Conv/weight": 4, "ToRGB_lod0/weight": 4}
@@ -40,7 +40,12 @@ def recognizes(checkpoint: Checkpoint) -> bool:
 
 
 def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> ProGAN:
-    """Build the generator; raises `PandaError` that names what is missing, extra or wrong."""
+    """Build the generator on a device and in a dtype.
+
+    Raises:
+        PandaError: Tensors are missing, unexpected or misshapen, or an argument in the file is not
+            supported.
+    """
     for name, only in _ONLY.items():
         given = checkpoint.config.get(name)
         if given is not None and given != only:
@@ -62,7 +67,7 @@ def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.d
 
 
 def _in_genforce_names(checkpoint: Checkpoint) -> tuple[Mapping[str, Tensor], bool | None]:
-    """The tensors, and whether upsampling is fused, where the names tell."""
+    """Return the tensors in genforce's names, and whether upsampling is fused, if that is known."""
     if "4x4/Dense/weight" in checkpoint.tensors:
         fused = "8x8/Conv0_up/weight" in checkpoint.tensors
         return from_tensorflow(checkpoint.tensors), fused
@@ -72,11 +77,19 @@ def _in_genforce_names(checkpoint: Checkpoint) -> tuple[Mapping[str, Tensor], bo
 
 
 def build(tensors: Mapping[str, Tensor], fused: bool | None = None) -> Network:
-    """A network on the meta device with the sizes that genforce's names and shapes show."""
-    found = (re.match(r"layer(\d{1,2})\.", name) for name in tensors)
-    last = max((int(match[1]) for match in found if match), default=1)
+    """Build a network on the meta device with the sizes that names and shapes show.
+
+    Args:
+        tensors: The tensors in genforce's names.
+        fused: Whether upsampling layers have fused weights; None infers it from the shapes.
+
+    Raises:
+        PandaError: A tensor that decides a size is missing or misshapen.
+    """
+    matches = (re.match(r"layer(\d{1,2})\.", name) for name in tensors)
+    last = max((int(match[1]) for match in matches if match), default=1)
     channels = [shape_of(tensors, f"layer{k}.bias", dims=1)[0] for k in range(1, last + 1, 2)]
-    if fused is None:  # seen only where a layer changes the number of channels
+    if fused is None:  # visible only where a layer changes the number of channels
         fused = any(
             before != after
             and shape_of(tensors, f"layer{2 * b}.weight", dims=4)[:2] == (before, after)

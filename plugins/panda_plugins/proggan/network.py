@@ -1,8 +1,9 @@
-"""The generator of ProGAN (Karras et al., arXiv 1710.10196, section A.1), for fast inference.
+"""The generator of ProGAN (Karras et al., arXiv 1710.10196, appendix A.1), for fast inference.
 
-Names and shapes of the parameters are those of genforce's released files. Each layer normalizes its
-input, so features are ``[N, C, H, W]`` after the leaky ReLU and before the pixel norm. The scale of
-the weights ("equalized learning rate") rides on the pixel norm, where it costs nothing.
+The official code is ``networks.py`` of tkarras/progressive_growing_of_gans; names and shapes of
+parameters are those of genforce/genforce. Each layer normalizes its input, so features
+``[N, C, H, W]`` come after the leaky ReLU and before the pixel norm. The run-time scale of the
+weights ("equalized learning rate") is part of the pixel norm, where it costs nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ..common.winograd import conv3x3, transform
 
 
 class Conv(nn.Module):
-    """Pixel norm, then a convolution that keeps the size."""
+    """Normalize pixels and convolve: ``[N, C_in, H, W]`` to ``[N, C, H, W]``, no activation."""
 
     def __init__(
         self, channels_in: int, channels: int, size: int = 3, gain: float = math.sqrt(2)
@@ -31,11 +32,11 @@ class Conv(nn.Module):
         self.scale = gain / math.sqrt(size * size * channels_in)
 
     def prepare(self) -> None:
-        """Compute once what depends on the loaded weights alone."""
+        """Compute what depends on the weights alone; call once they are final."""
         self.winograd = transform(self.weight) if self.weight.shape[2] == 3 else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """``[N, C_in, H, W]`` to ``[N, C, H, W]``, before the activation."""
+        """Return the output before the activation."""
         x = pixel_norm(x, self.scale)
         if self.winograd is not None:
             return conv3x3(x, self.winograd).add_(self.bias[:, None, None])
@@ -43,7 +44,7 @@ class Conv(nn.Module):
 
 
 class InputConv(Conv):
-    """4 x 4 on a single pixel padded by 3: ``[N, z, 1, 1]`` to ``[N, C, 4, 4]``."""
+    """Convolve a pixel, padded by 3, with a 4 x 4 kernel: ``[N, z, 1, 1]`` to ``[N, C, 4, 4]``."""
 
     def __init__(self, latent: int, channels: int) -> None:
         super().__init__(latent, channels, size=4)
@@ -58,9 +59,9 @@ class InputConv(Conv):
 
 
 class UpConv(Conv):
-    """Nearest upsampling, then 3 x 3: ``[N, C_in, H, W]`` to ``[N, C, 2 H, 2 W]``.
+    """Upsample (nearest) and convolve 3 x 3: ``[N, C_in, H, W]`` to ``[N, C, 2 H, 2 W]``.
 
-    ``fused`` weights are stored ``[C_in, C, 3, 3]`` and already those of a transposed convolution.
+    ``fused`` weights are those of a transposed convolution, ``[C_in, C, 3, 3]``.
     """
 
     def __init__(self, channels_in: int, channels: int, fused: bool) -> None:
@@ -79,16 +80,18 @@ class UpConv(Conv):
 
 
 def pixel_norm(x: Tensor, scale: float) -> Tensor:
-    """Every pixel's channels ``[N, C, ...]`` divided by their root mean square, times ``scale``."""
+    """Scale the channels of each pixel of ``[N, C, ...]`` to the root mean square ``scale``."""
     norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)
     return x * (torch.rsqrt(norm.square() / x.shape[1] + 1e-8) * scale)
 
 
 class Network(nn.Module):
-    """``layer{2 b}`` and ``layer{2 b + 1}`` make the features of 4 * 2^b pixels, ``output{b}`` RGB.
+    """Map z ``[N, z]`` to images ``[N, 3, R, R]``.
 
-    ``channels`` are those of each resolution from 4 pixels on. ``lod`` is 0 in a finished network;
-    k + t means that k resolutions have not been grown yet and the next one is blended by t.
+    ``layer{2 b}`` and ``layer{2 b + 1}`` make features of 4 * 2^b pixels, ``output{b}`` makes RGB
+    of them. ``channels`` are those at 4, 8, 16, ... pixels. ``lod`` is 0 in a finished network;
+    k + t means that k resolutions are not grown yet, and that the image of the last grown one has
+    weight 1 - t.
     """
 
     lod: Tensor
@@ -105,13 +108,13 @@ class Network(nn.Module):
             self.add_module(f"output{b}", Conv(width, 3, size=1, gain=1.0))
 
     def prepare(self) -> None:
-        """Compute the kernels and the growth once the weights are in place."""
+        """Compute kernels and growth; call once the weights are final."""
         for module in self.modules():
             if isinstance(module, Conv):
                 module.prepare()
         lod = float(self.lod)
         self.last_block = len(self.channels) - 1 - math.floor(lod)
-        self.fade = math.ceil(lod) - lod  # share of the last block's image; 0 when it is all of it
+        self.fade = math.ceil(lod) - lod  # weight of the last block's image; 0 without blending
 
     @property
     def depth(self) -> int:
@@ -119,7 +122,7 @@ class Network(nn.Module):
         return 2 * (self.last_block + 1)
 
     def run(self, x: Tensor, image: Tensor | None, start: int, stop: int) -> State:
-        """Layers ``start`` to ``stop - 1``; the image so far is kept only where it is blended."""
+        """Run layers ``start`` to ``stop - 1``; compute the running image only to blend it."""
         for k in range(start, stop):
             if self.fade and k == 2 * self.last_block:
                 image = self.get_submodule(f"output{self.last_block - 1}")(x)
@@ -127,18 +130,18 @@ class Network(nn.Module):
         return x, image
 
     def to_image(self, x: Tensor, image: Tensor | None) -> Tensor:
-        """RGB ``[N, 3, R, R]`` in about [-1, 1] from the last layer's features."""
+        """Return images ``[N, 3, R, R]``, about in [-1, 1], from the last layer's features."""
         rgb: Tensor = self.get_submodule(f"output{self.last_block}")(x)
         if image is not None:
             rgb = nearest(image, 2).lerp(rgb, self.fade)
         return nearest(rgb, 2 ** (len(self.channels) - 1 - self.last_block))
 
     def forward(self, z: Tensor) -> Tensor:
-        """The plain forward pass: z ``[N, z]`` to images ``[N, 3, R, R]``."""
+        """Return images ``[N, 3, R, R]``."""
         return self.to_image(*self.run(self.input(z), None, 0, self.depth))
 
     def input(self, z: Tensor) -> Tensor:
-        """Z ``[N, z]`` as the single pixel that the first layer wants."""
+        """Return z ``[N, z]``, normalized, as the single pixel that the first layer reads."""
         return pixel_norm(z, 1.0)[:, :, None, None]
 
 
@@ -147,5 +150,5 @@ State = tuple[Tensor, Tensor | None]
 
 
 def nearest(x: Tensor, factor: int) -> Tensor:
-    """Nearest upsampling; ``x`` itself where the factor is 1."""
+    """Upsample by the nearest pixel; return ``x`` itself where the factor is 1."""
     return x if factor == 1 else F.interpolate(x, scale_factor=factor)

@@ -1,4 +1,4 @@
-"""ProGAN's TensorFlow variables, in the original's names or TensorFlow Hub's, as genforce's."""
+"""Convert ProGAN's TensorFlow variables, or TensorFlow Hub's constants, to genforce's names."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ HUB = "module_apply_default"
 
 
 def from_tensorflow(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Variables of ``Gs`` by local name to the state dict of `Network`.
+    """Convert the variables of ``Gs``, by local name, to the state dict of `Network`.
 
-    A variable that is none of the network's keeps its name, for the strict check to tell.
+    A variable that the network does not have keeps its name, so that the strict check reports it.
+
+    Raises:
+        PandaError: The first layer's weight is misshapen.
     """
     levels = sum(name.startswith("ToRGB_lod") and name.endswith("bias") for name in tensors)
     converted = {}
@@ -37,17 +40,17 @@ def from_tensorflow(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _layer(name: str, levels: int) -> str:
-    """``RxR/Conv1`` or ``ToRGB_lodK`` to genforce's ``layerK`` or ``outputB``."""
-    if found := re.fullmatch(r"ToRGB_lod(\d{1,2})", name):
-        return f"output{levels - 1 - int(found[1])}"
-    if found := re.fullmatch(r"(\d{1,4})x\1/(Dense|Conv0|Conv0_up|Conv|Conv1)", name):
-        block, second = int(found[1]).bit_length() - 3, found[2] in ("Conv", "Conv1")
+    """Convert ``RxR/Conv1`` or ``ToRGB_lodK`` to genforce's ``layerK`` or ``outputB``."""
+    if match := re.fullmatch(r"ToRGB_lod(\d{1,2})", name):
+        return f"output{levels - 1 - int(match[1])}"
+    if match := re.fullmatch(r"(\d{1,4})x\1/(Dense|Conv0|Conv0_up|Conv|Conv1)", name):
+        block, second = int(match[1]).bit_length() - 3, match[2] in ("Conv", "Conv1")
         return f"layer{2 * block + second}"
     return name
 
 
 def _dense(weight: Tensor) -> Tensor:
-    """``[z, 16 C]`` to the 4 x 4 convolution ``[C, z, 4, 4]`` that does the same."""
+    """Convert a dense weight ``[z, 16 C]`` to the equivalent convolution's ``[C, z, 4, 4]``."""
     if weight.shape[1] % 16:
         raise PandaError(
             f"4x4/Dense/weight has {weight.shape[1]} columns, expected a multiple of 16"
@@ -56,15 +59,18 @@ def _dense(weight: Tensor) -> Tensor:
 
 
 def from_tensorflow_hub(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Constants of TensorFlow Hub's ``progan-128/1`` as TensorFlow.js keeps them.
+    """Convert the constants of TensorFlow Hub's ``progan-128/1``, as TensorFlow.js stores them.
 
-    Its kernels hold their scales, which are undone. It has no RGB outputs of the smaller
-    resolutions, which a grown network never uses: zeros stand for them.
+    The stored kernels include their run-time scales, which are divided out. RGB outputs of smaller
+    resolutions are missing; a grown network never uses them, so they become zeros.
 
-    Its last bias holds 0.5 on top of the network's own, and its graph then clips to [0, 1]. The
-    network paints in [-1, 1] like every ProGAN: before the clip its values end abruptly at -0.5 and
-    1.5. So 0.5 comes off and nothing is scaled; taken as [0, 1] after the clip, as it is published,
-    37 of 100 pixels of the faces would be pure black or pure white.
+    The stored last bias is 0.5 larger than the network's, and the published graph then clips to
+    [0, 1]. The network makes images in [-1, 1], like every ProGAN: before the clip, its values end
+    abruptly at -0.5 and 1.5. So 0.5 is subtracted, and nothing is scaled. As published, clipped to
+    [0, 1], 37 of 100 pixels of the faces would be pure black or pure white.
+
+    Raises:
+        PandaError: A constant is missing or misshapen.
     """
     depth = sum(name.endswith("/merged_input") for name in tensors) - 1
     converted = {"lod": torch.zeros(())}

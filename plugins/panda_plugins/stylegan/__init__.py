@@ -1,8 +1,8 @@
-"""StyleGAN (Karras et al., arXiv 1812.04948), the first.
+"""StyleGAN (Karras et al., arXiv 1812.04948; official code: NVlabs/stylegan).
 
-Layers are named by resolution and TensorFlow's name of the convolution: ``4.const``, ``4.conv1``,
-``8.conv0`` (the upsampling one), ``8.conv1``, ``16.conv0``, ... Features are those after AdaIN. The
-released PandA's l = 3, 4, 5, ... are ``4.conv1``, ``8.conv1``, ``16.conv1``, ...
+Layers are named by resolution and the official code's name of the convolution: ``4.const``,
+``4.conv1``, ``8.conv0`` (which upsamples), ``8.conv1``, ``16.conv0``, ... Features are those after
+AdaIN. PandA's released code calls ``4.conv1``, ``8.conv1``, ``16.conv1``, ... l = 3, 4, 5, ...
 """
 
 from __future__ import annotations
@@ -14,21 +14,19 @@ from panda.generators.card import Card
 from panda.generators.contract import Layer
 from panda.generators.hookspecs import hookimpl
 
+from ..common import pyramid
+
 ARCHITECTURE = Architecture.of_module(f"{__name__}.checkpoint")
 
 
 def layers(channels: Sequence[int]) -> tuple[Layer, ...]:
-    """Every layer of a network with these channels at 4, 8, 16, ... pixels."""
-    return tuple(
-        Layer(f"{4 << k}.{conv}", count, 4 << k, 4 << k)
-        for k, count in enumerate(channels)
-        for conv in ("conv0" if k else "const", "conv1")
-    )
+    """List the layers of a network with these channels at 4, 8, 16, ... pixels."""
+    return pyramid.layers(channels, first=("const", "conv1"), later=("conv0", "conv1"))
 
 
 @hookimpl
 def panda_generators() -> dict[str, Card]:
-    """The official files."""
+    """Return the cards of the official files."""
     from .official import cards
 
     return cards()
@@ -36,5 +34,5 @@ def panda_generators() -> dict[str, Card]:
 
 @hookimpl
 def panda_architectures() -> dict[str, Architecture]:
-    """Opens StyleGAN files of every spelling."""
+    """Return the architecture, which opens TensorFlow's and genforce's files."""
     return {"StyleGAN": ARCHITECTURE}

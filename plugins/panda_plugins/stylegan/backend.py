@@ -1,4 +1,4 @@
-"""StyleGAN behind the contract: w per layer, three kinds of noise, nothing else to carry."""
+"""StyleGAN as a `Generator`: a w for each layer, and three kinds of noise."""
 
 from __future__ import annotations
 
@@ -18,19 +18,24 @@ from .network import Network
 
 @dataclass(frozen=True)
 class Rest:
-    """What a resumed network needs beside the features: w ``[N, num_ws, w_dim]`` and noise."""
+    """What a resumed pass needs besides the features.
+
+    Attributes:
+        w: ``[N, num_ws, w_dim]``.
+        noise: The noise that the remaining layers add.
+    """
 
     w: Tensor
     noise: Noise
 
 
 class StyleGAN(MappedGenerator):
-    """Features, w and the noise are all that a tail needs."""
+    """StyleGAN; a state's ``rest`` is a `Rest`, w and the noise."""
 
     network: Network
 
     noise = "const"
-    """``const`` adds the stored noise maps, ``random`` draws maps from the seeds, ``none`` none."""
+    """``const`` adds the stored noise maps, ``random`` maps drawn from the seeds, ``none`` none."""
 
     def __init__(self, network: Network, device: torch.device, dtype: torch.dtype) -> None:
         network.eval().requires_grad_(False).to(device, dtype).prepare()
@@ -41,11 +46,11 @@ class StyleGAN(MappedGenerator):
 
     @property
     def w_mean(self) -> Tensor:
-        """See `MappedGenerator.w_mean`."""
+        """See `WSpace.w_mean`."""
         return self.network.truncation.w_avg
 
     def style_maps(self) -> dict[str, tuple[Tensor, Tensor]]:
-        """See `WSpace.style_maps`: scales less one ``[C]``, then shifts ``[C]``."""
+        """See `WSpace.style_maps`; a layer's styles are its scales minus one, then its shifts."""
         styles = [layer.style for layer in self.network.synthesis.layers]
         return dict(zip(self.slots, map(scaled, styles), strict=True))
 
@@ -72,7 +77,7 @@ class StyleGAN(MappedGenerator):
         return image
 
     def _step(self, x: Tensor | None, rest: Rest, index: int) -> Tensor:
-        """From the features of layer ``index - 1`` to those of layer ``index``."""
+        """Compute the features of layer ``index`` from those of the layer before."""
         layer = self.network.synthesis.layers[index]
         features: Tensor = layer(
             x, rest.w[:, index], rest.noise.draw(index, layer.apply_noise.noise)

@@ -1,4 +1,4 @@
-"""From the tensors of a file to a StyleGAN, in genforce's names or TensorFlow's."""
+"""Build a StyleGAN from the tensors of a file, in genforce's names or TensorFlow's."""
 
 from __future__ import annotations
 
@@ -27,12 +27,17 @@ from .network import BLUR, Config, Network
 
 
 def recognizes(checkpoint: Checkpoint) -> bool:
-    """Whether these are the tensors of a StyleGAN generator, by their names and dimensions."""
+    """Return whether the tensors are a StyleGAN's, by their names and numbers of dimensions."""
     return spelling_of(plain_names(checkpoint.tensors)) is not None
 
 
 def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> StyleGAN:
-    """Build the generator; raises `PandaError` that names the tensors which do not fit."""
+    """Build the generator on a device and in a dtype.
+
+    Raises:
+        PandaError: The tensors are not those of a StyleGAN, which the message names, or the
+            network is still growing.
+    """
     tensors = plain_names(checkpoint.tensors)
     spelling = spelling_of(tensors)
     if spelling is None:
@@ -50,14 +55,23 @@ def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.d
 
 
 def spelling_of(tensors: Mapping[str, Tensor]) -> Spelling | None:
-    """Whose names these tensors bear; None where they are no generator of this architecture."""
+    """Return how the tensors are named, or None where they are not a StyleGAN generator's."""
     images = (re.match(r"synthesis/ToRGB_lod(\d+)/", name) for name in tensors)
     blocks = 1 + max((int(image[1]) for image in images if image), default=0)
     return next((s for s in (GENFORCE, tensorflow(blocks)) if s.fits(tensors)), None)
 
 
 def config_of(weights: NamedTensors, facts: Mapping[str, Any]) -> Config:
-    """Sizes from the shapes; from the constructor's arguments what no shape shows."""
+    """Infer the sizes of a network from its tensors.
+
+    Args:
+        weights: The tensors.
+        facts: The constructor's arguments that the file gives, for what shapes do not show.
+
+    Raises:
+        PandaError: A tensor that decides a size is missing or misshapen, or an argument is
+            invalid.
+    """
 
     def widths(k: int) -> list[str]:
         layers = (f"synthesis.layer{2 * k + i}" for i in range(2))

@@ -1,4 +1,4 @@
-"""Two spellings of one network: genforce's, which is ours, and TensorFlow's."""
+"""The names of StyleGAN's tensors: genforce's, which are ours too, and TensorFlow's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ _PARTS = {
 
 
 def tensorflow(blocks: int) -> Spelling:
-    """TensorFlow's names in a network of that many resolutions; it counts images from the end."""
+    """Return TensorFlow's names for a network of ``blocks`` resolutions.
+
+    TensorFlow counts RGB outputs from the highest resolution down.
+    """
 
     def name(ours: str) -> str | None:
         if match := re.fullmatch(r"mapping\.dense(\d+)\.(\w+)", ours):

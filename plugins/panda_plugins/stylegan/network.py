@@ -1,18 +1,19 @@
-"""The networks of StyleGAN, under genforce's parameter names, grown to their full resolution.
+"""The networks of StyleGAN (Karras et al., arXiv 1812.04948), grown to their full resolution.
 
-Features are `[N, C, H, W]` in channels-last memory, where transposed and depthwise convolutions
-run several times faster on a CPU.
+The official code is ``training/networks_stylegan.py`` of NVlabs/stylegan; parameters are named as
+in genforce/genforce. Features are ``[N, C, H, W]`` in channels-last memory, where transposed and
+depthwise convolutions run several times faster on a CPU.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..common.config import StyleGANConfig
 from ..common.layers import GAIN, SLOPE, Affine, Linear, normalize
 from ..common.noise import Noise
 from ..common.winograd import conv3x3, transform
@@ -20,31 +21,12 @@ from ..common.winograd import conv3x3, transform
 BLUR = torch.outer(torch.tensor([1.0, 2, 1]), torch.tensor([1.0, 2, 1])) / 16
 """The filter after every upsampling convolution."""
 
-
-@dataclass(frozen=True)
-class Config:
-    """What shapes a network; ``channels`` are those at 4, 8, 16, ... pixels."""
-
-    channels: tuple[int, ...]
-    z_dim: int = 512
-    w_dim: int = 512
-    mapping_layers: int = 8
-    classes: int = 0
-    lr_multiplier: float = 0.01
-
-    @property
-    def resolution(self) -> int:
-        """Height and width of the images, in pixels."""
-        return 2 << len(self.channels)
-
-    @property
-    def num_ws(self) -> int:
-        """How many layers there are, each with a w of its own."""
-        return 2 * len(self.channels)
+Config = StyleGANConfig
+"""The sizes of a StyleGAN network."""
 
 
 class Mapping(nn.Module):
-    """z ``[N, z_dim]`` and one-hot labels ``[N, classes]`` to w ``[N, w_dim]``, untruncated."""
+    """Map z ``[N, z_dim]`` and one-hot labels ``[N, classes]`` to w ``[N, w_dim]``, untruncated."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -59,7 +41,7 @@ class Mapping(nn.Module):
             self.add_module(f"dense{i}", self.layers[-1])
 
     def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
-        """Return w; ``label`` is given where there are classes."""
+        """Return w; ``label`` is required where there are classes."""
         x = z if label is None else torch.cat([z, label @ self.label_weight], 1)
         x = normalize(x)
         for layer in self.layers:
@@ -68,7 +50,7 @@ class Mapping(nn.Module):
 
 
 class StoredNoise(nn.Module):
-    """A stored noise map ``[1, 1, H, W]`` and the strength of noise in each channel."""
+    """A stored noise map ``[1, 1, H, W]`` and the strength of noise in each channel ``[C]``."""
 
     noise: Tensor
 
@@ -79,7 +61,7 @@ class StoredNoise(nn.Module):
 
 
 class Blur(nn.Module):
-    """A depthwise filter ``[C, 1, 3, 3]``."""
+    """Smooth ``[N, C, H, W]`` with a depthwise 3 x 3 filter, zero-padded."""
 
     kernel: Tensor
 
@@ -88,12 +70,16 @@ class Blur(nn.Module):
         self.register_buffer("kernel", torch.empty(channels, 1, 3, 3))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the smoothed features."""
+        """Return the smoothed features, of the same shape."""
         return F.conv2d(x, self.kernel, padding=1, groups=x.shape[1])
 
 
 class StyledLayer(nn.Module):
-    """The constant or a 3 x 3 convolution, then noise, bias, leaky ReLU and AdaIN."""
+    """Convolve features ``[N, C_in, H, W]``, or repeat the constant, and style ``[N, C, H, W]``.
+
+    The 3 x 3 convolution doubles H and W in every even layer but the first. Noise, bias, leaky ReLU
+    and AdaIN follow.
+    """
 
     kernel: Tensor
     winograd: Tensor | None
@@ -116,11 +102,11 @@ class StyledLayer(nn.Module):
         self.scale = GAIN / math.sqrt(9 * before)
 
     def prepare(self) -> None:
-        """Compute once what depends on the weights alone.
+        """Compute the kernels; call once the weights are final.
 
-        Below 128 pixels the official network repeats every pixel and convolves; from there on it
-        transposes a convolution by the weights summed over their four shifts. The first is the
-        second with flipped weights, at less than half the products.
+        Below 128 pixels the official network repeats every pixel and convolves. From 128 pixels on
+        it runs a transposed convolution whose kernel is the sum of four shifts of the weights. The
+        first equals the second with flipped weights, at less than half the products.
         """
         kernel: Tensor | None = None
         winograd: Tensor | None = None
@@ -162,7 +148,7 @@ class StyledLayer(nn.Module):
 
 
 class Output(nn.Module):
-    """1 x 1 convolution to an image ``[N, 3, H, W]``."""
+    """Convolve features ``[N, C, H, W]`` with a 1 x 1 kernel to an image ``[N, 3, H, W]``."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -171,12 +157,12 @@ class Output(nn.Module):
         self.gain = 1 / math.sqrt(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return images in about [-1, 1]."""
+        """Return images, about in [-1, 1]."""
         return F.conv2d(x, self.weight * self.gain, self.bias)
 
 
 class Synthesis(nn.Module):
-    """w of every layer ``[N, num_ws, w_dim]`` to images ``[N, 3, R, R]``."""
+    """Synthesize images ``[N, 3, R, R]`` from w+ ``[N, num_ws, w_dim]``."""
 
     lod: Tensor
 
@@ -187,13 +173,13 @@ class Synthesis(nn.Module):
         for i in range(config.num_ws):
             self.layers.append(StyledLayer(config, i))
             self.add_module(f"layer{i}", self.layers[-1])
-        # Those of lower resolutions served while the network grew; files hold them still.
+        # Only the last is used: the others served while the network grew, and files contain them.
         self.outputs = [Output(channels) for channels in config.channels]
         for k, output in enumerate(self.outputs):
             self.add_module(f"output{k}", output)
 
     def forward(self, w: Tensor, noise: Noise) -> Tensor:
-        """Return images in about [-1, 1]."""
+        """Return images, about in [-1, 1]."""
         x: Tensor | None = None
         for i, layer in enumerate(self.layers):
             x = layer(x, w[:, i], noise.draw(i, layer.apply_noise.noise))
@@ -202,7 +188,7 @@ class Synthesis(nn.Module):
 
 
 class Truncation(nn.Module):
-    """The mean of w."""
+    """The mean of w, ``[w_dim]``, under the name that files use."""
 
     w_avg: Tensor
 
@@ -212,7 +198,7 @@ class Truncation(nn.Module):
 
 
 class Network(nn.Module):
-    """Mapping, mean and synthesis."""
+    """The mapping network, the mean of w and the synthesis network."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -222,6 +208,6 @@ class Network(nn.Module):
         self.synthesis = Synthesis(config)
 
     def prepare(self) -> None:
-        """Get ready to run, once the weights and the device are final."""
+        """Compute the kernels of all layers; call once the weights and the device are final."""
         for layer in self.synthesis.layers:
             layer.prepare()

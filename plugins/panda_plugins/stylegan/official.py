@@ -1,13 +1,17 @@
-"""NVIDIA's StyleGAN files: those of its own repository, and config A of StyleGAN2's table 1."""
+"""The official StyleGAN files.
+
+They are those of NVlabs/stylegan, and config A of table 1 of the StyleGAN2 paper.
+"""
 
 from __future__ import annotations
 
 from panda.generators.card import Card
 from panda.weights import Url, Weights
 
+from ..common import pyramid
+from ..common.cards import DRIVE, card_of
 from . import ARCHITECTURE, layers
 
-DRIVE = "https://drive.usercontent.google.com/download?export=download&confirm=t&id="
 FILES = {
     "ffhq-1024": ("FFHQ", "ffhq-1024x1024", "1MEGjdvVpUsu1jB4zrXZN7Y4kBBOzizDQ"),
     "celebahq-1024": ("CelebA-HQ", "celebahq-1024x1024", "1MGqJl28pN4t7SAtSrPdSRJSQJqahkzUf"),
@@ -15,6 +19,8 @@ FILES = {
     "car-512": ("LSUN Car", "cars-512x384", "1MJ6iCfNtMIRicihwRorsM3b7mmtmK9c3"),
     "cat-256": ("LSUN Cat", "cats-256x256", "1MQywl0FNt6lHu8E_EUqnRbviagS7fbiJ"),
 }
+"""Data set, name of the file and key on Google Drive, by the end of our name."""
+
 CONFIG_A = {
     "ffhq-1024": "FFHQ",
     "car-512": "LSUN Car",
@@ -22,11 +28,12 @@ CONFIG_A = {
     "church-256": "LSUN Church",
     "horse-256": "LSUN Horse",
 }
+"""Data set of each file of config A, by our name without ``-config-a``."""
 
 
 def cards() -> dict[str, Card]:
-    """Every card by name."""
-    found = {
+    """Return every card by name."""
+    all_cards = {
         f"stylegan-{name}": _card(
             f"stylegan-{name}",
             dataset,
@@ -40,27 +47,24 @@ def cards() -> dict[str, Card]:
         ours = f"stylegan-{name}-config-a"
         file = f"stylegan2-{name.partition('-')[0]}-config-a.pkl"
         url = f"https://nvlabs-fi-cdn.nvidia.com/stylegan2/networks/{file}"
-        found[ours] = _card(
+        all_cards[ours] = _card(
             ours,
             dataset,
             {file: url},
             "NVIDIA Source Code License-NC: non-commercial",
             "https://github.com/NVlabs/stylegan2 (arXiv 1912.04958), config A",
         )
-    return found
+    return all_cards
 
 
 def _card(name: str, dataset: str, files: dict[str, str], license: str, origin: str) -> Card:
     resolution = int(name.split("-")[2])
-    weights = Weights(name, Url(files), ARCHITECTURE, resolution)
-    return Card(
+    return card_of(
+        Weights(name, Url(files), ARCHITECTURE, resolution),
         architecture="StyleGAN",
         dataset=dataset,
-        resolution=resolution,
         license=license,
         origin=origin,
-        load=weights.load,
-        weights=weights,
-        layers=layers([min(16384 >> k, 512) for k in range(2, resolution.bit_length())]),
+        layers=layers(pyramid.channels(resolution, base=16384)),
         notes="images are 512 x 384, with black above and below" if "car" in name else "",
     )

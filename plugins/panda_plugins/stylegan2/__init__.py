@@ -1,8 +1,9 @@
-"""StyleGAN2 (Karras et al., arXiv 1912.04958), with the options of StyleGAN2-ADA (2006.06676).
+"""StyleGAN2 (Karras et al., arXiv 1912.04958) and StyleGAN2-ADA (arXiv 2006.06676).
 
-Layers are named by resolution and NVIDIA's name of the convolution: ``4.conv1``, ``8.conv0`` (right
-after upsampling), ``8.conv1``, ``16.conv0``, ... Features are those after noise, bias and
-activation. The released PandA counts the same layers as l = 1, 2, 3, ...
+The official code is NVlabs/stylegan2 and NVlabs/stylegan2-ada-pytorch. Layers are named by
+resolution and NVIDIA's name of the convolution: ``4.conv1``, ``8.conv0`` (which upsamples),
+``8.conv1``, ``16.conv0``, ... Features are those after noise, bias and activation. PandA's released
+code counts the same layers as l = 1, 2, 3, ...
 """
 
 from __future__ import annotations
@@ -14,22 +15,19 @@ from panda.generators.card import Card
 from panda.generators.contract import Layer
 from panda.generators.hookspecs import hookimpl
 
+from ..common import pyramid
+
 ARCHITECTURE = Architecture.of_module(f"{__name__}.checkpoint", vendored=f"{__name__}.vendored")
 
 
 def layers(channels: Sequence[int]) -> tuple[Layer, ...]:
-    """Every layer of a network with these channels at 4, 8, 16, ... pixels."""
-    return tuple(
-        Layer(f"{4 << k}.{conv}", count, 4 << k, 4 << k)
-        for k, count in enumerate(channels)
-        for conv in ("conv0", "conv1")
-        if k or conv == "conv1"
-    )
+    """List the layers of a network with these channels at 4, 8, 16, ... pixels."""
+    return pyramid.layers(channels, first=("conv1",), later=("conv0", "conv1"))
 
 
 @hookimpl
 def panda_generators() -> dict[str, Card]:
-    """The official files."""
+    """Return the cards of the official files."""
     from .official import cards
 
     return cards()
@@ -37,5 +35,5 @@ def panda_generators() -> dict[str, Card]:
 
 @hookimpl
 def panda_architectures() -> dict[str, Architecture]:
-    """Opens StyleGAN2 files of every spelling."""
+    """Return the architecture, which opens NVIDIA's, genforce's and rosinality's files."""
     return {"StyleGAN2": ARCHITECTURE}

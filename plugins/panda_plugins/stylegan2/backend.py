@@ -1,4 +1,4 @@
-"""StyleGAN2 behind the contract: w per layer, a running skip image, three kinds of noise."""
+"""StyleGAN2 as a `Generator`: a w for each layer, a running skip image, three kinds of noise."""
 
 from __future__ import annotations
 
@@ -17,40 +17,43 @@ from . import layers
 from .network import Network
 
 SKIP = ("live", "keep", "drop")
+"""See `StyleGAN2.skip`."""
 
 
 @dataclass(frozen=True)
 class Rest:
-    """What a resumed network needs beside the features."""
+    """What a resumed pass needs besides the features.
+
+    Attributes:
+        w: ``[N, num_ws, w_dim]``.
+        noise: The noise that the remaining layers add.
+        image: The skip image so far, ``[N, 3, H, W]`` at the resolution of its last ToRGB.
+        painted: Whether ToRGB has already added the current features to ``image``.
+        residual: Between the two convolutions of a residual block, the output of its shortcut.
+    """
 
     w: Tensor
-    """``[N, num_ws, w_dim]``."""
-
     noise: Noise
     image: Tensor | None = None
-    """The image painted so far, ``[N, 3, H, W]`` at its own resolution."""
-
     painted: bool = False
-    """Whether it holds the contribution of the features at hand already."""
-
     residual: Tensor | None = None
-    """Between the two convolutions of a residual block: the output of its shortcut."""
 
 
 class StyleGAN2(MappedGenerator):
-    """Every layer takes a w, and so does each ToRGB: that of the layer after it, or the last."""
+    """StyleGAN2; each ToRGB takes the w of the layer after it, the last ToRGB the last w of w+."""
 
     network: Network
 
     noise = "const"
-    """``const`` adds the stored noise maps, ``random`` draws maps from the seeds, ``none`` none."""
+    """``const`` adds the stored noise maps, ``random`` maps drawn from the seeds, ``none`` none."""
 
     skip = "live"
-    """What becomes of the skip image when features are replaced at a ``conv1`` layer.
+    """How the skip image treats features that an edit replaces at a ``conv1`` layer.
 
-    ``live``: ToRGB of the same resolution sees the new features, as in the whole network.
-    ``keep``: it has run already, on the old features. ``drop``: everything painted before the layer
-    is thrown away, which is what the released PandA does; ``tail`` then differs from ``forward``.
+    - ``live``: ToRGB of the same resolution reads the new features, as in the whole network.
+    - ``keep``: ToRGB of the same resolution has run before, on the old features.
+    - ``drop``: the skip image up to the layer is discarded, as PandA's released code does; ``tail``
+      then differs from ``forward``.
     """
 
     def __init__(self, network: Network, device: torch.device, dtype: torch.dtype) -> None:
@@ -62,12 +65,12 @@ class StyleGAN2(MappedGenerator):
         self._convolutions = list(network.synthesis.convolutions())
 
     def style_maps(self) -> dict[str, tuple[Tensor, Tensor]]:
-        """See `WSpace.style_maps`; ToRGB's styles are left out."""
+        """See `WSpace.style_maps`; ToRGB layers style the image alone, so they are left out."""
         affines = [conv.affine for _, conv in self._convolutions]
         return dict(zip(self.layers, map(scaled, affines), strict=True))
 
     def head(self, latents: Latents, layer: str) -> State:
-        """See `Generator.head`."""
+        """See `Generator.head`; raises `PandaError` for an unknown `skip` or `noise`."""
         if self.skip not in SKIP:
             raise PandaError(f"there is no skip {self.skip!r}{nearest(self.skip, SKIP)}")
         stop = self._index(layer)
@@ -83,7 +86,7 @@ class StyleGAN2(MappedGenerator):
         return State(x.to(w.dtype), rest)
 
     def tail(self, state: State, layer: str) -> Tensor:
-        """See `Generator.tail`."""
+        """See `Generator.tail`; raises `PandaError` where `skip` ``drop`` leaves no image."""
         first, last = self._index(layer), len(self._convolutions) - 1
         x, rest = self.network.synthesis.cast(state.x, self._convolutions[first][0]), state.rest
         for index in range(first + 1, last + 1):
@@ -103,11 +106,11 @@ class StyleGAN2(MappedGenerator):
 
     @staticmethod
     def _ends_block(index: int) -> bool:
-        """Even convolutions end a block: 4.conv1, 8.conv1, 16.conv1, ..."""
+        """Return whether a layer ends a block: 4.conv1, 8.conv1, ... have even indices."""
         return index % 2 == 0
 
     def _step(self, x: Tensor, rest: Rest, index: int) -> tuple[Tensor, Rest]:
-        """From the features of layer ``index - 1`` to those of layer ``index``."""
+        """Compute the features of layer ``index`` from those of the layer before."""
         block, conv = self._convolutions[index]
         if index and not self._ends_block(index):  # a new block begins
             rest = replace(self._paint(x, rest, index - 1), painted=False)
@@ -121,7 +124,7 @@ class StyleGAN2(MappedGenerator):
         return x, rest
 
     def _paint(self, x: Tensor, rest: Rest, index: int) -> Rest:
-        """Let ToRGB of the block that ends at layer ``index`` see its features, once."""
+        """Add the features of layer ``index``, which ends a block, to the skip image, once."""
         if rest.painted:
             return rest
         image = self._convolutions[index][0].paint(x, rest.w[:, index + 1], rest.image)

@@ -1,4 +1,4 @@
-"""The checkout of NVIDIA's stylegan2-ada-pytorch: found, imported in a scope, its kernels built."""
+"""The checkout of NVlabs/stylegan2-ada-pytorch: where it is, its modules and its kernels."""
 
 from __future__ import annotations
 
@@ -17,16 +17,20 @@ from typing import Any
 from panda.errors import PandaError, PandaWarning
 
 COMMAND = "git submodule update --init third_party/stylegan2-ada-pytorch"
+"""The command that gets the checkout."""
+
 VARIABLE = "PANDA_STYLEGAN2_ADA"
+"""The environment variable that names another checkout."""
+
 PLACE = Path(__file__).resolve().parents[3] / "third_party" / "stylegan2-ada-pytorch"
-"""Where the submodule stands in a clone of this project."""
+"""Path of the submodule in a clone of this project."""
 
 ROOTS = ("dnnlib", "torch_utils", "training")
-"""Its top-level modules: common names, which others use for modules of their own."""
+"""Its top-level modules; their names are common, so other packages may use them too."""
 
 
 class EasyDict(dict[str, Any]):
-    """A dictionary whose entries are attributes too: all that the networks take from ``dnnlib``."""
+    """A dictionary whose entries are attributes too: all that the networks use of ``dnnlib``."""
 
     def __getattr__(self, name: str) -> Any:
         return self[name]
@@ -37,16 +41,21 @@ class EasyDict(dict[str, Any]):
 
 @dataclass
 class Checkout:
-    """A folder with the repository, and the modules that have been imported from it."""
+    """A folder with the repository.
+
+    Attributes:
+        folder: The folder.
+        modules: The modules that have been imported from it, by name.
+    """
 
     folder: Path
     modules: dict[str, ModuleType] = field(default_factory=dict)
 
     @contextmanager
     def imported(self) -> Iterator[ModuleType]:
-        """Yield ``training.networks``; within the block alone its modules can be imported.
+        """Yield ``training.networks``; only inside the block can its modules be imported.
 
-        Networks are built in such a block, since their constructors look their modules up.
+        Build networks inside the block: their constructors look modules up by name.
         """
         hidden = _take()
         sys.modules.update(self.modules or {"dnnlib": _dnnlib()})
@@ -59,10 +68,10 @@ class Checkout:
             sys.modules.update(hidden)
 
     def build_kernels(self) -> None:
-        """Compile the CUDA kernels once; where that fails, a warning, and reference operations.
+        """Compile the CUDA kernels once; warn where that fails, and leave reference operations.
 
-        Its own builder imports what it has compiled by name, which newer versions of torch do not
-        allow, and tries again at every call.
+        The repository's own builder imports the compiled module by name, which newer versions of
+        torch do not support, and tries again at every call.
         """
         from torch.utils import cpp_extension
 
@@ -77,7 +86,7 @@ class Checkout:
                 module._plugin = cpp_extension.load(  # type: ignore[attr-defined]
                     f"{op}_plugin", sources, extra_cuda_cflags=["--use_fast_math"]
                 )
-            except Exception as error:  # compilers fail in any way at all
+            except Exception as error:  # a failing compiler may raise anything
                 reason = str(error).partition("\n")[0]
                 warnings.warn(
                     f"the CUDA kernel {op!r} cannot be built ({reason}); its reference operations"
@@ -88,7 +97,11 @@ class Checkout:
 
 
 def find_checkout() -> Checkout:
-    """The submodule, or the folder that PANDA_STYLEGAN2_ADA names; raises `PandaError` without."""
+    """Return the folder that PANDA_STYLEGAN2_ADA names, or else the submodule.
+
+    Raises:
+        PandaError: The folder does not contain the repository.
+    """
     folder = Path(os.environ.get(VARIABLE) or PLACE).expanduser()
     if not (folder / "training" / "networks.py").is_file():
         raise PandaError(
@@ -99,7 +112,7 @@ def find_checkout() -> Checkout:
 
 
 def _dnnlib() -> ModuleType:
-    """In place of a module that wants ``requests``, and ``distutils``, which Python dropped."""
+    """Return a stand-in for ``dnnlib``, which needs ``requests`` and the removed ``distutils``."""
     module = ModuleType("dnnlib")
     module.EasyDict = EasyDict  # type: ignore[attr-defined]
     return module
@@ -111,6 +124,6 @@ def _checkout(folder: Path) -> Checkout:
 
 
 def _take() -> dict[str, ModuleType]:
-    """Remove the modules of these names from ``sys.modules``."""
+    """Remove the modules of `ROOTS` from ``sys.modules`` and return them."""
     names = [name for name in sys.modules if name.partition(".")[0] in ROOTS]
     return {name: sys.modules.pop(name) for name in names}

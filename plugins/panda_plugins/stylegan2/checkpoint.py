@@ -1,4 +1,4 @@
-"""From the tensors of a file to a StyleGAN2, whichever of its four spellings they bear."""
+"""Build a StyleGAN2 from the tensors of a file, in any of the four ways to name them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..common.loading import (
     number,
     plain_names,
     section,
-    tell_assumed,
+    warn_assumed,
 )
 from .backend import StyleGAN2
 from .names import NVIDIA, ROSINALITY, SPELLINGS
@@ -30,24 +30,29 @@ from .network import FILTER, Config, Network
 ARCHITECTURE = "StyleGAN2"
 
 GENERATOR = {"z_dim", "c_dim", "w_dim", "img_resolution", "img_channels", "mapping_kwargs"}
-"""Arguments that the generators of both of NVIDIA's PyTorch repositories take."""
+"""The constructor's arguments that both of NVIDIA's PyTorch repositories have."""
 
 MEAN_SAMPLES = 4096
-"""How many w make a mean where a file holds none; the number upstream uses."""
+"""How many w to average where a file contains no mean; rosinality's code uses as many."""
 
 
 def recognizes(checkpoint: Checkpoint) -> bool:
-    """Whether these are the tensors of a StyleGAN2 generator, by their names and dimensions."""
+    """Return whether the tensors are a StyleGAN2's, by their names and numbers of dimensions."""
     return spelling_of(plain_names(checkpoint.tensors)) is not None
 
 
 def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> StyleGAN2:
-    """Build the generator; raises `PandaError` that names the tensors which do not fit."""
+    """Build the generator on a device and in a dtype.
+
+    Raises:
+        PandaError: The tensors are not those of a StyleGAN2, which the message names, or an
+            argument in the file is invalid.
+    """
     return StyleGAN2(read_network(checkpoint, dtype), device, dtype)
 
 
 def read_network(checkpoint: Checkpoint, dtype: torch.dtype) -> Network:
-    """The network of a file, on the CPU; raises `PandaError` as `from_checkpoint` does."""
+    """Build the network alone, on the CPU; raises `PandaError` as `from_checkpoint` does."""
     tensors = plain_names(checkpoint.tensors)
     spelling = spelling_of(tensors)
     if spelling is None:
@@ -59,7 +64,7 @@ def read_network(checkpoint: Checkpoint, dtype: torch.dtype) -> Network:
     weights = NamedTensors(ARCHITECTURE, spelling, {**tensors, **unsaved})
     weights.load(network, {"resample_filter": FILTER})
     if spelling is NVIDIA and not checkpoint.config:
-        tell_assumed(ARCHITECTURE, config, "lr_multiplier", "conv_clamp", "num_fp16_res")
+        warn_assumed(ARCHITECTURE, config, "lr_multiplier", "conv_clamp", "num_fp16_res")
     network.requires_grad_(False).to(dtype)
     if "latent_avg" in unsaved:
         z = torch.from_numpy(seeded_normal([0], MEAN_SAMPLES, config.z_dim))[0]
@@ -68,12 +73,21 @@ def read_network(checkpoint: Checkpoint, dtype: torch.dtype) -> Network:
 
 
 def spelling_of(tensors: Mapping[str, Tensor]) -> Spelling | None:
-    """Whose names these tensors bear; None where they are no generator of this architecture."""
+    """Return how the tensors are named, or None where they are not a StyleGAN2 generator's."""
     return next((spelling for spelling in SPELLINGS if spelling.fits(tensors)), None)
 
 
 def config_of(weights: NamedTensors, facts: Mapping[str, Any]) -> Config:
-    """Sizes from the shapes; from the constructor's arguments what no shape shows."""
+    """Infer the sizes and options of a network from its tensors.
+
+    Args:
+        weights: The tensors.
+        facts: The constructor's arguments that the file gives, for what shapes do not show.
+
+    Raises:
+        PandaError: A tensor that decides a size is missing or misshapen, or an argument is
+            invalid.
+    """
 
     def widths(k: int) -> list[str]:
         parts = ("conv1.bias", "conv1.affine.bias", "torgb.affine.bias")
@@ -110,10 +124,10 @@ def config_of(weights: NamedTensors, facts: Mapping[str, Any]) -> Config:
 
 
 def _options(spelling: Spelling, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Learning-rate multiplier, clamp and half precision.
+    """Read the learning-rate multiplier, the clamp and the number of half-precision resolutions.
 
-    NVIDIA's StyleGAN2-ADA nests the arguments of the synthesis network, its StyleGAN3 repository
-    has them beside the others and clamps by default; the other files have none or TensorFlow's.
+    NVlabs/stylegan2-ada-pytorch nests the arguments of the synthesis network; NVlabs/stylegan3 has
+    them beside the others and clamps by default. Other files have none, or TensorFlow's.
     """
     mapping = section(facts, "mapping_kwargs", {})
     synthesis = section(facts, "synthesis_kwargs", facts)
@@ -130,7 +144,7 @@ def _options(spelling: Spelling, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unsaved(config: Config, saved: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Stand-ins for what early rosinality files lack: noise maps, and the place of w's mean."""
+    """Return stand-ins for what early rosinality files lack: noise maps, and zeros for w's mean."""
     stand_ins = {} if "latent_avg" in saved else {"latent_avg": torch.zeros(config.w_dim)}
     for i in range(config.num_ws - 1):
         if (name := f"noises.noise_{i}") not in saved:

@@ -1,6 +1,6 @@
-"""Four spellings of one network: NVIDIA's PyTorch names, genforce, rosinality, TensorFlow.
+"""The names of StyleGAN2's tensors: NVIDIA's PyTorch (ours too), genforce, rosinality, TensorFlow.
 
-Genforce and TensorFlow files hold upsampling weights flipped and style biases less one.
+Genforce's and TensorFlow's files contain upsampling weights flipped, and style biases minus one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ..common.loading import Spelling
 
 
 def _split(ours: str) -> tuple[int, int, str, str]:
-    """``synthesis.b16.conv0.bias`` to its block 2, layer 3, part ``conv0`` and rest ``bias``."""
+    """Split ``synthesis.b16.conv0.bias`` into block 2, layer 3, part ``conv0``, rest ``bias``."""
     match = re.fullmatch(r"synthesis\.b(\d+)\.(?:(conv0|conv1|torgb|skip)\.)?(.+)", ours)
     assert match is not None, ours
     pixels, part, rest = match.groups("")
@@ -91,7 +91,7 @@ def _tensorflow(ours: str) -> str | None:
 
 
 def _filter(kernel: Tensor) -> Tensor:
-    """Other files scale the filter; its shape is what counts."""
+    """Normalize a resampling filter, which other files scale."""
     return kernel.reshape(kernel.shape[-2:]) / kernel.sum()
 
 

@@ -1,10 +1,10 @@
-"""The networks of StyleGAN2, under NVIDIA's parameter names, written for batches.
+"""The networks of StyleGAN2 (Karras et al., arXiv 1912.04958), written for batches.
 
-A modulated convolution scales the input channels of each sample, convolves the whole batch with
-one set of weights and scales the output channels: the same function as weights of each sample's
-own, without making them (Karras et al., arXiv 1912.04958, section 2.2). Features are
-`[N, C, H, W]` in channels-last memory, where transposed and depthwise convolutions run several
-times faster on a CPU.
+The official code is ``training/networks.py`` of NVlabs/stylegan2-ada-pytorch, whose parameter names
+these are. A modulated convolution scales the input channels of each sample, convolves the whole
+batch with the same weights and scales the output channels, which gives the same result as separate
+weights for each sample (section 2.2). Features are ``[N, C, H, W]`` in channels-last memory, where
+transposed and depthwise convolutions run several times faster on a CPU.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..common.layers import GAIN, SLOPE, Affine, Linear, normalize
+from ..common.config import StyleGANConfig
+from ..common.layers import GAIN, SLOPE, Affine, Linear, Mapping
 from ..common.noise import Noise
 from ..common.winograd import conv3x3, transform
 
@@ -26,77 +27,35 @@ FILTER = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1]))
 
 
 @dataclass(frozen=True)
-class Config:
-    """What shapes a network; ``channels`` are those at 4, 8, 16, ... pixels."""
+class Config(StyleGANConfig):
+    """The sizes and options of a StyleGAN2 network.
 
-    channels: tuple[int, ...]
-    z_dim: int = 512
-    w_dim: int = 512
-    mapping_layers: int = 8
-    classes: int = 0
+    Attributes:
+        joint_norm: Whether z and the label's vector are normalized together, as in conditional
+            networks of the TensorFlow release.
+        architecture: ``skip`` grows the image block by block; ``resnet`` and ``orig`` make it in
+            the last block (section 4.1 of the paper).
+        conv_clamp: Bound of the absolute value of features; None for no bound.
+        num_fp16_res: How many of the highest resolutions run in half precision on a GPU.
+    """
+
     joint_norm: bool = False
-    """Conditional networks of the TensorFlow release normalize z and the label's vector at once."""
     architecture: str = "skip"
-    """``skip``: an image that grows block by block; ``resnet`` or ``orig``: one at the end."""
-    lr_multiplier: float = 0.01
     conv_clamp: float | None = None
     num_fp16_res: int = 0
-    """How many of the highest resolutions run in half precision on a GPU."""
-
-    @property
-    def resolution(self) -> int:
-        """Height and width of the images, in pixels."""
-        return 2 << len(self.channels)
-
-    @property
-    def num_ws(self) -> int:
-        """How many layers take a w of their own, ToRGB of the last block included."""
-        return 2 * len(self.channels)
-
-
-class Mapping(nn.Module):
-    """z ``[N, z_dim]`` and one-hot labels ``[N, classes]`` to w ``[N, w_dim]``, untruncated."""
-
-    w_avg: Tensor
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        features = config.z_dim
-        self.classes, self.joint_norm = config.classes, config.joint_norm
-        if config.classes and config.joint_norm:
-            self.label_weight = nn.Parameter(torch.empty(config.classes, config.z_dim))
-            features += config.z_dim
-        elif config.classes:
-            self.embed = Linear(config.classes, config.w_dim)
-            features += config.w_dim
-        self.layers: list[Linear] = []
-        for i in range(config.mapping_layers):
-            size = config.w_dim if i else features
-            self.layers.append(Linear(size, config.w_dim, lr_multiplier=config.lr_multiplier))
-            self.add_module(f"fc{i}", self.layers[-1])
-        self.register_buffer("w_avg", torch.empty(config.w_dim))
-
-    def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
-        """Return w; ``label`` is given where there are classes."""
-        if label is None:
-            x = normalize(z)
-        elif self.joint_norm:
-            x = normalize(torch.cat([z, label @ self.label_weight], 1))
-        else:
-            x = torch.cat([normalize(z), normalize(self.embed(label))], 1)
-        for layer in self.layers:
-            x = F.leaky_relu(layer(x), SLOPE) * GAIN
-        return x
 
 
 def upsample(x: Tensor, resample_filter: Tensor) -> Tensor:
-    """Double height and width: zeros between the pixels, then the filter."""
+    """Double height and width of ``[N, C, H, W]``: zeros between the pixels, then the filter."""
     weight = (resample_filter * 4).to(x.dtype).expand(x.shape[1], 1, 4, 4)
     return F.conv_transpose2d(x, weight, stride=2, padding=1, groups=x.shape[1])
 
 
 class StyledConv(nn.Module):
-    """Modulated 3 x 3 convolution (upsampling or not), noise, bias, leaky ReLU, clamp."""
+    """Convolve ``[N, C_in, H, W]`` to ``[N, C, H, W]``, or upsampling to ``[N, C, 2 H, 2 W]``.
+
+    A modulated and demodulated 3 x 3 convolution; then noise, bias, leaky ReLU and clamp.
+    """
 
     noise_const: Tensor
     resample_filter: Tensor
@@ -116,7 +75,7 @@ class StyledConv(nn.Module):
         self.up, self.clamp = up, config.conv_clamp
 
     def prepare(self) -> None:
-        """Compute once what depends on the weights alone."""
+        """Compute what depends on the weights alone; call once they are final."""
         self.register_buffer("energy", self.weight.square().sum((2, 3)), persistent=False)
         self.register_buffer(
             "winograd", None if self.up else transform(self.weight), persistent=False
@@ -128,7 +87,7 @@ class StyledConv(nn.Module):
         energy: Tensor = self.energy
         weight: Tensor = self.weight
         if x.dtype == torch.float16:
-            # Styles and weights of at most one keep sums in range; demodulation undoes it.
+            # Styles and weights of at most one keep sums in range; demodulation cancels the scale.
             peak = weight.abs().amax((1, 2, 3)) * math.sqrt(weight[0].numel())
             style = style / style.abs().amax(1, keepdim=True)
             energy, weight = energy / peak.square()[:, None], weight / peak[:, None, None, None]
@@ -156,7 +115,7 @@ class StyledConv(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """Modulated 1 x 1 convolution to an image ``[N, 3, H, W]``, without demodulation."""
+    """Convolve ``[N, C, H, W]`` to an image ``[N, 3, H, W]``: 1 x 1, modulated, not demodulated."""
 
     def __init__(self, config: Config, channels: int) -> None:
         super().__init__()
@@ -167,8 +126,8 @@ class ToRGB(nn.Module):
         self.clamp = config.conv_clamp
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """Return this resolution's contribution to the image, in the precision of w."""
-        w = w[:, : self.affine.weight.shape[1]]  # what may follow shifts a convolution's styles
+        """Return this resolution's contribution to the image, in the dtype of w."""
+        w = w[:, : self.affine.weight.shape[1]]  # shifts of a layer's styles may follow
         weight = self.weight.flatten(1) * (self.affine(w) * self.gain)[:, None, :]
         rows = x.permute(0, 2, 3, 1).flatten(1, 2)
         rows = torch.bmm(rows, weight.to(x.dtype).transpose(1, 2)) + self.bias.to(x.dtype)
@@ -178,7 +137,7 @@ class ToRGB(nn.Module):
 
 
 class Skip(nn.Module):
-    """The shortcut of a residual block: 1 x 1 convolution, then upsampling."""
+    """The shortcut of a residual block: ``[N, C_in, H, W]`` to ``[N, C, 2 H, 2 W]``."""
 
     resample_filter: Tensor
 
@@ -189,12 +148,12 @@ class Skip(nn.Module):
         self.gain = math.sqrt(0.5 / channels_in)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return features ``[N, C, 2 H, 2 W]``, scaled for the sum."""
+        """Convolve 1 x 1, upsample, and scale for the sum with the block's output."""
         return upsample(F.conv2d(x, (self.weight * self.gain).to(x.dtype)), self.resample_filter)
 
 
 class Block(nn.Module):
-    """One resolution: an upsampling convolution (not at 4 x 4), a convolution, perhaps ToRGB."""
+    """The layers of a resolution: ``conv0``, which upsamples to it, ``conv1``, and maybe ToRGB."""
 
     resample_filter: Tensor
 
@@ -215,11 +174,11 @@ class Block(nn.Module):
         self.conv1 = StyledConv(config, channels, channels, self.pixels, up=False)
 
     def close(self, x: Tensor, residual: Tensor | None) -> Tensor:
-        """End a residual block: add what `Skip` gave to the output of ``conv1``."""
+        """End a residual block: add the output of `Skip` to that of ``conv1``."""
         return x if residual is None else residual + x * math.sqrt(0.5)
 
     def paint(self, x: Tensor, w: Tensor, image: Tensor | None) -> Tensor | None:
-        """Add this block's contribution to the running image ``[N, 3, H/2, W/2]``."""
+        """Upsample the skip image ``[N, 3, H/2, W/2]`` and add this block's contribution."""
         if self.torgb is None:
             return image
         painted: Tensor = self.torgb(x, w)
@@ -227,7 +186,7 @@ class Block(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """w of every layer ``[N, num_ws, w_dim]`` to images ``[N, 3, R, R]``."""
+    """Synthesize images ``[N, 3, R, R]`` from w+ ``[N, num_ws, w_dim]``."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -237,21 +196,21 @@ class Synthesis(nn.Module):
             self.blocks.append(block)
             self.add_module(f"b{block.pixels}", block)
         self.half_from = config.resolution + 1
-        """The resolution from which features are held in half precision."""
+        """The lowest resolution whose features are in half precision."""
 
     def convolutions(self) -> Iterator[tuple[Block, StyledConv]]:
-        """Every layer in order, with the block it stands in."""
+        """Yield every layer in running order, with its block."""
         for block in self.blocks:
             for name in ("conv0", "conv1"):
                 if hasattr(block, name):
                     yield block, getattr(block, name)
 
     def cast(self, x: Tensor, block: Block) -> Tensor:
-        """Bring features to the precision of a block."""
+        """Convert features to the dtype of a block."""
         return x.half() if block.pixels >= self.half_from else x.to(block.conv1.weight.dtype)
 
     def forward(self, w: Tensor, noise: Noise) -> Tensor:
-        """Return images in about [-1, 1], computed block by block."""
+        """Return images, about in [-1, 1]."""
         styles = iter(w.unbind(1))
         x, image = self.blocks[0].const.expand(len(w), -1, -1, -1), None
         layer = 0
@@ -263,25 +222,32 @@ class Synthesis(nn.Module):
                     x = conv(x, next(styles), noise.draw(layer, conv.noise_const))
                     layer += 1
             x = block.close(x, residual)
-            # ToRGB takes the w of the next block's first convolution, or the last one.
+            # ToRGB takes the w of the next block's first convolution, the last ToRGB the last w.
             image = block.paint(x, w[:, layer], image)
         assert image is not None
         return image
 
 
 class Network(nn.Module):
-    """Mapping and synthesis."""
+    """The mapping network and the synthesis network."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.mapping = Mapping(config)
+        self.mapping = Mapping(
+            config.z_dim,
+            config.w_dim,
+            layers=config.mapping_layers,
+            classes=config.classes,
+            lr_multiplier=config.lr_multiplier,
+            joint_norm=config.joint_norm,
+        )
         self.synthesis = Synthesis(config)
 
     def prepare(self) -> None:
-        """Get ready to run, once the weights and the device are final.
+        """Compute the kernels of all layers; call once the weights and the device are final.
 
-        Blocks that were trained in half precision run so on a GPU, and in full on a CPU.
+        Blocks that were trained in half precision run in it on a GPU, and in float32 on a CPU.
         """
         for _, conv in self.synthesis.convolutions():
             conv.prepare()

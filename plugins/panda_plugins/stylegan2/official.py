@@ -1,7 +1,7 @@
-"""The StyleGAN2 files that NVIDIA and rosinality released, as their repositories list them.
+"""The StyleGAN2 files of NVIDIA and rosinality, as their repositories list them.
 
-Left out are configs B to D of the paper's table 1: progressively growing networks of a layout of
-their own, which nothing here opens.
+Configs B to D of the paper's table 1 are left out: they are progressively growing networks of
+another layout, which no backend opens.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from pathlib import Path
 from panda.generators.card import Card
 from panda.weights import Url, Weights
 
+from ..common import pyramid
+from ..common.cards import card_of
 from . import ARCHITECTURE, layers
 
 CDN = "https://nvlabs-fi-cdn.nvidia.com"
 NGC = "https://api.ngc.nvidia.com/v2/models/nvidia/research/stylegan2/versions/1/files"
 RELEASED_EDITS = Path(__file__).with_name("released_edits.json")
+"""The edits of FFHQ that the authors of PandA released."""
 
 DATASETS = {
     "afhqcat": "AFHQ Cat",
@@ -38,7 +41,7 @@ DATASETS = {
 }
 
 TENSORFLOW = {"ffhq": 1024, "car": 512, "cat": 256, "church": 256, "horse": 256}
-"""NVlabs/stylegan2: config F of every data set, and others of FFHQ and cars."""
+"""Resolution of each data set in NVlabs/stylegan2: config F, and more configs of FFHQ and cars."""
 
 FROM_NGC = [
     ("ffhq", 1024, "-ngc"),
@@ -49,13 +52,15 @@ FROM_NGC = [
     *((data, 256, "") for data in ("celebahq", "lsundog")),
     ("cifar10", 32, ""),
 ]
-"""Data, resolution, and what our name adds where another file has it already."""
+"""Data set, resolution, and the suffix of our name where another file already has it."""
 
 ADA = {
     **dict.fromkeys(("ffhq", "metfaces"), 1024),
     **dict.fromkeys(("afhqcat", "afhqdog", "afhqwild", "brecahad"), 512),
     "cifar10": 32,
 }
+"""Resolution of each data set of StyleGAN2-ADA."""
+
 TRANSFER = {
     "celebahq-256": "celebahq-res256-mirror-paper256-kimg100000-ada-target0.5",
     "ffhq-1024-noaug": "ffhq-res1024-mirror-stylegan2-noaug",
@@ -63,17 +68,12 @@ TRANSFER = {
     "ffhq-256-noaug": "ffhq-res256-mirror-paper256-noaug",
     "lsundog-256-noaug": "lsundog-res256-paper256-kimg100000-noaug",
 }
-"""StyleGAN2-ADA's starting points for transfer learning."""
+"""Files of StyleGAN2-ADA's starting points for transfer learning, by the end of our name."""
 
 
 def cards() -> dict[str, Card]:
-    """Every card by name."""
+    """Return every card by name."""
     return {**dict(_tensorflow()), **dict(_ngc()), **dict(_ada()), **dict(_rosinality())}
-
-
-def channels(resolution: int, base: int = 32768) -> list[int]:
-    """Channels at 4, 8, ... pixels; a ``base`` of 16384 halves those of the larger maps."""
-    return [min(base >> k, 512) for k in range(2, resolution.bit_length())]
 
 
 def _card(
@@ -85,20 +85,26 @@ def _card(
     notes: str = "",
     edits: Path | None = None,
 ) -> tuple[str, Card]:
-    """A card; data and resolution are in the name, after ``stylegan2-`` or ``stylegan2-ada-``."""
+    """Return a name and its card; data set and resolution come from the name.
+
+    Args:
+        name: Our name, ``stylegan2-DATA-RESOLUTION...`` or ``stylegan2-ada-DATA-RESOLUTION...``.
+        origin: Repository and license.
+        url: Address of the file.
+        halved: Whether the network has half the channels at large resolutions.
+        notes: See `Card`.
+        edits: See `Card`.
+    """
     data, pixels = name.removeprefix("stylegan2-").removeprefix("ada-").split("-")[:2]
     resolution = int(pixels)
     file = url.rpartition("/")[2].partition("?")[0]
-    weights = Weights(name, Url({file: url}), ARCHITECTURE, resolution)
-    return name, Card(
+    return name, card_of(
+        Weights(name, Url({file: url}), ARCHITECTURE, resolution),
         architecture="StyleGAN2",
         dataset=DATASETS[data],
-        resolution=resolution,
         license=origin[1],
         origin=origin[0],
-        load=weights.load,
-        weights=weights,
-        layers=layers(channels(resolution, 16384 if halved else 32768)),
+        layers=layers(pyramid.channels(resolution, base=16384 if halved else 32768)),
         notes=notes,
         edits=edits,
     )

@@ -1,7 +1,7 @@
-"""StyleGAN2 through NVIDIA's own modules: a cross-check of ours, and its CUDA kernels.
+"""StyleGAN2 run by NVIDIA's modules: a cross-check of our implementation, and its CUDA kernels.
 
-The weights come through our readers, whatever the file; NVIDIA's code never sees the file. Where
-its repository comes from, and its license: third_party/README.md.
+Our readers load the weights from any file; NVIDIA's code never reads the file. The repository and
+its license are described in third_party/README.md.
 """
 
 from __future__ import annotations
@@ -30,7 +30,12 @@ from .network import Network
 def from_checkpoint(
     checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype
 ) -> VendoredStyleGAN2:
-    """Build the generator; raises `PandaError` where the repository is absent or cannot do it."""
+    """Build the generator on a device, in float32.
+
+    Raises:
+        PandaError: The repository is absent, or does not support the dtype or the network; or the
+            tensors are not those of a StyleGAN2.
+    """
     checkout = find_checkout()
     if dtype != torch.float32:
         raise PandaError(f"the engine 'vendored' runs in float32 alone, not in {dtype}; 'own' does")
@@ -38,9 +43,9 @@ def from_checkpoint(
 
 
 class VendoredStyleGAN2(StyleGAN2):
-    """Every operation is NVIDIA's; the steps from layer to layer are those of `StyleGAN2`.
+    """StyleGAN2 with NVIDIA's operations, in the steps of `StyleGAN2`.
 
-    ``forward`` is NVIDIA's whole network. Random noise depends on the seeds here too.
+    ``forward`` runs NVIDIA's whole network. Random noise depends on the seeds, as in `StyleGAN2`.
     """
 
     def __init__(self, network: Network, device: torch.device, checkout: Checkout) -> None:
@@ -57,13 +62,13 @@ class VendoredStyleGAN2(StyleGAN2):
             checkout.build_kernels()
 
     def map(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """See `StyleGAN2.map`."""
+        """See `WSpace.map`."""
         check_labels(self.name, self.network.config.classes, label)
         w: Tensor = self.nvidia.mapping(z, label)[:, 0]
         return w
 
     def shift_styles(self, latents: Latents, shifts: Mapping[str, Tensor]) -> Latents:
-        """Raises `PandaError`: NVIDIA's modules compute their styles themselves."""
+        """Raise `PandaError`: NVIDIA's modules compute the styles themselves."""
         raise PandaError("the engine 'vendored' has no way to shift styles; 'own' does")
 
     def forward(self, latents: Latents) -> Tensor:
@@ -118,19 +123,19 @@ class VendoredStyleGAN2(StyleGAN2):
 def _with_noise(
     module: Any, maps: dict[str, Tensor | None], *arguments: Tensor, **options: Any
 ) -> Any:
-    """Call one of NVIDIA's modules with these noise maps in place of the stored ones, or none."""
+    """Call a module of NVIDIA's with these noise maps, or without noise where there are none."""
     drawn = {name: noise for name, noise in maps.items() if noise is not None}
     options["noise_mode"] = "const" if drawn else "none"
     return functional_call(module, drawn, arguments, options)
 
 
 def _fused(x: Tensor) -> bool:
-    """Whether NVIDIA's blocks would make weights of each sample's own for these features."""
+    """Return whether NVIDIA's blocks would compute separate weights for each sample."""
     return x.dtype == torch.float32 or len(x) == 1
 
 
 def _nvidia(network: Network, checkout: Checkout) -> Any:
-    """NVIDIA's generator around the tensors of ours."""
+    """Return NVIDIA's generator with the tensors of our network."""
     config = network.config
     if config.joint_norm:
         raise PandaError(

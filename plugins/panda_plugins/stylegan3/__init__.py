@@ -1,4 +1,9 @@
-"""StyleGAN3 (Karras et al., arXiv 2106.12423), T and R: generators without aliasing."""
+"""StyleGAN3 (Karras et al., arXiv 2106.12423; official code: NVlabs/stylegan3), T and R.
+
+Generators without aliasing: T is equivariant to translation, R to translation and rotation. Layers
+have NVIDIA's names, such as ``L5_84_512`` (index, size, channels); the Fourier features before
+them are ``input``.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ ARCHITECTURE = Architecture.of_module(f"{__name__}.checkpoint")
 
 @hookimpl
 def panda_generators() -> dict[str, Card]:
-    """The official files."""
+    """Return the cards of the official files."""
     from .official import cards
 
     return cards()
@@ -19,5 +24,5 @@ def panda_generators() -> dict[str, Card]:
 
 @hookimpl
 def panda_architectures() -> dict[str, Architecture]:
-    """Opens StyleGAN3 files of every spelling."""
+    """Return the architecture, which opens NVIDIA's files."""
     return {"StyleGAN3": ARCHITECTURE}

@@ -1,4 +1,4 @@
-"""StyleGAN3 behind the contract: w per layer; features and w are all that a tail needs."""
+"""StyleGAN3 as a `Generator`: a w for each layer, which is all that a resumed pass needs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .network import Network
 
 
 class StyleGAN3(MappedGenerator):
-    """The Fourier features take the first w, every layer one, and the image the last.
+    """StyleGAN3; the first w transforms the Fourier features, the last styles the image.
 
-    Layer l of `layers` is G[:l] of PandA's released code: ``input`` are the Fourier features, then
-    come the layers under NVIDIA's names. The state's rest is ``w``.
+    Layer l of `layers` is G[:l] of PandA's released code: ``input``, the Fourier features, is layer
+    0, and NVIDIA's layers follow. A state's ``rest`` is ``w`` ``[N, num_ws, w_dim]``.
     """
 
     network: Network
@@ -29,7 +29,7 @@ class StyleGAN3(MappedGenerator):
         self.layers = {layer.name: layer for layer in layers_of(network)}
 
     def style_maps(self) -> dict[str, tuple[Tensor, Tensor]]:
-        """See `WSpace.style_maps`; the input's transform is no style."""
+        """See `WSpace.style_maps`; the transform of the Fourier features is not a style."""
         affines = [layer.affine for layer in self.network.synthesis.layers[:-1]]
         return dict(zip(self.slots[1:-1], map(scaled, affines), strict=True))
 
@@ -49,7 +49,7 @@ class StyleGAN3(MappedGenerator):
 
 
 def layers_of(network: Network) -> list[Layer]:
-    """The Fourier features and every layer's output but the last, which is the image."""
+    """List the Fourier features and all layers but the last, whose output is the image."""
     synthesis, config = network.synthesis, network.config
     names = ["input", *synthesis.names[:-1]]
     rates = [synthesis.input.rate, *(layer.design.target for layer in synthesis.layers)]

@@ -1,4 +1,4 @@
-"""NVIDIA's StyleGAN3 files: the constructor's arguments where the file has them, else shapes."""
+"""Build a StyleGAN3 from NVIDIA's tensors, and the constructor's arguments if the file has them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.strict import load_strictly, shape_of
 from panda.errors import PandaError
 
-from ..common.loading import section, tell_assumed
+from ..common.loading import section, warn_assumed
 from .backend import StyleGAN3
 from .design import Sampling
 from .network import Config, Network
@@ -23,14 +23,19 @@ _LAYER = re.compile(r"synthesis\.L(\d{1,2})_(\d{1,5})_(\d{1,5})\.weight")
 
 
 def recognizes(checkpoint: Checkpoint) -> bool:
-    """Whether these tensors have the names of a StyleGAN3 generator."""
+    """Return whether the tensors are a StyleGAN3's, by their names."""
     return "synthesis.input.freqs" in checkpoint.tensors and any(
         map(_LAYER.fullmatch, checkpoint.tensors)
     )
 
 
 def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> StyleGAN3:
-    """Build the generator; raises `PandaError` that names what is missing, extra or wrong."""
+    """Build the generator on a device and in a dtype.
+
+    Raises:
+        PandaError: Tensors are missing, unexpected or misshapen, or do not agree with the
+            constructor's arguments in the file.
+    """
     network = build(checkpoint)
     load_strictly(network, checkpoint.tensors, "StyleGAN3")
     for name, layer in zip(network.synthesis.names, network.synthesis.layers, strict=True):
@@ -45,14 +50,17 @@ def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.d
                     f" constructor's arguments ask for: they differ by {error:.2g}"
                 )
     if not checkpoint.config:
-        tell_assumed("StyleGAN3", network.config, "lr_multiplier", "conv_clamp", "output_scale")
+        warn_assumed("StyleGAN3", network.config, "lr_multiplier", "conv_clamp", "output_scale")
     return StyleGAN3(network, device, dtype)
 
 
 def build(checkpoint: Checkpoint) -> Network:
-    """A network on the meta device, from the constructor's arguments and from names and shapes.
+    """Build a network on the meta device from constructor's arguments, names and shapes.
 
-    Channels are always those of the shapes: the arguments that decide them are often left out.
+    Channels always come from the shapes: files often lack the arguments that decide them.
+
+    Raises:
+        PandaError: Names, shapes and arguments do not describe one network.
     """
     tensors, given = checkpoint.tensors, checkpoint.config
     layers = _layers(tensors)
@@ -98,13 +106,14 @@ def build(checkpoint: Checkpoint) -> Network:
 
 
 def _layers(tensors: Mapping[str, Tensor]) -> list[tuple[int, int]]:
-    """Size (as names say) and channels of every layer."""
-    found = {int(match[1]): match for name in tensors if (match := _LAYER.fullmatch(name))}
-    missing = set(range(len(found) + (not found))) - set(found)
+    """Return the size in the name, and the channels, of every layer."""
+    matches = {int(match[1]): match for name in tensors if (match := _LAYER.fullmatch(name))}
+    missing = set(range(len(matches) + (not matches))) - set(matches)
     if missing:
         raise PandaError(f"the checkpoint has no weight of StyleGAN3 layer L{min(missing)}")
     return [
-        (int(found[i][2]), shape_of(tensors, found[i][0], dims=4)[0]) for i in range(len(found))
+        (int(matches[i][2]), shape_of(tensors, matches[i][0], dims=4)[0])
+        for i in range(len(matches))
     ]
 
 
@@ -117,7 +126,7 @@ def _resolution(value: Any) -> int:
 
 
 def _number(given: Mapping[str, Any], name: str, default: Any) -> Any:
-    """An argument of the constructor, of the kind of its default and within reason."""
+    """Return a constructor's argument, checked: the type of its default, and 0 to 1024."""
     value = given.get(name, default)
     if isinstance(default, float) and type(value) is int:
         value = float(value)

@@ -1,6 +1,7 @@
 """The sampling rates, sizes and filters of StyleGAN3's layers, from its constructor's arguments.
 
-Karras et al., arXiv 2106.12423, section 3 and appendix C.
+Karras et al., arXiv 2106.12423, section 3 and appendix C; ``training/networks_stylegan3.py`` of
+NVlabs/stylegan3.
 """
 
 from __future__ import annotations
@@ -17,7 +18,14 @@ if TYPE_CHECKING:  # cards need the sizes alone, and numpy takes long to import
 
 @dataclass(frozen=True)
 class Rate:
-    """The band of a feature map: frequencies in cycles per image, size in positions."""
+    """The band limits and the size of a feature map.
+
+    Attributes:
+        cutoff: Cutoff frequency, in cycles per image.
+        halfwidth: Half-width of the transition band, in cycles per image.
+        sampling_rate: Positions per image.
+        size: Height and width, margins included, in positions.
+    """
 
     cutoff: float
     halfwidth: float
@@ -26,13 +34,23 @@ class Rate:
 
     @property
     def margin(self) -> int:
-        """Positions on each side that lie outside the image."""
+        """Positions on each side that are outside the image."""
         return (self.size - self.sampling_rate) // 2
 
 
 @dataclass(frozen=True)
 class LayerDesign:
-    """One synthesis layer: where it comes from, where it goes, and its two resampling filters."""
+    """A synthesis layer: its input and output bands, and the two resampling filters between them.
+
+    Attributes:
+        source: Band of the input.
+        target: Band of the output.
+        filter_size: Taps of a filter, divided by its resampling factor.
+        oversampling: The activation works at this multiple of the larger rate.
+        is_rgb: Whether this is the last layer, which has neither activation nor filters.
+        radial: Whether the downsampling filter is radially symmetric.
+        use_fp16: Whether the layer was trained in half precision.
+    """
 
     source: Rate
     target: Rate
@@ -44,7 +62,7 @@ class LayerDesign:
 
     @property
     def between(self) -> int:
-        """Sampling rate at which the activation works."""
+        """Sampling rate of the activation, in positions per image."""
         rate = max(self.source.sampling_rate, self.target.sampling_rate)
         return rate if self.is_rgb else rate * self.oversampling
 
@@ -60,9 +78,9 @@ class LayerDesign:
 
     @cached_property
     def filters(self) -> dict[str, NDArray[np.float64] | None]:
-        """``up_filter`` ``[taps]`` and ``down_filter`` ``[taps]`` or, radial, ``[taps, taps]``.
+        """The two filters, None for no filter.
 
-        None stands for no filter.
+        ``up_filter`` is ``[taps]``, ``down_filter`` ``[taps]`` or, where radial, ``[taps, taps]``.
         """
         return {
             "up_filter": self._filter(self.up, self.source, radial=False),
@@ -70,7 +88,7 @@ class LayerDesign:
         }
 
     def padding(self, size: int) -> int:
-        """Zeros before an upsampled map of ``size`` positions; below 0 so many are cut off."""
+        """Return the zeros before an upsampled map of ``size`` positions; if negative, crop it."""
         taps = sum(1 if kernel is None else len(kernel) for kernel in self.filters.values())
         total = (self.target.size - 1) * self.down + 1 - size * self.up + taps - 2
         return (total + self.up) // 2
@@ -86,7 +104,18 @@ class LayerDesign:
 def low_pass(
     taps: int, cutoff: float, width: float, sampling_rate: float, radial: bool = False
 ) -> NDArray[np.float64]:
-    """Kaiser low-pass filter ``[taps]``, or a radially symmetric one ``[taps, taps]``."""
+    """Design a Kaiser low-pass filter (``design_lowpass_filter`` in the official code).
+
+    Args:
+        taps: Length of the filter.
+        cutoff: Cutoff frequency.
+        width: Width of the transition band, in the same unit.
+        sampling_rate: Sampling rate, in the same unit.
+        radial: Whether the filter is 2-D and radially symmetric.
+
+    Returns:
+        ``[taps]``, or ``[taps, taps]`` where radial.
+    """
     import numpy as np
     import scipy.signal
     import scipy.special
@@ -108,7 +137,7 @@ def low_pass(
 
 @dataclass(frozen=True)
 class Sampling:
-    """The constructor's arguments that decide sampling rates, with its own defaults."""
+    """The arguments of NVIDIA's constructor that decide sampling rates, with its defaults."""
 
     num_layers: int = 14
     num_critical: int = 2
@@ -122,21 +151,21 @@ class Sampling:
     use_radial_filters: bool = False
 
     def rates(self, resolution: int) -> list[Rate]:
-        """The band after each layer: geometric progressions up to the image's own."""
+        """Return the band after each layer: geometric progressions up to the band of the image."""
         last_cutoff = resolution / 2
         last_stopband = last_cutoff * self.last_stopband_rel
-        found = []
+        rates = []
         for i in range(self.num_layers + 1):
             progress = min(i / (self.num_layers - self.num_critical), 1)
             cutoff = self.first_cutoff * (last_cutoff / self.first_cutoff) ** progress
             stopband = self.first_stopband * (last_stopband / self.first_stopband) ** progress
             rate = 2 ** math.ceil(math.log2(min(stopband * 2, resolution)))
             size = rate + 2 * self.margin_size if i < self.num_layers - 1 else resolution
-            found.append(Rate(cutoff, max(stopband, rate / 2) - cutoff, rate, size))
-        return found
+            rates.append(Rate(cutoff, max(stopband, rate / 2) - cutoff, rate, size))
+        return rates
 
     def layers(self, resolution: int) -> list[LayerDesign]:
-        """Every synthesis layer, the last one to RGB."""
+        """Return the design of every synthesis layer; the last layer makes the image."""
         rates = self.rates(resolution)
         return [
             LayerDesign(

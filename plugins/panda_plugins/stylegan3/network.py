@@ -1,10 +1,11 @@
-"""StyleGAN3's generator (Karras et al., arXiv 2106.12423), T and R, for fast inference.
+"""The networks of StyleGAN3 T and R (Karras et al., arXiv 2106.12423), for fast inference.
 
-Names and shapes of parameters and buffers are those of NVIDIA's files. A 3 x 3 convolution shares
-its weights over the batch: styles scale its input, demodulation its output. A 1 x 1 convolution is
-a matrix product with weights of each sample's own. Styles are normalized per sample, where the
-original takes the whole batch: demodulation cancels that scale (but for its epsilon), and no sample
-depends on the others. Features are ``[N, C, H, W]``.
+The official code is ``training/networks_stylegan3.py`` of NVlabs/stylegan3; names and shapes of
+parameters and buffers are those of its files. A 3 x 3 convolution shares its weights over the
+batch: styles scale its input, demodulation its output. A 1 x 1 convolution is a matrix product with
+separate weights for each sample. Styles are normalized per sample, where the original normalizes
+the whole batch: demodulation cancels that scale (except for its epsilon), and samples do not depend
+on each other. Features are ``[N, C, H, W]``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..common.layers import GAIN, SLOPE, Affine, Linear, normalize
+from ..common.layers import Affine, Linear, Mapping
 from ..common.winograd import conv3x3, transform
 from .design import LayerDesign, Rate, Sampling
 from .resample import Resampler
@@ -24,7 +25,22 @@ from .resample import Resampler
 
 @dataclass(frozen=True)
 class Config:
-    """What shapes a network; ``channels`` are those of every layer's output, to RGB included."""
+    """The sizes and options of a StyleGAN3 network.
+
+    Attributes:
+        resolution: Height and width of the images, in pixels.
+        channels_in: Channels of the Fourier features.
+        channels: Channels of every layer's output; the last layer's are RGB.
+        z_dim: Size of z.
+        w_dim: Size of w.
+        classes: Number of classes; 0 for an unconditional network.
+        mapping_layers: Depth of the mapping network.
+        lr_multiplier: Learning-rate multiplier of the mapping network.
+        kernel: Size of the convolutions: 3 for T, 1 for R.
+        conv_clamp: Bound of the absolute value of features; None for no bound.
+        output_scale: Factor of the image.
+        sampling: The arguments that decide sampling rates.
+    """
 
     resolution: int
     channels_in: int
@@ -41,38 +57,12 @@ class Config:
 
     @property
     def num_ws(self) -> int:
-        """How many places take a w of their own: the input and every layer."""
+        """Number of slots of w+: the Fourier features and every layer."""
         return len(self.channels) + 1
 
 
-class MappingNetwork(nn.Module):
-    """z ``[N, z]`` and one-hot labels ``[N, classes]`` to w ``[N, w]``, untruncated."""
-
-    w_avg: Tensor
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        w_dim, self.num_layers = config.w_dim, config.mapping_layers
-        self.embed = Linear(config.classes, w_dim) if config.classes else None
-        for i in range(self.num_layers):
-            features_in = w_dim if i else config.z_dim + (w_dim if config.classes else 0)
-            self.add_module(
-                f"fc{i}", Linear(features_in, w_dim, lr_multiplier=config.lr_multiplier)
-            )
-        self.register_buffer("w_avg", torch.empty(w_dim))
-
-    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """Return w; ``label`` is wanted where there are classes."""
-        x = normalize(z)
-        if self.embed is not None:
-            x = torch.cat([x, normalize(self.embed(label))], 1)
-        for i in range(self.num_layers):
-            x = F.leaky_relu(self.get_submodule(f"fc{i}")(x), SLOPE) * GAIN
-        return x
-
-
 class SynthesisInput(nn.Module):
-    """Fourier features, rotated and shifted by w, then by the user's own transform."""
+    """Make Fourier features ``[N, C, H, W]``, rotated and shifted by w, then by ``transform``."""
 
     freqs: Tensor
     phases: Tensor
@@ -89,9 +79,10 @@ class SynthesisInput(nn.Module):
         self.register_buffer("phases", torch.empty(channels))
 
     def forward(self, w: Tensor) -> Tensor:
-        """Return features ``[N, C, H, W]``.
+        """Return features ``[N, C, H, W]`` for w ``[N, w_dim]``.
 
-        ``transform`` is the inverse of what happens to the image, in units of its width.
+        ``transform`` ``[3, 3]`` is the inverse of the transform that the image undergoes, in units
+        of its width.
         """
         freqs, phases = self._transformed(self.affine(w[:, : self.w_dim]))
         norm, band = freqs.norm(dim=2), self.rate.sampling_rate / 2 - self.rate.cutoff
@@ -106,7 +97,7 @@ class SynthesisInput(nn.Module):
         return torch.einsum("noc,nhwc->nohw", mix, x).contiguous()
 
     def _transformed(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """Frequencies ``[N, C, 2]`` and phases ``[N, C]`` seen through rotation and shift."""
+        """Return frequencies ``[N, C, 2]`` and phases ``[N, C]`` after rotation and shift."""
         t = t / t[:, :2].norm(dim=1, keepdim=True)
         cos, sin, right, below = t.unbind(1)
         rotation = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
@@ -117,7 +108,10 @@ class SynthesisInput(nn.Module):
 
 
 class SynthesisLayer(nn.Module):
-    """Modulated convolution, then the activation between two sampling rates (none for RGB)."""
+    """Convolve ``[N, C_in, H_in, W_in]``, modulated, and resample to ``[N, C, H, W]``.
+
+    The activation works between upsampling and downsampling; the last layer, to RGB, has neither.
+    """
 
     magnitude_ema: Tensor
     up_filter: Tensor | None
@@ -135,7 +129,7 @@ class SynthesisLayer(nn.Module):
             self.register_buffer(name, None if taps is None else torch.empty(taps.shape))
 
     def prepare(self) -> None:
-        """Compute once what depends on the loaded weights alone."""
+        """Compute what depends on the weights alone; call once they are final."""
         single = self.weight.is_cuda and self.weight.dtype == torch.float32
         self.in_half = self.design.use_fp16 and single
         self.weigh()
@@ -154,7 +148,7 @@ class SynthesisLayer(nn.Module):
             )
 
     def weigh(self) -> None:
-        """The part of `prepare` that changes with the weights."""
+        """Compute the part of `prepare` that changes with the weights."""
         self.gain = torch.rsqrt(self.magnitude_ema)
         square = self.weight.square().sum((2, 3))
         # The original scales the weights of each output to a mean square of one.
@@ -163,7 +157,7 @@ class SynthesisLayer(nn.Module):
         self.winograd = transform(self.weight) if self.kernel == 3 else None
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """Return features ``[N, C, H, W]`` from w ``[N, w]``; ``x`` is left as it is."""
+        """Return features ``[N, C, H, W]`` from w ``[N, w_dim]``; ``x`` is left as it is."""
         style = self.affine(w)
         if self.design.is_rgb:
             style = style * (self.gain / math.sqrt(x.shape[1]))
@@ -176,7 +170,7 @@ class SynthesisLayer(nn.Module):
         return x.half().to(w.dtype) if self.in_half else x
 
     def _convolve(self, x: Tensor, style: Tensor, scale: Tensor) -> Tensor:
-        """``(x * style) W * scale + bias`` at all positions that the kernel touches."""
+        """Return ``(x * style) W * scale + bias`` at all positions that the kernel reaches."""
         if self.kernel == 1:
             weight = self.weight.flatten(1) * style[:, None] * scale[:, :, None]
             return self._multiply(x, weight)
@@ -192,7 +186,7 @@ class SynthesisLayer(nn.Module):
         return torch.addcmul(self.bias[:, None, None], x, scale[:, :, None, None])
 
     def _multiply(self, x: Tensor, weight: Tensor) -> Tensor:
-        """1 x 1 convolution with weights ``[N, C_out, C]`` of each sample's own, plus bias."""
+        """Convolve 1 x 1, with weights ``[N, C_out, C]`` for each sample, and add the bias."""
         rows = x.flatten(2)
         if self.in_half:
             rows = (weight.half() @ rows.half()).to(weight.dtype) + self.bias[:, None]
@@ -202,7 +196,7 @@ class SynthesisLayer(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """w of every place ``[N, num_ws, w]`` to images; ``names`` are those of the layers."""
+    """Synthesize images ``[N, 3, R, R]`` from w+ ``[N, num_ws, w_dim]``; ``names`` name layers."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -219,33 +213,39 @@ class Synthesis(nn.Module):
         self.output_scale = config.output_scale
 
     def run(self, x: Tensor, ws: Tensor, start: int, stop: int) -> Tensor:
-        """Layers ``start`` to ``stop - 1``."""
+        """Run layers ``start`` to ``stop - 1``."""
         for i in range(start, stop):
             x = self.layers[i](x, ws[:, i + 1])
         return x
 
     def forward(self, ws: Tensor) -> Tensor:
-        """Return images ``[N, 3, R, R]`` in about [-1, 1]."""
+        """Return images ``[N, 3, R, R]``, about in [-1, 1]."""
         return self.finish(self.input(ws[:, 0]), ws, 0)
 
     def finish(self, x: Tensor, ws: Tensor, start: int) -> Tensor:
-        """Layers ``start`` and later, to images."""
+        """Run layer ``start`` and all later ones; return images ``[N, 3, R, R]``."""
         return self.run(x, ws, start, len(self.layers)) * self.output_scale
 
 
 class Network(nn.Module):
-    """Mapping and synthesis."""
+    """The mapping network and the synthesis network."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.mapping = MappingNetwork(config)
+        self.mapping = Mapping(
+            config.z_dim,
+            config.w_dim,
+            layers=config.mapping_layers,
+            classes=config.classes,
+            lr_multiplier=config.lr_multiplier,
+        )
         self.synthesis = Synthesis(config)
 
     def prepare(self) -> None:
-        """Get ready to run, once the weights, their type and their device are final.
+        """Compute the kernels of all layers; call once weights, dtype and device are final.
 
-        Layers that were trained in half precision run so on a GPU, and in full on a CPU.
+        Layers that were trained in half precision run in it on a GPU, and in float32 on a CPU.
         """
         for layer in self.synthesis.layers:
             layer.prepare()

@@ -1,4 +1,4 @@
-"""NVIDIA's StyleGAN3 files, as its repository lists them."""
+"""The official StyleGAN3 files, as NVlabs/stylegan3 lists them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from panda.generators.card import Card
 from panda.generators.contract import Layer
 from panda.weights import Url, Weights
 
+from ..common.cards import card_of
 from . import ARCHITECTURE
 from .design import Sampling
 
@@ -18,31 +19,34 @@ FILES = [
     ("metfacesu", "MetFaces-U", 1024),
     ("afhqv2", "AFHQ v2", 512),
 ]
+"""Part of the name, data set and resolution."""
 
 
 def cards() -> dict[str, Card]:
-    """Every card by name, translation (T) and rotation (R) equivariant."""
-    found = {}
+    """Return every card by name: translation (T) and rotation (R) equivariant generators."""
+    all_cards = {}
     for kind in ("t", "r"):
         for data, dataset, pixels in FILES:
             name = f"stylegan3-{kind}-{data}-{pixels}"
             file = f"stylegan3-{kind}-{data}-{pixels}x{pixels}.pkl"
-            weights = Weights(name, Url({file: f"{NGC}/{file}"}), ARCHITECTURE, pixels)
-            found[name] = Card(
+            all_cards[name] = card_of(
+                Weights(name, Url({file: f"{NGC}/{file}"}), ARCHITECTURE, pixels),
                 architecture="StyleGAN3",
                 dataset=dataset,
-                resolution=pixels,
                 license="NVIDIA Source Code License: non-commercial",
                 origin="https://github.com/NVlabs/stylegan3 (arXiv 2106.12423)",
-                load=weights.load,
-                weights=weights,
                 layers=layers(kind, pixels),
             )
-    return found
+    return all_cards
 
 
 def layers(kind: str, resolution: int) -> tuple[Layer, ...]:
-    """Layers of an official network of ``kind`` t or r: halved at 256 pixels, doubled for R."""
+    """List the layers of an official network.
+
+    Args:
+        kind: ``"t"`` or ``"r"``; R has twice the channels.
+        resolution: Height and width of the images; 256 pixels have half the channels.
+    """
     factor = 2 if kind == "r" else 1
     base, most = factor * (16384 if resolution == 256 else 32768), factor * 512
     rates = Sampling().rates(resolution)[:-1]

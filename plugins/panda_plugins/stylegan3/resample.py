@@ -1,9 +1,9 @@
 """Upsample, leaky ReLU, downsample: StyleGAN3's activation as small matrix products.
 
-A filter along one axis is a banded matrix. A square tile of the output needs a small square x of
-the input and is ``D act(U x U^T) D^T``, with dense matrices of some dozens of rows. What lies
-between stays in a CPU's cache, and matrix products run far faster there than depthwise convolutions
-of a zero-stuffed map. A radial filter is a sum of a few separable ones with interleaved rows.
+A filter along an axis is a banded matrix. A square tile of the output depends on a small square x
+of the input and is ``D act(U x U^T) D^T``, with dense matrices of some dozens of rows. Intermediate
+results stay in a CPU's cache, where matrix products run far faster than depthwise convolutions of a
+zero-stuffed map. A radial filter is a sum of a few separable filters, whose rows are interleaved.
 """
 
 from __future__ import annotations
@@ -17,18 +17,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 TILE = 30
-"""Most outputs of a tile along one axis."""
+"""Maximum number of outputs of a tile along an axis."""
 
 CACHE = 1 << 18
-"""Numbers of upsampled tiles that a CPU works on at a time."""
+"""Elements of upsampled tiles that a CPU processes at a time."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of one axis: the inputs it reads and the matrices that act on them.
+    """A stretch of an axis, with I inputs, T upsampled positions and O outputs.
 
-    ``up`` is ``[T, I]``, ``rows`` ``[O * rank, T]`` and ``columns`` ``[rank * T, O]`` for I inputs,
-    T upsampled positions and O outputs.
+    Attributes:
+        inputs: The inputs that it reads.
+        up: The upsampling filter, ``[T, I]``.
+        rows: The downsampling filters, where the axis is vertical: ``[O * rank, T]``.
+        columns: The downsampling filters, where the axis is horizontal: ``[rank * T, O]``.
     """
 
     inputs: slice
@@ -38,10 +41,17 @@ class Span:
 
 
 class Resampler:
-    """The activation between two sampling rates, for square maps of ``size_in`` to ``size``.
+    """Upsample square maps, apply leaky ReLU with gain and clamp, and downsample them.
 
-    ``up_filter`` is ``[taps]``, ``down_filter`` ``[taps]`` or ``[taps, taps]``; ``padding`` zeros
-    stand before the zero-stuffed input (below 0: so many positions are cut off).
+    Args:
+        up_filter: ``[taps]``.
+        down_filter: ``[taps]``, or ``[taps, taps]`` where it is not separable.
+        up: Upsampling factor.
+        down: Downsampling factor.
+        padding: Zeros before the zero-stuffed input; if negative, positions that are cropped.
+        size_in: Height and width of the input.
+        size: Height and width of the output.
+        clamp: Bound of the absolute value of activations; None for no bound.
     """
 
     def __init__(
@@ -57,7 +67,7 @@ class Resampler:
         clamp: float | None,
     ) -> None:
         self.clamp = clamp
-        # Zero-stuffing wants gain `up`; the activation's own sqrt 2 passes through it to both axes.
+        # Zero-stuffing needs gain `up`; leaky ReLU passes its gain sqrt 2 on, half to each axis.
         up_taps = up_filter.flip(0) * (up * math.sqrt(math.sqrt(2)))
         row_taps, column_taps = separate(down_filter.flip(tuple(range(down_filter.dim()))))
         count = math.ceil(size / TILE)
@@ -84,7 +94,7 @@ class Resampler:
         self.chunk = max(1, CACHE // max(len(span.up) for span in self.spans) ** 2)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """``[N, C, size_in, size_in]`` to ``[N, C, size, size]``."""
+        """Resample ``[N, C, size_in, size_in]`` to ``[N, C, size, size]``."""
         planes = x.flatten(0, 1)
         chunk = self.chunk if x.device.type == "cpu" else len(planes)
         out = torch.cat([self._chunk(part) for part in torch.split(planes, chunk)])
@@ -110,14 +120,21 @@ class Resampler:
 
 
 def banded(taps: Tensor, reach: Tensor) -> Tensor:
-    """The matrix whose element is ``taps[reach]``, 0 where the filter does not reach."""
+    """Return the matrix ``taps[reach]``, 0 where ``reach`` is outside the filter."""
     reach = reach.to(taps.device)
     inside = (reach >= 0) & (reach < len(taps))
     return torch.where(inside, taps[reach.clamp(0, len(taps) - 1)], 0)
 
 
 def separate(kernel: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-    """Filters of rows and columns whose products sum to the kernel (one pair if it is 1-D)."""
+    """Split a kernel into filters of rows and of columns whose outer products sum to it.
+
+    Args:
+        kernel: ``[taps]``, which gives a single pair, or ``[taps, taps]``.
+
+    Returns:
+        The filters of rows and those of columns, each ``[taps]``.
+    """
     if kernel.dim() == 1:
         return [kernel], [kernel]
     u, s, v = torch.linalg.svd(kernel.double().cpu())

@@ -66,7 +66,7 @@ def work(name: str) -> None:
     from panda_plugins.mobilestylegan import backend
 
     if INSIDE in os.environ:
-        backend.THREADS, backend.over = 0, lambda function, items: list(map(function, items))
+        backend.THREADS, backend.map_threads = 0, lambda function, items: list(map(function, items))
     generator = create_generator(name)
     one, ten = (generator.sample(range(n), truncation=0.7) for n in (1, 10))
 

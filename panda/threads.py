@@ -1,8 +1,8 @@
-"""Work for several threads, each of which runs its operations alone.
+"""Threads that each run whole operations, in place of threads inside every operation.
 
-The threads that torch has inside an operation wait for each other at its end, thousands of times an
-image. Threads that each make an image, or a stretch of one, meet far less often: they gain more
-where cores are free, and share them fairly where they are not.
+The threads inside an operation wait for each other at its end, thousands of times for each image.
+Threads that each compute an image, or a stretch of one, meet far less often. So they gain more where
+cores are free, and share cores fairly where other processes want them.
 """
 
 from __future__ import annotations
@@ -23,17 +23,20 @@ R = TypeVar("R")
 _starting = Lock()
 
 
-def over(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """``[function(item) for item in items]``, by as many threads as torch has for an operation.
+def map_threads(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Return ``[function(item) for item in items]``, computed by as many threads as torch uses.
 
-    Gradients are recorded, and context variables are, as the caller has them. Ends when no call is
-    running any more, and raises what one of the calls raised.
+    Gradients are recorded and context variables are set as in the calling thread. Inside of such a
+    thread, or where torch uses a single thread, the items are computed here.
+
+    Raises:
+        Exception: What one of the calls raised, once no call runs any more.
     """
     threads = min(torch.get_num_threads(), len(items))
     if threads < 2:
         return [function(item) for item in items]
     results: dict[int, R] = {}
-    left = iter(range(len(items)))  # whoever is free takes the next one
+    left = iter(range(len(items)))  # each thread takes the next item when it is free
 
     def work() -> None:
         for index in left:
@@ -46,15 +49,18 @@ def over(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
         for _ in left:
             pass
         raise
-    for one in running:
-        one.result()
+    for future in running:
+        future.result()
     return [results[index] for index in range(len(items))]
 
 
-def ahead(items: Iterable[T], number: int) -> Iterator[T]:
-    """Yield the items, of which thread ``number`` makes the next one while we have this one.
+def prefetch(items: Iterable[T], number: int) -> Iterator[T]:
+    """Yield the items while thread ``number`` computes the next one.
 
-    Where items are made from others that come from `ahead`, those have a lower number.
+    Args:
+        items: What computes them. Where it takes items of another `prefetch`, the number of that one
+            is lower, so that threads never wait for each other in a circle.
+        number: The thread that computes.
     """
     source, end = iter(items), object()
     following: Future[Any] = _start(number, next, source, end)
@@ -67,7 +73,7 @@ def ahead(items: Iterable[T], number: int) -> Iterator[T]:
 
 
 def _start(number: int, function: Callable[..., R], *arguments: Any) -> Future[R]:
-    """Have a thread call a function as if we did."""
+    """Call a function in a thread, with gradients and context variables as in this one."""
     grad, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
     context = copy_context()
 
@@ -81,10 +87,10 @@ def _start(number: int, function: Callable[..., R], *arguments: Any) -> Future[R
 
 @cache
 def _thread(number: int) -> ThreadPoolExecutor:
-    """A thread that stays, with one thread for its operations.
+    """Return an executor of one thread, which computes its operations without further threads.
 
-    What `torch.set_num_threads` sets holds for the calling thread, and for each one that asks for
-    the first time after it. So this one asks once it is told, and what new ones get is put back.
+    `torch.set_num_threads` sets the number for the calling thread, and for each thread that first
+    asks after that. So this thread sets its number and asks, and the number for others is restored.
     """
     threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(1, f"panda-{number}", torch.set_num_threads, (1,))

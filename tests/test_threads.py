@@ -9,7 +9,7 @@ from contextvars import ContextVar
 import pytest
 import torch
 
-from panda.threads import ahead, over
+from panda.threads import map_threads, prefetch
 
 said: ContextVar[str] = ContextVar("said", default="nothing")
 
@@ -30,18 +30,18 @@ def test_results_come_in_the_order_of_the_items_from_two_threads() -> None:
             both.wait()
         return item, threading.current_thread().name
 
-    found = over(work, range(20))
+    found = map_threads(work, range(20))
     assert [item for item, _ in found] == list(range(20))
     assert len({name for _, name in found}) == 2
 
 
 def test_items_that_are_made_ahead_come_in_order() -> None:
-    doubled = (2 * item for item in ahead(range(20), 0))
-    assert list(ahead(doubled, 1)) == list(range(0, 40, 2))
+    doubled = (2 * item for item in prefetch(range(20), 0))
+    assert list(prefetch(doubled, 1)) == list(range(0, 40, 2))
 
 
 def test_every_thread_runs_its_operations_alone_and_new_threads_do_not() -> None:
-    assert over(lambda _: torch.get_num_threads(), range(4)) == [1] * 4
+    assert map_threads(lambda _: torch.get_num_threads(), range(4)) == [1] * 4
     assert torch.get_num_threads() == 2
     new: list[int] = []
     thread = threading.Thread(target=lambda: new.append(torch.get_num_threads()))
@@ -51,7 +51,7 @@ def test_every_thread_runs_its_operations_alone_and_new_threads_do_not() -> None
 
 
 def test_work_inside_of_work_waits_for_no_thread() -> None:
-    assert over(lambda item: sum(over(abs, [item, item])), range(4)) == [0, 2, 4, 6]
+    assert map_threads(lambda item: sum(map_threads(abs, [item, item])), range(4)) == [0, 2, 4, 6]
 
 
 def test_an_exception_is_raised_when_nothing_runs_any_more() -> None:
@@ -67,7 +67,7 @@ def test_an_exception_is_raised_when_nothing_runs_any_more() -> None:
             running.remove(item)
 
     with pytest.raises(ValueError, match="one"):
-        over(fail, range(4))
+        map_threads(fail, range(4))
     assert running == []
 
 
@@ -76,7 +76,7 @@ def test_an_exception_comes_after_what_was_made_before_it() -> None:
         yield 1
         raise ValueError("two")
 
-    made = ahead(source(), 0)
+    made = prefetch(source(), 0)
     assert next(made) == 1
     with pytest.raises(ValueError, match="two"):
         next(made)
@@ -84,7 +84,7 @@ def test_an_exception_comes_after_what_was_made_before_it() -> None:
 
 def test_nobody_makes_items_that_nobody_takes() -> None:
     made: list[int] = []
-    items = ahead((made.append(item) for item in range(9)), 0)
+    items = prefetch((made.append(item) for item in range(9)), 0)
     next(items)
     items.close()
     assert len(made) == 2
@@ -94,18 +94,18 @@ def test_nobody_makes_items_that_nobody_takes() -> None:
 def test_gradients_are_recorded_as_the_caller_has_it(mode: type) -> None:
     with mode():
         expected = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
-        modes = over(
+        modes = map_threads(
             lambda _: (torch.is_grad_enabled(), torch.is_inference_mode_enabled()), range(2)
         )
-        (later,) = ahead((torch.is_grad_enabled() for _ in range(1)), 0)
+        (later,) = prefetch((torch.is_grad_enabled() for _ in range(1)), 0)
     assert modes == [expected] * 2
     assert later == expected[0]
 
 
 def test_context_variables_are_the_callers() -> None:
     token = said.set("something")
-    assert over(lambda _: said.get(), range(2)) == ["something"] * 2
-    assert list(ahead((said.get() for _ in range(2)), 0)) == ["something"] * 2
+    assert map_threads(lambda _: said.get(), range(2)) == ["something"] * 2
+    assert list(prefetch((said.get() for _ in range(2)), 0)) == ["something"] * 2
     said.reset(token)
 
 

@@ -11,7 +11,7 @@ from panda.checkpoints.strict import load_strictly
 from panda.errors import PandaError
 from panda.generators.contract import Latents, State
 from panda.generators.latent_spaces import WSpace
-from panda.threads import ahead, over
+from panda.threads import map_threads, prefetch
 
 from ..common.latents import refuse_label
 from . import CHANNELS, LAYERS
@@ -131,13 +131,13 @@ class MobileStyleGAN(WSpace):
                     if number == whole:
                         strips = _cut(strips)
                     elif piped and isinstance(step, Upsample):
-                        strips = ahead(strips, number)
+                        strips = prefetch(strips, number)
                 strips = step(strips, style)
             if piped and len(steps) > whole:
-                strips = ahead(strips, len(steps))
+                strips = prefetch(strips, len(steps))
             return [strip.flatten(0, 1) for strip in strips]
 
-        made = map(run, samples) if alone or len(samples) < threads else over(run, samples)
+        made = map(run, samples) if alone or len(samples) < threads else map_threads(run, samples)
         joined = torch.cat([strip for strips in made for strip in strips])
         return joined.view(len(x), -1, *joined.shape[1:]).permute(0, 3, 1, 2)
 

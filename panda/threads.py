@@ -1,8 +1,8 @@
 """Threads that each run whole operations, in place of threads inside every operation.
 
 The threads inside an operation wait for each other at its end, thousands of times for each image.
-Threads that each compute an image, or a stretch of one, meet far less often. So they gain more where
-cores are free, and share cores fairly where other processes want them.
+Threads that each compute an image, or a stretch of one, meet far less often. So they gain more
+where cores are free, and share cores fairly where other processes want them.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def prefetch(items: Iterable[T], number: int) -> Iterator[T]:
     """Yield the items while thread ``number`` computes the next one.
 
     Args:
-        items: What computes them. Where it takes items of another `prefetch`, the number of that one
-            is lower, so that threads never wait for each other in a circle.
+        items: What computes them. Where it takes items of another `prefetch`, that one has a
+            lower number, so that threads never wait for each other in a circle.
         number: The thread that computes.
     """
     source, end = iter(items), object()

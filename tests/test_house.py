@@ -12,7 +12,7 @@ CORE = sorted((ROOT / "panda").rglob("*.py"))
 # A room imports rooms of the floors below its own, and no other room of its own floor.
 FLOORS = [
     {"errors", "environment"},
-    {"progress"},
+    {"progress", "threads"},
     {"files"},
     {"checkpoints", "images", "report"},
     {"generators"},

@@ -1,4 +1,4 @@
-"""All pages: commands parse; the files, modules, links and rooms that they mention exist."""
+"""All pages: their commands parse; the files, modules, links and rooms that they name exist."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_commands_parse(page, tmp_path, monkeypatch):
 
 
 def make_input(word: str) -> None:
-    """Make a file or folder of factors of that name, since the parser checks inputs."""
+    """Make a file or a folder of factors of that name; the parser checks that inputs exist."""
     name = word.split("=")[-1]
     if re.fullmatch(r"[\w-]+\.(pkl|npy|jpg|json|pth|safetensors)", name):
         Path(name).touch()

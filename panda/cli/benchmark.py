@@ -315,7 +315,7 @@ def run_ablations(options: argparse.Namespace) -> None:
         parts=parse_numbers(options.parts, "parts"),
         appearances=parse_numbers(options.appearances, "appearances")
         if options.appearances
-        else (),
+        else None,
         samples=parse_numbers(options.samples, "samples"),
         held_out=options.held_out,
         steps=options.steps,

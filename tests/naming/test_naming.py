@@ -141,7 +141,7 @@ def test_everything_that_can_be_asked_for_is_measured():
 
 def test_from_the_shell(tiny, factors, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(naming, "create_generator", lambda name, device: tiny)
-    monkeypatch.setattr(naming, "FaceParser", lambda device: parse)
+    monkeypatch.setattr("panda.metrics.parsing.FaceParser", lambda device: parse)
     folder = str(tmp_path / "f")
     replace(factors).save(folder)
     assert main(["name", folder, "--appearances", "1", "--seeds", "0-4"]) == 0

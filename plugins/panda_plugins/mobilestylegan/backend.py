@@ -11,15 +11,20 @@ from panda.checkpoints.strict import load_strictly
 from panda.errors import PandaError
 from panda.generators.contract import Latents, State
 from panda.generators.latent_spaces import WSpace
+from panda.threads import ahead, over
 
 from . import CHANNELS, LAYERS
-from .network import Block, Network, Step, Strips
+from .network import Block, Network, Step, Strips, Upsample
 
 LARGE = next(index for index, layer in enumerate(LAYERS) if layer.height == 64)
 """The first layer of large maps, which are made in strips on a CPU."""
 
 STRIPS = 16
 """In so many: the strips of a few layers fit in a core's caches, and are worth a call."""
+
+THREADS = 4
+"""Up to so many threads make fewer images than that size by size, a thread for each doubling from
+`LARGE` on: there are four. More of them gain more inside the operations."""
 
 
 class MobileStyleGAN(WSpace):
@@ -111,16 +116,28 @@ class MobileStyleGAN(WSpace):
         steps = [step for _, step in numbered]
         styles = [step.style(_slot(w, index)) for index, step in numbered]
         whole = sum(len(self._steps(index)) for index in range(start, LARGE))
-        made: list[Tensor] = []
         size = 1 if x.is_cpu else len(x)
-        for features, *own in zip(*(torch.split(rows, size) for rows in (x, *styles)), strict=True):
-            strips: Strips = [features]
-            for number, (step, style) in enumerate(zip(steps, own, strict=True)):
-                if number == whole and x.is_cpu:
-                    strips = _cut(strips)
+        samples = list(zip(*(torch.split(rows, size) for rows in (x, *styles)), strict=True))
+        threads = torch.get_num_threads()
+        # What is recorded goes back through torch's own threads, and is to be added up in order.
+        alone = not x.is_cpu or any(rows.requires_grad for rows in (x, *styles))
+        piped = not alone and len(samples) < threads <= THREADS
+
+        def run(sample: Sequence[Tensor]) -> list[Tensor]:
+            strips: Strips = [sample[0]]
+            for number, (step, style) in enumerate(zip(steps, sample[1:], strict=True)):
+                if number >= whole and x.is_cpu:
+                    if number == whole:
+                        strips = _cut(strips)
+                    elif piped and isinstance(step, Upsample):
+                        strips = ahead(strips, number)
                 strips = step(strips, style)
-            made += [strip.flatten(0, 1) for strip in strips]
-        joined = torch.cat(made)
+            if piped and len(steps) > whole:
+                strips = ahead(strips, len(steps))
+            return [strip.flatten(0, 1) for strip in strips]
+
+        made = map(run, samples) if alone or len(samples) < threads else over(run, samples)
+        joined = torch.cat([strip for strips in made for strip in strips])
         return joined.view(len(x), -1, *joined.shape[1:]).permute(0, 3, 1, 2)
 
     def _steps(self, index: int) -> tuple[Step, ...]:

@@ -59,7 +59,7 @@ def ablate(
     *,
     layers: str | Sequence[str] = (),
     parts: Seeds = (4, 8, 16),
-    appearances: Seeds = (),
+    appearances: Seeds | None = None,
     samples: Seeds = (50, 200, 1000),
     held_out: int = 100,
     steps: int = 2000,
@@ -85,7 +85,7 @@ def ablate(
     place = generator.layer(layer)
     layers = [layers] if isinstance(layers, str) else list(layers)
     part_counts, sample_counts = as_counts(parts, "parts"), as_counts(samples, "samples")
-    if isinstance(appearances, Sequence) and not appearances:
+    if appearances is None:
         appearances = [max(1, place.channels // share) for share in (8, 2, 1)]
     ranks = as_counts(appearances, "appearances")
     held_out, steps = as_count(held_out, "samples held out"), as_count(steps, "steps")

@@ -20,6 +20,7 @@ from panda.evaluation.edits import EditGoal
 from panda.evaluation.faces import Faces, FaceSampler
 from panda.generators.contract import Generator
 from panda.methods.changes import Change, LatentChange, PartChange
+from panda.metrics.changes import sums
 from panda.metrics.matching import match
 from panda.metrics.roir import small
 from panda.metrics.summary import mean_and_std
@@ -73,7 +74,7 @@ def screen(sampler: FaceSampler, change: Change, faces: Faces) -> dict[str, floa
     ratios = {}
     for name, region in faces.regions.items():
         where = F.interpolate(region.float()[:, None], square.shape[1:], mode="area")[:, 0]
-        inside, outside = (square * where).sum((1, 2)), (square * (1 - where)).sum((1, 2))
+        inside, outside = sums(square, where)
         ratio = (outside / inside.clamp_min(1e-20)).sqrt()
         ratios[name] = float(ratio.mean()) if bool((inside > 0).all()) else float("inf")
     return ratios

@@ -59,15 +59,16 @@ def as_pictures(
         photographs = [photographs]
     elif not isinstance(photographs, Iterable):
         raise _refusal(photographs)
-    given = [one for photograph in photographs for one in _read(photograph)]
+    given = [part for photograph in photographs for part in _read(photograph)]
     if not given:
         raise PandaError("no photographs were given; at least one is needed")
-    named = any(one.name for one in given)
-    names = [one.name or f"picture {k}" for k, one in enumerate(given, 1)] if named else []
-    loose = [(n, one.picture) for n, one in zip(names, given, strict=False) if not one.aligned]
+    named = any(part.name for part in given)
+    names = [part.name or f"picture {k}" for k, part in enumerate(given, 1)] if named else []
+    loose = [(part.name, part.picture) for part in given if not part.aligned]
     placed = iter(to_pictures(generator, loose, align=align) if loose else ())
     rows = [
-        _resize(one.picture, generator.resolution) if one.aligned else next(placed) for one in given
+        _resize(part.picture, generator.resolution) if part.aligned else next(placed)
+        for part in given
     ]
     return torch.stack([row.to(generator.device) for row in rows]), names
 

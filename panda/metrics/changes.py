@@ -1,8 +1,8 @@
 """How much an edit changes inside a mask, and how much outside.
 
 The one place where such sums are made: of absolute changes (`change`), of squared ones
-(`panda.metrics.roir`), of perceptual distances (`panda.metrics.lpips.outside`). Whatever else
-compares inside and outside, as the screening of `panda.evaluation.choose`, should take `sums`.
+(`panda.metrics.roir`), of perceptual distances (`panda.metrics.lpips.outside`). The
+screening of `panda.evaluation.choose` takes `sums` too.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise `PandaError` with the message and where to read more."""
-        raise PandaError(f"{message.rstrip()}; see '{self.prog} --help'")
+        raise PandaError(f"{message.rstrip()} (see '{self.prog} --help')")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Raise an error with the nearest choice; argparse itself lists all of them."""

@@ -80,8 +80,11 @@ def test_verbs_write_full_size_pictures_and_a_sheet(factors, tmp_path, verb, fil
         (["fti"], "no verb 'fti'; did you mean 'fit' or 'fetch'"),
         (["benchmark", "removals"], "no kind 'removals'; did you mean 'removal'?"),
         (["fit", "g", "b", "--sead", "3"], "no option '--sead'; did you mean --seeds"),
-        (["fit", "g", "b", "--out", "OUT", "x"], "unexpected argument 'x'; see 'panda fit --help'"),
-        (["fit", "g"], "arguments are required: LAYER, --out; see 'panda fit --help'"),
+        (
+            ["fit", "g", "b", "--out", "OUT", "x"],
+            r"unexpected argument 'x' \(see 'panda fit --help'\)",
+        ),
+        (["fit", "g"], r"arguments are required: LAYER, --out \(see 'panda fit --help'\)"),
         (
             ["localize", "FACTORS", "--appearance", "bg", "--threshold", "osu"],
             "did you mean 'otsu'",

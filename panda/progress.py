@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from importlib.util import find_spec
 from typing import Any
@@ -44,7 +44,7 @@ def bar(iterable: Any = None, **options: Any) -> Any:
         iterable: What to iterate over; without it, call ``update`` of the bar.
         options: Those of tqdm: ``desc``, ``total``, ``unit``, ...
     """
-    stream = sys.stderr
+    stream = None if sys.stderr is None or sys.stderr.closed else sys.stderr
     terminal = stream is not None and stream.isatty()
     silent = (
         stream is None
@@ -82,8 +82,9 @@ class _Lines(tqdm):  # type: ignore[misc]
         """Write a line, unless the last one is recent."""
         if time.monotonic() - self._last >= PAUSE:
             self._last = time.monotonic()
-            sys.stderr.write(f"{self._line()}\n")
-            sys.stderr.flush()
+            with suppress(OSError, ValueError):  # the reader of stderr has left; the work goes on
+                sys.stderr.write(f"{self._line()}\n")
+                sys.stderr.flush()
 
     def _line(self) -> str:
         facts = self.format_dict

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from panda.cli.parser import build_parser
 from panda.errors import PandaError
+from panda.notes import note
 
 LONGEST = 2000
 """Characters of a message that are shown; of a longer one, its beginning and its end."""
@@ -51,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _system(error: OSError | MemoryError) -> int:
     """Say in one sentence what the machine refused, and return the exit status."""
-    if isinstance(error, BrokenPipeError):  # the reader of our output went away, as head does
+    # The reader of results has left, as head does; notes to stderr never raise it.
+    if isinstance(error, BrokenPipeError):
         sys.stderr.close()
         return 0
     _say(str(error) or "not enough memory")
@@ -69,4 +71,4 @@ def _say(message: object) -> None:
     if len(text) > LONGEST:
         text = f"{text[: LONGEST // 2]} [...] {text[-LONGEST // 2 :]}"
     shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    print(f"panda: {''.join(shown)}", file=sys.stderr)
+    note(f"panda: {''.join(shown)}")

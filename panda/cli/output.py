@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-
-def note(text: str) -> None:
-    """Print a line to stderr, beside the results."""
-    print(text, file=sys.stderr, flush=True)
+from panda.notes import note as note
 
 
 def print_json(facts: Mapping[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -24,6 +23,7 @@ from panda.errors import DiskError, PandaError, describe_error
 from panda.files.writing import check_target
 from panda.generators.entries import Entry, find_entries
 from panda.generators.seeds import as_count
+from panda.notes import note
 
 
 def compare(
@@ -110,7 +110,7 @@ class Progress:
 
 def say(entry: Entry, text: str) -> None:
     """Print a line about an entry to stderr."""
-    print(f"{entry.name}: {text}", file=sys.stderr, flush=True)
+    note(f"{entry.name}: {text}")
 
 
 def _try(

@@ -7,7 +7,6 @@ measuring: each is given its part of the seeds.
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -27,6 +26,7 @@ from panda.methods.published import read_directions
 from panda.metrics.fid import InceptionFeatures
 from panda.metrics.lpips import LPIPS
 from panda.metrics.parsing import FaceParser
+from panda.notes import note
 
 
 def prepare(
@@ -146,7 +146,7 @@ def _fit_and_choose(benchmark: LocalityBenchmark, text: str) -> None:
     except MachineError:
         raise
     except PandaError as error:
-        print(f"{label}: {error}", file=sys.stderr)
+        note(f"{label}: {error}")
         folder.save_choices(label, {}, {"method": method, "reason": str(error)})
         return
     fit = {
@@ -162,10 +162,9 @@ def _fit_and_choose(benchmark: LocalityBenchmark, text: str) -> None:
     choices = choose(sampler, changes, benchmark.goals, faces, settings.target, settings.shortlist)
     folder.save_choices(label, choices, fit)
     for purpose, choice in choices.items():
-        print(
+        note(
             f"{label} {purpose}: {choice.name} at {choice.strength:+.2f}, ROIR {choice.roir:.2f},"
-            f" effect {choice.effect:.1f}",
-            file=sys.stderr,
+            f" effect {choice.effect:.1f}"
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any, SupportsFloat, SupportsIndex
 import torch
 from torch import Tensor
 
-import panda
+from panda import __version__
 from panda.errors import PandaError, nearest
 from panda.factorization import processes
 from panda.factorization.describe import describe
@@ -253,4 +253,4 @@ def _facts(features: Features) -> dict[str, Any]:
 
 def _versions() -> dict[str, str]:
     """Return the versions that results may depend on."""
-    return {"panda": panda.__version__, "torch": torch.__version__}
+    return {"panda": __version__, "torch": torch.__version__}

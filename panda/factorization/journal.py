@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import time
 import weakref
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from panda.checkpoints.tensors import read_safetensors, save_checkpoint
 from panda.errors import PandaError
 from panda.factorization import processes
 from panda.files.locks import hold_folder
+from panda.notes import note
 
 SECONDS = 30.0
 """The time between two writings: no more work than this is lost."""
@@ -81,10 +81,10 @@ class Journal:
                 path.unlink()
         self._sums.unlink(missing_ok=True)
 
-    def say(self, note: str) -> None:
+    def say(self, text: str) -> None:
         """Print a note about the folder to stderr, from rank 0 only."""
         if processes.rank() == 0:
-            print(f"{self._folder} {note}", file=sys.stderr)
+            note(f"{self._folder} {text}")
 
 
 def forget(folder: Path) -> None:

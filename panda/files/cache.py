@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from panda.errors import DiskError
 from panda.files.locks import lock_file, locked
+from panda.notes import note
 
 
 def home() -> Path:
@@ -52,7 +52,7 @@ def lock() -> Iterator[None]:
     with ExitStack() as stack:
         acquired = stack.enter_context(locked(file))
         if acquired is False:
-            print("waiting for another process that fetches weights", file=sys.stderr)
+            note("waiting for another process that fetches weights")
             acquired = stack.enter_context(locked(file, wait=True))
         if acquired:
             for pattern in (".fetch-*", "generators/.*", "downloads/*/.*"):

@@ -67,7 +67,8 @@ def staging(target: str | Path) -> Iterator[Path]:
             work = folder / target.name
             yield work
             if target.is_dir() and work.is_dir():
-                _swap(work, target, folder / "replaced")
+                with _without_sweeps(target.parent):  # of two writers, one swaps after the other
+                    _swap(work, target, folder / "replaced")
             else:
                 work.replace(target)
         except DiskError as error:  # of a file inside, whose path is to be that in the target
@@ -81,7 +82,7 @@ def staging(target: str | Path) -> Iterator[Path]:
 
 
 def _without_sweeps(folder: Path) -> AbstractContextManager[object]:
-    """Keep other processes from sweeping a folder before a new one inside it is locked."""
+    """Keep other processes from sweeping or replacing what is inside a folder."""
     return nullcontext() if folder in _IN_USE else locked(folder, wait=True)
 
 

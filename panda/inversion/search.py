@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import panda
+from panda import __version__
 from panda.errors import PandaError
 from panda.generators.contract import Generator, Latents
 from panda.generators.seeds import as_count, as_seeds
@@ -119,7 +119,7 @@ def invert(
         "trace": [result.trace for result in results],
         "search": {"rate": RATE, "share": SHARE, "pull": PULL, "candidates": CANDIDATES},
         "seconds": round(time.perf_counter() - started, 3),
-        "versions": {"panda": panda.__version__, "torch": torch.__version__},
+        "versions": {"panda": __version__, "torch": torch.__version__},
     }
     latents = _concatenate([result.latents for result in results])
     images = torch.cat([result.image for result in results])

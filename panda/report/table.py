@@ -66,4 +66,4 @@ class Table:
 
 def _plain(text: str) -> str:
     """Keep a cell from ending early in Markdown."""
-    return text.replace("|", "\\|").replace("\n", " ")
+    return " ".join(text.splitlines()).replace("\\", "\\\\").replace("|", "\\|")

@@ -53,8 +53,7 @@ def to_pictures(
     Raises:
         PandaError: They have another shape (`to_picture` takes one image), or are not of floats.
     """
-    if isinstance(images, Tensor | np.ndarray):
-        images = _checked(images, 4)
+    images = _as_images(images)
     return [to_picture(image, size) for image in images]
 
 
@@ -74,8 +73,7 @@ def grid(
         PandaError: There are no images, they have several sizes and none is given, or
             `to_pictures` would raise it.
     """
-    if isinstance(images, Tensor | np.ndarray):
-        images = _checked(images, 4)
+    images = _as_images(images)
     pictures = [
         _resized(image, size) if isinstance(image, Image.Image) else to_picture(image, size)
         for image in images
@@ -94,20 +92,42 @@ def grid(
     return sheet(pictures[k : k + columns] for k in range(0, len(pictures), columns))
 
 
-def _checked(images: ImageLike, dims: int) -> Tensor:
+def _as_images(images: Any) -> Iterable[Any]:
+    """Return a checked batch, or another iterable as it is; raise `PandaError` for others."""
+    whole = isinstance(images, Tensor | np.ndarray | str | bytes) or _are_latents(images)
+    return _checked(images, 4) if whole or not isinstance(images, Iterable) else images
+
+
+def _are_latents(value: object) -> bool:
+    """Return whether these are latents, whose class is in a room above this one."""
+    return type(value).__name__ == "Latents"
+
+
+def _checked(images: Any, dims: int) -> Tensor:
     """Return an image (3 dimensions) or a batch (4) as a tensor; raise `PandaError` for others."""
+    expected = "[3, H, W]" if dims == 3 else "[N, 3, H, W]"
+    if _are_latents(images):
+        raise PandaError("latents were given, expected images; generator(latents) makes them")
+    if not isinstance(images, Tensor | np.ndarray):
+        raise PandaError(
+            f"a {type(images).__name__} was given, expected images {expected} of torch or NumPy"
+        )
     shape = list(images.shape)
+    if len(shape) == 2 or (len(shape) == 3 and shape[0] != 3 and shape[2] != 3):
+        raise PandaError(
+            f"maps of shape {shape} have no colors, expected images {expected}; heat_picture and"
+            " mask_picture return the picture of a map [H, W], and factors.show() that of all parts"
+        )
     if len(shape) == 4 and dims == 3:
         raise PandaError(
             f"an image of shape {shape} is a batch; to_pictures returns a list of its pictures, and"
             " grid one picture of all"
         )
-    if len(shape) == 3 and dims == 4:
+    if len(shape) == 3 and dims == 4 and shape[0] == 3:
         raise PandaError(
             f"a batch of shape {shape} is one image; to_picture returns its picture, image[None] is"
             " a batch"
         )
-    expected = "[3, H, W]" if dims == 3 else "[N, 3, H, W]"
     if len(shape) != dims or shape[-3] != 3:
         raise PandaError(f"images of shape {shape}, expected {expected}")
     # A copy: torch takes no array with negative strides, and warns of one that is read-only.

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from panda import PandaError
+from panda import Latents, PandaError
 from panda.images import grid, to_picture, to_pictures
 
 BATCH = torch.linspace(-1, 1, 5 * 3 * 8 * 8).view(5, 3, 8, 8)
+LATENTS = Latents((0, 1), {"z": torch.zeros(2, 4)})
 
 
 def test_torch_and_numpy_give_the_same_picture():
@@ -37,6 +38,18 @@ def test_a_batch_is_a_list_of_pictures(images):
         (to_picture, np.zeros((8, 8, 3)), r"\[8, 8, 3\], expected \[3, H, W\]"),
         (to_pictures, torch.zeros(2, 1, 8, 8), r"expected \[N, 3, H, W\]"),
         (to_picture, np.zeros((3, 8, 8), np.uint8), r"uint8, expected floats in \[-1, 1\]"),
+        (to_pictures, np.zeros((8, 8, 3)), r"\[8, 8, 3\], expected \[N, 3, H, W\]"),
+        (grid, torch.zeros(5, 8, 8), "maps of shape .5, 8, 8. have no colors.*heat_picture and"),
+        (to_picture, torch.zeros(5, 8, 8), r"expected images \[3, H, W\].*factors.show\(\)"),
+        (to_picture, torch.zeros(8, 8), "maps of shape .8, 8. have no colors"),
+        (grid, torch.zeros(2, 8, 8) > 0, "maps of shape .2, 8, 8. have no colors"),
+        (to_picture, "s0.png", "a str was given, expected images .3, H, W. of torch or NumPy"),
+        (grid, "s0.png", "a str was given, expected images .N, 3, H, W."),
+        (to_pictures, None, "a NoneType was given, expected images"),
+        (grid, ["s0.png"], "a str was given, expected images .3, H, W."),
+        (grid, LATENTS, r"latents were given, expected images; generator\(latents\) makes them"),
+        (to_pictures, LATENTS, "latents were given, expected images"),
+        (to_picture, LATENTS[0], "latents were given, expected images"),
         (grid, [], "no images"),
         (grid, [BATCH[0], torch.zeros(3, 4, 4)], "4 x 4 and 8 x 8 pixels; give a size"),
     ],

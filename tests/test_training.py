@@ -91,7 +91,7 @@ def test_a_run_in_the_folder_of_another_is_refused(tmp_path, monkeypatch):
         main()
 
 
-def test_a_line_of_the_log_that_a_kill_cut_short_ends_before_the_next_one(tmp_path):
+def test_a_line_of_the_log_that_a_kill_cut_short_is_gone_after_the_next_one(tmp_path):
     class Logged(Run):
         def __init__(self):
             self.folder, self.recipe, self.step = tmp_path, Recipe("stylegan2"), 1
@@ -100,10 +100,10 @@ def test_a_line_of_the_log_that_a_kill_cut_short_ends_before_the_next_one(tmp_pa
         def grid(self):
             """Nothing is trained here."""
 
-    (tmp_path / "log.jsonl").write_text('{"images": 4, "sec')
+    (tmp_path / "log.jsonl").write_text('{"images": 2}\n{"images": 4, "sec')
     Logged()._log(1)
-    half, line = (tmp_path / "log.jsonl").read_text().splitlines()
-    assert half == '{"images": 4, "sec'
+    whole, line = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert whole == '{"images": 2}'
     assert json.loads(line)["judges"] == 2.0
 
 

@@ -22,6 +22,7 @@ from panda.comparison.store import ComparisonFolder
 from panda.errors import DiskError, PandaError, describe_error
 from panda.files.writing import check_target
 from panda.generators.entries import Entry, find_entries
+from panda.generators.registry import cards
 from panda.generators.seeds import as_count
 from panda.notes import note
 
@@ -51,7 +52,8 @@ def compare(
         Every figure; `panda.comparison.report.write` makes pages of it.
 
     Raises:
-        PandaError: For wrong use, a full disk, and where every generator fails.
+        PandaError: For wrong use, a full disk, a generator's name as the folder, and where every
+            generator fails.
     """
     plan, out, jobs = plan or Plan(), _as_folder(out), as_count(jobs, "jobs")
     entries = find_entries(_as_texts(generators))
@@ -89,6 +91,12 @@ def _as_texts(generators: object) -> list[str]:
 def _as_folder(out: object) -> Path:
     if not isinstance(out, str | os.PathLike):
         raise PandaError(f"results cannot be written to {out!r:.60}; name a new folder")
+    # A Path means a folder for certain, and so does the shell's --out.
+    if isinstance(out, str) and out in cards():
+        raise PandaError(
+            f"{out!r} is a generator, expected a folder; compare takes the generators as a list:"
+            " compare(['a', 'b'], 'folder')"
+        )
     return Path(os.fspath(out))
 
 

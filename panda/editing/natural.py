@@ -74,12 +74,10 @@ def stop(generator: Generator, factors: Factors, latents: Latents) -> State:
     expected: tuple[tuple[object, type, str], ...] = (
         (generator, Generator, "a generator, as create_generator makes it"),
         (factors, Factors, "factors, as fit makes them"),
-        (latents, Latents, "latents, as generator.sample(seeds) makes them"),
     )
     for value, kind, words in expected:
         if not isinstance(value, kind):
-            raise PandaError(
-                f"an object of type {type(value).__name__} was given, expected {words}"
-            )
+            raise PandaError(f"a {type(value).__name__} was given, expected {words}")
+    generator.check_latents(latents)
     factors.check(generator)
     return generator.head(latents, factors.layer.name)

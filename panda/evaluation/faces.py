@@ -49,10 +49,7 @@ class Faces:
             return {name: torch.cat([t, *(o[name] for o in others)]) for name, t in first.items()}
 
         return Faces(
-            Latents(
-                tuple(seed for faces in batches for seed in faces.latents.seeds),
-                join(faces.latents.tensors for faces in batches),
-            ),
+            Latents.cat([faces.latents for faces in batches]),
             torch.cat([faces.before for faces in batches]),
             join(faces.regions for faces in batches),
             join(faces.shapes for faces in batches),
@@ -63,10 +60,7 @@ class Faces:
         # A list: measures are on the CPU, masks and images on the generator's device.
         chosen = (rows.nonzero()[:, 0] if rows.dtype == torch.bool else rows).tolist()
         return Faces(
-            Latents(
-                tuple(self.latents.seeds[i] for i in chosen),
-                {name: tensor[chosen] for name, tensor in self.latents.tensors.items()},
-            ),
+            self.latents[chosen],
             self.before[chosen],
             {name: mask[chosen] for name, mask in self.regions.items()},
             {name: value[chosen] for name, value in self.shapes.items()},

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from panda.errors import PandaError, nearest
-from panda.generators.natural import as_number, as_rows, natural_sample
+from panda.generators.natural import as_number, as_rows, checked, natural_sample
 from panda.generators.seeds import seeds_text
 from panda.report.table import Table
 
@@ -69,10 +69,12 @@ class Latents:
         seeds: One for each sample.
         tensors: Tensors with one row for each sample, by name. Row i depends on ``seeds[i]``
             alone. Which tensors there are is up to the backend.
+        generator: The name of the generator that drew them; empty where it is not known.
     """
 
     seeds: tuple[int, ...]
     tensors: Mapping[str, torch.Tensor]
+    generator: str = ""
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -94,14 +96,17 @@ class Latents:
         """Join batches of one generator, in their order.
 
         Raises:
-            PandaError: Where there are none, or their tensors differ in name or in the shape of
-                a row.
+            PandaError: Where there are none, they are of several generators, or their tensors
+                differ in name or in the shape of a row.
         """
         import torch
 
         batches = list(batches)
         if not batches:
             raise PandaError("no latents were given to join; at least one batch is needed")
+        names = sorted({batch.generator for batch in batches} - {""})
+        if len(names) > 1:
+            raise PandaError(f"latents of {' and '.join(names)} cannot be joined")
         shapes = [{k: list(t.shape[1:]) for k, t in batch.tensors.items()} for batch in batches]
         for other in shapes[1:]:
             if other != shapes[0]:
@@ -110,7 +115,7 @@ class Latents:
                 )
         tensors = {name: torch.cat([b.tensors[name] for b in batches]) for name in shapes[0]}
         seeds = tuple(seed for batch in batches for seed in batch.seeds)
-        return replace(batches[0], seeds=seeds, tensors=tensors)
+        return replace(batches[0], seeds=seeds, tensors=tensors, generator="".join(names))
 
     def to(self, device: str | torch.device) -> Latents:
         """Return these latents on another device."""
@@ -182,7 +187,7 @@ class Generator(ABC):
     alone."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Wrap the subclass's ``sample``, so that every backend takes natural input.
+        """Wrap ``sample``, so that every backend takes natural input, and check latents.
 
         scikit-learn wraps ``transform`` in the same way to offer ``set_output``: backends implement
         the plain case, and no author can forget the rest.
@@ -190,6 +195,10 @@ class Generator(ABC):
         super().__init_subclass__(**kwargs)
         if not getattr(cls.sample, "__isabstractmethod__", False):
             cls.sample = natural_sample(cls.sample)  # type: ignore[method-assign]
+        for name in ("head", "forward"):
+            method = getattr(cls, name)
+            if not getattr(method, "__isabstractmethod__", False):
+                setattr(cls, name, checked(method))
 
     # Callers may give more than a backend is asked to take, hence Any.
     @abstractmethod
@@ -224,13 +233,23 @@ class Generator(ABC):
         """Run the whole network as its authors would, without stopping: ``[N, 3, R, R]``."""
 
     def __call__(self, latents: Latents) -> torch.Tensor:
-        """Return ``forward(latents)``; raises `PandaError` for anything but latents."""
+        """Return ``forward(latents)``; raises `PandaError` as `check_latents` does."""
+        return self.forward(latents)
+
+    def check_latents(self, latents: Latents) -> None:
+        """Raise `PandaError` for anything but latents, and for those of another generator.
+
+        ``head`` and ``forward`` of every backend begin with it.
+        """
         if not isinstance(latents, Latents):
             raise PandaError(
                 f"a {type(latents).__name__} was given, expected latents, such as"
                 " generator.sample([0, 1])"
             )
-        return self.forward(latents)
+        if latents.generator and self.name and latents.generator != self.name:
+            raise PandaError(
+                f"these latents are of {latents.generator}, but the generator is {self.name}"
+            )
 
     def to(self, device: str | torch.device) -> Generator:
         """Move this generator to another device, in place as torch's modules do, and return it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from panda.generators.contract import Generator, Latents
 
 Sample = Callable[..., "Latents"]
+Method = Callable[..., Any]
 
 
 class PositionError(PandaError, IndexError):
@@ -24,8 +26,9 @@ class PositionError(PandaError, IndexError):
 def natural_sample(sample: Sample) -> Sample:
     """Wrap a backend's ``sample`` so that callers may give its arguments in any natural form.
 
-    The backend still receives plain values: a sequence of int, a float, and an int or None. A
-    method that is wrapped already, or inherited from a wrapped one, is returned as it is.
+    The backend still receives plain values: a sequence of int, a float, and an int or None. The
+    latents note the generator's name. A method that is wrapped already, or inherited from a wrapped
+    one, is returned as it is.
     """
     if getattr(sample, "is_natural", False):
         return sample
@@ -39,12 +42,30 @@ def natural_sample(sample: Sample) -> Sample:
         labels = as_labels(label, len(plain))
         draw = partial(sample, self, truncation=psi, **options)
         if isinstance(labels, list):
-            return _sample_by_label(draw, plain, labels)
-        return draw(plain, label=labels)
+            latents = _sample_by_label(draw, plain, labels)
+        else:
+            latents = draw(plain, label=labels)
+        # Latents of a wrapped generator have its name; a faulty backend may return anything.
+        unknown = getattr(latents, "generator", None) == ""
+        return replace(latents, generator=self.name) if unknown else latents
 
     natural.is_natural = True  # type: ignore[attr-defined]
     natural.__signature__ = _signature_for_callers(sample)  # type: ignore[attr-defined]
     return natural
+
+
+def checked(method: Method) -> Method:
+    """Wrap a backend's ``head`` or ``forward``, so that it only gets latents of its generator."""
+    if getattr(method, "checks_latents", False):
+        return method
+
+    @wraps(method)
+    def check_first(self: Generator, latents: Latents, *rest: Any, **options: Any) -> Any:
+        self.check_latents(latents)
+        return method(self, latents, *rest, **options)
+
+    check_first.checks_latents = True  # type: ignore[attr-defined]
+    return check_first
 
 
 def _signature_for_callers(sample: Sample) -> inspect.Signature:

@@ -244,6 +244,11 @@ def create_generator(
         PandaError: For an unknown name, device, dtype or engine, for a file that contains no
             generator, and where weights cannot be downloaded.
     """
+    if not isinstance(name, str | os.PathLike):
+        raise PandaError(
+            f"a {type(name).__name__} was given, expected a name or a file; panda.TorchModule makes"
+            " a generator of a module"
+        )
     name = str(name)
     card = None if is_file(name) else find_card(name)
     import torch

@@ -78,9 +78,11 @@ def as_seeds(seeds: Seeds) -> Sequence[int]:
         return tuple(parse_numbers(seeds))
     if (count := as_whole(seeds)) is not None:
         seeds = range(count)
-    elif not isinstance(seeds, Iterable):
+        if count < 1:
+            raise PandaError(f"{count} seeds were asked for, expected at least one")
+    elif getattr(seeds, "ndim", 1) == 0 or not isinstance(seeds, Iterable):
         raise PandaError(
-            f"seeds {seeds!r:.60}: expected whole numbers, such as range(20), or '0-19'"
+            f"seeds {_plain(seeds)!r:.60}: expected whole numbers, such as range(20), or '0-19'"
         )
     if isinstance(seeds, range):
         for seed in (*seeds[:1], *seeds[-1:]):
@@ -120,8 +122,13 @@ def as_whole(value: object) -> int | None:
 def _check_seed(seed: object) -> int:
     whole = as_whole(seed)
     if whole is None or not 0 <= whole < LIMIT:
-        raise PandaError(f"seed {seed!r:.60} is not a whole number from 0 to 2**32 - 1")
+        raise PandaError(f"seed {_plain(seed)!r:.60} is not a whole number from 0 to 2**32 - 1")
     return whole
+
+
+def _plain(value: Any) -> object:
+    """Return a scalar of NumPy or torch as Python's, which its text shows plainly."""
+    return value.item() if getattr(value, "ndim", None) == 0 else value
 
 
 def seeded_normal(seeds: Seeds, *shape: int) -> np.ndarray:

@@ -35,6 +35,10 @@ class Wrapper(Generator):
         with self.lock:
             return self.inner.sample(seeds, truncation=truncation, label=label)
 
+    def check_latents(self, latents: Latents) -> None:
+        """See `Generator.check_latents`; ``inner`` drew them."""
+        self.inner.check_latents(latents)
+
     def head(self, latents: Latents, layer: str) -> State:
         """See `Generator.head`."""
         with self.lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ class Inversion:
         pictures, reconstructions = (
             _from_bytes(_to_bytes(rows)) for rows in (pictures, reconstructions)
         )
-        on_cpu = Latents(latents.seeds, tensors)
+        on_cpu = replace(latents, tensors=tensors)
         return Inversion(generator, on_cpu, pictures, reconstructions, config)
 
     def __repr__(self) -> str:
@@ -96,7 +96,8 @@ class Inversion:
                 f"these are latents of {self.generator}, but the generator is {generator.name};"
                 f" invert the picture for it with 'panda invert'"
             )
-        usual = generator.sample([0], truncation=1.0).tensors
+        drawn = generator.sample([0], truncation=1.0)
+        usual = drawn.tensors
         given = self.latents.tensors
         wrong = sorted(usual.keys() ^ given.keys())
         if isinstance(generator, WSpace):
@@ -109,7 +110,7 @@ class Inversion:
                 " since, or the folder is of another one: invert the picture again"
             )
         moved = {name: given[name].to(like) for name, like in usual.items()}
-        return Latents(self.latents.seeds, moved)
+        return replace(drawn, seeds=self.latents.seeds, tensors=moved)
 
     def save(self, folder: str | Path) -> Path:
         """Write config.json, the tensors and sheet.png; return the folder.
@@ -183,9 +184,8 @@ class Inversion:
         pictures, reconstructions = (
             _from_bytes(tensors[name]) for name in ("pictures", "reconstructions")
         )
-        return Inversion(
-            generator, Latents(tuple(seeds), latents), pictures, reconstructions, config
-        )
+        read = Latents(tuple(seeds), latents, generator)
+        return Inversion(generator, read, pictures, reconstructions, config)
 
 
 def _exists(file: Path) -> bool:

@@ -121,7 +121,7 @@ def invert(
         "seconds": round(time.perf_counter() - started, 3),
         "versions": {"panda": __version__, "torch": torch.__version__},
     }
-    latents = _concatenate([result.latents for result in results])
+    latents = Latents.cat([result.latents for result in results])
     images = torch.cat([result.image for result in results])
     return Inversion.of(generator.name, latents, pictures, images, config)
 
@@ -237,10 +237,3 @@ def _ramp(step: int, count: int) -> float:
     """Return the length of a step: a short linear rise, then half a cosine down."""
     rise = (step + 1) / (RAMP * count + 1)
     return min(1.0, rise) * (RAMP + (1 - RAMP) * (1 + math.cos(math.pi * step / count)) / 2)
-
-
-def _concatenate(rows: Sequence[Latents]) -> Latents:
-    tensors = {
-        name: torch.cat([latents.tensors[name] for latents in rows]) for name in rows[0].tensors
-    }
-    return Latents(tuple(seed for latents in rows for seed in latents.seeds), tensors)

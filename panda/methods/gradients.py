@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
 import torch
@@ -79,7 +79,7 @@ def _gray(space: WSpace, latents: Latents, pixels: int, w: Tensor) -> Tensor:
 def repeat(latents: Latents, count: int) -> Latents:
     """Return latents of ``count`` times the same sample."""
     rows = {name: row.expand(count, *row.shape[1:]) for name, row in latents.tensors.items()}
-    return Latents(latents.seeds * count, rows)
+    return replace(latents, seeds=latents.seeds * count, tensors=rows)
 
 
 def _gram(columns: Tensor, axes: Tensor) -> Tensor:

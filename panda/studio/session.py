@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -64,7 +64,8 @@ class Canvas:
         """Return the state at the layer, repeated ``count`` times."""
         if count not in self._states:
             rows = {k: v.repeat_interleave(count, 0) for k, v in self.latents.tensors.items()}
-            latents = Latents(self.latents.seeds * count, rows)
+            seeds = self.latents.seeds * count
+            latents = replace(self.latents, seeds=seeds, tensors=rows)
             self._states[count] = self.generator.head(latents, self.factors.layer.name)
         return self._states[count]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from comparing import PROGAN, SMALL, STYLEGAN2
-from conftest import TinyGenerator
+from conftest import MINI, TinyGenerator
 from snippets import ROOT, blocks, links
 
 from panda import PandaError
@@ -155,6 +155,10 @@ def test_generators_are_a_name_a_path_or_several_of_them(toys, tmp_path):
             compare(given, tmp_path / "out", small)
     with pytest.raises(PandaError, match="results cannot be written to 3; name a new folder"):
         compare("tiny", 3, small)
+    with pytest.raises(
+        PandaError, match=f"'{MINI}' is a generator, expected a folder; .* as a list:"
+    ):
+        compare("tiny", MINI, small)
     with pytest.raises(PandaError, match="0.5 jobs, expected a whole number"):
         compare("tiny", tmp_path / "out", small, jobs=0.5)
 

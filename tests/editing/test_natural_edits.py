@@ -189,11 +189,13 @@ def test_samples_have_refined_parts_and_masks(factors, tiny):
 def test_what_is_given_in_the_wrong_place_is_one_sentence(factors, tiny):
     images = tiny.forward(tiny.sample([1]))
     for verb in (remove_images, localize_images, refine_images):
-        with pytest.raises(PandaError, match="type Tensor was given, expected latents"):
+        with pytest.raises(PandaError, match="a Tensor was given, expected latents"):
             verb(tiny, factors, images)
         with pytest.raises(PandaError, match="expected a generator"):
             verb(factors, tiny, tiny.sample([1]))
-    with pytest.raises(PandaError, match="type list was given, expected latents"):
+        with pytest.raises(PandaError, match="are of other, but the generator is tiny"):
+            verb(tiny, factors, replace(tiny.sample([1]), generator="other"))
+    with pytest.raises(PandaError, match="a list was given, expected latents"):
         edit_images(tiny, factors, [1, 2], "0:p0:4")
     with pytest.raises(PandaError, match="these are factors of other"):
         refine_images(tiny, replace(factors, generator="other"), tiny.sample([1]))

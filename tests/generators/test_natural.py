@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -193,6 +195,50 @@ def test_calling_a_generator_is_its_forward_pass(tiny):
     assert torch.equal(tiny(latents), tiny.forward(latents))
     with pytest.raises(PandaError, match="a list was given, expected latents, such as generator.s"):
         tiny([0, 1])
+
+
+def test_latents_of_another_generator_are_refused(tiny):
+    latents = tiny.sample(2)
+    assert latents.generator == "tiny"
+    other = TinyGenerator()
+    other.name = "other"
+    sentence = "these latents are of tiny, but the generator is other"
+    for given in (latents, latents[1], Latents.cat(list(latents)), latents.to("cpu")):
+        for call in (other, other.forward, partial(other.head, layer="a")):
+            with pytest.raises(PandaError, match=sentence):
+                call(given)
+    for generator in (share(other), share(share(other))):
+        with pytest.raises(PandaError, match=sentence):
+            generator(latents)
+    unknown = replace(latents, generator="")
+    assert torch.equal(other(unknown), tiny(latents))
+    with pytest.raises(PandaError, match="latents of other and tiny cannot be joined"):
+        Latents.cat([latents, other.sample([3])])
+    assert Latents.cat([unknown, latents]).generator == "tiny"
+
+
+def test_wrappers_and_new_names_take_their_latents(recorder):
+    recorder.name = "renamed"
+    whole = recorder.sample([4, 5], label=1)
+    assert whole.generator == "renamed"
+    for generator in (share(recorder), OneClass(recorder, 1), OneClass(share(recorder), 1)):
+        image = generator(generator.sample([4, 5]))
+        assert torch.equal(image, generator(whole))
+        state = generator.head(generator.sample([4, 5]), "b")
+        assert torch.equal(generator.tail(state, "b"), image)
+
+
+def test_latents_of_generators_with_the_same_tensors_are_distinguished():
+    stylegan2, stylegan3, biggan = (
+        create_generator(f"mini-{name}-faces-64") for name in ("stylegan2", "stylegan3", "biggan")
+    )
+    for generator, latents in (
+        (stylegan3, stylegan2.sample(1)),
+        (stylegan2, biggan.sample(1)),
+        (biggan, stylegan3.sample(1)),
+    ):
+        with pytest.raises(PandaError, match=f"are of {latents.generator}, but the generator is"):
+            generator(latents)
 
 
 SIDES = {"input": (36, 10), "a": (36, 10), "b": (52, 10), "c": (52, 10), "d": (84, 10)}

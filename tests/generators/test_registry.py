@@ -112,6 +112,15 @@ def test_a_file_that_is_not_there_is_one_sentence(tmp_path, monkeypatch):
             create_generator(given)
 
 
+@pytest.mark.parametrize("given", [torch.nn.Linear(3, 3), None, 3])
+def test_what_is_no_name_and_no_file_is_one_sentence(given):
+    kind = type(given).__name__
+    with pytest.raises(
+        PandaError, match=f"^a {kind} was given, expected a name or a file; panda.T"
+    ):
+        create_generator(given)
+
+
 def test_a_path_and_torchs_own_names_will_do():
     path = GOLDENS / "stylegan2-ada" / "network.pkl"
     generator = create_generator(path, device=torch.device("cpu"), dtype=torch.float64)

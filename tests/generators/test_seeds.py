@@ -86,3 +86,18 @@ def test_long_ranges_take_no_memory():
 def test_what_is_no_seed_is_one_sentence(seeds):
     with pytest.raises(PandaError, match="seed"):
         as_seeds(seeds)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "sentence"),
+    [
+        (-3, "^-3 seeds were asked for, expected at least one$"),
+        (np.int64(0), "^0 seeds were asked for, expected at least one$"),
+        (np.float64(1.5), "^seeds 1.5: expected whole numbers"),
+        (torch.tensor(1.5), "^seeds 1.5: expected whole numbers"),
+        (np.array([0.5]), "^seed 0.5 is not a whole number"),
+    ],
+)
+def test_numbers_are_shown_as_they_are_written(seeds, sentence):
+    with pytest.raises(PandaError, match=sentence):
+        as_seeds(seeds)

@@ -207,9 +207,12 @@ def test_a_class_is_kept_or_found_by_the_start(distance):
     assert free.latents.tensors["label"].sum() == 1
 
 
-def test_latents_of_another_generator_are_refused(inverted, tiny):
+def test_latents_of_another_generator_are_refused(inverted, tiny, tmp_path):
     with pytest.raises(PandaError, match="latents of mini-stylegan2-faces-64, but the generator"):
         inverted.latents_for(tiny)
+    for latents in (inverted.latents, Inversion.load(inverted.save(tmp_path / "me")).latents):
+        with pytest.raises(PandaError, match="latents are of mini-stylegan2-faces-64, but"):
+            tiny(latents)
     tiny.name = inverted.generator
     with pytest.raises(PandaError, match="these latents do not fit mini-stylegan2-faces-64"):
         inverted.latents_for(tiny)

@@ -33,6 +33,21 @@ def test_fit_writes_factors_and_prints_json(factors, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    ("seeds", "said"),
+    [
+        ("30", "1 sample is fitted, seed 30; for 30 samples give --seeds 0-29"),
+        ("0", "1 sample is fitted, seed 0"),
+        ("0-29", None),
+    ],
+)
+def test_a_fit_of_a_single_sample_says_so(factors, tmp_path, capsys, seeds, said):
+    words = ["fit", "tiny", "b", "--parts", "2", "--seeds", seeds, "--out", str(tmp_path / "one")]
+    assert main(words) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "is fitted" in line]
+    assert lines == ([said] if said else [])
+
+
+@pytest.mark.parametrize(
     ("verb", "files"),
     [
         (["parts"], ["config.json", "sheet.png"]),
@@ -82,9 +97,9 @@ def test_verbs_write_full_size_pictures_and_a_sheet(factors, tmp_path, verb, fil
         (["fit", "g", "b", "--sead", "3"], "no option '--sead'; did you mean --seeds"),
         (
             ["fit", "g", "b", "--out", "OUT", "x"],
-            r"unexpected argument 'x' \(see 'panda fit --help'\)",
+            "unexpected argument 'x' (see 'panda fit --help')",
         ),
-        (["fit", "g"], r"arguments are required: LAYER, --out \(see 'panda fit --help'\)"),
+        (["fit", "g"], "arguments are required: LAYER, --out (see 'panda fit --help')"),
         (
             ["localize", "FACTORS", "--appearance", "bg", "--threshold", "osu"],
             "did you mean 'otsu'",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import SupportsFloat
@@ -143,6 +144,12 @@ class Edit:
             raise PandaError("an edit needs at least one part")
         if len(set(parts)) != len(parts) or not math.isfinite(self.strength):
             raise PandaError(f"{self}: expected each part once and a finite strength")
+        if len(parts) > 1 and re.fullmatch("p[0-9]+", str(self.appearance)):
+            single = [replace(self, parts=(part,), named="") for part in parts]
+            raise PandaError(
+                f"{self}: {self.appearance} belongs to one part; give {len(parts)} edits,"
+                f" {' and '.join(map(str, single))}, or an appearance by number"
+            )
         vector, spread = factors.vector(self.appearance, parts)
         if self.sigma and spread == 0:
             raise PandaError(

@@ -55,6 +55,12 @@ def test_edits_out_of_range_are_refused(factors, edit, said):
         direction(factors, [edit])
 
 
+def test_the_first_appearance_of_several_parts_is_refused_with_an_edit_for_each(factors):
+    way = "p0 belongs to one part; give 2 edits, 0:p0:4sd and 1:p0:4sd, or an appearance by number"
+    with pytest.raises(PandaError, match=way):
+        Edit.parse("0+1:p0:4sd").check(factors)
+
+
 def test_focus_takes_away_the_faint_rest_of_a_part(factors):
     edit = Edit((2,), 5, 30.0)
     plain, focused = direction(factors, [edit])[0], direction(factors, [edit], focus=0.4)[0]

@@ -14,7 +14,7 @@ from torch import Tensor
 from panda.editing.edit_files import PATTERN
 from panda.editing.named import FILE, check_factors, find_named
 from panda.editing.natural import read_appearance, read_parts, stop
-from panda.editing.remove import remove
+from panda.editing.remove import STRENGTH, remove
 from panda.errors import PandaError
 from panda.factorization.factors import Factors, scale_parts
 from panda.factorization.part_names import Parts
@@ -90,6 +90,8 @@ class Edit:
     def parse(text: str) -> Edit:
         """Read ``PARTS:APPEARANCE:STRENGTH``: ``3:12:30``, ``3+5:0:-40``, ``hair:p0:2.5sd``.
 
+        ``3:remove`` is ``3:remove:1.2``, the usual strength of a removal.
+
         Raises:
             PandaError: Where the text is something else.
         """
@@ -100,7 +102,7 @@ class Edit:
                 " 3+5:0:-40 or 3:p0:2.5sd (a part's own first appearance, in standard deviations)"
             )
         parts, appearance, strength, unit = match.groups()
-        return Edit(parts, appearance, float(strength), unit == "sd")
+        return Edit(parts, appearance, float(strength or STRENGTH), unit == "sd")
 
     def __str__(self) -> str:
         """Return the text that `parse` reads."""

@@ -58,6 +58,7 @@ def test_a_fit_of_a_single_sample_says_so(factors, tmp_path, capsys, seeds, said
         ),
         (["edit", "--edit", "0:0:5", "--refine"], IMAGES),
         (["refine"], ["config.json", "parts.safetensors", "sheet.png"]),
+        (["localize"], IMAGES),
         (["localize", "--appearance", "bg"], IMAGES),
         (
             ["localize", "--appearance", "p1", "--part", "2", "--threshold", "mean"],
@@ -88,7 +89,7 @@ def test_verbs_write_full_size_pictures_and_a_sheet(factors, tmp_path, verb, fil
         (["edit", "FACTORS", "--edit", "9:0:1", "--out", "OUT"], "parts 0 to 3"),
         (["edit", "missing", "--edit", "0:0:1", "--out", "OUT"], "there is no 'missing'"),
         (["remove", "FACTORS", "--parts", "7", "--out", "OUT"], "parts 0 to 3"),
-        (["localize", "FACTORS", "--appearance", "p0", "--out", "OUT"], "expected one part"),
+        (["localize", "FACTORS", "--appearance", "p0", "--out", "OUT"], "such as --part 0"),
         (["parts", "FACTORS", "--seeds", "one", "--out", "OUT"], "cannot be read"),
         (["parts", "missing", "--out", "OUT"], "'panda fit GENERATOR LAYER --out missing'"),
         (["parts", "FACTORS", "--psi", "x", "--out", "OUT"], "'x' is not a finite number"),

@@ -97,6 +97,15 @@ def test_verbs_write_full_size_pictures_and_a_sheet(factors, tmp_path, verb, fil
         (["benchmark", "removals"], "no kind 'removals'; did you mean 'removal'?"),
         (["fit", "g", "b", "--sead", "3"], "no option '--sead'; did you mean --seeds"),
         (
+            ["fit", "g", "b", "--part", "4", "--out", "OUT"],
+            "no option '--part'; did you mean --parts?",
+        ),
+        (
+            ["edit", "FACTORS", "--edit", "0:0:1", "--seed=0", "--out", "OUT"],
+            "no option '--seed'; did you mean --seeds?",
+        ),
+        (["fit", "g", "b", "--app", "4"], "no option '--app'; did you mean --appearances?"),
+        (
             ["fit", "g", "b", "--out", "OUT", "x"],
             "unexpected argument 'x' (see 'panda fit --help')",
         ),

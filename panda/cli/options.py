@@ -180,7 +180,8 @@ def add_truncation(verb: Parser, default: float | None, words: str) -> None:
         type=finite,
         default=default,
         metavar="PSI",
-        help=f"1 leaves samples as they are, 0 gives their mean (default: {words})",
+        help="1 leaves samples as they are, 0 gives their mean, -1 their opposites; from -2 to 2"
+        f" (default: {words})",
     )
 
 

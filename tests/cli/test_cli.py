@@ -93,6 +93,8 @@ def test_verbs_write_full_size_pictures_and_a_sheet(factors, tmp_path, verb, fil
         (["parts", "FACTORS", "--seeds", "one", "--out", "OUT"], "cannot be read"),
         (["parts", "missing", "--out", "OUT"], "'panda fit GENERATOR LAYER --out missing'"),
         (["parts", "FACTORS", "--psi", "x", "--out", "OUT"], "'x' is not a finite number"),
+        (["parts", "FACTORS", "--psi", "-3", "--out", "OUT"], "truncation -3 is out of range"),
+        (["fit", "g", "b", "--psi", "3", "--out", "OUT"], "truncation 3 is out of range"),
         (["fti"], "no verb 'fti'; did you mean 'fit' or 'fetch'"),
         (["benchmark", "removals"], "no kind 'removals'; did you mean 'removal'?"),
         (["fit", "g", "b", "--sead", "3"], "no option '--sead'; did you mean --seeds"),

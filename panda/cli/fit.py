@@ -115,11 +115,17 @@ def run_fit(options: argparse.Namespace) -> None:
     """Fit factors and save them; under torchrun, together with the other processes."""
     from panda.factorization import processes
 
-    with processes.process_group(options.device) as device:
-        _fit(options, device)
+    journal = options.out.parent / f".{options.out.name}.fit"  # `with_name` refuses "/"
+    try:
+        with processes.process_group(options.device) as device:
+            _fit(options, device, journal)
+    except KeyboardInterrupt:
+        if not journal.exists():
+            raise
+        raise KeyboardInterrupt(f"the same command resumes the fit from {journal}") from None
 
 
-def _fit(options: argparse.Namespace, device: str) -> None:
+def _fit(options: argparse.Namespace, device: str, journal: Path) -> None:
     from panda.factorization import processes
     from panda.factorization.factors import Factors
     from panda.factorization.fit import fit
@@ -131,7 +137,6 @@ def _fit(options: argparse.Namespace, device: str) -> None:
         if len(seeds) == 1:
             _note_single(seeds[0])
     generator = create_generator(options.generator, device=device)
-    journal = options.out.with_name(f".{options.out.name}.fit")
     factors = fit(
         generator,
         options.layer,

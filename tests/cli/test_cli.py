@@ -174,6 +174,24 @@ def test_too_little_memory_is_a_sentence(monkeypatch, capsys, error):
     assert said.endswith("allocate 1024.00 MiB); end what else uses it, or take another --device")
 
 
+def test_an_interrupted_fit_says_that_the_same_command_resumes(
+    factors, tiny, tmp_path, monkeypatch, capsys
+):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    command = ["fit", "tiny", "b", "--parts", "2", "--seeds", "0-9", "--out", str(tmp_path / "new")]
+    with monkeypatch.context() as patch:
+        patch.setattr(tiny, "head", interrupted)
+        assert main(command) == 130
+    journal = tmp_path / ".new.fit"
+    assert capsys.readouterr().err == (
+        "panda: interrupted; no file was left half-written; the same command resumes the fit from"
+        f" {journal}\n"
+    )
+    assert journal.exists() and main(command) == 0 and not journal.exists()
+
+
 def test_other_errors_of_ours_are_not_hidden(monkeypatch):
     def fails(options):
         raise RuntimeError("a defect")

@@ -36,8 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PandaError as error:
         _say(error)
         return 2
-    except KeyboardInterrupt:
-        _say("interrupted; no file was left half-written")
+    except KeyboardInterrupt as error:  # a verb that can resume says so in its argument
+        _say("; ".join(["interrupted", "no file was left half-written", *map(str, error.args)]))
         return 130
     except (OSError, MemoryError) as error:
         return _system(error)

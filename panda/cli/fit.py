@@ -46,13 +46,22 @@ def add(verbs: Verbs[Parser]) -> None:
     add_generator(verb)
     add_layer(verb)
     verb.add_argument(
-        "--parts", type=int, default=8, metavar="R_S", help="how many (default: %(default)s)"
+        "--parts",
+        type=int,
+        default=8,
+        metavar="R_S",
+        help="number of parts, R_S (default: %(default)s)",
     )
     verb.add_argument(
-        "--appearances", type=int, metavar="R_C", help="how many (default: one per channel)"
+        "--appearances",
+        type=int,
+        metavar="R_C",
+        help="number of appearances, R_C (default: one per channel)",
     )
     verb.add_argument(
-        "--seeds", default="0-999", help="such as 0-999 or 3,5,10-20 (default: %(default)s)"
+        "--seeds",
+        default="0-999",
+        help="such as 0-999 or 3,5,10-20; 30 is the one seed 30 (default: %(default)s)",
     )
     add_truncation(verb, 1.0, "1, which fits to all that the generator makes")
     add_label(verb)
@@ -106,11 +115,17 @@ def run_fit(options: argparse.Namespace) -> None:
     """Fit factors and save them; under torchrun, together with the other processes."""
     from panda.factorization import processes
 
-    with processes.process_group(options.device) as device:
-        _fit(options, device)
+    journal = options.out.parent / f".{options.out.name}.fit"  # `with_name` refuses "/"
+    try:
+        with processes.process_group(options.device) as device:
+            _fit(options, device, journal)
+    except KeyboardInterrupt:
+        if not journal.exists():
+            raise
+        raise KeyboardInterrupt(f"the same command resumes the fit from {journal}") from None
 
 
-def _fit(options: argparse.Namespace, device: str) -> None:
+def _fit(options: argparse.Namespace, device: str, journal: Path) -> None:
     from panda.factorization import processes
     from panda.factorization.factors import Factors
     from panda.factorization.fit import fit
@@ -119,8 +134,9 @@ def _fit(options: argparse.Namespace, device: str) -> None:
     seeds = parse_numbers(options.seeds)
     if processes.rank() == 0:
         Factors.check_folder(options.out)
+        if len(seeds) == 1:
+            _note_single(seeds[0])
     generator = create_generator(options.generator, device=device)
-    journal = options.out.with_name(f".{options.out.name}.fit")
     factors = fit(
         generator,
         options.layer,
@@ -144,6 +160,12 @@ def _fit(options: argparse.Namespace, device: str) -> None:
         if options.json:
             _print_factors(factors, options.out)
     forget(journal)
+
+
+def _note_single(seed: int) -> None:
+    """Say that one sample is fitted: ``--seeds 30`` is often meant as 30 seeds."""
+    more = f"; for {seed} samples give --seeds 0-{seed - 1}" if seed > 1 else ""
+    note(f"1 sample is fitted, seed {seed}{more}")
 
 
 def run_import(options: argparse.Namespace) -> None:

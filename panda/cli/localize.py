@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 
 from panda.cli.options import (
     Parser,
@@ -29,12 +30,14 @@ def add(verbs: Verbs[Parser]) -> None:
         "show where an appearance is",
         "Draw a concept map for each sample, which says where an appearance is, and write the mask"
         " above a threshold at full resolution.",
-        "panda localize faces --appearance bg --seeds 0-3 --out background\n"
+        "panda localize faces --seeds 0-3 --out background\n"
         "panda localize faces --appearance p0 --part hair --out hair",
     )
     add_factors(verb)
     verb.add_argument(
-        "--appearance", required=True, help="a number, p0, p1, ... with --part, or bg: background"
+        "--appearance",
+        default="bg",
+        help="a number, p0, p1, ... with --part, or bg: background (default: bg)",
     )
     verb.add_argument(
         "--part", help="the part that p0, p1, ... are of, by number or name (default: none)"
@@ -60,6 +63,10 @@ def run(options: argparse.Namespace) -> None:
 
     text = options.appearance
     appearance = int(text) if text.isdecimal() and len(text) < 7 else text
+    if options.part is None and re.fullmatch("p[0-9]+", text):
+        raise PandaError(
+            f"--appearance {text:.80} belongs to one part; say which, such as --part 0"
+        )
     rendering = Rendering(options)
     factors = rendering.factors
     parts = () if options.part is None else factors.find_parts(options.part)

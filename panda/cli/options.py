@@ -24,7 +24,13 @@ WIDTH = 79
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one sentence, a `PandaError`, with the nearest valid choice."""
+    """A parser whose errors are one sentence, a `PandaError`, with the nearest valid choice.
+
+    Options have their full names: an abbreviation could mean another option in a later version.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, allow_abbrev=False, **options)
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
@@ -43,8 +49,9 @@ class Parser(argparse.ArgumentParser):
     def _check_option(self, word: str) -> None:
         """Raise `PandaError` for a word that looks like an option and is none."""
         known, name = self._option_string_actions, word.partition("=")[0]
-        if name.startswith("-") and not any(option.startswith(name) for option in known):
-            close = difflib.get_close_matches(name, known, n=2)
+        if name.startswith("-") and name not in (*known, "-"):
+            longer = [option for option in known if option.startswith(name)]
+            close = longer[:2] or difflib.get_close_matches(name, known, n=2)
             hint = f"; did you mean {' or '.join(close)}?" if close else ""
             self.error(f"there is no option {name!r:.80}{hint}")
 
@@ -173,7 +180,8 @@ def add_truncation(verb: Parser, default: float | None, words: str) -> None:
         type=finite,
         default=default,
         metavar="PSI",
-        help=f"1 leaves samples as they are, 0 gives their mean (default: {words})",
+        help="1 leaves samples as they are, 0 gives their mean, -1 their opposites; from -2 to 2"
+        f" (default: {words})",
     )
 
 

@@ -47,8 +47,7 @@ def run(options: argparse.Namespace) -> None:
     factors = rendering.factors
     refined = []
     columns = ["sample", *part_titles(factors)]
-    columns[-1] += "; rows: shared, refined"
-    with rendering.results(columns) as results:
+    with rendering.results(columns, rows=["shared", "refined"]) as results:
         for chunk in rendering.chunks():
             parts = refine(factors, chunk.state.x)
             refined.append(parts.cpu())

@@ -119,11 +119,12 @@ class Rendering:
         self.out: Path = options.out
 
     @contextmanager
-    def results(self, columns: Sequence[str]) -> Iterator[Results]:
+    def results(self, columns: Sequence[str], rows: Sequence[str] = ()) -> Iterator[Results]:
         """Collect pictures in a folder that appears whole; its config.json says what made it.
 
         Args:
             columns: What stands in each column of the sheet.
+            rows: What stands in each row of a sample, where it has several.
 
         Yields:
             The results to fill.
@@ -131,12 +132,15 @@ class Rendering:
         with staging(self.out) as work:
             work.mkdir()
             results = Results(work)
+            if rows:
+                results.facts["rows"] = rows
             yield results
             save_picture(sheet(results.rows), work / "sheet.png")
             options = vars(self.options).items()
             config = {name: str(value) for name, value in options if name not in ("run", "json")}
             (work / "config.json").write_text(json.dumps({MARK: config}, indent=1) + "\n")
-        note(f"{self.out / 'sheet.png'} (columns: {', '.join(columns)})")
+        also = f"; rows of a sample: {', '.join(rows)}" if rows else ""
+        note(f"{self.out / 'sheet.png'} (columns: {', '.join(columns)}{also})")
         if self.options.json:
             self._print(results, columns)
 

@@ -20,9 +20,9 @@ from panda.generators.seeds import parse_numbers
 FORMAT = 1
 PATTERN = re.compile(
     r"([\w ,+'&./()-]{1,200}):(p?[0-9]{1,6}|bg|remove)"
-    r":([+-]?(?:[0-9]{1,9}\.?[0-9]{0,9}|\.[0-9]{1,9}))(sd)?"
+    r"(?::([+-]?(?:[0-9]{1,9}\.?[0-9]{0,9}|\.[0-9]{1,9}))(sd)?|(?<=:remove))"
 )
-"""How an edit is written; see `panda.editing.edits.Edit.parse`."""
+"""How an edit is written; only a removal may leave out the strength. See `Edit.parse`."""
 
 
 @dataclass(frozen=True)

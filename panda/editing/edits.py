@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import SupportsFloat
@@ -13,7 +14,7 @@ from torch import Tensor
 from panda.editing.edit_files import PATTERN
 from panda.editing.named import FILE, check_factors, find_named
 from panda.editing.natural import read_appearance, read_parts, stop
-from panda.editing.remove import remove
+from panda.editing.remove import STRENGTH, remove
 from panda.errors import PandaError
 from panda.factorization.factors import Factors, scale_parts
 from panda.factorization.part_names import Parts
@@ -89,6 +90,8 @@ class Edit:
     def parse(text: str) -> Edit:
         """Read ``PARTS:APPEARANCE:STRENGTH``: ``3:12:30``, ``3+5:0:-40``, ``hair:p0:2.5sd``.
 
+        ``3:remove`` is ``3:remove:1.2``, the usual strength of a removal.
+
         Raises:
             PandaError: Where the text is something else.
         """
@@ -99,7 +102,7 @@ class Edit:
                 " 3+5:0:-40 or 3:p0:2.5sd (a part's own first appearance, in standard deviations)"
             )
         parts, appearance, strength, unit = match.groups()
-        return Edit(parts, appearance, float(strength), unit == "sd")
+        return Edit(parts, appearance, float(strength or STRENGTH), unit == "sd")
 
     def __str__(self) -> str:
         """Return the text that `parse` reads."""
@@ -143,6 +146,12 @@ class Edit:
             raise PandaError("an edit needs at least one part")
         if len(set(parts)) != len(parts) or not math.isfinite(self.strength):
             raise PandaError(f"{self}: expected each part once and a finite strength")
+        if len(parts) > 1 and re.fullmatch("p[0-9]+", str(self.appearance)):
+            single = [replace(self, parts=(part,), named="") for part in parts]
+            raise PandaError(
+                f"{self}: {self.appearance} belongs to one part; give {len(parts)} edits,"
+                f" {' and '.join(map(str, single))}, or an appearance by number"
+            )
         vector, spread = factors.vector(self.appearance, parts)
         if self.sigma and spread == 0:
             raise PandaError(

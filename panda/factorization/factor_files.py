@@ -57,12 +57,12 @@ def read_factors(folder: Path) -> tuple[str, Layer, dict[str, Any], dict[str, Te
         version = config.pop("format")
         if type(generator) is not str:
             raise TypeError(f"generator is {generator!r}, expected a name")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, KeyError):  # a KeyError: other results of ours
+        out = "FACTORS" if folder.exists() else folder
         raise PandaError(
-            f"{folder} holds no factors (no config.json); make them with"
-            f" 'panda fit GENERATOR LAYER --out {folder}'"
+            f"{folder} holds no factors; make them with 'panda fit GENERATOR LAYER --out {out}'"
         ) from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise PandaError(f"{folder / 'config.json'} is not that of factors: {error}") from error
     if type(version) is not int or version != FORMAT:
         raise PandaError(f"{folder} has factors of format {version!r}, expected {FORMAT}")

@@ -25,7 +25,7 @@ from panda.factorization.solvers.joint import Solution, joint
 from panda.factorization.statistics import Statistics, gather
 from panda.files.npy import read_npy
 from panda.generators.contract import Generator, Layer
-from panda.generators.natural import as_labels, as_number
+from panda.generators.natural import as_labels, as_number, as_truncation
 from panda.generators.seeds import Seeds, as_seeds, as_whole
 
 Labels = SupportsIndex | Iterable[SupportsIndex] | None
@@ -199,7 +199,7 @@ def _features(
     if batch is not None and (size is None or size < 1):
         raise PandaError(f"batch is {batch!r:.60}, expected a whole number of samples from 1")
     plain = as_seeds(seeds)
-    psi, labels = as_number(truncation, "truncation"), as_labels(label, len(plain))
+    psi, labels = as_truncation(truncation), as_labels(label, len(plain))
     return Features(generator, layer, plain, psi, labels, size)
 
 

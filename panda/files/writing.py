@@ -133,6 +133,10 @@ def check_target(target: Path) -> None:
     """
     if target.name in ("", ".."):
         raise PandaError(f"results cannot be written to {target}; name a new folder")
-    with staging(target.parent / f"{target.name}.probe") as probe:
-        probe.touch()
-    (target.parent / f"{target.name}.probe").unlink(missing_ok=True)
+    probe = target.parent / f"{target.name}.probe"
+    try:
+        with staging(probe) as work:
+            work.touch()
+    except PandaError as error:  # of the probe, which the user has not named
+        raise type(error)(str(error).replace(str(probe), str(target))) from error
+    probe.unlink(missing_ok=True)

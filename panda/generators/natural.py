@@ -38,7 +38,7 @@ def natural_sample(sample: Sample) -> Sample:
         self: Generator, seeds: Any, *, truncation: Any = None, label: Any = None, **options: Any
     ) -> Latents:
         plain = as_seeds(seeds)
-        psi = as_number(self.usual_truncation if truncation is None else truncation, "truncation")
+        psi = as_truncation(self.usual_truncation if truncation is None else truncation)
         labels = as_labels(label, len(plain))
         draw = partial(sample, self, truncation=psi, **options)
         if isinstance(labels, list):
@@ -103,6 +103,17 @@ def as_number(value: Any, what: str) -> float:
     if not math.isfinite(number):
         raise PandaError(f"{what} {value!r:.60} is not a number, such as 0.7")
     return number
+
+
+def as_truncation(value: Any) -> float:
+    """Return a truncation psi from -2 to 2; raises `PandaError` for anything else."""
+    psi = as_number(value, "truncation")
+    if abs(psi) > 2:
+        raise PandaError(
+            f"truncation {psi:g} is out of range; expected -2 to 2, where 1 leaves samples as they"
+            " are, 0 gives their mean and -1 their opposites"
+        )
+    return psi
 
 
 def as_labels(label: Any, count: int) -> int | list[int] | None:

@@ -33,6 +33,21 @@ def test_fit_writes_factors_and_prints_json(factors, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    ("seeds", "said"),
+    [
+        ("30", "1 sample is fitted, seed 30; for 30 samples give --seeds 0-29"),
+        ("0", "1 sample is fitted, seed 0"),
+        ("0-29", None),
+    ],
+)
+def test_a_fit_of_a_single_sample_says_so(factors, tmp_path, capsys, seeds, said):
+    words = ["fit", "tiny", "b", "--parts", "2", "--seeds", seeds, "--out", str(tmp_path / "one")]
+    assert main(words) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "is fitted" in line]
+    assert lines == ([said] if said else [])
+
+
+@pytest.mark.parametrize(
     ("verb", "files"),
     [
         (["parts"], ["config.json", "sheet.png"]),
@@ -43,6 +58,7 @@ def test_fit_writes_factors_and_prints_json(factors, tmp_path, capsys):
         ),
         (["edit", "--edit", "0:0:5", "--refine"], IMAGES),
         (["refine"], ["config.json", "parts.safetensors", "sheet.png"]),
+        (["localize"], IMAGES),
         (["localize", "--appearance", "bg"], IMAGES),
         (
             ["localize", "--appearance", "p1", "--part", "2", "--threshold", "mean"],
@@ -73,18 +89,29 @@ def test_verbs_write_full_size_pictures_and_a_sheet(factors, tmp_path, verb, fil
         (["edit", "FACTORS", "--edit", "9:0:1", "--out", "OUT"], "parts 0 to 3"),
         (["edit", "missing", "--edit", "0:0:1", "--out", "OUT"], "there is no 'missing'"),
         (["remove", "FACTORS", "--parts", "7", "--out", "OUT"], "parts 0 to 3"),
-        (["localize", "FACTORS", "--appearance", "p0", "--out", "OUT"], "expected one part"),
+        (["localize", "FACTORS", "--appearance", "p0", "--out", "OUT"], "such as --part 0"),
         (["parts", "FACTORS", "--seeds", "one", "--out", "OUT"], "cannot be read"),
         (["parts", "missing", "--out", "OUT"], "'panda fit GENERATOR LAYER --out missing'"),
         (["parts", "FACTORS", "--psi", "x", "--out", "OUT"], "'x' is not a finite number"),
+        (["parts", "FACTORS", "--psi", "-3", "--out", "OUT"], "truncation -3 is out of range"),
+        (["fit", "g", "b", "--psi", "3", "--out", "OUT"], "truncation 3 is out of range"),
         (["fti"], "no verb 'fti'; did you mean 'fit' or 'fetch'"),
         (["benchmark", "removals"], "no kind 'removals'; did you mean 'removal'?"),
         (["fit", "g", "b", "--sead", "3"], "no option '--sead'; did you mean --seeds"),
         (
-            ["fit", "g", "b", "--out", "OUT", "x"],
-            r"unexpected argument 'x' \(see 'panda fit --help'\)",
+            ["fit", "g", "b", "--part", "4", "--out", "OUT"],
+            "no option '--part'; did you mean --parts?",
         ),
-        (["fit", "g"], r"arguments are required: LAYER, --out \(see 'panda fit --help'\)"),
+        (
+            ["edit", "FACTORS", "--edit", "0:0:1", "--seed=0", "--out", "OUT"],
+            "no option '--seed'; did you mean --seeds?",
+        ),
+        (["fit", "g", "b", "--app", "4"], "no option '--app'; did you mean --appearances?"),
+        (
+            ["fit", "g", "b", "--out", "OUT", "x"],
+            "unexpected argument 'x' (see 'panda fit --help')",
+        ),
+        (["fit", "g"], "arguments are required: LAYER, --out (see 'panda fit --help')"),
         (
             ["localize", "FACTORS", "--appearance", "bg", "--threshold", "osu"],
             "did you mean 'otsu'",
@@ -145,6 +172,24 @@ def test_too_little_memory_is_a_sentence(monkeypatch, capsys, error):
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith("panda: not enough memory (")
     assert said.endswith("allocate 1024.00 MiB); end what else uses it, or take another --device")
+
+
+def test_an_interrupted_fit_says_that_the_same_command_resumes(
+    factors, tiny, tmp_path, monkeypatch, capsys
+):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    command = ["fit", "tiny", "b", "--parts", "2", "--seeds", "0-9", "--out", str(tmp_path / "new")]
+    with monkeypatch.context() as patch:
+        patch.setattr(tiny, "head", interrupted)
+        assert main(command) == 130
+    journal = tmp_path / ".new.fit"
+    assert capsys.readouterr().err == (
+        "panda: interrupted; no file was left half-written; the same command resumes the fit from"
+        f" {journal}\n"
+    )
+    assert journal.exists() and main(command) == 0 and not journal.exists()
 
 
 def test_other_errors_of_ours_are_not_hidden(monkeypatch):

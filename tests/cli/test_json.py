@@ -54,6 +54,16 @@ def test_verbs_that_draw_give_paths_and_figures(factors, tmp_path, capsys, verb,
         assert all(0 < sample["change"] < 1 for sample in facts["samples"])
 
 
+def test_a_refinement_names_its_rows_beside_its_columns(factors, tmp_path, capsys):
+    words = ["refine", str(factors), "--seeds", "2", "--out", str(tmp_path / "out"), "--json"]
+    assert main(words) == 0
+    said = capsys.readouterr()
+    facts = json.loads(said.out)
+    assert facts["columns"] == ["sample", "part 0", "part 1", "part 2", "part 3"]
+    assert facts["rows"] == ["shared", "refined"]
+    assert "part 3; rows of a sample: shared, refined)" in said.err
+
+
 def test_an_edit_says_which_edits_were_applied(factors, tmp_path, capsys):
     words = ["edit", str(factors), "--edit", "0:p0:5sd", "--edit", "1:remove:1.2", "--json"]
     assert main([*words, "--out", str(tmp_path / "out")]) == 0

@@ -101,7 +101,7 @@ def test_an_edit_for_other_factors_is_refused(factors, zoo, other):
 
 
 def test_an_edit_that_tells_its_seeds_is_for_factors_of_a_plain_fit_on_them(factors, zoo):
-    edit = NamedEdit("released", "8.conv2", 16, 4, ("0:remove:1.2",), seeds="0-9")
+    edit = NamedEdit("released", "8.conv2", 16, 4, ("0:remove",), seeds="0-9")
     write_edits(zoo, {"edit": edit})
     assert read_edits(zoo) == {"edit": edit}
     with pytest.raises(PandaError, match="fitted on seeds 0-9, but these are others"):

@@ -28,13 +28,30 @@ def factors(tiny):
         ("3:12:2.5sd", Edit((3,), 12, 2.5, sigma=True)),
         ("0:p1:-5sd", Edit((0,), "p1", -5.0, sigma=True)),
         ("1:bg:1.2", Edit((1,), "bg", 1.2)),
+        ("0,1:remove", Edit((0, 1), "remove", 1.2)),
+        ("a beard:remove:2", Edit("a beard", "remove", 2.0)),
     ],
 )
 def test_edits_are_read_from_text(text, edit):
     assert Edit.parse(text) == edit
 
 
-@pytest.mark.parametrize("text", ["", "3", "3:12", ":1:2", "3:12:2.5px", "3:q1:2", "1\n2:3:4"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "3",
+        "3:12",
+        "3:bg",
+        "0:remove:",
+        "0:removed",
+        "remove",
+        ":1:2",
+        "3:12:2.5px",
+        "3:q1:2",
+        "1\n2:3:4",
+    ],
+)
 def test_other_text_is_refused_with_an_example(text):
     with pytest.raises(PandaError, match="is no edit; expected PARTS:APPEARANCE:STRENGTH"):
         Edit.parse(text)
@@ -53,6 +70,12 @@ def test_other_text_is_refused_with_an_example(text):
 def test_edits_out_of_range_are_refused(factors, edit, said):
     with pytest.raises(PandaError, match=said):
         direction(factors, [edit])
+
+
+def test_the_first_appearance_of_several_parts_is_refused_with_an_edit_for_each(factors):
+    way = "p0 belongs to one part; give 2 edits, 0:p0:4sd and 1:p0:4sd, or an appearance by number"
+    with pytest.raises(PandaError, match=way):
+        Edit.parse("0+1:p0:4sd").check(factors)
 
 
 def test_focus_takes_away_the_faint_rest_of_a_part(factors):

@@ -132,6 +132,15 @@ def test_no_factors_there_says_how_to_make_them(tmp_path):
         Factors.load(tmp_path / "nothing")
 
 
+def test_a_picture_and_a_folder_of_results_hold_no_factors(tmp_path):
+    (tmp_path / "config.json").write_text('{"made_by_panda": {"verb": "edit"}}')
+    (tmp_path / "s0.png").touch()
+    for path in (tmp_path, tmp_path / "s0.png"):
+        with pytest.raises(PandaError, match="holds no factors; make them with 'panda fit") as said:
+            Factors.load(path)
+        assert str(said.value).startswith(f"{path} ")
+
+
 def test_factors_of_another_generator_or_layer_are_refused(factors, tiny):
     factors.check(tiny)
     with pytest.raises(PandaError, match="factors of other, but the generator is tiny"):

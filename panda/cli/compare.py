@@ -76,5 +76,5 @@ def run(options: argparse.Namespace) -> int:
         print_json({"out": options.out, "report": page, **comparison.to_json()})
     else:
         print(markdown(comparison), end="")
-    note(f"open {page}")
+    note(f"report: {page}")
     return 1 if comparison.failures else 0

@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> None:
             f"{factors.layer.name}: {factors.parts.shape[1]} parts, loss {factors.loss:.4f} of the"
             f" energy, {seconds['sampling']:.1f} s sampling, {seconds['solving']:.1f} s solving"
         )
-    print(f"all in {sum(result.seconds.values()):.0f} s; open {result.report}")
+    print(f"all in {sum(result.seconds.values()):.0f} s; report: {result.report}")
 
 
 def _faces() -> str:

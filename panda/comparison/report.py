@@ -14,6 +14,7 @@ from panda.files.writing import staging
 from panda.generators.entries import Entry
 from panda.images import read_picture
 from panda.report import chart
+from panda.report.commands import panda_command
 from panda.report.page import Figure, Page
 from panda.report.table import Table
 
@@ -162,14 +163,15 @@ class View:
         self.page.section(
             "Do it yourself",
             "Beside this page lie one about background alone (background.html), every"
-            " factorization, the tables (results.md) and every number (results.json).",
+            " factorization, the tables (results.md) and every number (results.json). The command"
+            " works in any directory; if you move this folder, change the path.",
         )
         result = next((r for r in self.comparison.generators if r.levels), None)
         if result is not None:
             level = self.folder.level(result.entry, result.levels[0].level)
-            label = "" if result.label is None else f" --label {result.label}"
-            factors = level.relative_to(self.folder.path) / "factors"
-            self.page.code(f"panda edit {factors} --edit 0:p0:5sd --seeds 0-3{label} --out edited")
+            label = () if result.label is None else ("--label", result.label)
+            words = (level.resolve() / "factors", "--edit", "0:p0:5sd", "--seeds", "0-3", *label)
+            self.page.code(panda_command("edit", *words, "--out", "edited"))
 
 
 def facts(comparison: Comparison) -> dict[str, str]:

@@ -269,7 +269,7 @@ def test_the_demo_tells_the_whole_story_on_any_generator(tiny, tmp_path, monkeyp
     torch.manual_seed(0)
     assert main(["demo", "--quick", "--generator", "tiny", "--out", str(tmp_path / "demo")]) == 0
     said = capsys.readouterr().out
-    assert f"open {tmp_path / 'demo' / 'report.html'}" in said
+    assert f"report: {tmp_path / 'demo' / 'report.html'}" in said
     text = (tmp_path / "demo" / "report.html").read_text()
     for section in ("Samples", "Parts at", "Local edits", "Concept maps", "Object removal"):
         assert section in text

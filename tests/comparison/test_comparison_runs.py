@@ -1,7 +1,9 @@
 """`panda compare`: the identical analysis, and what stops or fails on the way."""
 
+import html
 import json
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -93,6 +95,16 @@ def test_everything_is_compared_kept_and_shown(toys, tmp_path, capsys):
     told = capsys.readouterr().err
     assert "tiny: 1/2 of the image, b (level 2 of 2 to do)" in told
     assert "other: done (2 of 2" in told
+
+
+def test_the_command_of_the_page_is_quoted_and_works_in_any_directory(toys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    out = Path("Anna's figures")
+    page = write(compare(["tiny"], out, replace(SMALL, levels=(4,))), out).read_text()
+    (command,) = re.findall("<pre>(panda edit .*?)</pre>", page)
+    program, verb, factors, *_ = shlex.split(html.unescape(command))
+    assert (program, verb) == ("panda", "edit")
+    assert Path(factors).is_absolute() and Factors.load(factors).layer.name == "a"
 
 
 def test_factors_lie_beside_the_figures(toys, tmp_path):

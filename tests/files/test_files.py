@@ -58,7 +58,7 @@ def test_the_demo_runs_on_a_file(folder, tmp_path, capsys):
     path = GOLDENS / folder / "network.pkl"
     out = tmp_path / "demo"
     assert main(["demo", "--quick", "--generator", str(path), "--out", str(out)]) == 0
-    assert f"open {out / 'report.html'}" in capsys.readouterr().out
+    assert f"report: {out / 'report.html'}" in capsys.readouterr().out
     text = (out / "report.html").read_text()
     studies = text.count("Local edits at ") // 2  # once in the navigation, once above the section
     assert studies == (1 if folder == "stylegan2-sg3repo" else 2)

@@ -29,8 +29,8 @@ class Parser(argparse.ArgumentParser):
     Options have their full names: an abbreviation could mean another option in a later version.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **{**options, "allow_abbrev": False})
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from panda import images
     from panda.comparison import compare
     from panda.editing.edits import Edit, edit_images
-    from panda.editing.edits import refine_images as refine
     from panda.editing.localize import localize_images as localize
+    from panda.editing.refine import refine_images as refine
     from panda.editing.remove import remove_images
     from panda.errors import PandaError
     from panda.factorization.factors import Factors
@@ -54,7 +54,7 @@ _SOURCES = {
     "invert": "inversion:invert",
     "list_generators": "generators.registry:list_generators",
     "localize": "editing.localize:localize_images",
-    "refine": "editing.edits:refine_images",
+    "refine": "editing.refine:refine_images",
     "remove_images": "editing.remove:remove_images",
 }
 """Where each public name comes from: ``module:name``, or ``module:`` for a module itself."""

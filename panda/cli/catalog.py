@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from panda.cli.options import Parser, Verbs, add_generator, add_json, add_verb, existing
-from panda.cli.output import note, print_json
+from panda.cli.output import print_json
 from panda.editing.edit_files import named_edits, read_edits
 from panda.errors import PandaError, nearest
 from panda.generators.card import Card
@@ -23,6 +23,7 @@ from panda.generators.registry import (
     plugins,
     recognize,
 )
+from panda.notes import note
 
 
 def add(verbs: Verbs[Parser]) -> None:

@@ -7,7 +7,8 @@ from collections import Counter
 from dataclasses import asdict
 
 from panda.cli.options import Parser, Verbs, add_device, add_generator, add_json, add_verb
-from panda.cli.output import note, print_json
+from panda.cli.output import print_json
+from panda.notes import note
 
 
 def add(verbs: Verbs[Parser]) -> None:

@@ -6,8 +6,9 @@ import argparse
 from dataclasses import replace
 
 from panda.cli.options import Parser, Verbs, add_device, add_json, add_out, add_verb
-from panda.cli.output import note, print_json
+from panda.cli.output import print_json
 from panda.generators.seeds import parse_numbers
+from panda.notes import note
 
 
 def add(verbs: Verbs[Parser]) -> None:

@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 
 from panda.cli.options import Parser, Verbs, add_json, add_verb, existing
-from panda.cli.output import note, print_json
+from panda.cli.output import print_json
 from panda.files.writing import staging
 from panda.generators.registry import recognize
+from panda.notes import note
 
 
 def add(verbs: Verbs[Parser]) -> None:

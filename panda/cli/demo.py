@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 
 from panda.cli.options import Parser, Verbs, add_device, add_json, add_out, add_verb
-from panda.cli.output import note, print_json
+from panda.cli.output import print_json
 from panda.errors import PandaError
 from panda.generators.registry import find_card
+from panda.notes import note
 
 FACES = "mobilestylegan-ffhq-1024"
 EMBEDDED = "mini-stylegan2-faces-64"

@@ -64,7 +64,8 @@ def add(verbs: Verbs[Parser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Apply all edits, one after the other."""
     from panda.cli.rendering import COMPARED, Rendering
-    from panda.editing.edits import apply_edits, find_edits, refine
+    from panda.editing.edits import apply_edits, find_edits
+    from panda.editing.refine import refine
     from panda.factorization.factors import Factors
 
     factors = Factors.load(options.factors) if options.factors else _factors_of(options)

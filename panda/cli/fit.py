@@ -21,9 +21,10 @@ from panda.cli.options import (
     existing,
     finite,
 )
-from panda.cli.output import note, print_json
+from panda.cli.output import print_json
 from panda.generators.registry import create_generator
 from panda.generators.seeds import parse_numbers
+from panda.notes import note
 
 if TYPE_CHECKING:
     from panda.factorization.factors import Factors

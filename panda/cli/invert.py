@@ -15,8 +15,9 @@ from panda.cli.options import (
     add_verb,
     existing,
 )
-from panda.cli.output import note, print_json
+from panda.cli.output import print_json
 from panda.generators.registry import create_generator
+from panda.notes import note
 
 
 def add(verbs: Verbs[Parser]) -> None:

@@ -6,9 +6,10 @@ import argparse
 from dataclasses import asdict
 
 from panda.cli.options import Parser, Verbs, add_device, add_factors, add_json, add_verb, finite
-from panda.cli.output import note, print_json
+from panda.cli.output import print_json
 from panda.generators.registry import create_generator
 from panda.generators.seeds import parse_numbers
+from panda.notes import note
 
 
 def add(verbs: Verbs[Parser]) -> None:

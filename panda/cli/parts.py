@@ -42,7 +42,7 @@ def add(verbs: Verbs[Parser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Draw a row for each sample: the sample, then each part lit in it."""
     from panda.cli.rendering import THUMB, Rendering, part_titles
-    from panda.editing.edits import refine
+    from panda.editing.refine import refine
     from panda.images import spotlight, to_picture
 
     rendering = Rendering(options)

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
 
     from panda.checkpoints.tensors import save_tensors
     from panda.cli.rendering import THUMB, Rendering, part_titles
-    from panda.editing.edits import refine
+    from panda.editing.refine import refine
     from panda.images import mask_picture, to_picture
 
     rendering = Rendering(options)

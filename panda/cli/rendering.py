@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from panda.cli.output import note, print_json
+from panda.cli.output import print_json
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.files.writing import check_target, staging
@@ -27,6 +27,7 @@ from panda.generators.registry import create_generator
 from panda.generators.seeds import parse_numbers
 from panda.images import difference_picture, save_picture, sheet, to_picture
 from panda.inversion import Inversion
+from panda.notes import note
 from panda.progress import bar
 
 THUMB = 256

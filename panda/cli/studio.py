@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from panda.cli.options import Parser, Verbs, add_device, add_verb, existing
-from panda.cli.output import note
+from panda.notes import note
 
 
 def add(verbs: Verbs[Parser]) -> None:

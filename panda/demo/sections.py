@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from PIL import Image
 from torch import Tensor
 
-from panda.editing import edits as editing
-from panda.editing.edits import Edit
+from panda.editing.edits import Edit, direction
 from panda.editing.localize import localize
+from panda.editing.refine import refine
 from panda.editing.remove import object_parts, remove
 from panda.factorization.factors import Factors
 from panda.generators.contract import Generator, Latents, State
@@ -189,7 +189,7 @@ def _apply(
 ) -> tuple[ShownEdit, Tensor]:
     """Apply an edit to one sample, with parts ``[1, S, R_S]`` refined for it if they are given."""
     x = study.x(row)
-    after = study.finish(row, x + editing.direction(study.factors, [edit], parts).to(x))
+    after = study.finish(row, x + direction(study.factors, [edit], parts).to(x))
     masks = study.factors.masks if parts is None else study.factors.as_masks(parts)[0]
     mask = resize_map(masks[edit.parts[0]], after.shape[-1])
     inside, outside = change(study.images[row][None], after[None], mask)
@@ -249,7 +249,7 @@ def refinement(page: Page, study: LayerStudy, count: int) -> None:
         " both: with the refined part, the edit follows the object in this image.",
     )
     edit = _strongest(study)[part].edit
-    refined = editing.refine(study.factors, study.state.x[:count])
+    refined = refine(study.factors, study.state.x[:count])
     rows = []
     for row in range(count):
         picture = to_picture(study.images[row], SIZE)
@@ -282,7 +282,7 @@ def overview(study: LayerStudy, count: int = 3) -> Image.Image:
     for row in range(min(count, len(study.images))):
         picture = to_picture(study.images[row], SIZE)
         x = study.x(row)
-        changed = [x + editing.direction(study.factors, [edit]).to(x) for edit in chosen]
+        changed = [x + direction(study.factors, [edit]).to(x) for edit in chosen]
         changed.append(remove(study.factors, x))
         heat, _ = localize(study.factors, x, "bg", resolution=SIZE)
         rows.append(

@@ -8,17 +8,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import SupportsFloat
 
-import torch
 from torch import Tensor
 
 from panda.editing.edit_files import PATTERN
 from panda.editing.named import FILE, check_factors, find_named
 from panda.editing.natural import read_appearance, read_parts, stop
+from panda.editing.refine import refine
 from panda.editing.remove import STRENGTH, remove
 from panda.errors import PandaError
 from panda.factorization.factors import Factors, scale_parts
 from panda.factorization.part_names import Parts
-from panda.factorization.solvers.refine import refine_parts
 from panda.generators.contract import Generator, Latents
 
 REMOVE = "remove"
@@ -294,32 +293,3 @@ def edit_images(
     parts = refine(factors, state.x) if refined else None
     x = apply_edits(factors, state.x, wanted, parts)
     return generator.tail(state.with_features(x), factors.layer.name)
-
-
-def refine_images(generator: Generator, factors: Factors, latents: Latents) -> Tensor:
-    """Return parts ``[N, S, R_S]`` fitted to each of the samples (paper, section 3.3).
-
-    `Factors.as_masks` makes masks ``[N, R_S, H, W]`` in [0, 1] of them.
-
-    Args:
-        generator: The generator that the factors are of.
-        factors: Where the parts start, and the appearances that stay.
-        latents: Samples of this generator.
-
-    Raises:
-        PandaError: Where the factors are not of this generator.
-    """
-    return refine(factors, stop(generator, factors, latents).x)
-
-
-def refine(factors: Factors, features: Tensor) -> Tensor:
-    """Return parts ``[N, S, R_S]`` fitted to features ``[N, C, H, W]`` (paper, section 3.3).
-
-    A part that a sample does not have keeps its global form.
-    """
-    on = factors.to(features.device)
-    parts = refine_parts(on.appearances, on.parts, features.flatten(2).to(on.parts))
-    empty = torch.nonzero((parts.amax(1) <= 0).cpu())
-    for sample, part in empty.tolist():
-        parts[sample, :, part] = on.parts[:, part]
-    return parts

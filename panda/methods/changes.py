@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from panda.editing.edits import Edit, direction, refine
+from panda.editing.edits import Edit, direction
+from panda.editing.refine import refine
 from panda.factorization.factors import Factors
 from panda.generators.contract import Generator, Latents
 from panda.generators.latent_spaces import w_space, z_space

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from panda.editing.edits import REMOVE, Edit, apply_edits, refine
+from panda.editing.edits import REMOVE, Edit, apply_edits
 from panda.editing.localize import localize
+from panda.editing.refine import refine
 from panda.editing.remove import STRENGTH
 from panda.errors import PandaError, nearest
 from panda.factorization.factors import Factors

@@ -5,8 +5,9 @@ import torch
 from rounding import rounding
 
 from panda import PandaError
-from panda.editing.edits import Edit, direction, edit_images, refine
+from panda.editing.edits import Edit, direction, edit_images
 from panda.editing.localize import localize, otsu
+from panda.editing.refine import refine
 from panda.editing.remove import object_map, remove, remove_images
 from panda.factorization.background import border_mask
 from panda.factorization.fit import fit

@@ -8,16 +8,9 @@ import torch
 
 from panda import PandaError
 from panda.editing.edit_files import NamedEdit, read_edits, write_edits
-from panda.editing.edits import (
-    Edit,
-    apply_edits,
-    as_edits,
-    edit_images,
-    find_edits,
-    refine,
-    refine_images,
-)
+from panda.editing.edits import Edit, apply_edits, as_edits, edit_images, find_edits
 from panda.editing.localize import localize, localize_images
+from panda.editing.refine import refine, refine_images
 from panda.editing.remove import remove, remove_images
 from panda.factorization.fit import fit
 

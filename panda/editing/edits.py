@@ -70,9 +70,9 @@ class Edit:
         numbers, named = ((), given) if isinstance(given, str) else (given, named)
         try:
             value = float(strength)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise PandaError(
-                f"strength {strength!r:.60}: expected a number, with sigma=True for standard"
+                f"strength {strength!r:.60}: expected a finite number, with sigma=True for standard"
                 " deviations; Edit.parse reads text such as '3:p0:2.5sd'"
             ) from None
         fields = {

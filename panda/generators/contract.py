@@ -118,8 +118,11 @@ class Latents:
         return replace(batches[0], seeds=seeds, tensors=tensors, generator="".join(names))
 
     def to(self, device: str | torch.device) -> Latents:
-        """Return these latents on another device."""
-        tensors = {name: tensor.to(device) for name, tensor in self.tensors.items()}
+        """Return these latents on another device; raises `PandaError` where it cannot be used."""
+        from panda.generators.moving import usable_device
+
+        target = usable_device(device)
+        tensors = {name: tensor.to(target) for name, tensor in self.tensors.items()}
         return replace(self, tensors=tensors)
 
     def __repr__(self) -> str:

@@ -78,8 +78,9 @@ def test_an_edit_shows_as_its_text():
         ((np.eye(2), "p0", 4), "parts array.*expected a number"),
         (([0, 0.5], "p0", 4), r"parts \[0, 0.5\]: expected a number"),
         ((0, 1.5, 4), "appearance 1.5: expected a number, 'p0' or 'bg'"),
-        ((0, "p0", "4sd"), "strength '4sd': expected a number, with sigma=True"),
-        ((0, "p0", [1, 2]), "strength .* expected a number"),
+        ((0, "p0", "4sd"), "strength '4sd': expected a finite number, with sigma=True"),
+        ((0, "p0", 10**400), "expected a finite number, with sigma=True"),
+        ((0, "p0", [1, 2]), "strength .* expected a finite number"),
     ],
 )
 def test_what_is_no_edit_is_one_sentence(arguments, said):

@@ -130,3 +130,9 @@ def test_notebooks_show_tables_with_text_that_is_no_markup(tiny, latents):
     assert "&lt;script&gt;" in shown and "<script>" not in shown
     assert "<tr><td>b</td><td>12</td><td>8 x 8</td><td>0</td></tr>" in shown
     assert "<tr><td>z</td><td>[4, 2]</td><td>float32</td><td>cpu</td></tr>" in latents._repr_html_()
+
+
+@pytest.mark.parametrize("device", ["foo", "meta"])
+def test_latents_on_no_device_are_one_sentence(tiny, device):
+    with pytest.raises(PandaError, match="cannot be used here"):
+        tiny.sample(2).to(device)

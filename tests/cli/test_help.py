@@ -67,7 +67,7 @@ def test_every_argument_has_words_and_every_option_its_default(name):
             assert "(default: " in action.help, action.option_strings
 
 
-@pytest.mark.parametrize("name", set(VERBS) - WITHOUT_RESULTS)
+@pytest.mark.parametrize("name", sorted(set(VERBS) - WITHOUT_RESULTS))
 def test_every_verb_with_results_has_them_as_json(name):
     assert "--json" in VERBS[name]._option_string_actions
 

@@ -20,6 +20,8 @@ from panda.factorization.factors import Factors
 from panda.factorization.features import Features
 from panda.factorization.inputs import as_path, compact_seeds, find_layer
 from panda.factorization.journal import Journal
+from panda.factorization.loss import check_true_samples
+from panda.factorization.loss import reconstruction_loss as reconstruction_loss
 from panda.factorization.solvers import paper
 from panda.factorization.solvers.joint import Solution, joint
 from panda.factorization.statistics import Statistics, gather
@@ -101,6 +103,7 @@ def fit(
     sampled = time.perf_counter()
     if solver == "joint":
         solution = joint(statistics, rank_c, rank_s)
+        check_true_samples(solution.appearances, solution.parts, statistics, features)
         options: dict[str, Any] = {}
     else:
         solution = _fit_released_rule(features, statistics, (rank_c, rank_s), rate, count)
@@ -165,25 +168,6 @@ def import_released(
         "versions": _versions(),
     }
     return describe(generator.name, place, Solution(A, P.clamp_min(0), ()), statistics, config)
-
-
-def reconstruction_loss(A: Tensor, P: Tensor, features: Iterable[Tensor]) -> float:
-    """Return the exact loss over a stream of features.
-
-    Args:
-        A: Appearances ``[C, R_C]``.
-        P: Parts ``[S, R_S]``.
-        features: Batches ``[B, C, S]``.
-
-    Returns:
-        The squared error of the reconstruction, as a fraction of the features' energy.
-    """
-    loss = energy = 0.0
-    for Z in features:
-        A, P = A.to(Z), P.to(Z)
-        loss += float((Z - (A @ (A.T @ (Z @ P))) @ P.T).square().sum(2).double().sum())
-        energy += float(Z.square().sum(2).double().sum())
-    return loss / energy
 
 
 def _features(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict
 from itertools import islice
 from typing import Any, SupportsFloat, SupportsIndex
@@ -98,32 +99,33 @@ def fit(
     features = _features(generator, place, seeds, truncation, label, batch)
     started = time.perf_counter()
     folder = None if resume is None else as_path(resume, "resume")
-    journal = None if folder is None else Journal(folder, _facts(features))
-    statistics = gather(features, len(features.seeds), rank_s, journal)
-    sampled = time.perf_counter()
-    if solver == "joint":
-        solution = joint(statistics, rank_c, rank_s)
-        check_true_samples(solution.appearances, solution.parts, statistics, features)
-        options: dict[str, Any] = {}
-    else:
-        solution = _fit_released_rule(features, statistics, (rank_c, rank_s), rate, count)
-        options = {"learning_rate": rate, "steps": count}
-    config = {
-        "seeds": compact_seeds(features.seeds),
-        "truncation": features.truncation,
-        "label": features.label,
-        "solver": {"name": solver, **options},
-        "energy_per_sample": statistics.energy / len(features.seeds),
-        "energy_discarded": statistics.discarded,
-        "processes": processes.count(),
-        "trace": list(solution.trace),
-        "seconds": {
-            "sampling": round(sampled - started, 3),
-            "solving": round(time.perf_counter() - sampled, 3),
-        },
-        "versions": _versions(),
-    }
-    return describe(generator.name, place, solution, statistics, config)
+    # An exception keeps the frames that it passed, so that no journal goes before it is handled.
+    with nullcontext() if folder is None else Journal(folder, _facts(features)) as journal:
+        statistics = gather(features, len(features.seeds), rank_s, journal)
+        sampled = time.perf_counter()
+        if solver == "joint":
+            solution = joint(statistics, rank_c, rank_s)
+            check_true_samples(solution.appearances, solution.parts, statistics, features)
+            options: dict[str, Any] = {}
+        else:
+            solution = _fit_released_rule(features, statistics, (rank_c, rank_s), rate, count)
+            options = {"learning_rate": rate, "steps": count}
+        config = {
+            "seeds": compact_seeds(features.seeds),
+            "truncation": features.truncation,
+            "label": features.label,
+            "solver": {"name": solver, **options},
+            "energy_per_sample": statistics.energy / len(features.seeds),
+            "energy_discarded": statistics.discarded,
+            "processes": processes.count(),
+            "trace": list(solution.trace),
+            "seconds": {
+                "sampling": round(sampled - started, 3),
+                "solving": round(time.perf_counter() - sampled, 3),
+            },
+            "versions": _versions(),
+        }
+        return describe(generator.name, place, solution, statistics, config)
 
 
 def import_released(

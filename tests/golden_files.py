@@ -36,6 +36,7 @@ FILES = {
     "stylegan3-r/network.pkl": ("StyleGAN3", "nvidia-pytorch"),
     "biggan-deep-hf/hf": ("BigGAN", "huggingface"),
     "biggan-ajbrock/state_dict.safetensors": ("BigGAN", "safetensors"),
+    "biggan-deep-ajbrock/state_dict.safetensors": ("BigGAN", "safetensors"),
 }
 """One small file of each container and architecture, and what they are."""
 

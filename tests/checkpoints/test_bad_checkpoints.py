@@ -18,6 +18,7 @@ FILES = {
     "stylegan3-r": "stylegan3",
     "biggan-deep-hf": "biggan",
     "biggan-ajbrock": "biggan",
+    "biggan-deep-ajbrock": "biggan",
 }
 DAMAGE = {
     "missing": lambda tensor: None,

@@ -23,6 +23,7 @@ CPU = torch.device("cpu")
 
 FILES = {
     "proggan-genforce/checkpoint.pth": ("ProGAN", "genforce"),
+    "proggan-genforce-cond/state_dict.safetensors": ("ProGAN", "safetensors"),
     "proggan-tf/network.pkl": ("ProGAN", "nvidia-tensorflow"),
     "stylegan1-genforce/checkpoint.pth": ("StyleGAN", "genforce"),
     "stylegan1-tf/network.pkl": ("StyleGAN", "nvidia-tensorflow"),

@@ -13,6 +13,7 @@ from panda.errors import PandaError
 
 FILES = {
     "proggan-genforce": "proggan",
+    "proggan-genforce-cond": "proggan",
     "proggan-tf": "proggan",
     "stylegan3-t": "stylegan3",
     "stylegan3-r": "stylegan3",

@@ -56,9 +56,9 @@ class Student(nn.Module, ABC):
     def finish(self) -> None:
         """Measure what the finished network keeps beside its weights (means, statistics)."""
 
+    @abstractmethod
     def config(self) -> dict[str, Any]:
-        """What a file must say beside names and shapes."""
-        return {}
+        """What a file must say beside names and shapes, by the names of the official code."""
 
 
 class StyleGAN3(Student):
@@ -159,6 +159,10 @@ class BigGAN(Student):
         """Collect the statistics of the averaged weights."""
         self.network.collect()
 
+    def config(self) -> dict[str, Any]:
+        """See `Student.config`."""
+        return {"BN_eps": 1e-5, "G_nl": "relu", "norm_style": "bn"}
+
 
 @dataclass(frozen=True)
 class FreshNoise(Noise):
@@ -194,6 +198,10 @@ class ProGAN(Student):
             if isinstance(module, proggan.Conv):
                 module.prepare()
         return self.network(z)
+
+    def config(self) -> dict[str, Any]:
+        """See `Student.config`."""
+        return {"label_size": 0, "fused_scale": False, "final_tanh": False, "use_wscale": True}
 
 
 class Noisy(Student):
@@ -243,6 +251,15 @@ class StyleGAN(Noisy):
     def finish(self) -> None:
         """Measure the mean of w."""
         _set_mean(self.network.mapping, self.network.truncation.w_avg)
+
+    def config(self) -> dict[str, Any]:
+        """See `Student.config`."""
+        return {
+            "mapping_lr_mul": 0.01,
+            "fused_scale": "auto",
+            "final_tanh": False,
+            "use_wscale": True,
+        }
 
 
 class StyleGAN2(Noisy):

@@ -222,7 +222,7 @@ def test_labels_truncation_and_unknown_layers_are_refused(generator):
         ({"layer5.bias": torch.full((32,), torch.nan)}, {}, r"1 not finite .*\(layer5\.bias"),
         ({"lod": torch.tensor(7.0)}, {}, r"lod 7, expected 0 \(all grown\) to 3"),
         ({}, {"label_size": 32}, "label_size=32, but z and label are 32 numbers"),
-        ({}, {"label_size": -1}, "label_size=-1, expected a whole number"),
+        ({}, {"label_size": -1}, "label_size=-1, expected a whole number from 0"),
         ({}, {"final_tanh": 1}, "final_tanh=1, expected false or true"),
         ({}, {"use_wscale": False}, "use_wscale=False, expected true"),
     ],

@@ -68,7 +68,7 @@ def real_layers(stem):
         (stylegan, stylegan_layers) if "stylegan1" in stem else (stylegan2, stylegan2_layers)
     )
     spelling = module.spelling_of(tensors)
-    return layers(module.config_of(Spelled("test", spelling, tensors), {}).channels)
+    return layers(module.config_of(Spelled("test", spelling, tensors)).channels)
 
 
 @pytest.mark.parametrize("name", FULL_SIZE)

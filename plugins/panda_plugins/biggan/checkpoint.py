@@ -13,7 +13,7 @@ from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.strict import load_strictly, shape_of
 from panda.errors import PandaError
 
-from ..common.options import Option, number, one_of, read_options
+from ..common.options import Option, count, number, one_of, read_options
 from . import brock, huggingface
 from .backend import BigGAN, BrockBigGAN, HuggingFaceBigGAN
 
@@ -22,18 +22,22 @@ _BLOCK = re.compile(r"blocks\.(\d{1,2})\.(\d)\.")
 _LAYERS = "[[upsamples, in, out], ...]"
 
 EPS = Option(
-    "eps", 1e-4, lambda x: isinstance(x, float) and 0 < x < 1, "a small number such as 0.0001"
+    "eps",
+    1e-4,
+    lambda x: isinstance(x, float) and 0 < x < 1,
+    "a small number such as 0.0001",
+    "eps",
 )
 """The option of Hugging Face's code beside which layers upsample."""
 
 BROCK = (
-    number("BN_eps", 1e-5),
+    number("BN_eps", 1e-5, sets="eps"),
     one_of("G_nl", "relu", "inplace_relu", "ir"),
     one_of("norm_style", "bn"),
 )
 """Options of Andrew Brock's code that no tensor shows; these three activations are one."""
 
-DEPTH = Option("G_depth", 2, lambda x: type(x) is int and 1 <= x <= 64, "a whole number from 1")
+DEPTH = count("G_depth", 2, sets="depth", low=1)
 """Blocks of a stage of a BigGAN-deep, of which only the last changes size and channels."""
 
 
@@ -96,7 +100,9 @@ def huggingface_config(checkpoint: Checkpoint) -> huggingface.Config:
             name = f"generator.layers.{k}.conv_"
             channels_in = shape_of(tensors, f"{name}0.weight_orig", dims=4)[1]
             sizes.append((channels_in, shape_of(tensors, f"{name}3.weight_orig", dims=4)[0]))
-    layers = Option("layers", [[k % 2 == 1] for k in range(len(sizes))], _is_layers, _LAYERS)
+    layers = Option(
+        "layers", [[k % 2 == 1] for k in range(len(sizes))], _is_layers, _LAYERS, "layers"
+    )
     options = read_options("BigGAN-deep", checkpoint, (EPS, layers))
     ups = [row[0] for row in options["layers"]]
     if len(ups) != len(sizes):
@@ -135,7 +141,7 @@ def brock_config(checkpoint: Checkpoint) -> brock.Config:
     is_deep = "blocks.0.0.conv4.weight" in tensors
     name = "BigGAN-deep" if is_deep else "BigGAN"
     options = read_options(name, checkpoint, (*BROCK, DEPTH) if is_deep else BROCK)
-    depth = options["G_depth"] if is_deep else 1
+    depth = options.get("depth", 1)
     matches = [match for name in tensors if (match := _BLOCK.match(name))]
     count = 1 + max((int(match[1]) for match in matches), default=0)
     widths = [_widths(tensors, i, is_deep) for i in range(count)]
@@ -161,7 +167,7 @@ def brock_config(checkpoint: Checkpoint) -> brock.Config:
         depth=depth if is_deep else 0,
         attention=frozenset(i // depth for i in attention),
         hierarchical=hierarchical,
-        eps=options["BN_eps"],
+        eps=options["eps"],
     )
 
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.errors import PandaError, PandaWarning, nearest
@@ -26,43 +29,44 @@ class Option:
         default: Its value there, unless another is given.
         valid: Whether the plugin's network can have this value.
         expected: The valid values, for messages.
+        sets: What it sets in the plugin's network; empty where there is but one valid value.
     """
 
     name: str
     default: Any
     valid: Callable[[Any], bool]
     expected: str
+    sets: str = ""
 
 
-def one_of(name: str, *values: Any) -> Option:
+def one_of(name: str, *values: Any, sets: str = "") -> Option:
     """Return an option with these values alone; the first is the default."""
 
     def valid(value: Any) -> bool:
         return any(type(value) is type(other) and value == other for other in values)
 
-    return Option(name, values[0], valid, " or ".join(map(json.dumps, values)))
+    return Option(name, values[0], valid, " or ".join(map(json.dumps, values)), sets)
 
 
-def number(name: str, default: float | None, *, optional: bool = False) -> Option:
+def number(name: str, default: float | None, *, sets: str, optional: bool = False) -> Option:
     """Return an option that is a number from 0 to 2^32, or null where it is optional."""
 
     def valid(value: Any) -> bool:
         return optional if value is None else type(value) in (int, float) and 0 <= value <= 1 << 32
 
-    return Option(name, default, valid, "a number from 0 to 2^32" + " or null" * optional)
+    return Option(name, default, valid, "a number from 0 to 2^32" + " or null" * optional, sets)
 
 
-def count(name: str, default: int) -> Option:
-    """Return an option that is a whole number from 0 to 65536."""
-    return Option(
-        name,
-        default,
-        lambda value: type(value) is int and 0 <= value <= 1 << 16,
-        "a whole number from 0 to 65536",
-    )
+def count(name: str, default: int, *, sets: str, low: int = 0) -> Option:
+    """Return an option that is a whole number from ``low`` to 65536."""
+
+    def valid(value: Any) -> bool:
+        return type(value) is int and low <= value <= 1 << 16
+
+    return Option(name, default, valid, f"a whole number from {low} to 65536", sets)
 
 
-def taps(name: str, *default: float) -> Option:
+def taps(name: str, *default: float, sets: str) -> Option:
     """Return an option that is a filter with as many taps as the default, which do not sum to 0."""
 
     def valid(value: Any) -> bool:
@@ -73,7 +77,13 @@ def taps(name: str, *default: float) -> Option:
             and sum(value) != 0
         )
 
-    return Option(name, list(default), valid, f"{len(default)} numbers that do not sum to 0")
+    return Option(name, list(default), valid, f"{len(default)} numbers that do not sum to 0", sets)
+
+
+def outer(taps: Sequence[float]) -> Tensor:
+    """Return the normalized filter ``[K, K]`` with these taps in rows and in columns."""
+    row = torch.tensor(taps, dtype=torch.float32)
+    return torch.outer(row, row) / row.sum().square()
 
 
 def read_options(
@@ -84,7 +94,7 @@ def read_options(
     record: Mapping[str, Any] | None = None,
     shown: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the value of every option, and warn of those that are assumed.
+    """Return what the options set, by its name, and warn of those that are assumed.
 
     What the user has set goes first, then what the file records, what the tensors show and the
     default. Only a file that records nothing leaves anything to be assumed.
@@ -120,4 +130,8 @@ def read_options(
             PandaWarning,
             stacklevel=2,
         )
-    return {name: values.get(name, option.default) for name, option in known.items()}
+    return {
+        option.sets: values.get(name, option.default)
+        for name, option in known.items()
+        if option.sets
+    }

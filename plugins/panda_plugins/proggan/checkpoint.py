@@ -14,14 +14,14 @@ from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.strict import load_strictly, shape_of
 from panda.errors import PandaError
 
-from ..common.options import Option, one_of, read_options
+from ..common.options import count, one_of, read_options
 from .backend import ProGAN
 from .network import Network
 from .tensorflow import HUB, from_tensorflow, from_tensorflow_hub
 
 GENFORCE = (
-    one_of("fused_scale", False, True),
-    one_of("final_tanh", False, True),
+    one_of("fused_scale", False, True, sets="fused"),
+    one_of("final_tanh", False, True, sets="tanh"),
     one_of("use_wscale", True),
 )
 """Options of genforce's code beside the size of labels; most networks show the first."""
@@ -130,18 +130,9 @@ def _options(checkpoint: Checkpoint, inputs: int, fused: bool | None) -> dict[st
         return {"classes": 0, "fused": fused}
     # z has a power of two of numbers in all released files; numbers beyond are taken for the label.
     beyond = 0 if checkpoint.config else inputs - (1 << inputs.bit_length() - 1)
-    label = Option("label_size", beyond, _is_size, "a whole number")
+    label = count("label_size", beyond, sets="classes")
     if "4x4/Dense/weight" in checkpoint.tensors:
         options = read_options("ProGAN", checkpoint, (label, *TENSORFLOW))
-        return {"classes": options["label_size"] or 0, "fused": fused, "joint_norm": True}
+        return {**options, "fused": fused, "joint_norm": True}
     shown = {} if fused is None else {"fused_scale": fused}
-    options = read_options("ProGAN", checkpoint, (label, *GENFORCE), shown=shown)
-    return {
-        "classes": options["label_size"] or 0,
-        "fused": options["fused_scale"],
-        "tanh": options["final_tanh"],
-    }
-
-
-def _is_size(value: Any) -> bool:
-    return value is None or (type(value) is int and value >= 0)
+    return read_options("ProGAN", checkpoint, (label, *GENFORCE), shown=shown)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pluggy
 
 from panda.errors import PandaError, PandaWarning, describe_error, nearest
+from panda.files.tilde import expand
 from panda.generators import hookspecs
 from panda.generators.architecture import OWN, Architecture
 from panda.generators.card import Card
@@ -249,7 +250,7 @@ def create_generator(
             f"a {type(name).__name__} was given, expected a name or a file; panda.TorchModule makes"
             " a generator of a module"
         )
-    name = str(name)
+    name = str(expand(name)) if str(name).startswith("~") else str(name)
     card = None if is_file(name) else find_card(name)
     import torch
 

@@ -17,7 +17,7 @@ class PandaError(Exception):
     """
 
     def __init__(self, sentence: str) -> None:
-        sentence = "".join(c if c.isprintable() else repr(c)[1:-1] for c in sentence)
+        sentence = printable(sentence)
         if len(sentence) > LONGEST:
             sentence = f"{sentence[: LONGEST * 2 // 3]} ... {sentence[-LONGEST // 4 :]}"
         super().__init__(sentence)
@@ -33,6 +33,15 @@ class DiskError(MachineError):
 
 class PandaWarning(UserWarning):
     """Something was left out and the rest works: a broken plugin, a name registered twice."""
+
+
+def printable(text: str, encoding: str = "utf-8") -> str:
+    r"""Return text as one line that does not steer a terminal and that an encoding can hold.
+
+    Other characters become escapes, such as ``\x1b``: names in files may have any.
+    """
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return line.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def describe_error(error: BaseException) -> str:

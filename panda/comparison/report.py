@@ -36,7 +36,7 @@ def write(comparison: Comparison, out: str | Path) -> Path:
     out = Path(out)
     write_json(out / "results.json", comparison.to_json())
     with staging(out / "results.md") as work:
-        work.write_text(tables.markdown(comparison))
+        work.write_text(tables.markdown(comparison), encoding="utf-8")
     folder, lead = ComparisonFolder(out, comparison.plan), tables.describe(comparison.plan)
     page = Page("Where generators keep their background", lead)
     View(comparison, folder, page).draw_background()

@@ -180,7 +180,7 @@ def write(benchmark: LocalityBenchmark) -> Path:
         ("results.md", markdown(summary)),
     ):
         with staging(folder / name) as work:
-            work.write_text(text)
+            work.write_text(text, encoding="utf-8")
     if rows := _overview(benchmark):
         save_picture(sheet(rows, gap=2), folder / "overview.png")
     _page(benchmark, summary).save(folder / "report.html")

@@ -45,13 +45,13 @@ def write_factors(
     with staging(folder) as work:
         work.mkdir()
         save_tensors(work / WEIGHTS, tensors, {})
-        (work / "config.json").write_text(json.dumps(facts, indent=1) + "\n")
+        (work / "config.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 def read_factors(folder: Path) -> tuple[str, Layer, dict[str, Any], dict[str, Tensor]]:
     """Return generator, layer, config and tensors of a folder of factors; see `Factors.load`."""
     try:
-        config = json.loads(no_pipe(folder / "config.json").read_text())
+        config = json.loads(no_pipe(folder / "config.json").read_text(encoding="utf-8"))
         layer = _layer(config.pop("layer"))
         generator = config.pop("generator")
         version = config.pop("format")
@@ -125,7 +125,7 @@ def validate(where: Path, layer: Layer, tensors: Mapping[str, Tensor]) -> None:
 def _has_factors(folder: Path) -> bool:
     """Return whether the folder's config.json is that of factors."""
     try:
-        config = json.loads((folder / "config.json").read_text())
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         return set(config) >= {"format", "generator", "layer"}
     except (OSError, ValueError, TypeError, RecursionError):
         return False

@@ -107,7 +107,7 @@ class Page:
         Raises:
             PandaError: The file cannot be written.
         """
-        style = files("panda.report").joinpath("style.css").read_text()
+        style = files("panda.report").joinpath("style.css").read_text(encoding="utf-8")
         text = (
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -117,4 +117,4 @@ class Page:
             f"<nav>{''.join(self._sections)}</nav>{''.join(self._body)}</main></body></html>\n"
         )
         with staging(path) as work:
-            work.write_text(text)
+            work.write_text(text, encoding="utf-8")

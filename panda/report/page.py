@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from panda.files.writing import staging
+from panda.files.writing import write_text
 from panda.report.table import Table
 
 
@@ -116,5 +116,4 @@ class Page:
             f"<h1>{escape(self.title)}</h1><p>{escape(self.lead)}</p>"
             f"<nav>{''.join(self._sections)}</nav>{''.join(self._body)}</main></body></html>\n"
         )
-        with staging(path) as work:
-            work.write_text(text, encoding="utf-8")
+        write_text(path, text)

@@ -68,7 +68,8 @@ def run_name(options: argparse.Namespace) -> None:
     """Name the factors' parts and appearances, and write the names into their folder."""
     from panda.factorization.factors import Factors
     from panda.metrics.parsing import FaceParser
-    from panda.naming.names import name_factors, names_of
+    from panda.naming.names import name_factors
+    from panda.naming.saved import names_of
 
     seeds = parse_numbers(options.seeds)
     factors = Factors.load(options.factors)

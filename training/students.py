@@ -60,9 +60,9 @@ class Student(nn.Module, ABC):
     def finish(self) -> None:
         """Compute what a file stores beside learned weights: the mean of w or batch statistics."""
 
+    @abstractmethod
     def config(self) -> dict[str, Any]:
-        """Return the settings that a file must state beside its tensors."""
-        return {}
+        """Return the settings that a file must state beside its tensors, in the official terms."""
 
 
 class StyleGAN3(Student):
@@ -163,6 +163,10 @@ class BigGAN(Student):
         """Compute the batch statistics."""
         self.network.accumulate_statistics()
 
+    def config(self) -> dict[str, Any]:
+        """See `Student.config`."""
+        return {"BN_eps": 1e-5, "G_nl": "relu", "norm_style": "bn"}
+
 
 @dataclass(frozen=True)
 class FreshNoise(Noise):
@@ -198,6 +202,10 @@ class ProGAN(Student):
             if isinstance(module, proggan.Conv):
                 module.prepare()
         return self.network(z)
+
+    def config(self) -> dict[str, Any]:
+        """See `Student.config`."""
+        return {"label_size": 0, "fused_scale": False, "final_tanh": False, "use_wscale": True}
 
 
 class StyleGANWithNoise(Student):
@@ -247,6 +255,15 @@ class StyleGAN(StyleGANWithNoise):
     def finish(self) -> None:
         """Compute the mean of w."""
         _set_w_mean(self.network.mapping, self.network.truncation.w_avg)
+
+    def config(self) -> dict[str, Any]:
+        """See `Student.config`."""
+        return {
+            "mapping_lr_mul": 0.01,
+            "fused_scale": "auto",
+            "final_tanh": False,
+            "use_wscale": True,
+        }
 
 
 class StyleGAN2(StyleGANWithNoise):

@@ -92,7 +92,7 @@ def write_edits(path: str | Path, zoo: Mapping[str, NamedEdit]) -> None:
     path = expand(path)
     text = edits_text(zoo, path)
     with staging(path) as work:
-        work.write_text(text)
+        work.write_text(text, encoding="utf-8")
 
 
 def edits_text(zoo: Mapping[str, NamedEdit], path: Path = Path("zoo")) -> str:

@@ -134,7 +134,7 @@ class Inversion:
             work.mkdir()
             save_tensors(work / TENSORS, tensors, {})
             save_picture(self.sheet(), work / "sheet.png")
-            (work / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+            (work / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
         return folder
 
     def sheet(self) -> Image.Image:

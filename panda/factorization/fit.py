@@ -111,6 +111,7 @@ def fit(
             solution = _fit_released_rule(features, statistics, (rank_c, rank_s), rate, count)
             options = {"learning_rate": rate, "steps": count}
         config = {
+            "weights_sha256": generator.digest,
             "seeds": compact_seeds(features.seeds),
             "truncation": features.truncation,
             "label": features.label,
@@ -162,6 +163,7 @@ def import_released(
     features = _features(generator, place, seeds)
     statistics = gather(features, len(features.seeds), P.shape[1])
     config = {
+        "weights_sha256": generator.digest,
         "seeds": compact_seeds(features.seeds),
         "truncation": 1.0,
         "label": None,
@@ -225,9 +227,10 @@ def _check_rank(name: str, rank: object, limit: int, available: str) -> int:
 
 
 def _facts(features: Features) -> dict[str, Any]:
-    """Return everything that compressed samples depend on, except for the network's weights."""
+    """Return everything that compressed samples depend on."""
     return {
         "generator": features.generator.name,
+        "weights_sha256": features.generator.digest,
         "layer": asdict(features.layer),
         "seeds": compact_seeds(features.seeds),
         "truncation": features.truncation,

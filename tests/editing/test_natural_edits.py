@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from conftest import TinyGenerator
 
 from panda import PandaError
 from panda.editing.edit_files import NamedEdit, read_edits, write_edits
@@ -15,12 +16,12 @@ from panda.editing.remove import remove, remove_images
 from panda.factorization.fit import fit
 
 
-@pytest.fixture
-def factors(tiny):
-    return fit(tiny, "b", parts=4, seeds=range(60))
+@pytest.fixture(scope="module")
+def factors():
+    return fit(TinyGenerator(), "b", parts=4, seeds=range(60))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def named(factors):
     names = {"parts": [{"name": name} for name in ("hair", "eyes, nose", "left", "a beard")]}
     return replace(factors, config={**factors.config, "names": names})

@@ -10,7 +10,7 @@ from panda.editing.natural import read_appearance, stop
 from panda.errors import PandaError, nearest
 from panda.factorization.factors import Factors
 from panda.factorization.part_names import Parts
-from panda.generators.contract import Generator, Latents, on_canvas
+from panda.generators.contract import Generator, Latents, Layer, on_canvas
 
 
 def localize_images(
@@ -81,7 +81,7 @@ def localize(
     vector, _ = factors.vector(appearance, () if part is None else factors.find_parts(part))
     if appearance == "bg":
         vector = factors.background_detector
-    maps = on_canvas(torch.einsum("c,nchw->nhw", vector.to(features), features), factors.layer)
+    maps = concept_maps(factors.layer, features, vector)
     if resolution is not None:
         maps = enlarge(maps, resolution)
     if threshold == "mean":
@@ -89,6 +89,18 @@ def localize(
     else:
         level = torch.stack([otsu(row) for row in maps])
     return maps, maps >= level[:, None, None]
+
+
+def concept_maps(layer: Layer, features: Tensor, vector: Tensor) -> Tensor:
+    """Return the coordinate a^T Z at every position inside the image, ``[N, h, w]``.
+
+    Args:
+        layer: The layer of the features.
+        features: Features ``[N, C, H, W]``, margins included.
+        vector: The appearance or detector a ``[C]``.
+    """
+    maps = torch.einsum("c,nchw->nhw", vector.to(features), features)
+    return on_canvas(maps, layer)
 
 
 def enlarge(maps: Tensor, size: int) -> Tensor:

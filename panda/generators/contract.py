@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from panda.errors import PandaError, nearest
 from panda.generators.natural import as_number, as_rows, checked, natural_sample
-from panda.generators.seeds import seeds_text
+from panda.generators.seeds import as_plain, seeds_text
 from panda.report.table import Table
 
 if TYPE_CHECKING:
@@ -39,6 +39,11 @@ class Layer:
     height: int
     width: int
     margin: int = 0
+
+    def __post_init__(self) -> None:
+        """Take sizes of NumPy and torch as Python's, which JSON takes too."""
+        for name in ("channels", "height", "width", "margin"):
+            object.__setattr__(self, name, as_plain(getattr(self, name)))
 
     @property
     def positions(self) -> int:
@@ -75,6 +80,10 @@ class Latents:
     seeds: tuple[int, ...]
     tensors: Mapping[str, torch.Tensor]
     generator: str = ""
+
+    def __post_init__(self) -> None:
+        """Take seeds of NumPy and torch as Python's, which JSON takes too."""
+        object.__setattr__(self, "seeds", tuple(map(as_plain, self.seeds)))
 
     def __len__(self) -> int:
         return len(self.seeds)

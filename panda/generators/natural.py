@@ -99,7 +99,7 @@ def as_number(value: Any, what: str) -> float:
     """Return a finite number as a float; raises `PandaError` for anything else."""
     try:
         number = math.nan if isinstance(value, str | bool) else float(value)
-    except (TypeError, ValueError, RuntimeError):  # RuntimeError: a tensor of several numbers
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # a tensor of several numbers
         number = math.nan
     if not math.isfinite(number):
         raise PandaError(f"{what} {value!r:.60} is not a number, such as 0.7")

@@ -79,7 +79,8 @@ def name_factors(
     if len(seeds) < 2:
         raise PandaError("names need at least two samples, to tell an effect from a difference")
     layer = factors.layer.name
-    latents = generator.sample(seeds, truncation=generator.usual_truncation)
+    psi = generator.usual_truncation
+    latents = generator.sample(seeds, truncation=psi, label=factors.label)
     state = generator.head(latents, layer)
     before = look(small(generator.tail(state, layer)), parse, factors.masks)
     spreads = {measure: spread(values) for measure, values in before.measures.items()}

@@ -76,7 +76,8 @@ def make_naming_context(
         factors: Factors of one of its layers.
         parse: The face parser, if there is one; it is dropped if the samples are not faces.
     """
-    latents = generator.sample(range(SAMPLES), truncation=generator.usual_truncation)
+    psi = generator.usual_truncation
+    latents = generator.sample(range(SAMPLES), truncation=psi, label=factors.label)
     samples = [generator.forward(latents[k : k + 1]) for k in range(SAMPLES)]
     images = small(torch.cat(samples))
     masks = factors.masks

@@ -1,7 +1,6 @@
 """Factors that the cache keeps: fitted once, and again where they are damaged."""
 
 import threading
-
 import time
 
 import pytest

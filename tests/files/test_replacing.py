@@ -5,7 +5,7 @@ import os
 import pytest
 
 from panda.errors import DiskError
-from panda.files.writing import is_empty, staging, sweep
+from panda.files.writing import is_empty, staging, sweep, write_text
 
 
 def replace(target, text="new"):
@@ -71,3 +71,14 @@ def test_only_leftovers_of_the_target_are_swept_and_empty_ones_of_others(tmp_pat
         ".y.panda-abcdefgh",
     ]
     sweep(tmp_path / "no" / "folder")
+
+
+def test_text_for_people_is_utf_8_without_what_a_terminal_would_obey(tmp_path):
+    write_text(str(tmp_path / "a.txt"), "lächeln\n\x1b[2J\ud800\n")
+    assert (tmp_path / "a.txt").read_bytes() == b"l\xc3\xa4cheln\n\\x1b[2J\\ud800\n"
+
+
+def test_text_is_utf_8_in_any_locale(tmp_path, monkeypatch):
+    monkeypatch.setattr("io.text_encoding", lambda encoding, *_: encoding or "ascii")
+    write_text(tmp_path / "a.txt", "ä")
+    assert (tmp_path / "a.txt").read_bytes() == b"\xc3\xa4"

@@ -21,7 +21,10 @@ def test_the_cache_is_where_the_environment_says(monkeypatch):
     assert home() == Path.home() / ".cache" / "panda"
 
 
-def test_a_workspace_is_empty_in_the_cache_and_goes_whatever_happens(cache):
+def test_a_workspace_is_empty_in_the_cache_and_goes_whatever_happens(cache, monkeypatch):
+    cache = cache / "a" / "b"
+    monkeypatch.setenv("PANDA_HOME", str(cache))
+    assert not cache.exists()
     with workspace() as folder:
         assert folder.parent == cache and folder.name.startswith(".fetch-")
         assert list(folder.iterdir()) == []
@@ -46,7 +49,9 @@ def test_only_what_is_half_done_is_removed_when_the_cache_is_locked(cache):
     for path in half + whole:
         (cache / path).parent.mkdir(parents=True)
         (cache / path).touch()
+    (cache / ".fetch-file").touch()  # no folder of ours: left alone
     with lock():
+        assert (cache / ".fetch-file").exists()
         assert not any((cache / path).exists() for path in half)
         assert all((cache / path).exists() for path in whole)
         with locked(cache / ".lock") as acquired:

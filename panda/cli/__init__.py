@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from panda.cli.parser import build_parser
 from panda.errors import PandaError
+from panda.files.tilde import expand_word
 from panda.notes import note, note_traceback
 
 LONGEST = 2000
@@ -29,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     warnings.showwarning = _show_warning
     try:
-        options = build_parser().parse_args(arguments)
+        words = sys.argv[1:] if arguments is None else arguments
+        options = build_parser().parse_args([expand_word(word) for word in words])
         code: int = options.run(options) or 0
         if sys.stdout is not None:  # closed by the shell: >&-
             sys.stdout.flush()

@@ -24,6 +24,8 @@ from panda.methods.changes import Change, PartChange, StyleChange, WChange, ZCha
 
 CHOICES = "choices.json"
 DIRECTIONS = "directions.safetensors"
+DIGEST = "weights_sha256"
+"""The setting that is the digest of the generator's weights."""
 
 
 class BenchmarkFolder:
@@ -44,6 +46,7 @@ class BenchmarkFolder:
             before = read_json(
                 file, "the settings of a benchmark", "delete the folder, or choose another one"
             )
+            before = {DIGEST: settings.get(DIGEST), **before}  # older folders have none
             changed = [key for key in settings if before.get(key) != settings[key]]
             if changed:
                 raise PandaError(

@@ -190,6 +190,9 @@ class Generator(ABC):
 
     device: torch.device
 
+    digest_in_file: str = ""
+    """The digest of the weights in the checkpoint that it was built from; empty without one."""
+
     usual_truncation: float = 0.7
     """The psi of ``sample`` where the caller gives none; 1 where truncation has no meaning."""
 
@@ -247,6 +250,15 @@ class Generator(ABC):
     def __call__(self, latents: Latents) -> torch.Tensor:
         """Return ``forward(latents)``; raises `PandaError` as `check_latents` does."""
         return self.forward(latents)
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of its weights, by which factors know them again; empty if it is not known.
+
+        Backends that read a `Checkpoint` through the registry or `Weights` have it; others may
+        return `panda.checkpoints.digest.digest_of` their tensors.
+        """
+        return self.digest_in_file
 
     def check_latents(self, latents: Latents) -> None:
         """Raise `PandaError` for anything but latents, and for those of another generator.

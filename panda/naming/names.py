@@ -39,6 +39,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 """What a part can be named after, by face classes."""
 
+FAINT = 0.01
+"""A part whose mask is less than this everywhere in the image is not in the image."""
+
+OUTSIDE = "outside the image"
+"""The name of a part that lies in the margins alone (`Layer.margin`)."""
+
 COVERED = 0.5
 """A part is named after the groups with at least this share of the greatest mean mask value."""
 
@@ -73,7 +79,8 @@ def name_factors(
     if len(seeds) < 2:
         raise PandaError("names need at least two samples, to tell an effect from a difference")
     layer = factors.layer.name
-    latents = generator.sample(seeds, truncation=generator.usual_truncation)
+    psi = generator.usual_truncation
+    latents = generator.sample(seeds, truncation=psi, label=factors.label)
     state = generator.head(latents, layer)
     before = look(small(generator.tail(state, layer)), parse, factors.masks)
     spreads = {measure: spread(values) for measure, values in before.measures.items()}
@@ -123,7 +130,7 @@ def describe_part(part: Tensor, parsed: Tensor | None) -> str:
         part: Its mask ``[H, W]`` in [0, 1].
         parsed: Class maps ``[N, H, W]`` of samples; without them, the name is a place.
     """
-    if parsed is None:
+    if parsed is None or float(part.max()) < FAINT:
         return place_of(part)
     weights = F.interpolate(part[None, None], parsed.shape[1:], mode="bilinear")[0, 0].to(
         parsed.device
@@ -139,7 +146,12 @@ def describe_part(part: Tensor, parsed: Tensor | None) -> str:
 
 
 def place_of(part: Tensor) -> str:
-    """Return where the centroid of a mask ``[H, W]`` lies: ``"upper left"``, ``"center"``, ..."""
+    """Return where the centroid of a mask ``[H, W]`` lies: ``"upper left"``, ``"center"``, ...
+
+    `OUTSIDE` for a part that is in the margins alone.
+    """
+    if float(part.max()) < FAINT:
+        return OUTSIDE
     rows, columns = (torch.linspace(0, 1, n) for n in part.shape)
     weight = part.float().cpu() / part.float().cpu().sum()
     down, across = float(weight.sum(1) @ rows), float(weight.sum(0) @ columns)

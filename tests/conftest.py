@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one process for each core: threads would fight for them
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# isort: split
+
 import panda  # noqa: F401, it prepares the environment that torch reads when it is loaded
 
 # isort: split
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 

@@ -18,7 +18,8 @@ from panda.evaluation.removal import covering
 from panda.factorization.fit import fit
 from panda.generators.contract import Latents
 from panda.methods.changes import PartChange, ZChange
-from panda.naming.names import describe_part, name_factors, names_of, place_of
+from panda.naming.names import describe_part, name_factors, place_of
+from panda.naming.saved import names_of
 
 
 @pytest.fixture(scope="module")

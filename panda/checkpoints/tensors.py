@@ -19,6 +19,9 @@ from panda.files.writing import no_pipe, staging
 CONFIG = "config"
 """Key of a checkpoint's config, as JSON, in the metadata."""
 
+OPTIONS = "options"
+"""Key of what the user has set, likewise."""
+
 
 def save_tensors(
     path: str | Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]
@@ -54,16 +57,19 @@ def load_tensors(
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
-    """Write the tensors and the config of a checkpoint as safetensors.
+    """Write the tensors, the config and the options of a checkpoint as safetensors.
 
     Raises:
         PandaError: The file cannot be written.
     """
-    save_tensors(path, checkpoint.tensors, {CONFIG: json.dumps(dict(checkpoint.config))})
+    metadata = {CONFIG: json.dumps(dict(checkpoint.config))}
+    if checkpoint.options:
+        metadata[OPTIONS] = json.dumps(dict(checkpoint.options))
+    save_tensors(path, checkpoint.tensors, metadata)
 
 
 def read_safetensors(path: str | Path) -> Checkpoint:
-    """Return the tensors of a safetensors file, and its config if it has one.
+    """Return the tensors of a safetensors file, and its config and options if it has them.
 
     The file is read, not mapped: the tensors stay the same when the file changes later.
 
@@ -76,4 +82,5 @@ def read_safetensors(path: str | Path) -> Checkpoint:
         tensors = load(content)
     except SafetensorError as error:
         raise PandaError(f"a damaged or truncated safetensors file ({error})") from error
-    return Checkpoint("safetensors", tensors, from_json(metadata.get(CONFIG, "{}")))
+    config, options = (from_json(metadata.get(key, "{}")) for key in (CONFIG, OPTIONS))
+    return Checkpoint("safetensors", tensors, config, options)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from panda.errors import PandaError
+from panda.files.tilde import expand
 from panda.generators.registry import cards
 from panda.generators.seeds import parse_numbers
 
@@ -55,7 +56,7 @@ def read_edits(path: str | Path) -> dict[str, NamedEdit]:
     """
     from panda.files.writing import no_pipe
 
-    path = Path(path)
+    path = expand(path)
     try:
         content = json.loads(no_pipe(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -88,10 +89,10 @@ def write_edits(path: str | Path, zoo: Mapping[str, NamedEdit]) -> None:
     """
     from panda.files.writing import staging
 
-    path = Path(path)
+    path = expand(path)
     text = edits_text(zoo, path)
     with staging(path) as work:
-        work.write_text(text)
+        work.write_text(text, encoding="utf-8")
 
 
 def edits_text(zoo: Mapping[str, NamedEdit], path: Path = Path("zoo")) -> str:

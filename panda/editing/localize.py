@@ -111,6 +111,8 @@ def enlarge(maps: Tensor, size: int) -> Tensor:
 def otsu(values: Tensor, bins: int = 256) -> Tensor:
     """Return the threshold that maximizes the variance between the classes it makes (Otsu, 1979).
 
+    Between two clusters far apart every threshold is equally good; the one in the middle is taken.
+
     Args:
         values: Numbers of any shape.
         bins: Of the histogram among whose edges the threshold is.
@@ -124,5 +126,7 @@ def otsu(values: Tensor, bins: int = 256) -> Tensor:
     above = below[-1] - below
     sums = (counts * centers).cumsum(0)
     difference = sums / below.clamp_min(1) - (sums[-1] - sums) / above.clamp_min(1)
-    best = int((below * above * difference.square()).argmax())
-    return (centers[best] + (high - low) / (2 * bins)).to(values)
+    variances = below * above * difference.square()
+    best = int(variances.argmax())
+    equal = (variances[best:] == variances[best]).cumprod(0).sum()
+    return (centers[best] + equal * (high - low) / (2 * bins)).to(values)

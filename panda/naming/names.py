@@ -8,7 +8,6 @@ place, and edits by brightness and color.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -197,15 +196,3 @@ def place_of(part: Tensor) -> str:
     vertical = "upper" if down < 0.4 else "lower" if down > 0.6 else ""
     horizontal = "left" if across < 0.4 else "right" if across > 0.6 else ""
     return f"{vertical} {horizontal}".strip() or "center"
-
-
-def names_of(factors: Factors) -> dict[str, Any]:
-    """Return the names that `name_factors` wrote.
-
-    Raises:
-        PandaError: Where the factors have none yet.
-    """
-    names = factors.config.get("names")
-    if not isinstance(names, dict) or not isinstance(names.get("parts"), list):
-        raise PandaError("these factors have no names yet; run 'panda name FACTORS' first")
-    return names

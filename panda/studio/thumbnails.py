@@ -25,7 +25,8 @@ from panda.naming.effects import (
     look_at_faces,
     spread,
 )
-from panda.naming.names import describe_part, names_of, place_of
+from panda.naming.names import describe_part, place_of
+from panda.naming.saved import names_of
 from panda.studio.session import SIGMAS, Canvas
 
 AXES = 8
@@ -103,10 +104,9 @@ def place_names(factors: Factors) -> list[str]:
 def _saved_names(factors: Factors) -> list[str]:
     """Return the names that the factors carry, or nothing if any is missing or damaged."""
     try:
-        names = [str(part["name"]) for part in names_of(factors)["parts"]]
-    except (PandaError, TypeError, KeyError):
+        return [part["name"] for part in names_of(factors)["parts"]]
+    except PandaError:
         return []
-    return names if len(names) == factors.parts.shape[1] else []
 
 
 def thumbnails(canvas: Canvas, part: int, *, refined: bool = False) -> Iterator[list[Thumbnail]]:

@@ -12,6 +12,7 @@ from safetensors.torch import load, save
 
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.plain import from_json
+from panda.checkpoints.seal import KEY as SEAL
 from panda.checkpoints.seal import seal, unsealed
 from panda.errors import PandaError
 from panda.files.writing import no_pipe, staging
@@ -21,6 +22,9 @@ CONFIG = "config"
 
 OPTIONS = "options"
 """Key of what the user has set, likewise."""
+
+DIGEST = "weights_sha256"
+"""Key of the digest of the weights (`panda.checkpoints.digest`)."""
 
 
 def save_tensors(
@@ -65,6 +69,8 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     metadata = {CONFIG: json.dumps(dict(checkpoint.config))}
     if checkpoint.options:
         metadata[OPTIONS] = json.dumps(dict(checkpoint.options))
+    if checkpoint.digest:
+        metadata[DIGEST] = checkpoint.digest
     save_tensors(path, checkpoint.tensors, metadata)
 
 
@@ -83,4 +89,6 @@ def read_safetensors(path: str | Path) -> Checkpoint:
     except SafetensorError as error:
         raise PandaError(f"a damaged or truncated safetensors file ({error})") from error
     config, options = (from_json(metadata.get(key, "{}")) for key in (CONFIG, OPTIONS))
-    return Checkpoint("safetensors", tensors, config, options)
+    # Without a seal, the tensors may have changed since the digest was written.
+    digest = metadata.get(DIGEST, "") if SEAL in metadata else ""
+    return Checkpoint("safetensors", tensors, config, options, digest)

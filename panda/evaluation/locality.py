@@ -17,7 +17,7 @@ from panda.evaluation.edits import find_edits
 from panda.evaluation.faces import Faces, FaceSampler
 from panda.evaluation.measure import measure_all
 from panda.evaluation.settings import LocalityBenchmark, LocalitySettings, label_of
-from panda.evaluation.store import BenchmarkFolder
+from panda.evaluation.store import DIGEST, BenchmarkFolder
 from panda.generators.contract import Generator
 from panda.generators.seeds import selection_seeds
 from panda.methods.catalog import find_method
@@ -70,7 +70,7 @@ def prepare(
     # More images and more methods may follow; what was measured stays as it is.
     growing = "n", "methods", "published"
     fixed = {key: value for key, value in asdict(settings).items() if key not in growing}
-    folder = BenchmarkFolder(out, fixed)
+    folder = BenchmarkFolder(out, {**fixed, DIGEST: generator.digest})
     parser = FaceParser(device) if settings.parse else None
     boxes = settings.boxes or not settings.parse
     return LocalityBenchmark(

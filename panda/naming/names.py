@@ -108,7 +108,8 @@ def name_factors(
     if len(seeds) < 2:
         raise PandaError("names need at least two samples, to tell an effect from a difference")
     layer = factors.layer.name
-    latents = generator.sample(seeds, truncation=generator.usual_truncation)
+    psi = generator.usual_truncation
+    latents = generator.sample(seeds, truncation=psi, label=factors.label)
     state = generator.head(latents, layer)
     images = small(generator.tail(state, layer))
     before, faces = look_at_faces(images, parse, factors.masks)

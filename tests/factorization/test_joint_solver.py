@@ -237,7 +237,7 @@ def test_the_core_loses_no_channel(tiny, monkeypatch):
     components = torch.linalg.qr(torch.rand(64, 20, dtype=torch.float64))[0]
     assert core_channels(12, 20, 12) == (4, True)
     axes = joint_module._channel_axes(statistics, P, 4)
-    scatter = joint_module._spatial_scatter(statistics) / statistics.energy
+    scatter = joint_module.spatial_scatter(statistics) / statistics.energy
     scatter = components.T @ scatter @ components
     core = Core.of(statistics, axes, components, scatter)
     assert core.channels == 4 + 1

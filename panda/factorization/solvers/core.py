@@ -70,26 +70,33 @@ class Core:
 
     @classmethod
     def of(
-        cls, statistics: Statistics, axes: Tensor, components: Tensor, scatter: Tensor | None = None
+        cls,
+        statistics: Statistics,
+        axes: Tensor,
+        components: Tensor,
+        basis: Tensor,
+        energy: float,
+        scatter: Tensor | None = None,
     ) -> Core:
         """Make the core of samples in some channel axes and spatial components.
 
         Args:
             statistics: The samples.
             axes: Channel axes ``[C, R]``, float64.
-            components: Spatial components ``[K, L]``, float64.
+            components: What samples are multiplied by, ``[K, L]``, float64.
+            basis: The spatial components that they are in then, ``[S, L]``.
+            energy: The energy of the features in that basis, and outside.
             scatter: The sum of Z^T Z over all channels, divided by the energy, ``[L, L]``. If it is
                 given, what the axes leave of it is one more channel: for G, all other channels then
                 have one eigenvalue in common.
         """
         if scatter is not None:
             axes = functional.pad(axes, (0, 1))
-        table = _table(statistics.project(axes, components)).div_(statistics.energy)
+        table = _table(statistics.project(axes, components)).div_(energy)
         if scatter is not None:
             rows, columns = torch.triu_indices(axes.shape[1], axes.shape[1])
             values, vectors = torch.linalg.eigh(scatter - table[rows == columns].sum(0))
             table[-1] = vectors * values.clamp_min(0) @ vectors.T
-        basis = statistics.basis.double().cpu() @ components
         return cls(basis, axes.shape[1], table.flatten(1))
 
     def of_components(self, A: Tensor) -> tuple[Tensor, Tensor]:

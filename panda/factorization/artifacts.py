@@ -109,8 +109,8 @@ def find_artifacts(
     squares = torch.zeros(layer.positions, dtype=torch.float64, device=like.device)
     for start, batch in batches.items():
         few = batch[: max(0, SAMPLES - start)]
-        mean += few.sum(0)
-        squares += few.square().sum(0).sum(0)
+        mean += few.double().sum(0)
+        squares += few.double().square().sum((0, 1))
     mean, squares = processes.all_reduce([mean, squares])
     seen = min(count, SAMPLES)
     variance = squares / seen - (mean / seen).square().sum(0)

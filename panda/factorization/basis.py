@@ -27,7 +27,7 @@ def find_basis(
     count: int,
     like: Tensor,
     components: int,
-    scales: Tensor,
+    scales: Tensor | None = None,
 ) -> Tensor:
     """Return about the leading right singular vectors of the first samples' channels.
 
@@ -41,16 +41,15 @@ def find_basis(
         count: The number of samples of all processes.
         like: Any batch, for shape, type and device.
         components: K, the number of vectors.
-        scales: What positions are multiplied by, ``[S]``, so that vectors are leading ones; their
-            span is that of the features as they are.
+        scales: What positions are multiplied by, ``[S]``, before it is said what leads; the span
+            of the result is one of the features as they are.
 
     Returns:
         Orthonormal columns ``[S, K]``. The first one is constant, so that the mean over positions
         lies in the basis; the others follow by strength.
     """
-    plain = bool((scales == 1).all())
     batches = {start: batch[: max(0, count - start)] for start, batch in batches.items()}
-    if not plain:
+    if scales is not None:
         batches = {start: batch * scales for start, batch in batches.items()}
     basis = _sketch(batches, count, like, components)
     power = processes.Sum(basis)
@@ -59,7 +58,7 @@ def find_basis(
         power.add((mixed.mT @ (mixed @ basis)).sum(0))
     vectors = power.result()
     vectors = vectors @ eigenvectors(basis.T.double() @ vectors)[1]
-    if not plain:
+    if scales is not None:
         vectors = vectors / scales[:, None]
     vectors = torch.cat([torch.ones_like(vectors[:, :1]), vectors[:, :-1]], 1)
     return processes.broadcast(torch.linalg.qr(vectors)[0].to(basis))

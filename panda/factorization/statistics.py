@@ -154,12 +154,13 @@ def gather(
     sums = _resumed(journal, (positions, components), probe)
     if sums is None:
         few = min(count, BASIS_SAMPLES, max(1, BASIS_BYTES // first[0].nbytes))
-        samples_of_basis = share.first(few)
-        artifacts = layer and find_artifacts(samples_of_basis, count, first, layer)
-        scales = artifacts.scales if artifacts else first.new_ones(positions)
+        begin = share.first(few)
+        artifacts = layer and find_artifacts(begin, count, first, layer)
+        # A basis of all positions is complete in any scale.
+        scales = artifacts.scales if artifacts and components < positions else None
         sums = {
-            "basis": find_basis(samples_of_basis, few, first, components, scales),
-            "scales": scales,
+            "basis": find_basis(begin, few, first, components, scales),
+            "scales": artifacts.scales if artifacts else first.new_ones(positions),
             "seen": torch.zeros(channels, components, dtype=torch.float64),
             "totals": torch.tensor([0, 0, probe], dtype=torch.float64),
             "lengths": torch.zeros(0, dtype=torch.int64),

@@ -74,29 +74,32 @@ class Core:
         statistics: Statistics,
         axes: Tensor,
         components: Tensor,
-        basis: Tensor,
-        energy: float,
         scatter: Tensor | None = None,
+        *,
+        basis: Tensor | None = None,
+        energy: float | None = None,
     ) -> Core:
         """Make the core of samples in some channel axes and spatial components.
 
         Args:
             statistics: The samples.
             axes: Channel axes ``[C, R]``, float64.
-            components: What samples are multiplied by, ``[K, L]``, float64.
-            basis: The spatial components that they are in then, ``[S, L]``.
-            energy: The energy of the features in that basis, and outside.
+            components: Spatial components ``[K, L]``, float64.
             scatter: The sum of Z^T Z over all channels, divided by the energy, ``[L, L]``. If it is
                 given, what the axes leave of it is one more channel: for G, all other channels then
                 have one eigenvalue in common.
+            basis: The components as maps ``[S, L]``, where they are of cleaned features.
+            energy: The energy of those features, likewise.
         """
         if scatter is not None:
             axes = functional.pad(axes, (0, 1))
-        table = _table(statistics.project(axes, components)).div_(energy)
+        table = _table(statistics.project(axes, components)).div_(energy or statistics.energy)
         if scatter is not None:
             rows, columns = torch.triu_indices(axes.shape[1], axes.shape[1])
             values, vectors = torch.linalg.eigh(scatter - table[rows == columns].sum(0))
             table[-1] = vectors * values.clamp_min(0) @ vectors.T
+        if basis is None:
+            basis = statistics.basis.double().cpu() @ components
         return cls(basis, axes.shape[1], table.flatten(1))
 
     def of_components(self, A: Tensor) -> tuple[Tensor, Tensor]:

@@ -100,7 +100,8 @@ def joint(
     channels = statistics.samples.row[0]
     count, others = core_channels(channels, basis.shape[1], appearances)
     axes = _channel_axes(statistics, turn @ (view.T @ P), count)
-    core = Core.of(statistics, axes, components, basis, seen, scatter if others else None)
+    rest = scatter if others else None
+    core = Core.of(statistics, axes, components, rest, basis=basis, energy=seen)
     A, P, trace = _alternate(core, min(appearances, core.channels), P)
     P = _strongest_first(basis, P, core.of_components(A)[0])
     if artifacts:

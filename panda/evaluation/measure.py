@@ -137,5 +137,7 @@ def _save_pictures(
 ) -> None:
     folder = benchmark.folder.path / "pictures" / edit
     for seed, before, image in zip(faces.latents.seeds, faces.before, images, strict=True):
-        save_picture(to_picture(before), folder / "before" / f"{seed}.png")
-        save_picture(to_picture(image), folder / label / f"{seed}.png")
+        for name, shown in (("before", before), (label, image)):
+            file = folder / name / f"{seed}.png"
+            if not file.exists():  # whatever is there is whole
+                save_picture(to_picture(shown), file)

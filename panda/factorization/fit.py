@@ -19,7 +19,7 @@ from panda.factorization.describe import describe
 from panda.factorization.factors import Factors
 from panda.factorization.features import Features
 from panda.factorization.inputs import as_path, compact_seeds, find_layer
-from panda.factorization.journal import Journal
+from panda.factorization.journal import journal_in
 from panda.factorization.solvers import paper
 from panda.factorization.solvers.joint import Solution, joint
 from panda.factorization.statistics import Statistics, gather
@@ -96,31 +96,31 @@ def fit(
     features = _features(generator, place, seeds, truncation, label, batch)
     started = time.perf_counter()
     folder = None if resume is None else as_path(resume, "resume")
-    journal = None if folder is None else Journal(folder, _facts(features))
-    statistics = gather(features, len(features.seeds), rank_s, journal)
-    sampled = time.perf_counter()
-    if solver == "joint":
-        solution = joint(statistics, rank_c, rank_s)
-        options: dict[str, Any] = {}
-    else:
-        solution = _fit_released_rule(features, statistics, (rank_c, rank_s), rate, count)
-        options = {"learning_rate": rate, "steps": count}
-    config = {
-        "seeds": compact_seeds(features.seeds),
-        "truncation": features.truncation,
-        "label": features.label,
-        "solver": {"name": solver, **options},
-        "energy_per_sample": statistics.energy / len(features.seeds),
-        "energy_discarded": statistics.discarded,
-        "processes": processes.count(),
-        "trace": list(solution.trace),
-        "seconds": {
-            "sampling": round(sampled - started, 3),
-            "solving": round(time.perf_counter() - sampled, 3),
-        },
-        "versions": _versions(),
-    }
-    return describe(generator.name, place, solution, statistics, config)
+    with journal_in(folder, _facts(features)) as journal:
+        statistics = gather(features, len(features.seeds), rank_s, journal)
+        sampled = time.perf_counter()
+        if solver == "joint":
+            solution = joint(statistics, rank_c, rank_s)
+            options: dict[str, Any] = {}
+        else:
+            solution = _fit_released_rule(features, statistics, (rank_c, rank_s), rate, count)
+            options = {"learning_rate": rate, "steps": count}
+        config = {
+            "seeds": compact_seeds(features.seeds),
+            "truncation": features.truncation,
+            "label": features.label,
+            "solver": {"name": solver, **options},
+            "energy_per_sample": statistics.energy / len(features.seeds),
+            "energy_discarded": statistics.discarded,
+            "processes": processes.count(),
+            "trace": list(solution.trace),
+            "seconds": {
+                "sampling": round(sampled - started, 3),
+                "solving": round(time.perf_counter() - sampled, 3),
+            },
+            "versions": _versions(),
+        }
+        return describe(generator.name, place, solution, statistics, config)
 
 
 def import_released(

@@ -15,14 +15,13 @@ from torch import Tensor
 from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.errors import PandaError
 from panda.files.json_lines import read_json
-from panda.files.writing import check_target, staging
+from panda.files.ownership import check_folder, replacing
 from panda.generators.contract import Generator, Latents
 from panda.generators.latent_spaces import WSpace
 from panda.images import difference_picture, save_picture, sheet, to_picture
 
 FORMAT = 1
 TENSORS = "inversion.safetensors"
-FILES = {"config.json", TENSORS, "sheet.png"}
 THUMB = 256
 
 
@@ -119,7 +118,6 @@ class Inversion:
             PandaError: Where the folder is neither new nor that of an inversion.
         """
         folder = Path(folder)
-        Inversion.check_folder(folder)
         config = {
             "format": FORMAT,
             "generator": self.generator,
@@ -129,8 +127,7 @@ class Inversion:
         tensors = {f"latents.{name}": tensor for name, tensor in self.latents.tensors.items()}
         images = {"pictures": self.pictures, "reconstructions": self.reconstructions}
         tensors |= {name: _to_bytes(rows) for name, rows in images.items()}
-        with staging(folder) as work:
-            work.mkdir()
+        with replacing(folder, "inversion") as work:
             save_tensors(work / TENSORS, tensors, {})
             save_picture(self.sheet(), work / "sheet.png")
             (work / "config.json").write_text(json.dumps(config, indent=1) + "\n")
@@ -146,14 +143,7 @@ class Inversion:
     @staticmethod
     def check_folder(folder: Path) -> None:
         """Raise `PandaError` where saving would replace anything but an earlier inversion."""
-        check_target(folder)
-        if not folder.exists():
-            return
-        if folder.is_dir():
-            names = {path.name for path in folder.iterdir()}
-            if not names or (names == FILES and (folder / TENSORS).is_file()):
-                return
-        raise PandaError(f"{folder} exists and holds no inversion; choose another folder")
+        check_folder(folder, "inversion")
 
     @staticmethod
     def load(folder: str | Path) -> Inversion:

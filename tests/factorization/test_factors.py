@@ -23,6 +23,7 @@ def test_what_is_saved_is_what_is_loaded(factors, tmp_path):
     assert sorted(path.name for path in (tmp_path / "f").iterdir()) == [
         "config.json",
         "factors.safetensors",
+        "made_by_panda.json",
     ]
     for name, tensor in factors._tensors().items():
         assert torch.equal(getattr(again, name), tensor)

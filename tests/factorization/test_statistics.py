@@ -10,7 +10,7 @@ from panda.factorization import basis, samples, statistics
 from panda.factorization.factor_files import TENSORS
 from panda.factorization.features import Features
 from panda.factorization.fit import _facts, fit, reconstruction_loss
-from panda.factorization.journal import Journal, forget
+from panda.factorization.journal import Journal, forget, journal_in
 from panda.factorization.moments import PartMoments
 from panda.factorization.solvers.joint import joint
 from panda.factorization.statistics import gather
@@ -126,7 +126,8 @@ class Journaled:
                 return super().__getitem__(index)
 
         batches = Stopped(**vars(batches))
-        return gather(batches, len(batches.seeds), 4, Journal(self.folder, _facts(batches)))
+        with journal_in(self.folder, _facts(batches)) as journal:
+            return gather(batches, len(batches.seeds), 4, journal)
 
 
 @pytest.fixture
@@ -211,10 +212,11 @@ def test_samples_of_other_processes_are_removed(journaled, capsys):
 
 
 def test_two_runs_at_once_are_refused(journaled, tiny):
-    held = Journal(journaled.folder, {})
-    with pytest.raises(PandaError, match="another run is at work in"):
-        journaled.gather()
-    assert held.read() is None
+    refusal = pytest.raises(PandaError, match="another run is at work in")
+    with journal_in(journaled.folder, {}) as held:
+        with refusal:
+            journaled.gather()
+        assert held.read() is None
 
 
 class Waits(TorchDispatchMode):

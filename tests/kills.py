@@ -123,14 +123,14 @@ def torment(command: Command, times: int, seed: int) -> dict[str, int]:
         code, *_ = run(command.run)
         assert code == 0, f"run again, it ended with {code}"
         found = command.contents()
-        assert found <= expected, f"other than undisturbed, or left: {_told(found, expected)}"
+        assert found <= expected, f"other than undisturbed, or left: {differences(found, expected)}"
         assert found == expected, f"lacking: {_names(expected - found)}"
         print(".", end="", file=sys.stderr, flush=True)
     return counts
 
 
-def _told(found: Contents, expected: Contents) -> str:
-    """The names of what differs, and by how much where it is tensors."""
+def differences(found: Contents, expected: Contents) -> str:
+    """Return the names of what differs, and by how much where it is tensors."""
     other, words = dict(expected), [_names(found - expected)]
     for name, content in found - expected:
         if name.endswith(".safetensors") and name in other:

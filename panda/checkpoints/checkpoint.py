@@ -19,11 +19,16 @@ class Checkpoint:
         tensors: The tensors by the names in the file, on the CPU, with the dtypes in the file.
         config: What the file says of its network (constructor arguments) as plain, JSON-like data;
             it may be empty.
+        options: What the user says of the network where the file does not; plugins give it
+            precedence. See ``panda convert --set``.
+        digest: That of `panda.checkpoints.digest`, where the file has it; else empty.
     """
 
     container: str
     tensors: Mapping[str, torch.Tensor]
     config: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    digest: str = ""
 
     def __repr__(self) -> str:
         facts = ", ".join(self.config) or "nothing"

@@ -19,6 +19,7 @@ from panda.checkpoints.tensors import read_safetensors
 from panda.checkpoints.torch_files import LEGACY_MAGIC, read_torch
 from panda.errors import MachineError, PandaError
 from panda.files.nearest import nearest_file
+from panda.files.tilde import expand
 
 _EXPECTED = (
     "expected an NVIDIA pickle, a torch file, safetensors, a TensorFlow.js model.json, an OpenVINO"
@@ -34,7 +35,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         PandaError: It does not exist, is damaged, of no known container, or has numbers that are
             not finite. Nothing else is raised.
     """
-    path = Path(path)
+    path = expand(path)
     with _errors_of(path):
         checkpoint = _read_folder(path) if path.is_dir() else _read_file(path)
         _check(checkpoint)

@@ -12,12 +12,19 @@ from safetensors.torch import load, save
 
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.plain import from_json
+from panda.checkpoints.seal import KEY as SEAL
 from panda.checkpoints.seal import seal, unsealed
 from panda.errors import PandaError
 from panda.files.writing import no_pipe, staging
 
 CONFIG = "config"
 """Key of a checkpoint's config, as JSON, in the metadata."""
+
+OPTIONS = "options"
+"""Key of what the user has set, likewise."""
+
+DIGEST = "weights_sha256"
+"""Key of the digest of the weights (`panda.checkpoints.digest`)."""
 
 
 def save_tensors(
@@ -54,16 +61,21 @@ def load_tensors(
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
-    """Write the tensors and the config of a checkpoint as safetensors.
+    """Write the tensors, the config and the options of a checkpoint as safetensors.
 
     Raises:
         PandaError: The file cannot be written.
     """
-    save_tensors(path, checkpoint.tensors, {CONFIG: json.dumps(dict(checkpoint.config))})
+    metadata = {CONFIG: json.dumps(dict(checkpoint.config))}
+    if checkpoint.options:
+        metadata[OPTIONS] = json.dumps(dict(checkpoint.options))
+    if checkpoint.digest:
+        metadata[DIGEST] = checkpoint.digest
+    save_tensors(path, checkpoint.tensors, metadata)
 
 
 def read_safetensors(path: str | Path) -> Checkpoint:
-    """Return the tensors of a safetensors file, and its config if it has one.
+    """Return the tensors of a safetensors file, and its config and options if it has them.
 
     The file is read, not mapped: the tensors stay the same when the file changes later.
 
@@ -76,4 +88,7 @@ def read_safetensors(path: str | Path) -> Checkpoint:
         tensors = load(content)
     except SafetensorError as error:
         raise PandaError(f"a damaged or truncated safetensors file ({error})") from error
-    return Checkpoint("safetensors", tensors, from_json(metadata.get(CONFIG, "{}")))
+    config, options = (from_json(metadata.get(key, "{}")) for key in (CONFIG, OPTIONS))
+    # Without a seal, the tensors may have changed since the digest was written.
+    digest = metadata.get(DIGEST, "") if SEAL in metadata else ""
+    return Checkpoint("safetensors", tensors, config, options, digest)

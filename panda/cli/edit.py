@@ -13,6 +13,7 @@ from panda.cli.options import (
     add_json,
     add_out,
     add_samples,
+    add_skip,
     add_verb,
 )
 from panda.editing.edit_files import PATTERN
@@ -51,6 +52,7 @@ def add(verbs: Verbs[Parser]) -> None:
         " times",
     )
     add_samples(verb)
+    add_skip(verb)
     verb.add_argument(
         "--refine",
         action="store_true",
@@ -71,6 +73,7 @@ def run(options: argparse.Namespace) -> None:
     factors = Factors.load(options.factors) if options.factors else _factors_of(options)
     edits = [edit for text in options.edit for edit in find_edits(text, factors)]
     rendering = Rendering(options, factors)
+    rendering.set_skip(options.skip)
     for edit in edits:
         edit.check(factors)  # before anything is rendered
     with rendering.results(COMPARED) as results:

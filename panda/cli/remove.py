@@ -12,6 +12,7 @@ from panda.cli.options import (
     add_json,
     add_out,
     add_samples,
+    add_skip,
     add_verb,
     finite,
 )
@@ -38,6 +39,7 @@ def add(verbs: Verbs[Parser]) -> None:
         help="of the background, in typical norms of a feature (default: %(default)s)",
     )
     add_samples(verb)
+    add_skip(verb)
     add_out(verb, "where the pictures go")
     add_device(verb)
     add_json(verb)
@@ -49,6 +51,7 @@ def run(options: argparse.Namespace) -> None:
     from panda.editing.remove import remove
 
     rendering = Rendering(options)
+    rendering.set_skip(options.skip)
     factors = rendering.factors
     parts = None if options.parts is None else factors.find_parts(options.parts)
     with rendering.results(COMPARED) as results:

@@ -113,11 +113,23 @@ class Rendering:
         self.factors.check(self.generator)
         self.latents = inversion.latents_for(self.generator) if inversion is not None else None
         self.layer = self.factors.layer.name
+        if options.label is None and inversion is None:
+            options.label = self.factors.label
         if options.truncation is None:
             options.truncation = self.generator.usual_truncation
         self.options = options
         check_folder(options.out, WHAT)
         self.out: Path = options.out
+
+    def set_skip(self, skip: str | None) -> None:
+        """Set what a running image does with edited features; raise `PandaError` without one."""
+        if skip is None:
+            return
+        if not hasattr(self.generator, "skip"):
+            raise PandaError(
+                f"{self.generator.name} has no image that grows layer by layer; leave out --skip"
+            )
+        self.generator.skip = skip
 
     @contextmanager
     def results(self, columns: Sequence[str], rows: Sequence[str] = ()) -> Iterator[Results]:
@@ -139,7 +151,7 @@ class Rendering:
             options = vars(self.options).items()
             config = {name: str(value) for name, value in options if name not in ("run", "json")}
             (work / "config.json").write_text(
-                json.dumps({"made_by_panda": config}, indent=1) + "\n"
+                json.dumps({"made_by_panda": config}, indent=1) + "\n", encoding="utf-8"
             )
         also = f"; rows of a sample: {', '.join(rows)}" if rows else ""
         note(f"{self.out / 'sheet.png'} (columns: {', '.join(columns)}{also})")
@@ -163,6 +175,7 @@ class Rendering:
                 "generator": self.factors.generator,
                 "layer": self.layer,
                 "truncation": None if self.latents is not None else self.options.truncation,
+                "label": self.options.label,
                 **results.facts,
                 "samples": samples,
             }

@@ -11,6 +11,7 @@ from panda.comparison import tables
 from panda.comparison.results import Comparison, GeneratorResult, Match, Matching, MatchRow
 from panda.comparison.store import WHAT, ComparisonFolder, write_json
 from panda.files.ownership import updating
+from panda.files.writing import write_text
 from panda.generators.entries import Entry
 from panda.images import read_picture
 from panda.report import chart
@@ -37,7 +38,7 @@ def write(comparison: Comparison, out: str | Path) -> Path:
     folder, lead = ComparisonFolder(out, comparison.plan), tables.describe(comparison.plan)
     with updating(out, WHAT) as work:
         write_json(work / "results.json", comparison.to_json())
-        (work / "results.md").write_text(tables.markdown(comparison))
+        write_text(work / "results.md", tables.markdown(comparison))
         page = Page("Where generators keep their background", lead)
         View(comparison, folder, page).draw_background()
         page.save(work / "background.html")

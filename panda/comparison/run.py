@@ -21,6 +21,7 @@ from panda.comparison.similarity import background_similarities
 from panda.comparison.store import PAGES, WHAT, ComparisonFolder
 from panda.errors import DiskError, PandaError, describe_error
 from panda.files.ownership import check_files
+from panda.files.tilde import expand
 from panda.generators.entries import Entry, find_entries
 from panda.generators.registry import cards
 from panda.generators.seeds import as_count
@@ -98,7 +99,7 @@ def _as_folder(out: object) -> Path:
             f"{out!r} is a generator, expected a folder; compare takes the generators as a list:"
             " compare(['a', 'b'], 'folder')"
         )
-    return Path(os.fspath(out))
+    return expand(out)
 
 
 class Progress:

@@ -165,7 +165,7 @@ def write_json(file: Path, facts: Any) -> None:
     except ValueError as error:
         raise PandaError(f"a figure for {file.name} is not finite: {error}") from error
     with staging(file) as work:
-        work.write_text(text + "\n")
+        work.write_text(text + "\n", encoding="utf-8")
 
 
 def _read(folder: Path, kind: type) -> Any:
@@ -174,5 +174,5 @@ def _read(folder: Path, kind: type) -> Any:
     content = read_json(file, "figures of a comparison", remedy)
     try:
         return decode(kind, content)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise PandaError(f"{file} is damaged ({error}); {remedy}") from error

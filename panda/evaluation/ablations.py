@@ -237,6 +237,8 @@ def write(rows: Sequence[AblationRow], title: str, out: Path) -> Path:
         ]
         page.table(Table(header, cells))
     with updating(out, WHAT) as work:
-        (work / FILES[0]).write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+        (work / FILES[0]).write_text(
+            json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8"
+        )
         page.save(work / FILES[1])
     return out / FILES[1]

@@ -17,7 +17,7 @@ from panda.evaluation.edits import find_edits
 from panda.evaluation.faces import Faces, FaceSampler
 from panda.evaluation.measure import measure_all
 from panda.evaluation.settings import LocalityBenchmark, LocalitySettings, label_of
-from panda.evaluation.store import PAGES, WHAT, BenchmarkFolder
+from panda.evaluation.store import DIGEST, PAGES, WHAT, BenchmarkFolder
 from panda.files.ownership import check_files
 from panda.generators.contract import Generator
 from panda.generators.seeds import selection_seeds
@@ -72,7 +72,7 @@ def prepare(
     growing = "n", "methods", "published"
     fixed = {key: value for key, value in asdict(settings).items() if key not in growing}
     check_files(out, WHAT, PAGES)
-    folder = BenchmarkFolder(out, fixed)
+    folder = BenchmarkFolder(out, {**fixed, DIGEST: generator.digest})
     parser = FaceParser(device) if settings.parse else None
     boxes = settings.boxes or not settings.parse
     return LocalityBenchmark(

@@ -35,12 +35,13 @@ class ParsedBatch:
 def parsed_batches(
     generator: Generator, factors: Factors, parser: FaceParser, seeds: Sequence[int]
 ) -> Iterator[ParsedBatch]:
-    """Sample seeds at the usual truncation and parse the images, batch by batch."""
+    """Sample seeds at the usual truncation, in the class of the fit, and parse their images."""
     layer = factors.layer.name
     with bar(total=len(seeds), desc="parse", unit="img") as progress:
         for start in range(0, len(seeds), BATCH):
             chosen = seeds[start : start + BATCH]
-            latents = generator.sample(chosen, truncation=generator.usual_truncation)
+            psi = generator.usual_truncation
+            latents = generator.sample(chosen, truncation=psi, label=factors.label)
             state = generator.head(latents, layer)
             before = small(generator.tail(state, layer))
             parsed = F.interpolate(parser(before)[:, None], (SIZE, SIZE), mode="nearest")[:, 0]

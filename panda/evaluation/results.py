@@ -15,6 +15,7 @@ from panda.evaluation.controls import CONTROLS
 from panda.evaluation.settings import LocalityBenchmark
 from panda.evaluation.store import WHAT
 from panda.files.ownership import updating
+from panda.files.writing import write_text
 from panda.images import read_picture, save_picture, sheet
 from panda.metrics.fid import set_distance
 from panda.metrics.summary import mean_and_std
@@ -157,7 +158,7 @@ def _chosen(summary: Mapping[str, Any]) -> Table:
         ]
         for label, method in summary["methods"].items()
         for edit, facts in method["edits"].items()
-        if "chosen" in facts
+        if {"chosen", "reached"} <= facts.keys()
     ]
     header = ["method", "edit", "chosen", "effect on selection", "images at the strength"]
     return Table(header, rows, "What was chosen")
@@ -177,8 +178,9 @@ def write(benchmark: LocalityBenchmark) -> Path:
     """Write results.json, results.md, overview.png and report.html; return the page's path."""
     summary, folder = summarize(benchmark), benchmark.folder.path
     with updating(folder, WHAT) as work:
-        (work / "results.json").write_text(json.dumps(summary, indent=1) + "\n")
-        (work / "results.md").write_text(markdown(summary))
+        text = json.dumps(summary, indent=1) + "\n"
+        (work / "results.json").write_text(text, encoding="utf-8")
+        write_text(work / "results.md", markdown(summary))
         if rows := _overview(benchmark):
             save_picture(sheet(rows, gap=2), work / "overview.png")
         _page(benchmark, summary).save(work / "report.html")

@@ -20,6 +20,7 @@ from panda.factorization.factor_files import TENSORS, check_folder, read_factors
 from panda.factorization.inputs import as_path, joined_seeds
 from panda.factorization.part_names import Parts, find_parts, part_names
 from panda.generators.contract import Generator, Layer, on_canvas
+from panda.generators.identity import check_weights
 from panda.generators.seeds import as_whole
 
 
@@ -44,7 +45,8 @@ class Factors:
         background_detector: ``[C]``, whose coordinate tells where that is; see
             `panda.factorization.background`.
         mean: ``[C]``, the mean feature.
-        config: The seeds, ranks, solver, versions and loss trace, and the names of parts.
+        config: The seeds, ranks, solver, versions and loss trace, the digest of the generator's
+            weights, and the names of parts.
     """
 
     generator: str
@@ -91,18 +93,32 @@ class Factors:
             )
         if not isinstance(over, Image.Image | Tensor | None):
             raise PandaError(f"over is {over!r:.60}, expected a picture or an image [3, R, R]")
-        return picture_of_parts(on_canvas(self.masks, self.layer), over, pixels)
+        return picture_of_parts(self.masks, over, pixels)
 
     @cached_property
     def masks(self) -> Tensor:
-        """Each part scaled to [0, 1] by its own range, ``[R_S, H, W]`` (released ``mapRange``)."""
+        """Where each part is in the image: its weight in edits, ``[R_S, h, w]`` in [0, 1].
+
+        Margins (`Layer.margin`) are cut off, so the masks cover the image and nothing else;
+        `padded_masks` cover the features.
+        """
         return self.as_masks(self.parts[None])[0]
 
-    def as_masks(self, parts: Tensor) -> Tensor:
-        """Return parts ``[N, S, R_S]``, such as refined ones, as masks ``[N, R_S, H, W]``.
+    @cached_property
+    def padded_masks(self) -> Tensor:
+        """Where each part is in the features, margins included, ``[R_S, H, W]`` in [0, 1].
 
-        Each mask is scaled to [0, 1] by its own range.
+        Each part is scaled by its own range (released ``mapRange``).
         """
+        return self._padded(self.parts[None])[0]
+
+    def as_masks(self, parts: Tensor) -> Tensor:
+        """Return parts ``[N, S, R_S]``, such as refined ones, as `masks` ``[N, R_S, h, w]``."""
+        masks = on_canvas(self._padded(parts).flatten(0, 1), self.layer)
+        return masks.view(len(parts), -1, *masks.shape[1:])
+
+    def _padded(self, parts: Tensor) -> Tensor:
+        """Return parts ``[N, S, R_S]`` as `padded_masks` ``[N, R_S, H, W]``."""
         size = (len(parts), -1, self.layer.height, self.layer.width)
         return scale_parts(parts).mT.reshape(size)
 
@@ -122,6 +138,17 @@ class Factors:
             return ""
         seeds = self.config.get("seeds", "")
         return joined_seeds(seeds) if isinstance(seeds, list) else str(seeds)
+
+    @property
+    def digest(self) -> str:
+        """The `Generator.digest` of the weights that were fitted; empty in older factors."""
+        return str(self.config.get("weights_sha256", ""))
+
+    @property
+    def label(self) -> int | None:
+        """The class of all samples of the fit; None where they differ or there are none."""
+        label = self.config.get("label")
+        return label if type(label) is int else None
 
     @property
     def part_names(self) -> tuple[str, ...]:
@@ -210,11 +237,8 @@ class Factors:
         return self.appearances[:, column], float(spread.mean())
 
     def check(self, generator: Generator) -> None:
-        """Raise `PandaError` unless these are factors of that generator and its layer as it is."""
-        if self.generator != generator.name:
-            raise PandaError(
-                f"these are factors of {self.generator}, but the generator is {generator.name}"
-            )
+        """Raise `PandaError` unless these are factors of these weights and of their layer."""
+        check_weights(generator, "factors", self.generator, self.digest, "fit factors for it")
         if generator.layer(self.layer.name) != self.layer:
             raise PandaError(
                 f"these factors are for {self.layer}, but {generator.name} has"

@@ -6,8 +6,9 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+import weakref
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,16 @@ _NAMES = re.compile(r"\d+-of-\d+\.(samples|sums)|\.\d+\.lock")
 class Journal:
     """A folder with two files for each process: its compressed samples, and the sums over them.
 
+    It is locked until `close`, or until the end of a ``with`` block. When an error ends such a
+    block, the journal stays for the same call to resume, unless nothing was written yet or the fit
+    was refused: then the same call would be refused again.
+
     Args:
-        folder: The folder, which exists.
+        folder: The folder, which is made if needed.
         facts: What the fit depends on; the journal of a fit with other facts is not used.
+
+    Raises:
+        PandaError: Where the folder cannot be written or has links, or another run is at work.
     """
 
     def __init__(self, folder: Path, facts: Mapping[str, Any]) -> None:
@@ -41,6 +49,24 @@ class Journal:
         self._facts = json.loads(json.dumps(dict(facts)))
         name = f"{processes.rank()}-of-{processes.count()}"
         self.samples, self._sums = folder / f"{name}.samples", folder / f"{name}.sums"
+        no_links(folder)
+        self._above = missing_parents(folder)
+        lock = ExitStack()
+        self.close = weakref.finalize(self, lock.close)
+        """Unlock the folder; a second call does nothing."""
+        lock.enter_context(hold_folder(folder, f".{processes.rank()}.lock"))
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        refused = isinstance(error, PandaError) and not isinstance(error, MachineError)
+        if refused or not self.begun:
+            _remove(self._folder, rf"{processes.rank()}-of-.*|\.{processes.rank()}\.lock")
+        self.close()
+        for path in (self._folder, *self._above):
+            with suppress(OSError):  # where something is in it
+                path.rmdir()
 
     def read(self) -> dict[str, Tensor] | None:
         """Return what was written last; None where it belongs to another fit, or is damaged."""
@@ -85,41 +111,6 @@ class Journal:
         """Print a note about the folder to stderr, from rank 0 only."""
         if processes.rank() == 0:
             note(f"{self._folder} {text}")
-
-
-@contextmanager
-def journal_in(folder: Path | None, facts: Mapping[str, Any]) -> Iterator[Journal | None]:
-    """Yield a journal during a fit, locked against other runs; None without a folder.
-
-    It stays when the fit was interrupted or has failed, so that the same call resumes it, unless
-    nothing was written yet or the fit was refused: then the same call would be refused again.
-
-    Args:
-        folder: The folder, which is made if needed.
-        facts: What the fit depends on.
-
-    Raises:
-        PandaError: Where the folder cannot be written or has links, or another run is at work.
-    """
-    if folder is None:
-        yield None
-        return
-    no_links(folder)
-    above = missing_parents(folder)
-    try:
-        with hold_folder(folder, f".{processes.rank()}.lock"):
-            journal = Journal(folder, facts)
-            try:
-                yield journal
-            except BaseException as error:
-                refused = isinstance(error, PandaError) and not isinstance(error, MachineError)
-                if refused or not journal.begun:
-                    _remove(folder, rf"{processes.rank()}-of-.*|\.{processes.rank()}\.lock")
-                raise
-    finally:
-        for path in (folder, *above):
-            with suppress(OSError):  # where something is in it
-                path.rmdir()
 
 
 def forget(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from panda.errors import DiskError, PandaError
+from panda.errors import DiskError, PandaError, printable
 from panda.files.exchange import exchange, put_back
 from panda.files.locks import locked
 
@@ -87,8 +88,7 @@ def staging(
 
 def _resolved(target: Path) -> Path:
     """Return what is to be written where ``target`` is a link; refuse what cannot be replaced."""
-    if "\0" in str(target):
-        raise PandaError(f"{str(target)!r} contains a null character, which no file name can")
+    _check_name(target)
     if target.is_symlink():
         target = Path(os.path.realpath(target))
     if target.is_symlink():
@@ -113,6 +113,23 @@ def _swap(new: Path, target: Path, check: Callable[[Path], None]) -> None:
     except BaseException:
         exchange(new, target)
         raise
+
+
+def _check_name(target: Path) -> None:
+    """Raise `PandaError` where the system can have no file of this name, whatever is there."""
+    try:
+        os.lstat(target)
+    except UnicodeEncodeError as error:
+        raise PandaError(
+            f"{str(target)!r} cannot be a file name in this locale ({error}); name another file"
+        ) from error
+    except ValueError as error:
+        raise PandaError(
+            f"{str(target)!r} contains a null character, which no file name can"
+        ) from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise DiskError(f"cannot write {target}: {error.strerror}") from error
 
 
 def _without_sweeps(folder: Path) -> AbstractContextManager[object]:
@@ -156,6 +173,19 @@ def _sweep(target: Path) -> None:
                 elif acquired:
                     with suppress(OSError):
                         Path(entry.path).rmdir()
+
+
+def write_text(target: str | Path, text: str) -> None:
+    """Write a text for people in UTF-8, whole or not at all.
+
+    What names in it may have and a terminal would obey, or UTF-8 lacks, becomes an escape.
+
+    Raises:
+        PandaError: The file cannot be written.
+    """
+    lines = map(printable, text.split("\n"))
+    with staging(target) as work:
+        work.write_text("\n".join(lines), encoding="utf-8")
 
 
 def check_target(target: Path) -> None:

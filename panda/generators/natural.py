@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import math
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
-from panda.errors import PandaError
+from panda.errors import PandaError, PandaWarning
 from panda.generators.seeds import as_seeds, as_whole
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def as_number(value: Any, what: str) -> float:
     """Return a finite number as a float; raises `PandaError` for anything else."""
     try:
         number = math.nan if isinstance(value, str | bool) else float(value)
-    except (TypeError, ValueError, RuntimeError):  # RuntimeError: a tensor of several numbers
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # a tensor of several numbers
         number = math.nan
     if not math.isfinite(number):
         raise PandaError(f"{what} {value!r:.60} is not a number, such as 0.7")
@@ -106,12 +107,23 @@ def as_number(value: Any, what: str) -> float:
 
 
 def as_truncation(value: Any) -> float:
-    """Return a truncation psi from -2 to 2; raises `PandaError` for anything else."""
+    """Return a truncation psi from -2 to 2; raises `PandaError` for anything else.
+
+    Outside of 0 to 1 it warns: few who give such a number mean it.
+    """
     psi = as_number(value, "truncation")
     if abs(psi) > 2:
         raise PandaError(
             f"truncation {psi:g} is out of range; expected -2 to 2, where 1 leaves samples as they"
             " are, 0 gives their mean and -1 their opposites"
+        )
+    if not 0 <= psi <= 1:
+        where = "on the other side of their mean" if psi < 0 else "farther from their mean"
+        warnings.warn(
+            f"truncation {psi:g} is not from 0 to 1: samples lie {where}, where the generator was"
+            " not trained",
+            PandaWarning,
+            stacklevel=3,
         )
     return psi
 

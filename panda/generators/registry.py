@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pluggy
 
-from panda.errors import PandaError, PandaWarning, describe_error, nearest
+from panda.errors import PandaError, PandaWarning, describe_error, nearest, place_of
+from panda.files.tilde import expand
 from panda.generators import hookspecs
 from panda.generators.architecture import OWN, Architecture
 from panda.generators.card import Card
 from panda.generators.contract import Generator
 from panda.generators.scores import Score
+from panda.notes import note_traceback
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +89,9 @@ def plugins() -> tuple[Plugin, ...]:
                 scores=_new(figures, scores, "score", point.name),
             )
         except (Exception, SystemExit) as problem:  # a plugin may fail in any way at all
-            plugin = replace(plugin, error=f"{type(problem).__name__}: {problem}")
+            note_traceback(problem)
+            place = place_of(problem) or point.value
+            plugin = replace(plugin, error=f"{describe_error(problem, whole=True)} ({place})")
             warnings.warn(
                 f"plugin {point.name!r} is left out: {plugin.error}", PandaWarning, stacklevel=2
             )
@@ -207,6 +211,14 @@ def is_file(name: str) -> bool:
     return name not in cards() and (os.sep in name or os.path.exists(name))  # noqa: PTH110
 
 
+def full_name(name: str) -> str:
+    """Return the name that a generator gets: as given, or of a file its absolute path.
+
+    So factors find the file again from any folder, and know it however it was written.
+    """
+    return os.path.abspath(name) if is_file(name) else name  # noqa: PTH100, links stay
+
+
 def recognize(checkpoint: Checkpoint) -> tuple[str, Architecture]:
     """Return name and architecture of a checkpoint.
 
@@ -249,7 +261,7 @@ def create_generator(
             f"a {type(name).__name__} was given, expected a name or a file; panda.TorchModule makes"
             " a generator of a module"
         )
-    name = str(name)
+    name = str(expand(name)) if str(name).startswith("~") else str(name)
     card = None if is_file(name) else find_card(name)
     import torch
 
@@ -262,7 +274,7 @@ def create_generator(
         raise PandaError(f"dtype {kind!r} is not supported{nearest(kind, kinds)}")
     rest = engine, place, kinds[kind]
     generator = loaded(name, lambda: _load(card, *rest) if card else _open(Path(name), *rest))
-    generator.name = name
+    generator.name = full_name(name)
     return generator
 
 
@@ -276,7 +288,10 @@ def loaded(name: str, load: Callable[[], Generator]) -> Generator:
     except PandaError:
         raise
     except Exception as error:  # a backend may fail in any way at all
-        raise PandaError(f"generator {name!r} cannot be loaded: {describe_error(error)}") from error
+        place = f" ({place})" if (place := place_of(error)) else ""
+        raise PandaError(
+            f"generator {name!r} cannot be loaded: {describe_error(error)}{place}"
+        ) from error
     if not isinstance(generator, Generator):
         given = type(generator).__name__
         raise PandaError(f"loading {name!r} gave a {given}, expected a panda.Generator")
@@ -307,12 +322,15 @@ def _check_exists(path: Path) -> None:
 
 
 def _open(path: Path, engine: str, device: torch.device, dtype: torch.dtype) -> Generator:
+    from panda.checkpoints.digest import weights_digest
     from panda.checkpoints.read import read_checkpoint
 
     _check_exists(path)
     checkpoint = read_checkpoint(path)
     try:
         _, architecture = recognize(checkpoint)
-        return architecture.engine(engine)(checkpoint, device, dtype)
+        generator = architecture.engine(engine)(checkpoint, device, dtype)
+        generator.digest_in_file = weights_digest(checkpoint)
+        return generator
     except PandaError as error:
         raise PandaError(f"{path}: {error}") from error

@@ -16,7 +16,9 @@ from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.errors import PandaError
 from panda.files.json_lines import read_json
 from panda.files.ownership import check_folder, replacing
+from panda.files.tilde import expand
 from panda.generators.contract import Generator, Latents
+from panda.generators.identity import check_weights
 from panda.generators.latent_spaces import WSpace
 from panda.images import difference_picture, save_picture, sheet, to_picture
 
@@ -90,11 +92,9 @@ class Inversion:
         Raises:
             PandaError: Where they are of another generator, or do not fit it.
         """
-        if self.generator != generator.name:
-            raise PandaError(
-                f"these are latents of {self.generator}, but the generator is {generator.name};"
-                f" invert the picture for it with 'panda invert'"
-            )
+        digest = str(self.config.get("weights_sha256", ""))
+        remedy = "invert the picture for it with 'panda invert'"
+        check_weights(generator, "latents", self.generator, digest, remedy)
         drawn = generator.sample([0], truncation=1.0)
         usual = drawn.tensors
         given = self.latents.tensors
@@ -117,7 +117,7 @@ class Inversion:
         Raises:
             PandaError: Where the folder is neither new nor that of an inversion.
         """
-        folder = Path(folder)
+        folder = expand(folder)
         config = {
             "format": FORMAT,
             "generator": self.generator,
@@ -130,7 +130,7 @@ class Inversion:
         with replacing(folder, "inversion") as work:
             save_tensors(work / TENSORS, tensors, {})
             save_picture(self.sheet(), work / "sheet.png")
-            (work / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+            (work / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
         return folder
 
     def sheet(self) -> Image.Image:
@@ -148,7 +148,7 @@ class Inversion:
     @staticmethod
     def load(folder: str | Path) -> Inversion:
         """Read what `save` wrote; raise `PandaError` where it is something else or damaged."""
-        folder = Path(folder)
+        folder = expand(folder)
         file, remedy = folder / "config.json", "invert the picture again"
         if not _exists(file):
             raise PandaError(

@@ -14,6 +14,7 @@ from panda.errors import PandaError
 from panda.factorization.cached import fit_cached
 from panda.factorization.factors import Factors
 from panda.generators.contract import Generator
+from panda.generators.registry import full_name
 from panda.inversion import Inversion, invert
 from panda.inversion.alignment import to_pictures
 from panda.inversion.photograph import read_photograph
@@ -78,7 +79,8 @@ class Studio:
         folders = [
             folder
             for folder, factors in self.library.factors.items()
-            if factors.generator == generator.name and factors.layer == generator.layers[layer]
+            if full_name(factors.generator) == generator.name
+            and factors.layer == generator.layers[layer]
         ]
         positions = generator.layer(layer).positions
         return [*folders, *(_parts(count) for count in PARTS if count <= positions)]
@@ -98,7 +100,10 @@ class Studio:
         if factors not in offered:
             raise PandaError(f"factors {factors!r:.80}: expected one of {', '.join(offered)}")
         psi = generator.usual_truncation if selection.truncation is None else selection.truncation
-        return replace(selection, layer=layer, factors=factors, truncation=psi)
+        label = selection.label
+        if label is None and factors in self.library.factors:
+            label = self.library.factors[factors].label  # the class that was fitted
+        return replace(selection, layer=layer, factors=factors, truncation=psi, label=label)
 
     def open(self, selection: Selection, session: Session | None = None) -> Session:
         """Open a selection, and fit its factors if they are not cached.
@@ -271,7 +276,7 @@ class Studio:
     def _default_layer(self, generator: Generator) -> str:
         """Return the layer of the first folder of factors, or the one nearest to 16 x 16."""
         for factors in self.library.factors.values():
-            if factors.generator == generator.name:
+            if full_name(factors.generator) == generator.name:
                 return factors.layer.name
         return generator.layer_near(16).name
 

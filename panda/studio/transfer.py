@@ -89,7 +89,7 @@ class Matcher:
             PandaError: If the edit is of another kind, or no part is left for its part.
         """
         axis = _axis(edit)
-        similarity = correlations(*(image_maps(f.masks, f.layer) for f in (self._factors, factors)))
+        similarity = correlations(*(image_maps(f.masks) for f in (self._factors, factors)))
         part = assign(similarity).get(edit.parts[0])
         if part is None:
             raise PandaError(f"{generator.name} has fewer parts; none is left for {edit.parts[0]}")
@@ -170,7 +170,8 @@ def _axis(edit: Edit) -> int | None:
 
 def _mark_of(generator: Generator, factors: Factors, part: int, axis: int) -> Tensor:
     """Return what an appearance changes, ``[3, MARK, MARK]``; zeros if it does not vary."""
-    latents = generator.sample(range(SAMPLES), truncation=generator.usual_truncation)
+    psi = generator.usual_truncation
+    latents = generator.sample(range(SAMPLES), truncation=psi, label=factors.label)
     state = generator.head(latents, factors.layer.name)
     images = both_ways(generator, factors, state, part, axis)
     return mark(images) if images else torch.zeros(3, MARK, MARK)

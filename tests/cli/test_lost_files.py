@@ -53,12 +53,12 @@ def test_a_second_run_leaves_what_the_user_put_into_the_folder(place, verb, caps
     for path in list(Path("out").rglob("*")):
         if path.is_dir():
             (path / "mine.txt").write_text("mine")
-    Path("out/mine.txt").write_text("mine")
+    Path("out/mine.txt").write_text("mine", encoding="utf-8")
     before = everything(place)
     code = run(verb)
     if verb == "ablations":  # two files among others, which stay
         assert code == 0
-        assert Path("out/mine.txt").read_text() == "mine"
+        assert Path("out/mine.txt").read_text(encoding="utf-8") == "mine"
     else:
         assert code == 2
         assert OTHERS in capsys.readouterr().err
@@ -78,7 +78,7 @@ def test_a_second_run_leaves_what_the_user_put_into_the_folder(place, verb, caps
 )
 def test_what_the_user_has_changed_or_put_in_its_place_stays(place, verb, name, capsys):
     assert run(verb) == 0
-    Path("out", name).write_text("mine")
+    Path("out", name).write_text("mine", encoding="utf-8")
     before = everything(place)
     assert run(verb) == 2
     assert OTHERS in capsys.readouterr().err
@@ -88,11 +88,11 @@ def test_what_the_user_has_changed_or_put_in_its_place_stays(place, verb, name, 
 @pytest.mark.parametrize("name", ["report.html", "overview.png", "b"])
 def test_a_demo_writes_over_nothing_in_a_folder_of_other_things(place, name, capsys):
     Path("out").mkdir()
-    Path("out/other.txt").write_text("mine")
+    Path("out/other.txt").write_text("mine", encoding="utf-8")
     assert run("demo") == 0  # beside it
-    assert Path("out/other.txt").read_text() == "mine"
+    assert Path("out/other.txt").read_text(encoding="utf-8") == "mine"
     Path("new").mkdir()
-    Path("new", name).write_text("mine")
+    Path("new", name).write_text("mine", encoding="utf-8")
     before = everything(place)
     assert run("demo", "new") == 2
     assert everything(place) == before
@@ -100,7 +100,7 @@ def test_a_demo_writes_over_nothing_in_a_folder_of_other_things(place, name, cap
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_no_neighbor_of_the_folder_is_touched(place, verb):
-    Path("mine").write_text("mine")
+    Path("mine").write_text("mine", encoding="utf-8")
     Path("out.probe").symlink_to("mine")
     before = everything(place)
     assert run(verb) == 0
@@ -179,7 +179,7 @@ def test_a_fit_removes_of_a_folder_that_was_named_as_its_journal_its_own_files_a
 
     Path("mine").mkdir()
     for name in ("thesis.tex", "1-of-2.txt", "part-of-it"):
-        Path("mine", name).write_text("mine")
+        Path("mine", name).write_text("mine", encoding="utf-8")
     before = everything(Path("mine"))
     fit_factors(tiny, "b", parts=2, seeds=range(8), resume="mine")
     forget(Path("mine"))

@@ -1,5 +1,7 @@
 """Factors that the cache keeps: fitted once, and again where they are damaged."""
 
+import threading
+
 import pytest
 import torch
 
@@ -37,3 +39,23 @@ def test_damaged_factors_are_fitted_again(fitted, suffix, content):
     again = fit_cached(generator, "8.conv1", parts=2, seeds="0-7")
     torch.testing.assert_close(again.parts, factors.parts)
     Factors.check_folder(folder)  # all of it is PandA's
+
+
+def test_threads_that_want_the_same_factors_fit_them_once(tiny, cache, monkeypatch):
+    fits = []
+    real = cached.fit
+    monkeypatch.setattr(cached, "fit", lambda *a, **k: fits.append(a) or real(*a, **k))
+    results = []
+
+    def work():
+        results.append(fit_cached(tiny, "b", parts=3, seeds="0-19"))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(fits) == 1
+    assert len(results) == 4
+    for factors in results[1:]:
+        assert torch.equal(factors.parts, results[0].parts)

@@ -10,7 +10,7 @@ from panda.factorization import basis, samples, statistics
 from panda.factorization.factor_files import TENSORS
 from panda.factorization.features import Features
 from panda.factorization.fit import _facts, fit, reconstruction_loss
-from panda.factorization.journal import Journal, forget, journal_in
+from panda.factorization.journal import Journal, forget
 from panda.factorization.moments import PartMoments
 from panda.factorization.solvers.joint import joint
 from panda.factorization.statistics import gather
@@ -126,7 +126,7 @@ class Journaled:
                 return super().__getitem__(index)
 
         batches = Stopped(**vars(batches))
-        with journal_in(self.folder, _facts(batches)) as journal:
+        with Journal(self.folder, _facts(batches)) as journal:
             return gather(batches, len(batches.seeds), 4, journal)
 
 
@@ -211,9 +211,32 @@ def test_samples_of_other_processes_are_removed(journaled, capsys):
     assert not list(journaled.folder.glob("*-of-2.*"))
 
 
+def test_a_fit_that_was_interrupted_resumes_while_its_exception_is_kept(
+    tiny, tmp_path, monkeypatch, capsys
+):
+    """An exception keeps every frame of the fit, and what these have; a notebook keeps the last."""
+    monkeypatch.setattr("panda.factorization.journal.SECONDS", -1.0)
+    head = tiny.head
+
+    def stopping(latents, layer):
+        if 150 in latents.seeds:
+            raise KeyboardInterrupt
+        return head(latents, layer)
+
+    options = {"parts": 2, "seeds": range(160)}
+    tiny.head = stopping
+    with pytest.raises(KeyboardInterrupt) as kept:
+        fit(tiny, "b", **options, resume=tmp_path / "f.fit")
+    tiny.head = head
+    factors = fit(tiny, "b", **options, resume=tmp_path / "f.fit")
+    assert "f.fit has 128 samples of this process; resuming" in capsys.readouterr().err
+    assert kept.value.__traceback__ is not None
+    assert torch.equal(factors.parts, fit(tiny, "b", **options).parts)
+
+
 def test_two_runs_at_once_are_refused(journaled, tiny):
     refusal = pytest.raises(PandaError, match="another run is at work in")
-    with journal_in(journaled.folder, {}) as held:
+    with Journal(journaled.folder, {}) as held:
         with refusal:
             journaled.gather()
         assert held.read() is None

@@ -30,9 +30,13 @@ class Integrity(StrEnum):
 
 
 def seal(content: bytes) -> bytes:
-    """Return the content of a safetensors file with the checksum in its metadata."""
+    """Return the content of a safetensors file with the checksum in its metadata.
+
+    The metadata are in the order of their keys: that of safetensors differs from call to call.
+    """
     header, body = _split(content)
-    header.setdefault("__metadata__", {})[KEY] = hashlib.sha256(body).hexdigest()
+    metadata = {**header.get("__metadata__", {}), KEY: hashlib.sha256(body).hexdigest()}
+    header["__metadata__"] = dict(sorted(metadata.items()))
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # tensors stay aligned
     return b"".join((len(text).to_bytes(8, "little"), text, body))

@@ -1,9 +1,19 @@
-"""Weights lie in memory in one way, wherever a file's bytes have come to lie."""
+"""The same weights are the same bytes in every file, and lie in memory in one way."""
 
 import torch
 from torch import nn
 
 from panda.checkpoints.strict import ALIGNMENT, load_strictly
+from panda.checkpoints.tensors import save_tensors
+
+
+def test_the_same_tensors_and_metadata_are_the_same_bytes(tmp_path):
+    metadata = {name: name for name in "abcdefgh"}
+    written = set()
+    for number in range(8):
+        save_tensors(tmp_path / str(number), {"w": torch.ones(2)}, metadata)
+        written.add((tmp_path / str(number)).read_bytes())
+    assert len(written) == 1
 
 
 def test_weights_lie_as_the_tensors_of_torch_do():

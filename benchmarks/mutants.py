@@ -1,7 +1,8 @@
 """Plant random bugs with mutmut and print the share that no test notices, for each room.
 
-    pip install -c constraints.txt -e '.[mutants]'
+    pip install -c constraints.txt mutmut
     nice python benchmarks/mutants.py --count 100 --seed 0
+    mutmut show NAME                                          # what a mutant changes
 
 [tool.mutmut] of pyproject.toml says where bugs are planted and which tests are run. mutmut leaves
 functions with decorators as they are.

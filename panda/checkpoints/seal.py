@@ -30,13 +30,10 @@ class Integrity(StrEnum):
 
 
 def seal(content: bytes) -> bytes:
-    """Return the content of a safetensors file with the checksum in its metadata.
-
-    The metadata are in the order of their keys: that of safetensors differs from call to call.
-    """
+    """Return the content of a safetensors file with the checksum in its metadata."""
     header, body = _split(content)
     metadata = {**header.get("__metadata__", {}), KEY: hashlib.sha256(body).hexdigest()}
-    header["__metadata__"] = dict(sorted(metadata.items()))
+    header["__metadata__"] = dict(sorted(metadata.items()))  # safetensors puts them in any order
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # tensors stay aligned
     return b"".join((len(text).to_bytes(8, "little"), text, body))

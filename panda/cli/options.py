@@ -189,7 +189,7 @@ def add_truncation(verb: Parser, default: float | None, words: str) -> None:
 
 
 def add_skip(verb: Parser) -> None:
-    """Add what the image so far does with edited features, for StyleGAN2's kind of network."""
+    """Add what a running image does with edited features."""
     verb.add_argument(
         "--skip",
         choices=SKIPS,

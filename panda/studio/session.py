@@ -70,6 +70,11 @@ class Canvas:
             self._states[count] = self.generator.head(latents, self.factors.layer.name)
         return self._states[count]
 
+    @property
+    def batch(self) -> int:
+        """Images that are made at once."""
+        return max(1, PIXELS // self.generator.resolution**2)
+
     @cached_property
     def before(self) -> Tensor:
         """The image ``[1, 3, R, R]`` without edits."""
@@ -99,7 +104,7 @@ class Canvas:
             PandaError: If an edit is out of range or an image comes out NaN.
         """
         layer = self.factors.layer.name
-        size = max(1, PIXELS // self.generator.resolution**2)
+        size = self.batch
         parts = self.refined if refined else None
         for start in range(0, len(stacks), size):
             batch = stacks[start : start + size]
@@ -160,15 +165,30 @@ class Session:
         self.refined = False
         self.view = VIEWS[0]
         self._history = History()
+        self._waiting: dict[object, tuple[Factors, History]] = {}
         self._after: tuple[object, Tensor] | None = None
         self.canvas, self.origin = canvas, origin
 
     def replace_image(self, canvas: Canvas, origin: Origin) -> None:
-        """Continue with another image; the edits stay unless the factors change."""
+        """Continue with another image.
+
+        The edits stay unless the factors change, whose parts they count. They wait then, and are
+        back with their factors.
+        """
         with self.lock:
-            if _differ(self.canvas.factors, canvas.factors):
-                self._history, self.part = History(), None
+            factors = self.canvas.factors
+            if key_of(canvas.factors) != key_of(factors):
+                self._waiting[key_of(factors)] = factors, self._history
+                _, self._history = self._waiting.pop(key_of(canvas.factors), (None, History()))
+                self.part = None
             self.canvas, self.origin = canvas, origin
+
+    @property
+    def waiting(self) -> list[tuple[Factors, int]]:
+        """The other factors that have edits, and how many."""
+        with self.lock:
+            others = [(each, len(history.stack.steps)) for each, history in self._waiting.values()]
+        return [(factors, edits) for factors, edits in others if edits]
 
     @property
     def stack(self) -> Stack:
@@ -258,7 +278,6 @@ class Session:
                 raise PandaError("there is nothing to redo")
 
 
-def _differ(first: Factors, second: Factors) -> bool:
-    """Return whether edits of the first factors make no sense with the second."""
-    same = first.generator == second.generator and first.layer == second.layer
-    return not (same and torch.equal(first.parts, second.parts))
+def key_of(factors: Factors) -> tuple[str, str, int]:
+    """Return what factors share whose parts are the same, so that edits of one are of the other."""
+    return factors.generator, factors.layer.name, hash(factors.parts.cpu().numpy().tobytes())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -106,33 +106,38 @@ def _saved_names(factors: Factors) -> list[str]:
         return []
 
 
-def thumbnails(canvas: Canvas, part: int, *, refined: bool = False) -> Iterator[list[Thumbnail]]:
-    """Add each appearance of a part to the image.
+def axes_of(canvas: Canvas, part: int) -> list[str]:
+    """Return the appearances of a part that are shown: the first ones that vary."""
+    axes = [f"p{axis}" for axis in range(min(AXES, canvas.factors.own.shape[1]))]
+    return [axis for axis in axes if canvas.factors.vector(axis, (part,))[1] > 0]
+
+
+def make_thumbnails(
+    canvas: Canvas, part: int, axes: Sequence[str], *, refined: bool = False
+) -> list[Thumbnail]:
+    """Add appearances of a part to the image, each alone.
 
     Args:
         canvas: The image.
         part: The index of the part.
+        axes: The appearances, such as ``"p0"``.
         refined: Whether the part is refined for the image.
 
-    Yields:
-        All thumbnails made so far, the greatest effect first, after each batch.
+    Returns:
+        A thumbnail for each appearance, in their order.
     """
-    axes = [f"p{axis}" for axis in range(min(AXES, canvas.factors.own.shape[1]))]
-    axes = [axis for axis in axes if canvas.factors.vector(axis, (part,))[1] > 0]
     edits = [[Edit((part,), axis, SIGMAS, sigma=True)] for axis in axes]
     mask = canvas.masks(refined)[part]
     box = crop_box(mask)
     before, where = small(canvas.before), resize_map(mask, SIZE)
     made: list[Thumbnail] = []
-    if not edits:
-        yield made  # this part does not vary
     for images in canvas.batches(edits, refined):
         effects, _ = change(before, small(images), where)
         for effect, image in zip(effects, images, strict=True):
             picture = to_picture(crop(image, box), THUMB)
             reduced = small(image[None])[0]
             made.append(Thumbnail(axes[len(made)], float(effect), picture, reduced))
-        yield sorted(made, key=lambda thumbnail: -thumbnail.effect)
+    return made
 
 
 def name_thumbnails(

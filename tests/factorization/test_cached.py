@@ -1,14 +1,17 @@
 """Factors that the cache keeps: fitted once, and again where they are damaged."""
 
 import threading
+import time
 
 import pytest
 import torch
 
 from panda import create_generator
 from panda.factorization import cached
+from panda.factorization import journal as journal_module
 from panda.factorization.cached import cached_folder, fit_cached
 from panda.factorization.factors import Factors
+from panda.factorization.journal import Journal
 
 MINI = "mini-stylegan2-faces-64"
 
@@ -59,3 +62,38 @@ def test_threads_that_want_the_same_factors_fit_them_once(tiny, cache, monkeypat
     assert len(results) == 4
     for factors in results[1:]:
         assert torch.equal(factors.parts, results[0].parts)
+
+
+def test_the_cache_has_a_folder_for_each_fit(tmp_path, monkeypatch):
+    monkeypatch.setenv("PANDA_HOME", str(tmp_path))
+    usual = cached_folder("a?b c", "8.conv?1", 2, 12)
+    assert usual == tmp_path / "factors" / "a_b_c" / "8.conv_1-2-12-0-999"
+    assert cached_folder("...", "a", 2, 12).parent.name == "_"
+    assert cached_folder(".x", "a", 2, 12).parent.name == "x"
+    many = cached_folder("g", "a", 2, 12, range(0, 400, 2))
+    assert len(many.name) == len("a-2-12-") + 12 and many != cached_folder("g", "a", 2, 12, 200)
+    assert many == cached_folder("g", "a", 2, 12, list(range(0, 400, 2)))
+    assert cached_folder("g", "a", 2, 12, [1, 5, 9]).name == "a-2-12-1,5,9"
+    path = tmp_path / "net.pkl"
+    path.write_bytes(b"1")
+    first = cached_folder(str(path), "a", 2, 12)
+    assert first.parent.name.startswith("net-") and first == cached_folder(str(path), "a", 2, 12)
+    path.write_bytes(b"22")
+    assert cached_folder(str(path), "a", 2, 12) != first
+
+
+def test_a_journal_is_written_again_after_a_while(tmp_path, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    journal = Journal(tmp_path / "j", {"a": (1, 2)})
+    now[0] += journal_module.SECONDS
+    assert not journal.due
+    now[0] += 1
+    assert journal.due
+    journal.write({"x": torch.ones(2)})
+    assert not journal.due
+    assert torch.equal(journal.read()["x"], torch.ones(2))
+    assert not journal.has_samples(0)
+    journal.samples.write_bytes(b"12345678")
+    assert journal.has_samples(8) and not journal.has_samples(9)
+    assert journal.samples == tmp_path / "j" / "0-of-1.samples"

@@ -11,13 +11,11 @@ import torch
 import panda
 from panda import PandaError
 from panda.factorization import fit as fit_module
-from panda.factorization import journal as journal_module
-from panda.factorization.cached import cached_folder
 from panda.factorization.display import html_of_parts, picture_of_parts
 from panda.factorization.factors import Factors, scale_parts
+from panda.factorization.features import Features
 from panda.factorization.fit import fit, import_released, reconstruction_loss
 from panda.factorization.inputs import compact_seeds, find_layer, joined_seeds
-from panda.factorization.journal import Journal
 from panda.images import to_picture
 
 
@@ -67,6 +65,65 @@ def test_the_released_rule_records_its_steps_and_the_loss_after_them(tiny):
     (loss,) = factors.config["trace"]
     assert loss == pytest.approx(reconstruction_loss(A, P, [Z]), rel=1e-4)
     assert factors.seeds == ""  # another solver than a plain fit's
+
+
+class Bars:
+    """Stands for `panda.progress.bar`, and remembers what each bar was told."""
+
+    def __init__(self):
+        self.options, self.steps = [], []
+
+    def __call__(self, iterable=(), **options):
+        self.options.append(options)
+        self.steps.append(0)
+        self.iterable = iterable
+        return self
+
+    def __iter__(self):
+        return iter(self.iterable)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def update(self, steps=1):
+        self.steps[-1] += steps
+
+    def set_postfix(self, **values):
+        self.values = values
+
+
+def test_each_step_of_a_fit_shows_its_progress(tiny, monkeypatch):
+    bars = Bars()
+    for module in ("features", "shares", "statistics", "solvers.joint"):
+        monkeypatch.setattr(f"panda.factorization.{module}.bar", bars)
+    rule = {"solver": "paper", "learning_rate": 1e-4, "steps": 1}
+    trace = fit(tiny, "a", parts=2, seeds=70, batch=20).config["trace"]
+    basis, sample, solve = bars.options
+    assert basis == {"desc": "sample for the basis", "unit": "batch"}
+    assert sample == {"total": 70, "initial": 0, "desc": "sample", "unit": "img"}
+    assert solve == {"desc": "solve on 16 components", "unit": "round"}
+    assert bars.steps == [0, 70, len(trace) // 2]
+    assert bars.values == {"loss": f"{trace[-2]:.5f}"}
+    fit(tiny, "a", parts=2, seeds=70, batch=20, **rule)
+    assert {"total": 70, "desc": "sample a", "unit": "img"} in bars.options
+    assert bars.steps[-1] == 70
+
+
+def test_a_journal_is_of_fits_of_the_same_features_alone(tiny):
+    features = Features(tiny, tiny.layer("a"), [1, 2, 4], 0.5, 3, 2)
+    assert fit_module._facts(features) == {
+        "generator": "tiny",
+        "weights_sha256": tiny.digest,
+        "layer": {"name": "a", "channels": 12, "height": 4, "width": 4, "margin": 0},
+        "seeds": [1, 2, 4],
+        "truncation": 0.5,
+        "label": 3,
+        "batch": 2,
+        "versions": {"panda": panda.__version__, "torch": torch.__version__},
+    }
 
 
 def test_a_loss_is_the_squared_error_over_the_energy():
@@ -196,41 +253,6 @@ def test_sentences_about_factors(factors, tiny):
     assert (
         said(Factors.load, b"f") == "the folder of factors is b'f', expected the path of a folder"
     )
-
-
-def test_the_cache_has_a_folder_for_each_fit(tmp_path, monkeypatch):
-    monkeypatch.setenv("PANDA_HOME", str(tmp_path))
-    usual = cached_folder("a?b c", "8.conv?1", 2, 12)
-    assert usual == tmp_path / "factors" / "a_b_c" / "8.conv_1-2-12-0-999"
-    assert cached_folder("...", "a", 2, 12).parent.name == "_"
-    assert cached_folder(".x", "a", 2, 12).parent.name == "x"
-    many = cached_folder("g", "a", 2, 12, range(0, 400, 2))
-    assert len(many.name) == len("a-2-12-") + 12 and many != cached_folder("g", "a", 2, 12, 200)
-    assert many == cached_folder("g", "a", 2, 12, list(range(0, 400, 2)))
-    assert cached_folder("g", "a", 2, 12, [1, 5, 9]).name == "a-2-12-1,5,9"
-    path = tmp_path / "net.pkl"
-    path.write_bytes(b"1")
-    first = cached_folder(str(path), "a", 2, 12)
-    assert first.parent.name.startswith("net-") and first == cached_folder(str(path), "a", 2, 12)
-    path.write_bytes(b"22")
-    assert cached_folder(str(path), "a", 2, 12) != first
-
-
-def test_a_journal_is_written_again_after_a_while(tmp_path, monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    journal = Journal(tmp_path / "j", {"a": (1, 2)})
-    now[0] += journal_module.SECONDS
-    assert not journal.due
-    now[0] += 1
-    assert journal.due
-    journal.write({"x": torch.ones(2)})
-    assert not journal.due
-    assert torch.equal(journal.read()["x"], torch.ones(2))
-    assert not journal.has_samples(0)
-    journal.samples.write_bytes(b"12345678")
-    assert journal.has_samples(8) and not journal.has_samples(9)
-    assert journal.samples == tmp_path / "j" / "0-of-1.samples"
 
 
 def test_pictures_of_parts_have_the_size_that_was_asked_for(factors):

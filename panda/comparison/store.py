@@ -6,7 +6,6 @@ Each of them is written whole or not at all, so that a comparison resumes where 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -26,7 +25,7 @@ from panda.files.in_place import no_links
 from panda.files.json_lines import read_json
 from panda.files.locks import hold_folder
 from panda.files.ownership import replacing, withdraw
-from panda.files.writing import is_empty, is_temporary, missing_parents, staging, sweep
+from panda.files.writing import is_empty, missing_parents, staging, sweep_all
 from panda.generators.entries import Entry
 
 MAPS = "maps.safetensors"
@@ -76,11 +75,8 @@ class ComparisonFolder:
             PandaError: Where another run is at work in it.
         """
         with hold_folder(self.path):
-            sweep(self.path / PLAN)
-            for name in (".level-*.*", ".overview.*"):
-                for leftover in self.path.glob(f"generators/*/{name}"):
-                    if is_temporary(leftover.name):
-                        shutil.rmtree(leftover, ignore_errors=True)
+            for folder in (self.path, *self.path.glob("generators/*")):
+                sweep_all(folder)
             for journal in self.path.glob("generators/*/.fit-*"):
                 if self.has(journal.with_name(journal.name.replace(".fit", "level"))):
                     forget(journal)

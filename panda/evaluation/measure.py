@@ -15,6 +15,7 @@ from panda.evaluation.edits import EditGoal
 from panda.evaluation.faces import Faces
 from panda.evaluation.settings import LocalityBenchmark
 from panda.generators.seeds import EVALUATION
+from panda.files.writing import sweep
 from panda.images import save_picture, to_picture
 from panda.methods.changes import Render
 from panda.metrics.lpips import localization, outside
@@ -139,5 +140,7 @@ def _save_pictures(
     for seed, before, image in zip(faces.latents.seeds, faces.before, images, strict=True):
         for name, shown in (("before", before), (label, image)):
             file = folder / name / f"{seed}.png"
-            if not file.exists():  # whatever is there is whole
+            if file.exists():  # whole, and nothing else than what would be written
+                sweep(file)
+            else:
                 save_picture(to_picture(shown), file)

@@ -22,7 +22,7 @@ from panda.files.in_place import no_links, open_in_place
 from panda.files.json_lines import append_rows, read_json, read_rows
 from panda.files.locks import hold_folder
 from panda.files.ownership import replacing, withdraw
-from panda.files.writing import is_empty, missing_parents, staging, sweep
+from panda.files.writing import is_empty, missing_parents, staging, sweep, sweep_all
 from panda.methods.changes import Change, PartChange, StyleChange, WChange, ZChange
 
 PLAN = "plan.json"
@@ -72,7 +72,7 @@ class BenchmarkFolder:
         if not file.is_file():
             with staging(file) as work:
                 work.write_text(json.dumps(self._settings, indent=1) + "\n", encoding="utf-8")
-        sweep(file)
+        sweep_all(self.path)
 
     @contextmanager
     def lock(self, method: str) -> Iterator[None]:

@@ -147,6 +147,14 @@ def sweep(target: Path) -> None:
             _sweep(target)
 
 
+def sweep_all(folder: Path) -> None:
+    """Do what `sweep` does for every target in a folder, which need not exist."""
+    if folder.is_dir():
+        matches = [_STAGING.fullmatch(path.name) for path in folder.iterdir()]
+        for name in {match[1] for match in matches if match}:
+            sweep(folder / name)
+
+
 def is_temporary(name: str) -> bool:
     """Return whether a name is that of a temporary folder of `staging`."""
     return _STAGING.fullmatch(name) is not None

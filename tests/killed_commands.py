@@ -6,12 +6,13 @@ import fnmatch
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from comparing import PROGAN, STYLEGAN2
 from conftest import GOLDENS, TinyGenerator
 from PIL import Image
 from web_server import WebServer
@@ -212,13 +213,14 @@ def fetching(folder: Path) -> Command:
     return Command(run, folder, str(mine.path.relative_to(home())), left)
 
 
-def comparison(folder: Path) -> Command:
-    """Compare two of the mini generators at two levels, where one was compared before."""
-    names = ["mini-stylegan2-faces-64", "mini-proggan-faces-64"]
-    arguments = ["--quick", "--no-faces", "--levels", "8,4", "--samples", "8"]
+def comparison(
+    folder: Path, names: Sequence[str] = (STYLEGAN2, PROGAN), levels: str = "4,2"
+) -> Command:
+    """Compare two small networks at two levels, where one was compared before."""
+    arguments = ["--quick", "--no-faces", "--levels", levels, "--samples", "8"]
     arguments += ["--parts", "2", "--scored", "1", "--out", str(folder / "out")]
 
-    def compared(names: list[str]) -> int:
+    def compared(names: Sequence[str]) -> int:
         journal.SECONDS = -1.0
         return main(["compare", *names, *arguments])
 
@@ -229,6 +231,11 @@ def comparison(folder: Path) -> Command:
 
     left = ("out/.lock",)
     return Command(lambda: compared(names), folder, "out", left, grows=True, prepare=prepare)
+
+
+def comparison_of_minis(folder: Path) -> Command:
+    """Compare two of the mini generators in the same way."""
+    return comparison(folder, ["mini-stylegan2-faces-64", "mini-proggan-faces-64"], "8,4")
 
 
 def locality(folder: Path) -> Command:
@@ -279,6 +286,7 @@ COMMANDS = {
     "invert": inverted,
     "demo": demo,
     "compare": comparison,
+    "compare-minis": comparison_of_minis,
     "benchmark": locality,
     "training": training,
 }

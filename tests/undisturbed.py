@@ -1,6 +1,6 @@
 """The same command again and again, each time in a process of its own: are all bytes the same?
 
-    python tests/undisturbed.py compare --times 30 --threads 1,2
+    python tests/undisturbed.py compare-minis --times 30 --threads 1,2
 
 The clocks that times in results are read from stand still. Printed is, for each number of threads,
 how many different results there were; then which files differ, and how far tensors in them are off.

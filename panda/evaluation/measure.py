@@ -14,8 +14,8 @@ from panda.evaluation.controls import CONTROLS, brightness, random_change
 from panda.evaluation.edits import EditGoal
 from panda.evaluation.faces import Faces
 from panda.evaluation.settings import LocalityBenchmark
-from panda.generators.seeds import EVALUATION
 from panda.files.writing import sweep
+from panda.generators.seeds import EVALUATION
 from panda.images import save_picture, to_picture
 from panda.methods.changes import Render
 from panda.metrics.lpips import localization, outside

@@ -22,6 +22,7 @@ from panda.files.in_place import no_links, open_in_place
 from panda.files.json_lines import append_rows, read_json, read_rows
 from panda.files.locks import hold_folder
 from panda.files.ownership import replacing, withdraw
+from panda.files.unchanged import unchanged
 from panda.files.writing import is_empty, missing_parents, staging, sweep, sweep_all
 from panda.methods.changes import Change, PartChange, StyleChange, WChange, ZChange
 
@@ -96,9 +97,10 @@ class BenchmarkFolder:
         if not (folder / CHOICES).is_file():
             return None
         remedy = f"delete {folder} to have the method fitted again"
-        content = read_json(folder / CHOICES, "the chosen edits of a method", remedy)
         file = folder / DIRECTIONS
-        tensors = load_tensors(file, remedy) if file.is_file() else {}
+        with unchanged(folder / CHOICES, file):
+            content = read_json(folder / CHOICES, "the chosen edits of a method", remedy)
+            tensors = load_tensors(file, remedy) if file.is_file() else {}
         try:
             _check_fit(content["fit"])
             choices = {

@@ -17,6 +17,7 @@ from panda.errors import PandaError
 from panda.files.json_lines import read_json
 from panda.files.ownership import check_folder, replacing
 from panda.files.tilde import expand
+from panda.files.unchanged import unchanged
 from panda.generators.contract import Generator, Latents
 from panda.generators.identity import check_weights
 from panda.generators.latent_spaces import WSpace
@@ -149,22 +150,8 @@ class Inversion:
     def load(folder: str | Path) -> Inversion:
         """Read what `save` wrote; raise `PandaError` where it is something else or damaged."""
         folder = expand(folder)
-        file, remedy = folder / "config.json", "invert the picture again"
-        if not _exists(file):
-            raise PandaError(
-                f"{folder} holds no inversion (no config.json); make one with"
-                f" 'panda invert PHOTO --generator NAME --out {folder}'"
-            )
-        config = read_json(file, "the settings of an inversion", remedy)
-        try:
-            version, generator = config.pop("format"), config.pop("generator")
-            seeds = config.pop("seeds")
-            _check_config(generator, seeds, config)
-        except (TypeError, KeyError) as error:
-            raise PandaError(f"{file} is not that of an inversion: {error}; {remedy}") from error
-        if type(version) is not int or version != FORMAT:
-            raise PandaError(f"{folder} has an inversion of format {version!r}, expected {FORMAT}")
-        tensors = load_tensors(folder / TENSORS, remedy)
+        with unchanged(folder / "config.json", folder / TENSORS):
+            generator, seeds, config, tensors = _read(folder)
         latents = {
             name.removeprefix("latents."): tensor
             for name, tensor in tensors.items()
@@ -176,6 +163,26 @@ class Inversion:
         )
         read = Latents(tuple(seeds), latents, generator)
         return Inversion(generator, read, pictures, reconstructions, config)
+
+
+def _read(folder: Path) -> tuple[str, list[int], dict[str, Any], dict[str, Tensor]]:
+    """Return generator, seeds, config and tensors of a folder; raise `PandaError` for others."""
+    file, remedy = folder / "config.json", "invert the picture again"
+    if not _exists(file):
+        raise PandaError(
+            f"{folder} holds no inversion (no config.json); make one with"
+            f" 'panda invert PHOTO --generator NAME --out {folder}'"
+        )
+    config = read_json(file, "the settings of an inversion", remedy)
+    try:
+        version, generator = config.pop("format"), config.pop("generator")
+        seeds = config.pop("seeds")
+        _check_config(generator, seeds, config)
+    except (TypeError, KeyError) as error:
+        raise PandaError(f"{file} is not that of an inversion: {error}; {remedy}") from error
+    if type(version) is not int or version != FORMAT:
+        raise PandaError(f"{folder} has an inversion of format {version!r}, expected {FORMAT}")
+    return generator, seeds, config, load_tensors(folder / TENSORS, remedy)
 
 
 def _exists(file: Path) -> bool:

@@ -177,11 +177,16 @@ def _fit_and_choose(benchmark: LocalityBenchmark, text: str) -> None:
 
 
 def _selection_faces(benchmark: LocalityBenchmark) -> Faces:
-    """Return faces to choose on that have all regions; raise `PandaError` where there is none."""
+    """Return faces to choose on that have all regions; raise `PandaError` where there are none."""
     count, batch, regions = benchmark.settings.select, benchmark.batch, benchmark.regions
     seeds = selection_seeds(2 * count)
     batches = [seeds[first : first + batch] for first in range(0, len(seeds), batch)]
     faces = Faces.concatenate([benchmark.sampler.sample(batch) for batch in batches])
+    if 2 * int(faces.seen.sum()) < len(faces):
+        raise PandaError(
+            f"the samples of {benchmark.sampler.generator.name} are no faces; leave out face"
+            " parsing with --no-faces"
+        )
     faces = faces.take(faces.have(regions).nonzero()[:count, 0])
     if not len(faces):
         raise PandaError(f"no face to select on has {', '.join(regions)}; take boxes for regions")

@@ -94,3 +94,24 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     refusal = pytest.raises(PandaError, match="cannot write to .*file/x: Not a directory")
     with refusal, hold_folder(tmp_path / "file" / "x"):
         pass
+
+
+def test_a_cache_in_a_folder_of_other_things_removes_its_own_leftovers_alone(cache):
+    others = [cache / ".fetch-notes", cache / "generators" / ".git", cache / "downloads/a/.mine"]
+    for folder in (
+        *others,
+        cache / ".fetch.panda-killed00",
+        cache / "generators/.x.panda-killed00",
+    ):
+        folder.mkdir(parents=True)
+        (folder / "file").touch()
+    with lock():
+        pass
+    assert all((folder / "file").exists() for folder in others)
+    assert sorted(path.name for path in cache.iterdir()) == [
+        ".fetch-notes",
+        ".lock",
+        "downloads",
+        "generators",
+    ]
+    assert [path.name for path in (cache / "generators").iterdir()] == [".git"]

@@ -28,8 +28,9 @@ def test_half_a_last_line_is_left_out_and_cut_off_before_the_next(file, cut):
     assert read_rows(file) == [{"a": 1}, {"a": 3}]
 
 
-def test_half_of_the_only_line_is_an_empty_file(file):
-    file.write_bytes(b'{"a"')
+@pytest.mark.parametrize("half", [b'{"a"', b"{"])
+def test_half_of_the_only_line_is_an_empty_file(file, half):
+    file.write_bytes(half)
     assert read_rows(file) == []
     append_rows(file, [])
     assert file.read_bytes() == b""

@@ -1,5 +1,6 @@
 import errno
 import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +51,19 @@ def test_saving_again_replaces_but_never_touches_other_folders(factors, tmp_path
     (tmp_path / "photos" / "cat.png").touch()
     with pytest.raises(PandaError, match="exists and holds no factors"):
         factors.save(tmp_path / "photos")
+
+
+def test_saving_again_leaves_what_others_put_there(factors, tmp_path):
+    folder = factors.save(tmp_path / "f")
+    (folder / "notes.txt").write_text("mine")
+    with suppress(PandaError):  # refused, or saved beside it
+        factors.save(folder)
+    assert (folder / "notes.txt").read_text() == "mine"
+    (folder / "notes.txt").unlink()
+    (folder / "config.json").write_text('{"format": 1}')  # of another program
+    with pytest.raises(PandaError, match="exists and holds no factors"):
+        factors.save(folder)
+    assert (folder / "config.json").read_text() == '{"format": 1}'
 
 
 def test_a_full_disk_leaves_the_earlier_factors_whole(factors, tmp_path, monkeypatch):

@@ -22,6 +22,7 @@ from panda.cli.options import (
     finite,
 )
 from panda.cli.output import print_json
+from panda.files.in_place import no_link
 from panda.generators.registry import create_generator
 from panda.generators.seeds import parse_numbers
 from panda.notes import note
@@ -122,7 +123,7 @@ def run_fit(options: argparse.Namespace) -> None:
     """Fit factors and save them; under torchrun, together with the other processes."""
     from panda.factorization import processes
 
-    journal = options.out.parent / f".{options.out.name}.fit"  # `with_name` refuses "/"
+    journal = no_link(options.out.parent / f".{options.out.name}.fit")  # `with_name` refuses "/"
     try:
         with processes.process_group(options.device) as device:
             _fit(options, device, journal)

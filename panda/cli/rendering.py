@@ -21,7 +21,7 @@ from panda.cli.output import print_json
 from panda.editing.natural import resume
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
-from panda.files.writing import check_target, staging
+from panda.files.ownership import check_folder, replacing
 from panda.generators.contract import Generator, Latents, State
 from panda.generators.registry import create_generator
 from panda.generators.seeds import parse_numbers
@@ -33,8 +33,8 @@ from panda.progress import bar
 THUMB = 256
 """Pixels of a picture in the sheet."""
 
-MARK = "made_by_panda"
-"""The key of config.json by which a folder of results is known as ours."""
+WHAT = "results of panda"
+"""What a folder of pictures is called where another one would be replaced."""
 
 CHUNK = 4
 """Images in a batch; more only take memory."""
@@ -112,7 +112,7 @@ class Rendering:
         if options.truncation is None:
             options.truncation = self.generator.usual_truncation
         self.options = options
-        _check_results(options.out)
+        check_folder(options.out, WHAT)
         self.out: Path = options.out
 
     def set_skip(self, skip: str | None) -> None:
@@ -136,8 +136,7 @@ class Rendering:
         Yields:
             The results to fill.
         """
-        with staging(self.out) as work:
-            work.mkdir()
+        with replacing(self.out, WHAT) as work:
             results = Results(work)
             if rows:
                 results.facts["rows"] = rows
@@ -146,7 +145,7 @@ class Rendering:
             options = vars(self.options).items()
             config = {name: str(value) for name, value in options if name not in ("run", "json")}
             (work / "config.json").write_text(
-                json.dumps({MARK: config}, indent=1) + "\n", encoding="utf-8"
+                json.dumps({"made_by_panda": config}, indent=1) + "\n", encoding="utf-8"
             )
         also = f"; rows of a sample: {', '.join(rows)}" if rows else ""
         note(f"{self.out / 'sheet.png'} (columns: {', '.join(columns)}{also})")
@@ -211,16 +210,3 @@ def _inversion(options: argparse.Namespace) -> Inversion | None:
         if getattr(options, name) is not None:
             raise PandaError(f"--latents brings its own samples; leave out --{name}")
     return Inversion.load(options.latents)
-
-
-def _check_results(folder: Path) -> None:
-    """Raise `PandaError` where the results would replace anything but earlier results."""
-    check_target(folder)
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    try:
-        if MARK in json.loads((folder / "config.json").read_text(encoding="utf-8")):
-            return
-    except (OSError, ValueError, TypeError, RecursionError):
-        pass
-    raise PandaError(f"{folder} exists and holds no results of panda; choose another folder")

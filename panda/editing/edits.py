@@ -119,7 +119,7 @@ class Edit:
         """
         if not self.named:
             return self
-        return replace(self, parts=factors.find_parts(self.named), named="")
+        return replace(self, parts=factors.find_parts(self.named))
 
     def check(self, factors: Factors) -> None:
         """Raise `PandaError` where these factors have no such edit."""
@@ -145,7 +145,7 @@ class Edit:
         if len(set(parts)) != len(parts) or not math.isfinite(self.strength):
             raise PandaError(f"{self}: expected each part once and a finite strength")
         if len(parts) > 1 and re.fullmatch("p[0-9]+", str(self.appearance)):
-            single = [replace(self, parts=(part,), named="") for part in parts]
+            single = [replace(self, parts=(part,)) for part in parts]
             raise PandaError(
                 f"{self}: {self.appearance} belongs to one part; give {len(parts)} edits,"
                 f" {' and '.join(map(str, single))}, or an appearance by number"

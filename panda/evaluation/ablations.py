@@ -18,13 +18,16 @@ from panda.factorization.solvers.joint import joint
 from panda.factorization.solvers.quartic import Quartic, descend_parts
 from panda.factorization.solvers.refine import refine_parts
 from panda.factorization.statistics import Statistics, gather
-from panda.files.writing import staging
+from panda.files.ownership import updating
 from panda.generators.contract import Generator, Layer, on_canvas
 from panda.generators.seeds import Seeds, as_count, as_counts, evaluation_seeds
 from panda.report.page import Page
 from panda.report.table import Table
 
 RANDOM_STARTS = 3
+
+WHAT = "ablations"
+FILES = ("ablations.json", "ablations.html")
 
 
 @dataclass(frozen=True)
@@ -239,9 +242,9 @@ def write(rows: Sequence[AblationRow], title: str, out: Path) -> Path:
             for row in group
         ]
         page.table(Table(header, cells))
-    with staging(out / "ablations.json") as work:
-        work.write_text(
+    with updating(out, WHAT) as work:
+        (work / FILES[0]).write_text(
             json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8"
         )
-    page.save(out / "ablations.html")
-    return out / "ablations.html"
+        page.save(work / FILES[1])
+    return out / FILES[1]

@@ -118,7 +118,7 @@ def test_figures_tables_pictures_and_resuming(tmp_path, capsys):
 def test_what_a_kill_left_of_the_plan_is_no_other_folder(tmp_path):
     left = tmp_path / "out" / ".plan.json.panda-abcdefgh"
     left.mkdir(parents=True)
-    BenchmarkFolder(tmp_path / "out", {})
+    BenchmarkFolder(tmp_path / "out", {}).begin()
     assert not left.exists()
     (tmp_path / "other" / ".hidden").mkdir(parents=True)
     with pytest.raises(PandaError, match="holds no benchmark"):

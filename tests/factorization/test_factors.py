@@ -1,8 +1,10 @@
 import errno
 import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -23,6 +25,7 @@ def test_what_is_saved_is_what_is_loaded(factors, tmp_path):
     assert sorted(path.name for path in (tmp_path / "f").iterdir()) == [
         "config.json",
         "factors.safetensors",
+        "made_by_panda.json",
     ]
     for name, tensor in factors._tensors().items():
         assert torch.equal(getattr(again, name), tensor)
@@ -48,6 +51,19 @@ def test_saving_again_replaces_but_never_touches_other_folders(factors, tmp_path
     (tmp_path / "photos" / "cat.png").touch()
     with pytest.raises(PandaError, match="exists and holds no factors"):
         factors.save(tmp_path / "photos")
+
+
+def test_saving_again_leaves_what_others_put_there(factors, tmp_path):
+    folder = factors.save(tmp_path / "f")
+    (folder / "notes.txt").write_text("mine")
+    with suppress(PandaError):  # refused, or saved beside it
+        factors.save(folder)
+    assert (folder / "notes.txt").read_text() == "mine"
+    (folder / "notes.txt").unlink()
+    (folder / "config.json").write_text('{"format": 1}')  # of another program
+    with pytest.raises(PandaError, match="exists and holds no factors"):
+        factors.save(folder)
+    assert (folder / "config.json").read_text() == '{"format": 1}'
 
 
 def test_a_full_disk_leaves_the_earlier_factors_whole(factors, tmp_path, monkeypatch):
@@ -190,3 +206,11 @@ def test_leading_axes_of_equal_values_are_the_same_each_time(live):
     values, axes = leading_eigenvectors(matrix, 16)
     assert (axes == leading_eigenvectors(matrix, 16)[1]).all()
     assert values.sum() == pytest.approx(min(live, 16))
+
+
+@pytest.mark.parametrize("values", [[1.0, 0.5], [1.0], [3.0, 2.0, 1.0]])
+def test_axes_of_few_directions_are_the_same_bits_in_every_call(values):
+    """Lanczos' method goes on from a random vector where nothing is left: its own, each time."""
+    matrix = np.diag(values + [0.0] * 60)
+    first = leading_eigenvectors(matrix, 2)[1]
+    assert all((leading_eigenvectors(matrix, 2)[1] == first).all() for _ in range(20))

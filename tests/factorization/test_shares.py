@@ -8,6 +8,7 @@ from torch import distributed
 
 from panda import PandaError
 from panda.factorization import processes
+from panda.factorization.fit import fit
 from panda.factorization.shares import Share
 
 
@@ -170,6 +171,14 @@ def test_each_process_has_a_gpu_of_its_own(places, monkeypatch):
     with processes.process_group("cuda") as device:
         assert device == "cuda:3" and processes._device() == torch.device("cuda")
     assert chosen == ["cuda:3"] and joined == [("nccl",)]
+
+
+def test_the_released_rule_is_refused_to_several_processes(places, tiny):
+    with pytest.raises(PandaError) as said:
+        fit(tiny, "a", parts=2, seeds=4, solver="paper")
+    assert str(said.value) == (
+        "the paper rule takes one sample after the other: run it in one process"
+    )
 
 
 def test_without_torchrun_there_is_one_process(monkeypatch):

@@ -1,11 +1,13 @@
 """A folder that is replaced: the new one whole, or the old one where that fails."""
 
 import os
+from pathlib import Path
 
 import pytest
 
+from panda import PandaError
 from panda.errors import DiskError
-from panda.files.writing import is_empty, staging, sweep, write_text
+from panda.files.writing import check_target, is_empty, staging, sweep, write_text
 
 
 def replace(target, text="new"):
@@ -82,3 +84,10 @@ def test_text_is_utf_8_in_any_locale(tmp_path, monkeypatch):
     monkeypatch.setattr("io.text_encoding", lambda encoding, *_: encoding or "ascii")
     write_text(tmp_path / "a.txt", "ä")
     assert (tmp_path / "a.txt").read_bytes() == b"\xc3\xa4"
+
+
+@pytest.mark.parametrize("target", ["/", "..", "a/.."])
+def test_what_is_no_name_is_refused_before_the_work(target):
+    with pytest.raises(PandaError) as said:
+        check_target(Path(target))
+    assert str(said.value) == (f"results cannot be written to {Path(target)}; name a new folder")

@@ -252,7 +252,7 @@ def test_an_edit_of_a_file_is_for_its_weights(factors, file, tmp_path) -> None:
 def test_a_benchmark_resumes_with_its_weights_only(file, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(locality, "LPIPS", lambda device: None)
     settings = LocalitySettings(str(file), edits="eyes", methods=("sefa",), parse=0)
-    locality.prepare(create_generator(file), settings, tmp_path / "out")
+    locality.prepare(create_generator(file), settings, tmp_path / "out").folder.begin()
     locality.prepare(create_generator(file), settings, tmp_path / "out")
     plan = json.loads((tmp_path / "out" / "plan.json").read_text())
     train(file)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-TIMES = {"convert": 6, "fetch": 6, "fit": 6, "compare": 2, "benchmark": 2, "training": 2}
+TIMES = {"convert": 4, "fetch": 4, "fit": 4, "compare": 2, "benchmark": 2, "training": 2}
+TIMES |= dict.fromkeys(("edit", "refine", "name", "invert", "demo"), 2)
 MARKED = [
     pytest.param(verb, marks=pytest.mark.download if verb == "training" else ()) for verb in TIMES
 ]

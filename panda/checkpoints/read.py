@@ -20,6 +20,7 @@ from panda.checkpoints.torch_files import LEGACY_MAGIC, read_torch
 from panda.errors import MachineError, PandaError
 from panda.files.nearest import nearest_file
 from panda.files.tilde import expand
+from panda.files.unchanged import unchanged
 
 _EXPECTED = (
     "expected an NVIDIA pickle, a torch file, safetensors, a TensorFlow.js model.json, an OpenVINO"
@@ -32,11 +33,11 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read the generator in a file or folder, without running any code of it.
 
     Raises:
-        PandaError: It does not exist, is damaged, of no known container, or has numbers that are
-            not finite. Nothing else is raised.
+        PandaError: It does not exist, is damaged, of no known container, changes while it is read,
+            or has numbers that are not finite. Nothing else is raised.
     """
     path = expand(path)
-    with _errors_of(path):
+    with unchanged(path), _errors_of(path):
         checkpoint = _read_folder(path) if path.is_dir() else _read_file(path)
         _check(checkpoint)
         return checkpoint

@@ -11,6 +11,9 @@ from panda.errors import PandaError
 
 _SHOWN = 4
 
+ALIGNMENT = 64
+"""Bytes: where torch's own tensors begin in a CPU's memory."""
+
 
 def shape_of(tensors: Mapping[str, torch.Tensor], name: str, *, dims: int) -> tuple[int, ...]:
     """Return the shape of a tensor from which the size of a network is inferred.
@@ -37,7 +40,7 @@ def load_strictly(
     spelled: Callable[[str], str] = str,
     surplus: Iterable[str] = (),
 ) -> None:
-    """Load the tensors of a checkpoint into a network, without copying them.
+    """Load the tensors of a checkpoint into a network, copying none but those that lie askew.
 
     The network is in evaluation mode afterwards, without gradients.
 
@@ -78,8 +81,19 @@ def load_strictly(
             f"the tensors are not those of this {architecture}: "
             + "; ".join(filter(None, problems))
         )
-    network.load_state_dict(dict(tensors), assign=True)
+    network.load_state_dict(
+        {name: _aligned(tensor) for name, tensor in tensors.items()}, assign=True
+    )
     network.eval().requires_grad_(False)
+
+
+def _aligned(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor that lies in memory as torch's own do, whatever was allocated before.
+
+    Libraries of linear algebra round by how their input lies in memory, and what is read from a
+    file lies anywhere.
+    """
+    return tensor if tensor.data_ptr() % ALIGNMENT == 0 else tensor.clone()
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:

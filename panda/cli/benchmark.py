@@ -22,6 +22,7 @@ from panda.cli.options import (
 )
 from panda.cli.output import print_json, say
 from panda.errors import PandaError, nearest
+from panda.files.ownership import check_files
 from panda.generators.registry import create_generator
 from panda.generators.seeds import parse_numbers
 from panda.notes import note
@@ -306,6 +307,7 @@ def run_ablations(options: argparse.Namespace) -> None:
     """Fit every variant, and write the figures and the page."""
     from panda.evaluation import ablations
 
+    check_files(options.out, ablations.WHAT, ablations.FILES)
     if options.held_out < 1 or options.steps < 1:
         raise PandaError("expected at least one sample to be held out, and one step")
     generator = create_generator(options.generator, device=options.device)

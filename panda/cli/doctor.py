@@ -16,8 +16,7 @@ from panda.checkpoints.seal import Integrity, integrity
 from panda.cli.options import Parser, Verbs, add_json, add_verb
 from panda.cli.output import print_json, say
 from panda.errors import MachineError, PandaWarning
-from panda.files.cache import home
-from panda.files.writing import staging
+from panda.files.cache import home, workspace
 from panda.generators.registry import plugins
 
 PACKAGES = (
@@ -103,9 +102,8 @@ def _cache() -> dict[str, Any]:
     folder = home()
     writable = "yes"
     try:
-        with staging(folder / "doctor") as probe:
-            probe.write_bytes(b"x" * 4096)
-        (folder / "doctor").unlink()
+        with workspace() as probe:
+            (probe / "doctor").write_bytes(b"x" * 4096)
     except (MachineError, OSError) as error:
         writable = str(error)
     existing = next(path for path in (folder, *folder.parents) if path.exists())

@@ -22,6 +22,7 @@ from panda.cli.options import (
     finite,
 )
 from panda.cli.output import print_json
+from panda.files.in_place import no_link
 from panda.generators.registry import create_generator
 from panda.generators.seeds import parse_numbers
 from panda.notes import note
@@ -86,6 +87,12 @@ def add(verbs: Verbs[Parser]) -> None:
         metavar="N",
         help="of the solver paper (default: %(default)s)",
     )
+    verb.add_argument(
+        "--keep-artifacts",
+        action="store_true",
+        help="find parts in the features as they are, even where a few positions vary so much that"
+        " parts become specks",
+    )
     add_out(verb, "where the factors go")
     add_device(verb)
     add_json(verb)
@@ -116,7 +123,7 @@ def run_fit(options: argparse.Namespace) -> None:
     """Fit factors and save them; under torchrun, together with the other processes."""
     from panda.factorization import processes
 
-    journal = options.out.parent / f".{options.out.name}.fit"  # `with_name` refuses "/"
+    journal = no_link(options.out.parent / f".{options.out.name}.fit")  # `with_name` refuses "/"
     try:
         with processes.process_group(options.device) as device:
             _fit(options, device, journal)
@@ -149,6 +156,7 @@ def _fit(options: argparse.Namespace, device: str, journal: Path) -> None:
         solver=options.solver,
         learning_rate=options.learning_rate,
         steps=options.steps,
+        keep_artifacts=options.keep_artifacts,
         resume=journal,
     )
     if processes.rank() == 0:

@@ -176,6 +176,23 @@ def add_samples(verb: Parser) -> None:
     add_label(verb, "that of the fit, or else each seed draws its own")
 
 
+def add_drawing(verb: Parser, words: str = "where the pictures go") -> None:
+    """Add what verbs that draw samples have last: samples, the folder of results, device, JSON."""
+    add_samples(verb)
+    add_out(verb, words)
+    add_device(verb)
+    add_json(verb)
+
+
+def add_refine(verb: Parser) -> None:
+    """Add whether parts are those of each sample."""
+    verb.add_argument(
+        "--refine",
+        action="store_true",
+        help="fit the parts to each sample first (default: the parts that all samples share)",
+    )
+
+
 def add_truncation(verb: Parser, default: float | None, words: str) -> None:
     """Add the truncation, also as ``--psi``."""
     verb.add_argument(

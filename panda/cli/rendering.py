@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
 from torch import Tensor
 
 from panda.cli.output import print_json
+from panda.editing.natural import resume
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
-from panda.files.writing import check_target, staging
+from panda.files.ownership import check_folder, replacing
 from panda.generators.contract import Generator, Latents, State
 from panda.generators.registry import create_generator
 from panda.generators.seeds import parse_numbers
@@ -33,8 +33,8 @@ from panda.progress import bar
 THUMB = 256
 """Pixels of a picture in the sheet."""
 
-MARK = "made_by_panda"
-"""The key of config.json by which a folder of results is known as ours."""
+WHAT = "results of panda"
+"""What a folder of pictures is called where another one would be replaced."""
 
 CHUNK = 4
 """Images in a batch; more only take memory."""
@@ -81,14 +81,8 @@ class Results:
         self.samples[number] = {"picture": name, **figures}
 
     def compare(self, chunk: Chunk, after: Tensor) -> None:
-        """Add edited images ``[N, 3, R, R]``, each as a picture and as a row of the sheet.
-
-        Raises:
-            PandaError: Where an image has a value that is not finite.
-        """
+        """Add edited images ``[N, 3, R, R]``, each as a picture and as a row of the sheet."""
         for number, old, new in zip(chunk.numbers, chunk.before, after, strict=True):
-            if not bool(torch.isfinite(new).all()):
-                raise PandaError(f"the image of {number} came out NaN; the strength is too large")
             # Half the difference of images in [-1, 1] is a share of their range.
             change = float((new.clamp(-1, 1) - old.clamp(-1, 1)).abs().mean()) / 2
             self.save(number, to_picture(new), change=change)
@@ -118,7 +112,7 @@ class Rendering:
         if options.truncation is None:
             options.truncation = self.generator.usual_truncation
         self.options = options
-        _check_results(options.out)
+        check_folder(options.out, WHAT)
         self.out: Path = options.out
 
     def set_skip(self, skip: str | None) -> None:
@@ -142,8 +136,7 @@ class Rendering:
         Yields:
             The results to fill.
         """
-        with staging(self.out) as work:
-            work.mkdir()
+        with replacing(self.out, WHAT) as work:
             results = Results(work)
             if rows:
                 results.facts["rows"] = rows
@@ -152,7 +145,7 @@ class Rendering:
             options = vars(self.options).items()
             config = {name: str(value) for name, value in options if name not in ("run", "json")}
             (work / "config.json").write_text(
-                json.dumps({MARK: config}, indent=1) + "\n", encoding="utf-8"
+                json.dumps({"made_by_panda": config}, indent=1) + "\n", encoding="utf-8"
             )
         also = f"; rows of a sample: {', '.join(rows)}" if rows else ""
         note(f"{self.out / 'sheet.png'} (columns: {', '.join(columns)}{also})")
@@ -198,9 +191,9 @@ class Rendering:
         options = self.options
         return self.generator.sample(numbers, truncation=options.truncation, label=options.label)
 
-    def finish(self, state: State, x: Tensor) -> Tensor:
-        """Resume the generator with other features."""
-        return self.generator.tail(state.with_features(x), self.layer)
+    def finish(self, chunk: Chunk, x: Tensor) -> Tensor:
+        """Resume the generator with other features; raises `PandaError` where that gives NaN."""
+        return resume(self.generator, self.factors, chunk.state, x, chunk.numbers)
 
 
 def part_titles(factors: Factors) -> list[str]:
@@ -217,16 +210,3 @@ def _inversion(options: argparse.Namespace) -> Inversion | None:
         if getattr(options, name) is not None:
             raise PandaError(f"--latents brings its own samples; leave out --{name}")
     return Inversion.load(options.latents)
-
-
-def _check_results(folder: Path) -> None:
-    """Raise `PandaError` where the results would replace anything but earlier results."""
-    check_target(folder)
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    try:
-        if MARK in json.loads((folder / "config.json").read_text(encoding="utf-8")):
-            return
-    except (OSError, ValueError, TypeError, RecursionError):
-        pass
-    raise PandaError(f"{folder} exists and holds no results of panda; choose another folder")

@@ -204,8 +204,12 @@ def _face_scores(
     if parser is None:
         return {}, {}, []
     notes: list[str] = []
-    localized = measure_localization(generator, factors, parser, plan.scored, plan.selected)
-    concepts = {name: tuple(facts["iou"]) for name, facts in localized.items()}
+    concepts: dict[str, tuple[float, ...]] = {}
+    try:
+        localized = measure_localization(generator, factors, parser, plan.scored, plan.selected)
+        concepts = {name: tuple(facts["iou"]) for name, facts in localized.items()}
+    except PandaError as error:  # of a generator whose samples are barely faces
+        notes.append(f"concepts were not localized: {error}")
     try:
         classifier = Classifier(generator.device)
     except PandaError as error:

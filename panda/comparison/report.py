@@ -9,7 +9,8 @@ from PIL import Image
 
 from panda.comparison import tables
 from panda.comparison.results import Comparison, GeneratorResult, Match, Matching, MatchRow
-from panda.comparison.store import ComparisonFolder, write_json
+from panda.comparison.store import WHAT, ComparisonFolder, write_json
+from panda.files.ownership import updating
 from panda.files.writing import write_text
 from panda.generators.entries import Entry
 from panda.images import read_picture
@@ -34,15 +35,16 @@ def write(comparison: Comparison, out: str | Path) -> Path:
         PandaError: Where a picture is damaged, or the disk is full.
     """
     out = Path(out)
-    write_json(out / "results.json", comparison.to_json())
-    write_text(out / "results.md", tables.markdown(comparison))
     folder, lead = ComparisonFolder(out, comparison.plan), tables.describe(comparison.plan)
-    page = Page("Where generators keep their background", lead)
-    View(comparison, folder, page).draw_background()
-    page.save(out / "background.html")
-    page = Page("The same questions to every generator", lead)
-    View(comparison, folder, page).draw()
-    page.save(out / "report.html")
+    with updating(out, WHAT) as work:
+        write_json(work / "results.json", comparison.to_json())
+        write_text(work / "results.md", tables.markdown(comparison))
+        page = Page("Where generators keep their background", lead)
+        View(comparison, folder, page).draw_background()
+        page.save(work / "background.html")
+        page = Page("The same questions to every generator", lead)
+        View(comparison, folder, page).draw()
+        page.save(work / "report.html")
     return out / "report.html"
 
 

@@ -18,10 +18,10 @@ from panda.comparison.matching import match
 from panda.comparison.plan import Plan
 from panda.comparison.results import Comparison, Failure, GeneratorResult, Matching
 from panda.comparison.similarity import background_similarities
-from panda.comparison.store import ComparisonFolder
+from panda.comparison.store import PAGES, WHAT, ComparisonFolder
 from panda.errors import DiskError, PandaError, describe_error
+from panda.files.ownership import check_files
 from panda.files.tilde import expand
-from panda.files.writing import check_target
 from panda.generators.entries import Entry, find_entries
 from panda.generators.registry import cards
 from panda.generators.seeds import as_count
@@ -58,7 +58,7 @@ def compare(
     """
     plan, out, jobs = plan or Plan(), _as_folder(out), as_count(jobs, "jobs")
     entries = find_entries(_as_texts(generators))
-    check_target(out)
+    check_files(out, WHAT, PAGES)
     folder = ComparisonFolder(out, plan)
     progress = Progress(entries)
     with folder.lock():
@@ -68,6 +68,7 @@ def compare(
             failures = _in_processes(entries, plan, folder, str(device), jobs, progress)
     results, failed = collect(entries, plan, folder, [failure for failure in failures if failure])
     if not results:
+        folder.withdraw()
         raise PandaError(f"no generator could be compared: {failed[0].name}: {failed[0].reason}")
     matchings = match_all(folder, plan, results)
     similarities = background_similarities(folder, plan, results)

@@ -6,7 +6,6 @@ Each of them is written whole or not at all, so that a comparison resumes where 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -21,13 +20,20 @@ from panda.comparison.plan import Plan
 from panda.comparison.results import GeneratorResult, Level
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
+from panda.factorization.journal import forget
+from panda.files.in_place import no_links
 from panda.files.json_lines import read_json
 from panda.files.locks import hold_folder
-from panda.files.writing import is_empty, staging, sweep
+from panda.files.ownership import replacing, withdraw
+from panda.files.writing import is_empty, missing_parents, staging, sweep_all
 from panda.generators.entries import Entry
 
 MAPS = "maps.safetensors"
 FIGURES = "figures.json"
+PLAN = "plan.json"
+WHAT = "a comparison"
+PAGES = ("results.json", "results.md", "background.html", "report.html")
+"""What is written again each time, from the figures of all generators."""
 
 
 class ComparisonFolder:
@@ -38,12 +44,14 @@ class ComparisonFolder:
         plan: What is compared.
 
     Raises:
-        PandaError: Where the folder has results of another plan, or other files.
+        PandaError: Where the folder has results of another plan, other files, or links.
     """
 
     def __init__(self, path: Path, plan: Plan) -> None:
+        no_links(path)
         self.path = path
-        file = path / "plan.json"
+        file = path / PLAN
+        self._made = missing_parents(file)
         facts = json.loads(json.dumps(asdict(plan)))
         if file.is_file():
             remedy = "delete the folder, or choose another one"
@@ -67,14 +75,16 @@ class ComparisonFolder:
             PandaError: Where another run is at work in it.
         """
         with hold_folder(self.path):
-            sweep(self.path / "plan.json")
-            for name in (".level-*.*", ".overview.*"):
-                for leftover in self.path.glob(f"generators/*/{name}"):
-                    shutil.rmtree(leftover, ignore_errors=True)
+            for folder in (self.path, *self.path.glob("generators/*")):
+                sweep_all(folder)
             for journal in self.path.glob("generators/*/.fit-*"):
                 if self.has(journal.with_name(journal.name.replace(".fit", "level"))):
-                    shutil.rmtree(journal, ignore_errors=True)
+                    forget(journal)
             yield
+
+    def withdraw(self) -> None:
+        """Remove what a comparison has left that was refused before it made anything."""
+        withdraw(self.path, (PLAN, ".lock"), ("generators",), self._made)
 
     def overview(self, entry: Entry) -> Path:
         """Return the folder of an entry's samples, and of its background at every depth."""
@@ -107,8 +117,7 @@ class ComparisonFolder:
     @contextmanager
     def writing(self, folder: Path) -> Iterator[Path]:
         """Yield a folder to fill; it takes its place when everything is in it."""
-        with staging(folder) as work:
-            work.mkdir()
+        with replacing(folder, "figures of a generator") as work:
             yield work
 
     def read(self, entry: Entry, plan: Plan) -> GeneratorResult:

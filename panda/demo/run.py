@@ -12,10 +12,10 @@ import torch
 
 from panda.demo import sections
 from panda.demo.sections import LayerStudy
-from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
-from panda.files.writing import check_target
+from panda.files.in_place import no_link
+from panda.files.ownership import check_files, updating
 from panda.generators.contract import Generator, Layer
 from panda.generators.entries import Entry
 from panda.generators.registry import create_generator, full_name
@@ -27,6 +27,9 @@ from panda.report.table import Table
 
 SEEDS = (0, 3, 5, 12, 1, 8)
 """Seeds of the samples in the report."""
+
+WHAT = "a demo"
+PAGES = ("overview.png", "report.html")
 
 
 @dataclass(frozen=True)
@@ -85,15 +88,16 @@ def run(name: str, out: Path, *, quick: bool = False, device: str = "cpu") -> De
         PandaError: If the generator cannot be loaded or ``out`` cannot be written.
     """
     settings = QUICK if quick else FULL
-    check_target(out)
-    if out.is_file():
-        raise PandaError(f"{out} is a file; name a folder for the report")
+    check_files(out, WHAT, PAGES)
     # The factors name their generator; an absolute path lets commands find it from any directory.
     name = full_name(name)
     result = DemoResult(out / "report.html")
     with result.timed("load"):
         generator = create_generator(name, device=device)
-    for layer, parts in _layers(generator):
+    layers = _layers(generator)
+    for layer, _ in layers:
+        Factors.check_folder(no_link(out / layer.name))
+    for layer, parts in layers:
         with result.timed(f"fit {layer.name}"):
             factors = fit(generator, layer.name, parts=parts, seeds=range(settings.fit_samples))
         factors.save(out / layer.name)
@@ -118,10 +122,11 @@ def run(name: str, out: Path, *, quick: bool = False, device: str = "cpu") -> De
         progress.set_postfix_str(step)
         with result.timed(step):
             task()
-    with result.timed("overview"):
-        save_picture(sections.overview(studies[0]), out / "overview.png")
-    _closing(page, name, result, generator.device)
-    page.save(result.report)
+    with updating(out, WHAT) as work:
+        with result.timed("overview"):
+            save_picture(sections.overview(studies[0]), work / "overview.png")
+        _closing(page, name, result, generator.device)
+        page.save(work / "report.html")
     return result
 
 

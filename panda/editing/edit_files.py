@@ -22,9 +22,13 @@ FORMAT = 1
 OPTIONAL = ("seeds", "weights")
 """Fields that a file may leave out."""
 
+STRENGTH = 1.2
+"""The usual strength of a removal, in typical (root mean square) norms of a feature vector."""
+
 PATTERN = re.compile(
     r"([\w ,+'&./()-]{1,200}):(p?[0-9]{1,6}|bg|remove)"
-    r"(?::([+-]?(?:[0-9]{1,9}\.?[0-9]{0,9}|\.[0-9]{1,9}))(sd)?|(?<=:remove))"
+    r"(?::([+-]?(?:[0-9]{1,18}\.?[0-9]{0,18}|\.[0-9]{1,18})(?:e[+-]?[0-9]{1,3})?)(sd)?"
+    r"|(?<=:remove))"
 )
 """How an edit is written; only a removal may leave out the strength. See `Edit.parse`."""
 

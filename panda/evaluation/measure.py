@@ -14,6 +14,7 @@ from panda.evaluation.controls import CONTROLS, brightness, random_change
 from panda.evaluation.edits import EditGoal
 from panda.evaluation.faces import Faces
 from panda.evaluation.settings import LocalityBenchmark
+from panda.files.writing import sweep
 from panda.generators.seeds import EVALUATION
 from panda.images import save_picture, to_picture
 from panda.methods.changes import Render
@@ -137,5 +138,9 @@ def _save_pictures(
 ) -> None:
     folder = benchmark.folder.path / "pictures" / edit
     for seed, before, image in zip(faces.latents.seeds, faces.before, images, strict=True):
-        save_picture(to_picture(before), folder / "before" / f"{seed}.png")
-        save_picture(to_picture(image), folder / label / f"{seed}.png")
+        for name, shown in (("before", before), (label, image)):
+            file = folder / name / f"{seed}.png"
+            if file.exists():  # whole, and nothing else than what would be written
+                sweep(file)
+            else:
+                save_picture(to_picture(shown), file)

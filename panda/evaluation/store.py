@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,23 @@ from panda.editing.edits import Edit
 from panda.errors import DiskError, PandaError
 from panda.evaluation.choose import ChosenEdit
 from panda.factorization.factors import Factors
+from panda.files.in_place import no_links, open_in_place
 from panda.files.json_lines import append_rows, read_json, read_rows
 from panda.files.locks import hold_folder
-from panda.files.writing import is_empty, staging, sweep
+from panda.files.ownership import replacing, withdraw
+from panda.files.unchanged import unchanged
+from panda.files.writing import is_empty, missing_parents, staging, sweep, sweep_all
 from panda.methods.changes import Change, PartChange, StyleChange, WChange, ZChange
 
+PLAN = "plan.json"
 CHOICES = "choices.json"
 DIRECTIONS = "directions.safetensors"
 DIGEST = "weights_sha256"
 """The setting that is the digest of the generator's weights."""
+
+WHAT = "a benchmark of locality"
+PAGES = ("results.json", "results.md", "overview.png", "report.html")
+"""What is written again each time, from all figures."""
 
 
 class BenchmarkFolder:
@@ -36,12 +45,14 @@ class BenchmarkFolder:
         settings: All settings that the figures depend on, as JSON takes them.
 
     Raises:
-        PandaError: Where the folder has results of other settings, or other files.
+        PandaError: Where the folder has results of other settings, other files, or links.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
-        self.path = path
-        file = path / "plan.json"
+        no_links(path)
+        self.path, self._settings = path, dict(settings)
+        file = path / PLAN
+        self._made = missing_parents(file)
         if file.is_file():
             before = read_json(
                 file, "the settings of a benchmark", "delete the folder, or choose another one"
@@ -55,10 +66,14 @@ class BenchmarkFolder:
                 )
         elif path.exists() and not (path.is_dir() and is_empty(path)):
             raise PandaError(f"{path} exists and holds no benchmark; choose another folder")
-        else:
+
+    def begin(self) -> None:
+        """Write the settings, by which the folder is known, and remove what killed runs left."""
+        file = self.path / PLAN
+        if not file.is_file():
             with staging(file) as work:
-                work.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-        sweep(file)
+                work.write_text(json.dumps(self._settings, indent=1) + "\n", encoding="utf-8")
+        sweep_all(self.path)
 
     @contextmanager
     def lock(self, method: str) -> Iterator[None]:
@@ -66,6 +81,11 @@ class BenchmarkFolder:
         with hold_folder(self.path, f".{method}.lock", wait=True):
             sweep(self.path / "methods" / method)
             yield
+
+    def withdraw(self, methods: Iterable[str]) -> None:
+        """Remove what a benchmark has left that was refused before it made anything."""
+        files = (PLAN, *(f".{method}.lock" for method in methods))
+        withdraw(self.path, files, ("methods", "rows"), self._made)
 
     def load_choices(self, method: str) -> tuple[dict[str, ChosenEdit], dict[str, Any]] | None:
         """Return the chosen edits of a method by goal and the facts of its fit; None before that.
@@ -77,9 +97,10 @@ class BenchmarkFolder:
         if not (folder / CHOICES).is_file():
             return None
         remedy = f"delete {folder} to have the method fitted again"
-        content = read_json(folder / CHOICES, "the chosen edits of a method", remedy)
         file = folder / DIRECTIONS
-        tensors = load_tensors(file, remedy) if file.is_file() else {}
+        with unchanged(folder / CHOICES, file):
+            content = read_json(folder / CHOICES, "the chosen edits of a method", remedy)
+            tensors = load_tensors(file, remedy) if file.is_file() else {}
         try:
             _check_fit(content["fit"])
             choices = {
@@ -103,8 +124,7 @@ class BenchmarkFolder:
         tensors: dict[str, Tensor] = {}
         written: dict[int, str] = {}
         content: dict[str, Any] = {"fit": fit, "choices": {}}
-        with staging(self.path / "methods" / method) as work:
-            work.mkdir()
+        with replacing(self.path / "methods" / method, "edits of a method") as work:
             for purpose, choice in choices.items():
                 change = choice.change
                 if isinstance(change, PartChange) and id(change.factors) not in written:
@@ -145,15 +165,16 @@ class BenchmarkFolder:
         Each record is a seed and its D features; a half-written last record is cut off first.
 
         Raises:
-            PandaError: Where the file cannot be written.
+            PandaError: Where the file cannot be written, or is a link.
         """
         file = self.path / "rows" / f"{of}.{part}.features"
         records = np.zeros(len(seeds), _record(features.shape[1]))
         records["seed"], records["features"] = seeds, features.cpu().half().numpy()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            with file.open("ab") as lines:
-                lines.truncate(lines.tell() // records.itemsize * records.itemsize)
+            with open_in_place(file) as lines:
+                whole = lines.seek(0, os.SEEK_END) // records.itemsize
+                lines.seek(lines.truncate(whole * records.itemsize))
                 lines.write(records.tobytes())
         except OSError as error:
             raise DiskError(f"cannot write {file}: {error.strerror}") from error

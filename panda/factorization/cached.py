@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from pathlib import Path
 from typing import SupportsIndex
 
 from panda.errors import PandaError
+from panda.factorization.factor_files import WEIGHTS
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
 from panda.factorization.inputs import compact_seeds, find_layer, joined_seeds
 from panda.files.cache import home
 from panda.files.locks import hold_folder
+from panda.files.ownership import MANIFEST
 from panda.generators.contract import Generator
 from panda.generators.registry import is_file
 from panda.generators.seeds import Seeds, as_seeds
@@ -75,7 +76,8 @@ def fit_cached(
         if (factors := _load(folder, generator)) is not None:
             return factors  # which another thread or process has fitted meanwhile
         factors = fit(generator, layer, parts=parts, appearances=channels, seeds=seeds)
-        shutil.rmtree(folder, ignore_errors=True)  # damaged ones, which `save` would not replace
+        for name in (WEIGHTS, "config.json", MANIFEST):  # damaged, which `save` would not replace
+            (folder / name).unlink(missing_ok=True)
         factors.save(folder)
     return factors
 

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.errors import PandaError
-from panda.files.writing import check_target, no_pipe, staging
+from panda.files.ownership import check_folder as check_ownership
+from panda.files.ownership import replacing
+from panda.files.writing import no_pipe
 from panda.generators.contract import Layer
 
 FORMAT = 1
@@ -39,11 +41,9 @@ def write_factors(
     tensors: Mapping[str, Tensor],
 ) -> None:
     """Write factors into a new folder, or in place of earlier factors; see `Factors.save`."""
-    check_folder(folder)
     validate(folder, layer, tensors)
     facts = {"format": FORMAT, "generator": generator, "layer": asdict(layer), **config}
-    with staging(folder) as work:
-        work.mkdir()
+    with replacing(folder, "factors", _has_factors) as work:
         save_tensors(work / WEIGHTS, tensors, {})
         (work / "config.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
@@ -92,14 +92,7 @@ def _check_config(config: Mapping[str, Any]) -> None:
 
 def check_folder(folder: Path) -> None:
     """Raise `PandaError` where writing would replace anything but earlier factors."""
-    check_target(folder)
-    if not folder.exists():
-        return
-    if folder.is_dir():
-        names = {path.name for path in folder.iterdir()}
-        if not names or (names == {"config.json", WEIGHTS} and _has_factors(folder)):
-            return
-    raise PandaError(f"{folder} exists and holds no factors; choose another folder")
+    check_ownership(folder, "factors", _has_factors)
 
 
 def validate(where: Path, layer: Layer, tensors: Mapping[str, Tensor]) -> None:
@@ -137,8 +130,10 @@ def validate(where: Path, layer: Layer, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _has_factors(folder: Path) -> bool:
-    """Return whether the folder's config.json is that of factors."""
+    """Return whether a folder has two files of factors alone, as before folders had manifests."""
     try:
+        if {path.name for path in folder.iterdir()} != {"config.json", WEIGHTS}:
+            return False
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         return set(config) >= {"format", "generator", "layer"}
     except (OSError, ValueError, TypeError, RecursionError):

@@ -16,9 +16,16 @@ from torch import Tensor
 
 from panda.errors import PandaError
 from panda.factorization.display import SIZE, html_of_parts, picture_of_parts
-from panda.factorization.factor_files import TENSORS, check_folder, read_factors, write_factors
+from panda.factorization.factor_files import (
+    TENSORS,
+    WEIGHTS,
+    check_folder,
+    read_factors,
+    write_factors,
+)
 from panda.factorization.inputs import as_path, joined_seeds
 from panda.factorization.part_names import Parts, find_parts, part_names
+from panda.files.unchanged import unchanged
 from panda.generators.contract import Generator, Layer, on_canvas
 from panda.generators.identity import check_weights
 from panda.generators.seeds import as_whole
@@ -126,6 +133,12 @@ class Factors:
     def loss(self) -> float:
         """The fraction of the features' energy that the factors leave; NaN for imported ones."""
         return float(self.config["trace"][-1]) if self.config.get("trace") else float("nan")
+
+    @property
+    def border(self) -> int:
+        """The outer rows and columns of the image that have artifacts and are not looked at."""
+        count = as_whole(self.config.get("border", 0)) or 0
+        return count if 0 < 4 * count < self.layer.side else 0
 
     @property
     def seeds(self) -> str:
@@ -280,7 +293,8 @@ class Factors:
     def load(folder: str | os.PathLike[str]) -> Factors:
         """Read what `save` wrote; raises `PandaError` where it is something else or damaged."""
         path = as_path(folder, "the folder of factors")
-        generator, layer, config, tensors = read_factors(path)
+        with unchanged(path / "config.json", path / WEIGHTS):
+            generator, layer, config, tensors = read_factors(path)
         return Factors(generator, layer, config=config, **tensors)
 
     def _tensors(self) -> dict[str, Tensor]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 import weakref
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +16,32 @@ from torch import Tensor
 
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.tensors import read_safetensors, save_checkpoint
-from panda.errors import PandaError
+from panda.errors import MachineError, PandaError
 from panda.factorization import processes
+from panda.files.in_place import no_links
 from panda.files.locks import hold_folder
+from panda.files.writing import is_temporary, missing_parents
 from panda.notes import note
 
 SECONDS = 30.0
 """The time between two writings: no more work than this is lost."""
 
+_NAMES = re.compile(r"\d+-of-\d+\.(samples|sums)|\.\d+\.lock")
+
 
 class Journal:
     """A folder with two files for each process: its compressed samples, and the sums over them.
 
-    It is locked until `close`, or until the end of a ``with`` block.
+    It is locked until `close`, or until the end of a ``with`` block. When an error ends such a
+    block, the journal stays for the same call to resume, unless nothing was written yet or the fit
+    was refused: then the same call would be refused again.
 
     Args:
         folder: The folder, which is made if needed.
         facts: What the fit depends on; the journal of a fit with other facts is not used.
 
     Raises:
-        PandaError: Where the folder cannot be written, or another run is at work in it.
+        PandaError: Where the folder cannot be written or has links, or another run is at work.
     """
 
     def __init__(self, folder: Path, facts: Mapping[str, Any]) -> None:
@@ -42,6 +49,8 @@ class Journal:
         self._facts = json.loads(json.dumps(dict(facts)))
         name = f"{processes.rank()}-of-{processes.count()}"
         self.samples, self._sums = folder / f"{name}.samples", folder / f"{name}.sums"
+        no_links(folder)
+        self._above = missing_parents(folder)
         lock = ExitStack()
         self.close = weakref.finalize(self, lock.close)
         """Unlock the folder; a second call does nothing."""
@@ -50,8 +59,14 @@ class Journal:
     def __enter__(self) -> Journal:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        refused = isinstance(error, PandaError) and not isinstance(error, MachineError)
+        if refused or not self.begun:
+            _remove(self._folder, rf"{processes.rank()}-of-.*|\.{processes.rank()}\.lock")
         self.close()
+        for path in (self._folder, *self._above):
+            with suppress(OSError):  # where something is in it
+                path.rmdir()
 
     def read(self) -> dict[str, Tensor] | None:
         """Return what was written last; None where it belongs to another fit, or is damaged."""
@@ -69,6 +84,11 @@ class Journal:
         return self.samples.exists() and self.samples.stat().st_size >= size
 
     @property
+    def begun(self) -> bool:
+        """Return whether something was written from which a fit can resume."""
+        return self._sums.exists()
+
+    @property
     def due(self) -> bool:
         """Return whether it is time to write."""
         return time.monotonic() - self._written > SECONDS
@@ -81,13 +101,10 @@ class Journal:
     def start_over(self) -> None:
         """Remove the files of another fit, or of another number of processes."""
         if processes.rank() == 0:
-            other = set(self._folder.glob("*-of-*")) - set(
-                self._folder.glob(f"*-of-{processes.count()}.*")
-            )
-            if other or self._sums.exists():
+            others = rf"\d+-of-(?!{processes.count()}\.).*"
+            if self.begun or any(re.match(others, path.name) for path in self._folder.iterdir()):
                 self.say("holds samples of another fit, or of other processes; starting over")
-            for path in other:
-                path.unlink()
+            _remove(self._folder, others)
         self._sums.unlink(missing_ok=True)
 
     def say(self, text: str) -> None:
@@ -97,6 +114,21 @@ class Journal:
 
 
 def forget(folder: Path) -> None:
-    """Remove a journal's folder, once all processes have finished with it."""
+    """Remove a journal, once all processes have finished with it, and its folder where it is empty.
+
+    Nothing else in the folder is removed.
+    """
     processes.all_agree(True)
-    shutil.rmtree(folder, ignore_errors=True)
+    _remove(folder, ".*")
+    with suppress(OSError):  # where another process is faster, or something else is in it
+        folder.rmdir()
+
+
+def _remove(folder: Path, names: str) -> None:
+    """Remove the files of a journal whose names match a pattern."""
+    with suppress(OSError):
+        for path in list(folder.iterdir()):
+            if is_temporary(path.name):
+                shutil.rmtree(path, ignore_errors=True)
+            elif _NAMES.fullmatch(path.name) and re.fullmatch(names, path.name):
+                path.unlink(missing_ok=True)

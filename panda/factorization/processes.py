@@ -14,7 +14,7 @@ from datetime import timedelta
 import torch
 from torch import Tensor, distributed
 
-from panda.errors import PandaError
+from panda.errors import MachineError
 
 TIMEOUT = timedelta(minutes=30)
 """How long a process waits for the others: far longer than equal shares differ in time."""
@@ -39,7 +39,7 @@ def process_group(device: str) -> Iterator[str]:
             uses gloo.
 
     Raises:
-        PandaError: Where the processes do not find each other, or torchrun ends this one because
+        MachineError: Where the processes do not find each other, or torchrun ends this one because
             another was lost.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
@@ -137,14 +137,14 @@ def _communicate(step: Callable[[], object]) -> None:
     try:
         step()
     except RuntimeError as error:
-        raise PandaError(
+        raise MachineError(
             f"process {os.environ.get('RANK')} lost another process, or waited too long for it"
             f" ({str(error).splitlines()[0]}); run the same command again to resume"
         ) from error
 
 
 def _raise_terminated(*_: object) -> None:
-    raise PandaError(
+    raise MachineError(
         f"process {os.environ.get('RANK')} was terminated, as torchrun does when another process is"
         " lost; run the same command again to resume"
     )

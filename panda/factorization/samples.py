@@ -14,6 +14,7 @@ from torch import Tensor
 
 from panda.errors import DiskError, PandaError
 from panda.files.cache import home
+from panda.files.in_place import open_in_place
 
 MEMORY = 2**28
 """Bytes that the samples of one process may take in the CPU's memory; a GPU has all of them."""
@@ -31,7 +32,7 @@ class Samples:
         lengths: The samples of each block that the file already has.
 
     Raises:
-        PandaError: Where the file cannot be written.
+        PandaError: Where the file cannot be written, or is a link.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ def _open(path: Path | None) -> IO[bytes]:
     """Open a file for reading and writing: at ``path``, or one without a name in the cache."""
     try:
         if path is not None:
-            return path.open("r+b" if path.exists() else "w+b")
+            return open_in_place(path)
         home().mkdir(parents=True, exist_ok=True)
         return tempfile.TemporaryFile(dir=home())
     except OSError as error:

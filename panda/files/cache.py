@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from panda.errors import DiskError
 from panda.files.locks import lock_file, locked
+from panda.files.writing import MARK, sweep_all
 from panda.notes import note
 
 
@@ -31,7 +31,7 @@ def workspace() -> Iterator[Path]:
     """
     try:
         home().mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(prefix=".fetch-", dir=home())
+        folder = tempfile.TemporaryDirectory(prefix=f".fetch.{MARK}", dir=home())
     except OSError as error:
         raise DiskError(f"cannot write to {home()}: {error.strerror}") from error
     with folder as name:
@@ -55,7 +55,6 @@ def lock() -> Iterator[None]:
             note("waiting for another process that fetches weights")
             acquired = stack.enter_context(locked(file, wait=True))
         if acquired:
-            for pattern in (".fetch-*", "generators/.*", "downloads/*/.*"):
-                for leftover in home().glob(pattern):
-                    shutil.rmtree(leftover, ignore_errors=True)
+            for folder in (home(), home() / "generators", *home().glob("downloads/*")):
+                sweep_all(folder)
         yield

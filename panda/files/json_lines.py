@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from panda.errors import DiskError, PandaError
+from panda.files.in_place import open_in_place
 from panda.files.writing import no_pipe
 
 Row = dict[str, Any]
@@ -20,16 +21,16 @@ def append_rows(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     A half-written last line, which a killed process or a full disk has left, is cut off first.
 
     Raises:
-        PandaError: Where the file cannot be written.
+        PandaError: Where the file cannot be written, or is a link.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("a+b") as lines:
-            if lines.tell():
+        with open_in_place(file) as lines:
+            if lines.seek(0, os.SEEK_END):
                 lines.seek(-1, os.SEEK_END)
                 if lines.read() != b"\n":
                     lines.seek(0)
-                    lines.truncate(lines.read().rfind(b"\n") + 1)
+                    lines.seek(lines.truncate(lines.read().rfind(b"\n") + 1))
             lines.write("".join(json.dumps(row) + "\n" for row in rows).encode())
     except OSError as error:
         raise DiskError(f"cannot write {file}: {error.strerror}") from error

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from panda.errors import DiskError, PandaError
+from panda.files.in_place import NOT_THROUGH_LINKS, open_in_place
 
 POLL = 0.01
 """Seconds between two tries to get a lock that another process has."""
@@ -21,22 +22,32 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[bool | None]:
     the user's folders.
 
     Args:
-        path: What to lock; it must exist.
+        path: What to lock; it must exist. A link to a file is not followed.
         wait: Whether to wait for another process that has the lock.
 
     Yields:
-        True with the lock, False where another process has it, None where it cannot be locked:
-        folders on Windows, files on some network disks.
+        True with the lock, False where another process has it or has just removed the file, None
+        where it cannot be locked: folders on Windows, files on some network disks.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+        flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | NOT_THROUGH_LINKS
+        descriptor = os.open(path, flags)
     except OSError:
         yield None
         return
     try:
-        yield _lock(descriptor, wait)
+        acquired = _lock(descriptor, wait)
+        yield acquired and _is(path, descriptor)
     finally:
         os.close(descriptor)
+
+
+def _is(path: Path, descriptor: int) -> bool:
+    """Return whether a path still leads to an open file: the lock of another file is none."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except OSError:
+        return False
 
 
 def _lock(descriptor: int, wait: bool) -> bool | None:
@@ -53,11 +64,11 @@ def lock_file(folder: Path, name: str = ".lock") -> Path:
     """Return the lock file of a folder; make both where they do not exist.
 
     Raises:
-        PandaError: The folder cannot be written.
+        PandaError: The folder cannot be written, or the file is a link.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).touch()
+        open_in_place(folder / name).close()
     except OSError as error:
         raise DiskError(f"cannot write to {folder}: {error.strerror}") from error
     return folder / name

@@ -7,11 +7,12 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from panda.errors import DiskError, PandaError, printable
+from panda.files.exchange import exchange, put_back
 from panda.files.locks import locked
 
 
@@ -36,26 +37,26 @@ _IN_USE: set[Path] = set()
 
 
 @contextmanager
-def staging(target: str | Path) -> Iterator[Path]:
+def staging(
+    target: str | Path, check: Callable[[Path], None] = lambda earlier: None
+) -> Iterator[Path]:
     """Yield a temporary path beside ``target``, which becomes ``target`` when the block succeeds.
 
     The block may create a file or a folder there. Whatever the block raises, nothing half-written
     stays and an earlier target remains as it was. Where ``target`` is a link, the link stays and
     what it leads to is replaced. What a killed process left of the same target is removed.
 
+    Args:
+        target: A file or a folder.
+        check: Raises an error where an earlier folder must not be replaced. It is called before
+            the two change places, and again when nobody adds files to the earlier one any more.
+
     Raises:
         PandaError: The disk is full, the folder cannot be written, no file can have this name, or
             the target is a pipe or a device.
     """
-    _check_name(Path(target))
-    target = Path(os.path.realpath(target)) if Path(target).is_symlink() else Path(target)
-    if target.is_symlink():
-        raise PandaError(f"{target} is a link that leads in a circle; name another file")
-    if target.exists() and not (target.is_file() or target.is_dir()):
-        raise PandaError(
-            f"{target} is neither a file nor a folder and cannot be replaced; name another file"
-        )
-    folder: Path | None = None
+    target = _resolved(Path(target))
+    folder, missing = None, missing_parents(target)
     with ExitStack() as lock:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -67,8 +68,9 @@ def staging(target: str | Path) -> Iterator[Path]:
             work = folder / target.name
             yield work
             if target.is_dir() and work.is_dir():
+                check(target)
                 with _without_sweeps(target.parent):  # of two writers, one swaps after the other
-                    _swap(work, target, folder / "replaced")
+                    _swap(work, target, check)
             else:
                 work.replace(target)
         except DiskError as error:  # of a file inside, whose path is to be that in the target
@@ -79,6 +81,38 @@ def staging(target: str | Path) -> Iterator[Path]:
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
                 _IN_USE.discard(folder)
+            for parent in missing:  # where nothing was written after all
+                with suppress(OSError):
+                    parent.rmdir()
+
+
+def _resolved(target: Path) -> Path:
+    """Return what is to be written where ``target`` is a link; refuse what cannot be replaced."""
+    _check_name(target)
+    if target.is_symlink():
+        target = Path(os.path.realpath(target))
+    if target.is_symlink():
+        raise PandaError(f"{target} is a link that leads in a circle; name another file")
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        raise PandaError(
+            f"{target} is neither a file nor a folder and cannot be replaced; name another file"
+        )
+    return target
+
+
+def missing_parents(target: Path) -> list[Path]:
+    """Return the folders above a path that do not exist yet, the innermost first."""
+    return [parent for parent in target.parents if not parent.exists()]
+
+
+def _swap(new: Path, target: Path, check: Callable[[Path], None]) -> None:
+    """Exchange two folders; back again, where the earlier one must not be replaced after all."""
+    exchange(new, target)
+    try:
+        check(new)
+    except BaseException:
+        exchange(new, target)
+        raise
 
 
 def _check_name(target: Path) -> None:
@@ -104,15 +138,31 @@ def _without_sweeps(folder: Path) -> AbstractContextManager[object]:
 
 
 def sweep(target: Path) -> None:
-    """Remove the temporary folders that killed processes left beside this target."""
+    """Remove the temporary folders that killed processes left beside this target.
+
+    A folder that was being replaced when the process was killed takes its place again.
+    """
     if target.parent.is_dir():
         with _without_sweeps(target.parent):
             _sweep(target)
 
 
+def sweep_all(folder: Path) -> None:
+    """Do what `sweep` does for every target in a folder, which need not exist."""
+    if folder.is_dir():
+        matches = [_STAGING.fullmatch(path.name) for path in folder.iterdir()]
+        for name in {match[1] for match in matches if match}:
+            sweep(folder / name)
+
+
+def is_temporary(name: str) -> bool:
+    """Return whether a name is that of a temporary folder of `staging`."""
+    return _STAGING.fullmatch(name) is not None
+
+
 def is_empty(folder: Path) -> bool:
     """Return whether a folder is empty but for the temporary folders of `staging`."""
-    return all(_STAGING.fullmatch(path.name) for path in folder.iterdir())
+    return all(is_temporary(path.name) for path in folder.iterdir())
 
 
 def _sweep(target: Path) -> None:
@@ -126,20 +176,11 @@ def _sweep(target: Path) -> None:
         if match and entry.is_dir(follow_symlinks=False):
             with locked(Path(entry.path)) as acquired:
                 if acquired and match[1] == target.name:
+                    put_back(Path(entry.path), target)
                     shutil.rmtree(entry.path, ignore_errors=True)
                 elif acquired:
                     with suppress(OSError):
                         Path(entry.path).rmdir()
-
-
-def _swap(new: Path, target: Path, aside: Path) -> None:
-    """Replace a folder, which no single rename can do; where that fails, change nothing."""
-    target.rename(aside)
-    try:
-        new.rename(target)
-    except BaseException:
-        aside.rename(target)
-        raise
 
 
 def write_text(target: str | Path, text: str) -> None:
@@ -156,17 +197,22 @@ def write_text(target: str | Path, text: str) -> None:
 
 
 def check_target(target: Path) -> None:
-    """Find out before the work whether its result can be written.
+    """Find out before the work whether its result can be written, and leave no trace.
 
     Raises:
         PandaError: `staging` would raise it after the work.
     """
     if target.name in ("", ".."):
         raise PandaError(f"results cannot be written to {target}; name a new folder")
-    probe = target.parent / f"{target.name}.probe"
+    target = _resolved(target)
+    missing = missing_parents(target)
+    folder = missing[-1].parent if missing else target.parent
     try:
-        with staging(probe) as work:
-            work.touch()
-    except PandaError as error:  # of the probe, which the user has not named
-        raise type(error)(str(error).replace(str(probe), str(target))) from error
-    probe.unlink(missing_ok=True)
+        for parent in missing:
+            with suppress(FileNotFoundError):
+                (folder / parent.name).lstat()  # raises where no folder can have this name
+        if not missing:
+            sweep(target)
+        Path(tempfile.mkdtemp(prefix=f".{target.name}.{MARK}", dir=folder)).rmdir()
+    except OSError as error:
+        raise DiskError(f"cannot write {target}: {error.strerror or error}") from error

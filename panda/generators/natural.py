@@ -40,6 +40,7 @@ def natural_sample(sample: Sample) -> Sample:
     ) -> Latents:
         plain = as_seeds(seeds)
         psi = as_truncation(self.usual_truncation if truncation is None else truncation)
+        _warn_outside(psi)
         labels = as_labels(label, len(plain))
         draw = partial(sample, self, truncation=psi, **options)
         if isinstance(labels, list):
@@ -107,16 +108,18 @@ def as_number(value: Any, what: str) -> float:
 
 
 def as_truncation(value: Any) -> float:
-    """Return a truncation psi from -2 to 2; raises `PandaError` for anything else.
-
-    Outside of 0 to 1 it warns: few who give such a number mean it.
-    """
+    """Return a truncation psi from -2 to 2; raises `PandaError` for anything else."""
     psi = as_number(value, "truncation")
     if abs(psi) > 2:
         raise PandaError(
             f"truncation {psi:g} is out of range; expected -2 to 2, where 1 leaves samples as they"
             " are, 0 gives their mean and -1 their opposites"
         )
+    return psi
+
+
+def _warn_outside(psi: float) -> None:
+    """Warn of a truncation that is not from 0 to 1: few who give one mean it."""
     if not 0 <= psi <= 1:
         where = "on the other side of their mean" if psi < 0 else "farther from their mean"
         warnings.warn(
@@ -125,7 +128,6 @@ def as_truncation(value: Any) -> float:
             PandaWarning,
             stacklevel=3,
         )
-    return psi
 
 
 def as_labels(label: Any, count: int) -> int | list[int] | None:

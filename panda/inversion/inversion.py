@@ -15,8 +15,9 @@ from torch import Tensor
 from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.errors import PandaError
 from panda.files.json_lines import read_json
+from panda.files.ownership import check_folder, replacing
 from panda.files.tilde import expand
-from panda.files.writing import check_target, staging
+from panda.files.unchanged import unchanged
 from panda.generators.contract import Generator, Latents
 from panda.generators.identity import check_weights
 from panda.generators.latent_spaces import WSpace
@@ -24,7 +25,6 @@ from panda.images import difference_picture, save_picture, sheet, to_picture
 
 FORMAT = 1
 TENSORS = "inversion.safetensors"
-FILES = {"config.json", TENSORS, "sheet.png"}
 THUMB = 256
 
 
@@ -119,7 +119,6 @@ class Inversion:
             PandaError: Where the folder is neither new nor that of an inversion.
         """
         folder = expand(folder)
-        Inversion.check_folder(folder)
         config = {
             "format": FORMAT,
             "generator": self.generator,
@@ -129,8 +128,7 @@ class Inversion:
         tensors = {f"latents.{name}": tensor for name, tensor in self.latents.tensors.items()}
         images = {"pictures": self.pictures, "reconstructions": self.reconstructions}
         tensors |= {name: _to_bytes(rows) for name, rows in images.items()}
-        with staging(folder) as work:
-            work.mkdir()
+        with replacing(folder, "inversion") as work:
             save_tensors(work / TENSORS, tensors, {})
             save_picture(self.sheet(), work / "sheet.png")
             (work / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
@@ -146,35 +144,14 @@ class Inversion:
     @staticmethod
     def check_folder(folder: Path) -> None:
         """Raise `PandaError` where saving would replace anything but an earlier inversion."""
-        check_target(folder)
-        if not folder.exists():
-            return
-        if folder.is_dir():
-            names = {path.name for path in folder.iterdir()}
-            if not names or (names == FILES and (folder / TENSORS).is_file()):
-                return
-        raise PandaError(f"{folder} exists and holds no inversion; choose another folder")
+        check_folder(folder, "inversion")
 
     @staticmethod
     def load(folder: str | Path) -> Inversion:
         """Read what `save` wrote; raise `PandaError` where it is something else or damaged."""
         folder = expand(folder)
-        file, remedy = folder / "config.json", "invert the picture again"
-        if not _exists(file):
-            raise PandaError(
-                f"{folder} holds no inversion (no config.json); make one with"
-                f" 'panda invert PHOTO --generator NAME --out {folder}'"
-            )
-        config = read_json(file, "the settings of an inversion", remedy)
-        try:
-            version, generator = config.pop("format"), config.pop("generator")
-            seeds = config.pop("seeds")
-            _check_config(generator, seeds, config)
-        except (TypeError, KeyError) as error:
-            raise PandaError(f"{file} is not that of an inversion: {error}; {remedy}") from error
-        if type(version) is not int or version != FORMAT:
-            raise PandaError(f"{folder} has an inversion of format {version!r}, expected {FORMAT}")
-        tensors = load_tensors(folder / TENSORS, remedy)
+        with unchanged(folder / "config.json", folder / TENSORS):
+            generator, seeds, config, tensors = _read(folder)
         latents = {
             name.removeprefix("latents."): tensor
             for name, tensor in tensors.items()
@@ -186,6 +163,26 @@ class Inversion:
         )
         read = Latents(tuple(seeds), latents, generator)
         return Inversion(generator, read, pictures, reconstructions, config)
+
+
+def _read(folder: Path) -> tuple[str, list[int], dict[str, Any], dict[str, Tensor]]:
+    """Return generator, seeds, config and tensors of a folder; raise `PandaError` for others."""
+    file, remedy = folder / "config.json", "invert the picture again"
+    if not _exists(file):
+        raise PandaError(
+            f"{folder} holds no inversion (no config.json); make one with"
+            f" 'panda invert PHOTO --generator NAME --out {folder}'"
+        )
+    config = read_json(file, "the settings of an inversion", remedy)
+    try:
+        version, generator = config.pop("format"), config.pop("generator")
+        seeds = config.pop("seeds")
+        _check_config(generator, seeds, config)
+    except (TypeError, KeyError) as error:
+        raise PandaError(f"{file} is not that of an inversion: {error}; {remedy}") from error
+    if type(version) is not int or version != FORMAT:
+        raise PandaError(f"{folder} has an inversion of format {version!r}, expected {FORMAT}")
+    return generator, seeds, config, load_tensors(folder / TENSORS, remedy)
 
 
 def _exists(file: Path) -> bool:

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from panda.editing.edit_files import STRENGTH
 from panda.editing.edits import REMOVE, Edit, apply_edits
 from panda.editing.localize import localize
+from panda.editing.natural import resume
 from panda.editing.refine import refine
-from panda.editing.remove import STRENGTH
 from panda.errors import PandaError, nearest
 from panda.factorization.factors import Factors
 from panda.generators.contract import Generator, Latents, State
@@ -103,18 +104,13 @@ class Canvas:
         Raises:
             PandaError: If an edit is out of range or an image comes out NaN.
         """
-        layer = self.factors.layer.name
         size = self.batch
         parts = self.refined if refined else None
         for start in range(0, len(stacks), size):
             batch = stacks[start : start + size]
             x = self.state().x
             features = torch.cat([apply_edits(self.factors, x, edits, parts) for edits in batch])
-            state = self.state(len(batch)).with_features(features)
-            images = self.generator.tail(state, layer)
-            if not bool(torch.isfinite(images).all()):
-                raise PandaError("the image came out NaN; the strength is too large")
-            yield images
+            yield resume(self.generator, self.factors, self.state(len(batch)), features)
 
     def heat(self, edit: Edit | None) -> Tensor:
         """Return the concept map ``[H, W]`` of the edit's appearance, or of the background."""

@@ -15,9 +15,16 @@ from panda.factorization.factors import Factors
 from panda.generators.contract import Generator
 from panda.images import crop, crop_box, resize_map, to_picture
 from panda.metrics.changes import change
-from panda.metrics.faces import are_faces
 from panda.metrics.roir import SIZE, small
-from panda.naming.effects import Measure, Parse, concerns, describe_effects, look, spread
+from panda.naming.effects import (
+    Measure,
+    Parse,
+    concerns,
+    describe_effects,
+    look,
+    look_at_faces,
+    spread,
+)
 from panda.naming.names import describe_part, place_of
 from panda.naming.saved import names_of
 from panda.studio.session import SIGMAS, Canvas
@@ -80,11 +87,8 @@ def make_naming_context(
     latents = generator.sample(range(SAMPLES), truncation=psi, label=factors.label)
     samples = [generator.forward(latents[k : k + 1]) for k in range(SAMPLES)]
     images = small(torch.cat(samples))
-    masks = factors.masks
-    looks = look(images, parse, masks)
-    if looks.parsed is not None and not are_faces(looks.parsed):
-        parse, looks = None, look(images, None, masks)
-    names = [describe_part(mask, looks.parsed) for mask in masks]
+    looks, parse = look_at_faces(images, parse, factors.masks)
+    names = [describe_part(mask, looks.parsed) for mask in factors.masks]
     spreads = {
         name: spread(values)
         for name, values in looks.measures.items()
@@ -160,7 +164,7 @@ def name_thumbnails(
         effects = {
             measure: float(values[row] - values[0]) / context.spreads[measure]
             for measure, values in measures.items()
-            if concerns(measure, part)
+            if concerns(measure, part, context.parts[part])
             and context.spreads.get(measure, 0.0) > 1e-9
             and bool(torch.isfinite(values[[0, row]]).all())
         }

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from panda.errors import PandaError
+from panda.files.in_place import open_in_place
 from panda.files.writing import staging
 from panda.progress import bar
 
@@ -135,7 +136,7 @@ class Download:
                 new = {"address": self.address, "validator": new_validator, "size": new_size}
                 self.note(new | {k: v for k, v in notes.items() if k == "sha256"})
             with (
-                self.path.open("ab" if start else "wb") as file,
+                open_in_place(self.path) as file,
                 bar(
                     total=size,
                     initial=start,
@@ -144,6 +145,7 @@ class Download:
                     desc=f"fetch {self.path.name}",
                 ) as progress,
             ):
+                file.seek(file.truncate(start))
                 file.write(first)
                 progress.update(len(first))
                 for chunk in chunks:

@@ -11,7 +11,8 @@ from panda.factorization.fit import fit
 from panda.report.page import Figure, Page
 from panda.report.table import Table
 
-IMAGES = ["0002.png", "0005.png", "config.json", "sheet.png"]
+ALWAYS = ["config.json", "made_by_panda.json", "sheet.png"]
+IMAGES = ["0002.png", "0005.png", *ALWAYS]
 
 
 @pytest.fixture
@@ -50,14 +51,14 @@ def test_a_fit_of_a_single_sample_says_so(factors, tmp_path, capsys, seeds, said
 @pytest.mark.parametrize(
     ("verb", "files"),
     [
-        (["parts"], ["config.json", "sheet.png"]),
-        (["parts", "--refine"], ["config.json", "sheet.png"]),
+        (["parts"], ALWAYS),
+        (["parts", "--refine"], ALWAYS),
         (
             ["edit", "--edit", "0:p0:5sd", "--edit", "1+2:3:-4"],
             IMAGES,
         ),
         (["edit", "--edit", "0:0:5", "--refine"], IMAGES),
-        (["refine"], ["config.json", "parts.safetensors", "sheet.png"]),
+        (["refine"], [*ALWAYS[:2], "parts.safetensors", "sheet.png"]),
         (["localize"], IMAGES),
         (["localize", "--appearance", "bg"], IMAGES),
         (

@@ -59,6 +59,12 @@ def test_a_flipped_bit_and_a_broken_plugin_are_told(cache, capsys, install):
 def test_a_cache_that_cannot_be_written_is_told(monkeypatch, capsys):
     monkeypatch.setenv("PANDA_HOME", "/proc/nothing")
     assert main(["doctor"]) == 1
-    assert (
-        "the cache cannot be written: cannot write /proc/nothing/doctor" in capsys.readouterr().out
-    )
+    assert "the cache cannot be written: cannot write to /proc/nothing" in capsys.readouterr().out
+
+
+def test_looking_at_a_cache_changes_nothing_in_it(cache, capsys):
+    cache.mkdir()
+    (cache / "doctor").write_text("mine")
+    assert main(["doctor"]) == 0
+    assert [path.name for path in cache.iterdir()] == ["doctor"]
+    assert (cache / "doctor").read_text() == "mine"

@@ -50,6 +50,7 @@ def test_a_photograph_becomes_a_folder_and_json(work, capsys):
     assert sorted(path.name for path in (work / "two").iterdir()) == [
         "config.json",
         "inversion.safetensors",
+        "made_by_panda.json",
         "sheet.png",
     ]
     with Image.open(work / "two" / "sheet.png") as picture:
@@ -70,7 +71,8 @@ def test_every_verb_takes_an_inversion_in_place_of_seeds(work, verb, files, tmp_
     out = tmp_path / "out"
     rest = ["--latents", str(work / "me"), "--out", str(out)]
     assert main([verb[0], str(work / "factors"), *verb[1:], *rest]) == 0
-    assert {path.name for path in out.iterdir()} == {"config.json", "sheet.png", *files}
+    always = {"config.json", "made_by_panda.json", "sheet.png"}
+    assert {path.name for path in out.iterdir()} == {*always, *files}
 
 
 def test_what_is_edited_is_the_photograph(work, tmp_path):

@@ -16,9 +16,9 @@ from panda.editing.edits import (
     edit_images,
     find_edits,
 )
-from panda.editing.natural import read_appearance, read_parts, stop
+from panda.editing.natural import read_appearance, read_parts, resume, stop
 from panda.editing.refine import refine
-from panda.editing.remove import remove
+from panda.editing.remove import remove, remove_images
 from panda.factorization.fit import fit
 
 
@@ -35,13 +35,39 @@ def said(call, *arguments, **options):
         (Edit([3, 5], 0, -40.5), "3+5:0:-40.5"),
         (Edit("hair+eyes", "p1", 0.25, sigma=True), "hair+eyes:p1:0.25sd"),
         (Edit(0, "bg", 100), "0:bg:100"),
-        (Edit(0, "remove", 1e-7), "0:remove:0"),
+        (Edit(0, "remove", 1e-7), "0:remove:1e-07"),
+        (Edit(0, "p0", 0.1 + 0.2, sigma=True), "0:p0:0.3sd"),
+        (Edit(0, "p0", -1234567.875, sigma=True), "0:p0:-1234567.875sd"),
+        (Edit(0, "p0", 1e300), "0:p0:1e+300"),
+        (Edit(0, "p0", 5e-324, sigma=True), "0:p0:4.94065645841e-324sd"),
     ],
 )
 def test_an_edit_is_written_as_it_is_read(edit, text):
     assert str(edit) == text
     again = Edit.parse(text)
     assert str(again) == text and again.sigma == edit.sigma and again.parts == edit.parts
+    assert again.strength == pytest.approx(edit.strength, rel=1e-11, abs=0)
+
+
+@pytest.mark.parametrize("edit", ["0:p0:1e300sd", "0:3:-1e300", "1:bg:1e300", "0:remove:1e300"])
+def test_a_strength_that_no_image_survives_is_a_sentence(tiny, edit):
+    factors = fit(tiny, "b", parts=2, seeds=range(8))
+    latents = tiny.sample([1, 2])
+    words = "the image came out NaN; the strength is too large"
+    assert said(edit_images, tiny, factors, latents, edit) == words
+    assert said(remove_images, tiny, factors, latents, strength=1e300) == words
+    state = stop(tiny, factors, latents)
+    broken = state.x.clone()
+    broken[1, 0, 0, 0] = math.inf
+    sentence = said(resume, tiny, factors, state, broken, [7, 8])
+    assert sentence == "the image of 8 came out NaN; the strength is too large"
+
+
+@pytest.mark.parametrize("strength", ["much", math.nan, math.inf, None])
+def test_the_strength_of_a_removal_is_a_finite_number(tiny, strength):
+    factors = fit(tiny, "b", parts=2, seeds=range(8))
+    sentence = said(remove_images, tiny, factors, tiny.sample([1]), strength=strength)
+    assert sentence == f"strength {strength!r} is not a number, such as 0.7"
 
 
 def test_names_are_of_no_effect_where_there_are_numbers():

@@ -89,6 +89,12 @@ def test_what_is_no_edit_is_one_sentence(arguments, said):
         Edit(*arguments)
 
 
+@pytest.mark.parametrize("parts", ["1234567", "-1", "0-12345678901", "0+9999999", "3 -"])
+def test_numbers_that_no_part_has_are_not_taken_for_names(parts):
+    with pytest.raises(PandaError, match="there are no parts '"):
+        Edit(parts, "p0", 1)
+
+
 @pytest.mark.parametrize("parts", [-1, 4, "0+9"])
 def test_parts_that_there_are_not_are_refused_when_used(factors, tiny, parts):
     with pytest.raises(PandaError, match="parts 0 to 3"):

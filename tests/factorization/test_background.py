@@ -62,10 +62,11 @@ def test_a_mean_far_larger_than_what_varies_changes_nothing(tiny, monkeypatch):
     assert float(cosine_similarity(near.appearance, far.appearance, dim=0)) > 0.999
     fitted = fit(tiny, "c", parts=4, seeds=range(64))
     head = tiny.head
+    shift = 3000 * head(tiny.sample(range(64)), "c").x.std()
 
     def away(latents, layer):
         state = head(latents, layer)
-        return state.with_features(state.x + 3000 * state.x.std())
+        return state.with_features(state.x + shift)
 
     monkeypatch.setattr(tiny, "head", away)
     moved = fit(tiny, "c", parts=4, seeds=range(64))

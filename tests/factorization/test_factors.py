@@ -4,6 +4,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -24,6 +25,7 @@ def test_what_is_saved_is_what_is_loaded(factors, tmp_path):
     assert sorted(path.name for path in (tmp_path / "f").iterdir()) == [
         "config.json",
         "factors.safetensors",
+        "made_by_panda.json",
     ]
     for name, tensor in factors._tensors().items():
         assert torch.equal(getattr(again, name), tensor)
@@ -59,7 +61,7 @@ def test_saving_again_leaves_what_others_put_there(factors, tmp_path):
     assert (folder / "notes.txt").read_text() == "mine"
     (folder / "notes.txt").unlink()
     (folder / "config.json").write_text('{"format": 1}')  # of another program
-    with pytest.raises(PandaError, match="exists and holds no factors"):
+    with pytest.raises(PandaError, match=r"holds what PandA did not write.*config.json"):
         factors.save(folder)
     assert (folder / "config.json").read_text() == '{"format": 1}'
 
@@ -204,3 +206,11 @@ def test_leading_axes_of_equal_values_are_the_same_each_time(live):
     values, axes = leading_eigenvectors(matrix, 16)
     assert (axes == leading_eigenvectors(matrix, 16)[1]).all()
     assert values.sum() == pytest.approx(min(live, 16))
+
+
+@pytest.mark.parametrize("values", [[1.0, 0.5], [1.0], [3.0, 2.0, 1.0]])
+def test_axes_of_few_directions_are_the_same_bits_in_every_call(values):
+    """Lanczos' method goes on from a random vector where nothing is left: its own, each time."""
+    matrix = np.diag(values + [0.0] * 60)
+    first = leading_eigenvectors(matrix, 2)[1]
+    assert all((leading_eigenvectors(matrix, 2)[1] == first).all() for _ in range(20))

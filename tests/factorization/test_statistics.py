@@ -126,7 +126,8 @@ class Journaled:
                 return super().__getitem__(index)
 
         batches = Stopped(**vars(batches))
-        return gather(batches, len(batches.seeds), 4, Journal(self.folder, _facts(batches)))
+        with Journal(self.folder, _facts(batches)) as journal:
+            return gather(batches, len(batches.seeds), 4, journal)
 
 
 @pytest.fixture
@@ -234,10 +235,11 @@ def test_a_fit_that_was_interrupted_resumes_while_its_exception_is_kept(
 
 
 def test_two_runs_at_once_are_refused(journaled, tiny):
-    held = Journal(journaled.folder, {})
-    with pytest.raises(PandaError, match="another run is at work in"):
-        journaled.gather()
-    assert held.read() is None
+    refusal = pytest.raises(PandaError, match="another run is at work in")
+    with Journal(journaled.folder, {}) as held:
+        with refusal:
+            journaled.gather()
+        assert held.read() is None
 
 
 class Waits(TorchDispatchMode):

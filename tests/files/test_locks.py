@@ -68,9 +68,9 @@ def test_a_locked_folder_can_be_waited_for(tmp_path, other):
 def test_where_files_cannot_be_locked_work_goes_on_and_nothing_is_swept(
     tmp_path, cache, unlockable
 ):
-    (cache / "generators" / ".half").mkdir(parents=True)
+    (cache / "generators" / ".half.panda-killed00").mkdir(parents=True)
     with hold_folder(tmp_path), hold_folder(tmp_path), lock():
-        assert (cache / "generators" / ".half").exists()
+        assert (cache / "generators" / ".half.panda-killed00").exists()
     with staging(tmp_path / "x") as work:
         work.write_text("1")
         sweep(tmp_path / "x")
@@ -83,9 +83,9 @@ def test_a_second_process_says_that_it_waits_for_the_cache(cache, capsys, monkey
         return locked(path, wait=True) if wait else nullcontext(False)
 
     monkeypatch.setattr(caches, "locked", taken_at_first)
-    (cache / ".fetch-killed").mkdir(parents=True)
+    (cache / ".fetch.panda-killed00").mkdir(parents=True)
     with lock():
-        assert not (cache / ".fetch-killed").exists()
+        assert not (cache / ".fetch.panda-killed00").exists()
     assert capsys.readouterr().err == "waiting for another process that fetches weights\n"
 
 
@@ -94,3 +94,24 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     refusal = pytest.raises(PandaError, match="cannot write to .*file/x: Not a directory")
     with refusal, hold_folder(tmp_path / "file" / "x"):
         pass
+
+
+def test_a_cache_in_a_folder_of_other_things_removes_its_own_leftovers_alone(cache):
+    others = [cache / ".fetch-notes", cache / "generators" / ".git", cache / "downloads/a/.mine"]
+    for folder in (
+        *others,
+        cache / ".fetch.panda-killed00",
+        cache / "generators/.x.panda-killed00",
+    ):
+        folder.mkdir(parents=True)
+        (folder / "file").touch()
+    with lock():
+        pass
+    assert all((folder / "file").exists() for folder in others)
+    assert sorted(path.name for path in cache.iterdir()) == [
+        ".fetch-notes",
+        ".lock",
+        "downloads",
+        "generators",
+    ]
+    assert [path.name for path in (cache / "generators").iterdir()] == [".git"]

@@ -23,8 +23,8 @@ from panda.generators.contract import Layer
 
 EXCESS = 20.0
 """There are artifacts where some position varies this many times as much as the median one. On
-six generators of faces, up to 32 x 32 positions, it is 2 to 6; on one of painted eyes, of transposed
-convolutions, 82 at 16 x 16 and 228 at 32 x 32."""
+six generators of faces, up to 32 x 32 positions, it is 2 to 6; on one of painted eyes, made by
+transposed convolutions, 82 at 16 x 16 and 228 at 32 x 32."""
 
 SAMPLES = 32
 """The first samples, whose variance decides."""

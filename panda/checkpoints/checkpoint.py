@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from panda.files.budget import Budget
+
 if TYPE_CHECKING:
     import torch
 
@@ -19,11 +21,13 @@ class Checkpoint:
         tensors: The tensors by the names in the file, on the CPU, with the dtypes in the file.
         config: What the file says of its network (constructor arguments) as plain, JSON-like data;
             it may be empty.
+        budget: What is left for those who go on with the tensors.
     """
 
     container: str
     tensors: Mapping[str, torch.Tensor]
     config: Mapping[str, Any] = field(default_factory=dict)
+    budget: Budget = field(default_factory=Budget)
 
     def __repr__(self) -> str:
         facts = ", ".join(self.config) or "nothing"

@@ -7,14 +7,13 @@ may interpret or ignore. A name that no checkpoint needs is refused as soon as i
 
 from __future__ import annotations
 
-import os
 import pickletools
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any, BinaryIO, Protocol, cast
+from typing import IO, Any, Protocol, cast
 
 from panda.errors import PandaError
+from panda.files.budget import Budget
 
 ALLOWED = frozenset(
     {
@@ -52,8 +51,6 @@ TORCHSCRIPT = "__torch__."
 
 _DICTS = {"collections.OrderedDict", "dnnlib.util.EasyDict"}
 _SETS = {"builtins.set", "__builtin__.set"}
-LONGEST = 1_000_000
-"""Opcodes of a file with all its pickles; large training checkpoints have under 100,000."""
 
 
 @dataclass(frozen=True)
@@ -85,49 +82,25 @@ class Stream(Protocol):
         """Return the bytes up to the next line feed."""
 
 
-class File:
-    """An open file as a stream. It is not mapped: a file truncated meanwhile would end the process.
-
-    No memory is allocated for bytes beyond the size that the file had when it was opened.
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file, self.size = file, os.fstat(file.fileno()).st_size
-        self.tell = file.tell
-
-    def read(self, size: int, /) -> bytes:
-        """Return at most ``size`` bytes."""
-        return self._file.read(max(0, min(size, self.size - self._file.tell())))
-
-    def readline(self) -> bytes:
-        """Return the bytes up to the next line feed."""
-        return self._file.readline(self.size)
-
-
-def parse(
-    stream: Stream, persistent: list[Any] | None = None, steps: Iterator[object] | None = None
-) -> Any:
+def parse(stream: Stream, budget: Budget, persistent: list[Any] | None = None) -> Any:
     """Read a pickle up to its end.
 
     Args:
         stream: Where the pickle begins.
+        budget: What reading it may cost: a step for each opcode.
         persistent: Persistent ids are appended to this list; if None, they are refused.
-        steps: An iterator with an item for each opcode that may still be read, shared by all
-            pickles of a file; by default, `LONGEST` items.
 
     Returns:
         The content: plain values, dicts (of any kind), lists (sets too) and `Record` objects.
 
     Raises:
-        PandaError: The pickle is damaged, has a name that is not on the allow-list, or an opcode
-            that no checkpoint has.
+        PandaError: The pickle is damaged, has a name that is not on the allow-list or an opcode
+            that no checkpoint has, or costs more than the budget has left.
     """
     machine = _Machine(persistent)
-    left = iter(range(LONGEST)) if steps is None else steps
     try:
         for opcode, argument, _ in pickletools.genops(cast("IO[bytes]", stream)):
-            if next(left, None) is None:
-                raise PandaError(f"a pickle of over {LONGEST} steps, more than any checkpoint has")
+            budget.spend(steps=1)
             machine.step(opcode.name, argument)
         return machine.stack[-1]
     except (ValueError, TypeError, IndexError) as error:

@@ -6,15 +6,17 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.plain import from_json
-from panda.checkpoints.seal import seal, unsealed
+from panda.checkpoints.seal import read_sealed, seal
 from panda.errors import PandaError
-from panda.files.writing import no_pipe, staging
+from panda.files.budget import Budget
+from panda.files.writing import staging
 
 CONFIG = "config"
 """Key of a checkpoint's config, as JSON, in the metadata."""
@@ -62,18 +64,25 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     save_tensors(path, checkpoint.tensors, {CONFIG: json.dumps(dict(checkpoint.config))})
 
 
-def read_safetensors(path: str | Path) -> Checkpoint:
+def read_safetensors(path: str | Path, budget: Budget | None = None) -> Checkpoint:
     """Return the tensors of a safetensors file, and its config if it has one.
 
     The file is read, not mapped: the tensors stay the same when the file changes later.
 
+    Args:
+        path: The file.
+        budget: What reading it may cost; by default, what a file of its size may.
+
     Raises:
-        PandaError: The file is damaged.
+        PandaError: The file is damaged, or costs more than the budget has left.
     """
-    content = no_pipe(Path(path)).read_bytes()
-    metadata = unsealed(content)
+    budget = budget or Budget()
+    content, metadata = read_sealed(Path(path), budget)
+    budget.spend(bytes=len(content))
+    np.empty(len(content), np.uint8)  # a MemoryError where `load`, which copies, would panic
     try:
         tensors = load(content)
     except SafetensorError as error:
         raise PandaError(f"a damaged or truncated safetensors file ({error})") from error
-    return Checkpoint("safetensors", tensors, from_json(metadata.get(CONFIG, "{}")))
+    config = from_json(metadata.get(CONFIG, "{}"), budget)
+    return Checkpoint("safetensors", tensors, config, budget)

@@ -17,10 +17,14 @@ class PandaError(Exception):
     """
 
     def __init__(self, sentence: str) -> None:
-        sentence = "".join(c if c.isprintable() else repr(c)[1:-1] for c in sentence)
-        if len(sentence) > LONGEST:
-            sentence = f"{sentence[: LONGEST * 2 // 3]} ... {sentence[-LONGEST // 4 :]}"
-        super().__init__(sentence)
+        shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in _shortened(sentence))
+        super().__init__(_shortened(shown))
+
+
+def _shortened(sentence: str) -> str:
+    if len(sentence) <= LONGEST:
+        return sentence
+    return f"{sentence[: LONGEST * 2 // 3]} ... {sentence[-LONGEST // 4 :]}"
 
 
 class MachineError(PandaError):

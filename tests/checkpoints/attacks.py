@@ -172,13 +172,18 @@ def streams(inner: bytes, count: int) -> bytes:
 
 
 def members(count: int) -> bytes:
-    """A zip with many empty members beside the pickle."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("archive/data.pkl", pickled({}))
-        for n in range(count):
-            archive.writestr(zipfile.ZipInfo(f"archive/data/{n}"), b"")
-    return stream.getvalue()
+    """A zip whose list has the same entry many times; its comment looks like a short list's end."""
+    data = zipped({})
+    size, start = struct.unpack_from("<II", data, len(data) - 10)
+    listed, place = data[start : start + size] * count, start + size * count
+    comment = struct.pack("<4sQHHIIQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, size, start)
+    end64 = struct.pack(
+        "<4sQHHIIQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, count, count, len(listed), start
+    )
+    locator = struct.pack("<4sIQI", b"PK\6\7", 0, place, 1)
+    most, more = 0xFFFF, 0xFFFFFFFF
+    end = struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, most, most, more, more, len(comment))
+    return data[:start] + listed + end64 + locator + end + comment
 
 
 def compressed(size: int) -> bytes:
@@ -298,14 +303,14 @@ REFUSED |= {
         ),
         "more than any checkpoint",
     ),
-    "many-members": (members(150_000), "a zip whose list of members takes"),
+    "many-members": (members(150_000), "over 30000 names"),
     "zip-bomb": (compressed(50_000_000), "a zip of compressed members"),
     "zip-traversal": (traversing("../../harm-was-done"), "is not in the zip"),
     "zip-absolute": (traversing("/tmp/harm-was-done"), "is not in the zip"),
     "giant-header": (header('{"x":' + ONE + "}", 99_000_000), "safetensors"),
     "long-header": (
-        header("{" + ",".join(f'"{n}":{ONE}' for n in range(300_000)) + "}"),
-        "its header takes",
+        header("{" + ",".join(f'"{n}":{ONE}' for n in range(40_000)) + "}"),
+        "over 30000 names",
     ),
     "deep-header": (header('{"x":' + "[" * 100_000), "safetensors"),
     "overlapping": (
@@ -319,7 +324,7 @@ REFUSED |= {
         "damaged or truncated safetensors",
     ),
     "json-of-lists": (
-        b'{"weightsManifest": [' + b"[]," * 7_000_000 + b"[]]}", "JSON of over"
+        b'{"weightsManifest": [' + b"[]," * 700_000 + b"[]]}", "over 500000 steps"
     ),
     "json-of-digits": (b'{"weightsManifest": ' + b"9" * 1_000_000 + b"}", "damaged JSON"),
     "json-absurd-shape": (

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from traceback import walk_tb
 
 LONGEST = 600
 """Characters of a sentence: the names that a file gives its tensors may be of any length."""
+
+
+LIBRARIES = {"panda", "torch", "numpy", "pluggy", "importlib", "_frozen_importlib"}
+"""Packages whose lines say nothing about a fault in others' code."""
 
 
 class PandaError(Exception):
@@ -17,8 +22,7 @@ class PandaError(Exception):
     """
 
     def __init__(self, sentence: str) -> None:
-        shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in _shortened(sentence))
-        super().__init__(_shortened(shown))
+        super().__init__(_shortened(printable(_shortened(sentence))))
 
 
 def _shortened(sentence: str) -> str:
@@ -39,16 +43,46 @@ class PandaWarning(UserWarning):
     """Something was left out and the rest works: a broken plugin, a name registered twice."""
 
 
-def describe_error(error: BaseException) -> str:
+def printable(text: str, encoding: str = "utf-8") -> str:
+    r"""Return text as one line that does not steer a terminal and that an encoding can hold.
+
+    Other characters become escapes, such as ``\x1b``: names in files may have any.
+    """
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return line.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def describe_error(error: BaseException, *, whole: bool = False) -> str:
     """Return the type and the message of an exception in one line.
 
     It may come from anyone's code, so that making its text may raise in turn.
+
+    Args:
+        error: The exception.
+        whole: Whether its other lines follow its first one.
     """
     try:
-        reason = (str(error).splitlines() or [""])[0]
+        lines = str(error).splitlines()
     except Exception:
-        reason = ""
-    return f"{type(error).__name__}: {reason}"
+        lines = []
+    return f"{type(error).__name__}: {' '.join(lines if whole else lines[:1])}"
+
+
+def place_of(error: BaseException) -> str:
+    """Return the file and the line of others' code that an exception comes from, or nothing.
+
+    Of the first package on its way that is neither ours nor a library of ours, this is the last
+    line.
+    """
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}, line {error.lineno}"
+    frames = [
+        (str(frame.f_globals.get("__name__")).partition(".")[0], frame.f_code.co_filename, line)
+        for frame, line in walk_tb(error.__traceback__)
+    ]
+    foreign = [frame for frame in frames if frame[0] not in LIBRARIES]
+    places = [f"{file}, line {line}" for name, file, line in foreign if name == foreign[0][0]]
+    return places[-1] if places else ""
 
 
 def nearest(given: str, valid: Iterable[str]) -> str:

@@ -196,16 +196,18 @@ def resize_map(values: Tensor, size: int) -> Tensor:
 
 
 def crop_box(mask: Tensor, room: float = 0.08) -> tuple[float, float, float]:
-    """Return a square around the region where a map ``[H, W]`` is above one half.
+    """Return a square around the region where a map ``[H, W]`` is above half of its maximum.
 
     Args:
-        mask: The map; it must be above one half somewhere.
+        mask: The map, at least 0; where it is 0 everywhere, the square is the whole.
         room: What is left free on each side, as a fraction of the map.
 
     Returns:
         Left, top and side, as fractions of the map.
     """
-    rows, columns = (mask > 0.5).nonzero(as_tuple=True)
+    if not bool((mask > 0).any()):
+        return 0.0, 0.0, 1.0
+    rows, columns = (mask > 0.5 * mask.max()).nonzero(as_tuple=True)
     height, width = mask.shape
     top, bottom = rows.min().item() / height - room, (rows.max().item() + 1) / height + room
     left, right = columns.min().item() / width - room, (columns.max().item() + 1) / width + room

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 from contextlib import suppress
+
+from panda.errors import printable
+
+DEBUG = "PANDA_DEBUG"
+"""The variable that has errors bring the place in the code where they were raised."""
 
 
 def note(text: str) -> None:
     """Print a line to stderr; the work goes on where its reader has left."""
-    with suppress(OSError, ValueError):
-        print(text, file=sys.stderr, flush=True)
+    stream = sys.stderr
+    if stream is not None:  # closed by the shell: 2>&-
+        with suppress(OSError, ValueError):
+            encoding = getattr(stream, "encoding", None) or "utf-8"
+            print(printable(text, encoding), file=stream, flush=True)
+
+
+def note_traceback(error: BaseException) -> None:
+    """Print where an error was raised, and what caused it, if PANDA_DEBUG is set."""
+    if os.environ.get(DEBUG, "0") not in ("", "0"):
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            note(line)

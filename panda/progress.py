@@ -13,6 +13,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from panda.errors import printable
+
 PAUSE = 5.0
 """Seconds between two lines of one bar, and before its first: short work leaves no line."""
 
@@ -55,6 +57,7 @@ def bar(iterable: Any = None, **options: Any) -> Any:
         kind, silent = _Watched, silent or not terminal
     else:
         kind = tqdm if terminal else _notebook_bar() or _Lines
+    options["desc"] = printable(options.get("desc", ""))
     return kind(iterable, leave=False, disable=silent, dynamic_ncols=True, **options)
 
 

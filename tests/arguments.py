@@ -157,7 +157,8 @@ def playground(folder: Path):
             stack.enter_context(mock.patch(f"panda.{place}.create_generator", create))
         stack.enter_context(mock.patch.object(Weights, "fetch", no_network))
         stack.enter_context(mock.patch.object(ModelWeights, "load", no_network))
-        stack.enter_context(mock.patch.dict(os.environ, {"PANDA_HOME": str(folder / "cache")}))
+        home = {"PANDA_HOME": str(folder / "cache"), "HOME": str(folder / "home")}
+        stack.enter_context(mock.patch.dict(os.environ, home))
         os.chdir(folder)
         try:
             factors = fit(tiny, "b", parts=2, seeds=range(8))
@@ -172,6 +173,7 @@ def playground(folder: Path):
             (folder / "text").write_text("text")
             (folder / "zoo.json").write_text(ZOO)
             (folder / "empty").mkdir()
+            (folder / "home").mkdir()
             os.mkfifo(folder / "pipe")
             (folder / "loop").symlink_to("loop")
             yield

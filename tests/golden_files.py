@@ -23,6 +23,7 @@ CPU = torch.device("cpu")
 
 FILES = {
     "proggan-genforce/checkpoint.pth": ("ProGAN", "genforce"),
+    "proggan-genforce-cond/state_dict.safetensors": ("ProGAN", "safetensors"),
     "proggan-tf/network.pkl": ("ProGAN", "nvidia-tensorflow"),
     "stylegan1-genforce/checkpoint.pth": ("StyleGAN", "genforce"),
     "stylegan1-tf/network.pkl": ("StyleGAN", "nvidia-tensorflow"),
@@ -36,6 +37,7 @@ FILES = {
     "stylegan3-r/network.pkl": ("StyleGAN3", "nvidia-pytorch"),
     "biggan-deep-hf/hf": ("BigGAN", "huggingface"),
     "biggan-ajbrock/state_dict.safetensors": ("BigGAN", "safetensors"),
+    "biggan-deep-ajbrock/state_dict.safetensors": ("BigGAN", "safetensors"),
 }
 """One small file of each container and architecture, and what they are."""
 

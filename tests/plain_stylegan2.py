@@ -28,7 +28,8 @@ def run(tensors, w, *, clamp=None, noise=True):
         residual = None
         if f"b{r}.skip.weight" in t:
             weight = t[f"b{r}.skip.weight"] / math.sqrt(x.shape[1])
-            residual = fir(zeros_between(F.conv2d(x, weight)), (2, 1)) * 4 * math.sqrt(0.5)
+            taps = t[f"b{r}.skip.resample_filter"]
+            residual = fir(zeros_between(F.conv2d(x, weight)), (2, 1), taps) * 4 * math.sqrt(0.5)
         if f"b{r}.conv0.weight" in t:
             x = styled(t, f"b{r}.conv0", x, w[:, layer], clamp, noise)
             layer += 1
@@ -40,7 +41,9 @@ def run(tensors, w, *, clamp=None, noise=True):
         yield f"{r}.conv1", x
         if f"b{r}.torgb.weight" in t:
             y = torgb(t, f"b{r}.torgb", x, w[:, layer], clamp)
-            image = y if image is None else y + fir(zeros_between(image), (2, 1)) * 4
+            if image is not None:
+                y = y + fir(zeros_between(image), (2, 1), t[f"b{r}.resample_filter"]) * 4
+            image = y
     yield "image", image
 
 
@@ -58,7 +61,7 @@ def styled(t, name, x, w, clamp, noise):
     if name.endswith("conv0"):
         kernel = weight.transpose(1, 2).reshape(n * channels, count, 3, 3)
         x = F.conv_transpose2d(grouped, kernel, stride=2, groups=n)
-        x = fir(x.view(n, count, *x.shape[2:]), (1, 1)) * 4
+        x = fir(x.view(n, count, *x.shape[2:]), (1, 1), t[f"{name}.resample_filter"]) * 4
     else:
         x = F.conv2d(grouped, weight.flatten(0, 1), padding=1, groups=n)
         x = x.view(n, count, height, width)
@@ -83,7 +86,7 @@ def zeros_between(x):
     return F.pad(x, (0, 1, 0, 0, 0, 1)).view(n, channels, 2 * height, 2 * width)
 
 
-def fir(x, pad):
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=x.dtype)
-    kernel = (torch.outer(taps, taps) / 64).expand(x.shape[1], 1, 4, 4)
+def fir(x, pad, taps):
+    """Pad each side and convolve, as mathematics has it: the filter is read backward."""
+    kernel = taps.flip(0, 1).expand(x.shape[1], 1, 4, 4)
     return F.conv2d(F.pad(x, (*pad, *pad)), kernel, groups=x.shape[1])

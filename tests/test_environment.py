@@ -14,6 +14,7 @@ from panda.environment import SPINS, prepare
 
 MINI = "import panda; panda.create_generator('mini-stylegan2-faces-64')"
 NAMES = "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_NUM_THREADS", "KMP_BLOCKTIME"
+WORKER = "PYTEST_XDIST_WORKER"
 SHOW = f"""
 import json, os, sys
 class Seen:
@@ -27,7 +28,8 @@ sys.meta_path.insert(0, Seen())
 
 
 def found_by_torch(code: str, chosen: dict[str, str]) -> dict[str, str]:
-    environment = {k: v for k, v in os.environ.items() if k not in NAMES} | chosen
+    environment = {k: v for k, v in os.environ.items() if k not in (*NAMES, WORKER)}
+    environment |= chosen
     environment["PYTHONPATH"] = str(Path(__file__).parent)
     command = [sys.executable, "-c", SHOW + code]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

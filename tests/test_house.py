@@ -8,11 +8,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CORE = sorted((ROOT / "panda").rglob("*.py"))
+SOURCES = [*CORE, *sorted((ROOT / "plugins").rglob("*.py"))]
 
 # A room imports rooms of the floors below its own, and no other room of its own floor.
 FLOORS = [
-    {"errors", "environment", "notes"},
-    {"progress", "threads"},
+    {"errors", "environment"},
+    {"notes", "progress", "threads"},
     {"files"},
     {"checkpoints", "images", "report"},
     {"generators"},
@@ -124,6 +125,15 @@ def test_the_core_names_no_architecture():
     for path in CORE:
         if str(path.relative_to(ROOT / "panda")) not in allowed:
             assert not re.search(architectures, path.read_text(), re.IGNORECASE), path
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_text_files_are_utf_8_in_every_locale(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            named = {keyword.arg for keyword in node.keywords}
+            text = node.func.attr in ("read_text", "write_text")
+            assert not text or "encoding" in named, f"line {node.lineno}"
 
 
 def test_public_names_resolve():

@@ -1,1 +1,1 @@
-"""How the small generators were made: data, recipe, measurement."""
+"""How the small generators were trained: data, recipe and evaluation."""

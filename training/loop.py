@@ -1,13 +1,13 @@
-"""One generator against its judges: steps, an average of the weights, logs, checkpoints, grids."""
+"""The training loop: steps, averaged weights, logs, checkpoints and grids of samples."""
 
 from __future__ import annotations
 
 import io
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,63 +21,49 @@ from panda.images import save_picture, sheet, to_picture
 from panda.progress import bar
 
 from .augment import Augmentation
-from .captured import Captured
-from .discriminator import Features, Judges, generator_loss, judges_loss
-from .resemblance import Resemblance
+from .captured import CapturedStep
+from .data import as_images
+from .discriminator import (
+    Discriminators,
+    ProjectedFeatures,
+    discriminator_loss,
+    generator_loss,
+)
+from .optimizers import adam, set_rate
+from .recipe import FINAL_SHARE, Recipe
+from .reconstruction import ReconstructionLoss
 from .students import STUDENTS, Student
 
-FASTER, MAPPING = 8, 30
-"""Examples are learned at so many times the rate, and mapping networks, which are slowed down by a
-hundred, at so many times that."""
+PRETRAINING_SPEEDUP = 8
+"""Factor of the learning rate in pretraining."""
 
-OUTSIDE = 20.0
-"""Weight of the penalty on colors outside of [-1, 1]."""
+MAPPING_SPEEDUP = 30
+"""A further factor for mapping networks in pretraining, whose layers learn at a hundredth."""
 
-LEFT = 0.1
-"""Rates of learning and the pull of the examples fall to this share by the end."""
+RANGE_WEIGHT = 20.0
+"""Weight of the penalty on colors outside [-1, 1]."""
 
 LOGS = 10
-"""Log lines, grids and checkpoints of a run."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What decides a training run; what is counted in steps is so whatever the batch."""
-
-    architecture: str
-    images: int = 400_000
-    """How many images it makes in all, those of the examples among them."""
-    batch: int = 16
-    rate: float = 1e-3
-    """Of the generator's learning, once there are judges."""
-    judges_rate: float = 2e-4
-    size: int = 64
-    """Pixels at which the frozen network looks at images."""
-    examples: int = 1_000
-    """In so many first steps it learns from examples alone; the judges come then."""
-    heard: int = 500
-    """The judges learn for so many steps before they are fully heard: new ones only do harm."""
-    pull: float = 30.0
-    """Weight of resembling the examples beside the judges; with little, all faces become one."""
-    pull_left: float = LEFT
-    """The pull falls to this share while the judges teach: examples alone give faces without
-    detail."""
-    average_over: int = 625
-    """Steps after which the average of the weights has forgotten half; less at the start."""
-    settle: float = 0.125
-    """Over this last share of the images the rates of learning fall."""
-    seed: int = 0
+"""The number of log lines, grids and checkpoints of a run."""
 
 
 class Run:
-    """A training run in a folder, from where it was left.
+    """A training run in a folder, which resumes where it stopped.
 
-    Adversarial training alone needs far more images than these until there are faces at all. Each
-    training face has a code, though (`training.codes`): a generator that first learns to draw the
-    face of every code has persons for all z, in colors without detail; the judges teach detail.
+    Adversarial training alone would need far more images before there are faces at all. Since each
+    training face has a code (`training.codes`), the generator first learns to reconstruct each face
+    from its code. After this pretraining each z gives a person, without detail; adversarial
+    training adds the detail.
 
-    Faces are uint8 ``[N, 3, 64, 64]``, codes ``[N, 512]``, labels ``[N]`` where there are classes.
-    On a GPU its steps are captured and have a stream of their own.
+    On a GPU the steps are captured as CUDA graphs and run on the run's own stream.
+
+    Args:
+        recipe: The hyperparameters.
+        folder: Where checkpoints, logs and grids are written, and where an earlier run resumes.
+        device: Where to train.
+        faces: The training faces, uint8 ``[N, 3, 64, 64]``.
+        codes: Their codes ``[N, 512]``; the first ``z_dim`` coordinates are used as z.
+        labels: Their classes ``[N]``, for architectures with classes.
     """
 
     def __init__(
@@ -97,22 +83,24 @@ class Run:
         self.codes = codes[:, : self.student.z_dim].to(device)
         self.labels = None if labels is None else labels.to(device)
         self.average = self._copy(self.student)
-        self.means, self.weights = list(self.average.parameters()), list(self.student.parameters())
-        self.features = Features(device, recipe.size)
-        self.resemblance = Resemblance(self.features, _images(self.faces[:256]))
-        self.judges = Judges(self.features, self.student.classes).to(
+        self.averages = list(self.average.parameters())
+        self.parameters = list(self.student.parameters())
+        self.features = ProjectedFeatures(device, recipe.feature_size)
+        self.reconstruction = ReconstructionLoss(self.features, as_images(self.faces[:256]))
+        self.discriminators = Discriminators(self.features, self.student.classes).to(
             device, memory_format=torch.channels_last
         )
         groups: dict[bool, list[nn.Parameter]] = {False: [], True: []}
-        for name, weight in self.student.named_parameters():
-            groups["mapping" in name].append(weight)
-        self.example_steps = _adam(groups.values(), 0.9, device)
-        self.generator_steps = _adam([self.student.parameters()], 0.0, device)
-        self.judges_steps = _adam([self.judges.parameters()], 0.0, device)
-        self.heard, self.pull = torch.zeros((), device=device), torch.zeros((), device=device)
+        for name, parameter in self.student.named_parameters():
+            groups["mapping" in name].append(parameter)
+        self.pretraining_optimizer = adam(groups.values(), 0.9, device)
+        self.generator_optimizer = adam([self.student.parameters()], 0.0, device)
+        self.discriminator_optimizer = adam([self.discriminators.parameters()], 0.0, device)
+        self.adversarial_weight = torch.zeros((), device=device)
+        self.reconstruction_weight = torch.zeros((), device=device)
         self.random = torch.Generator(device)
-        self.learn_examples = Captured(self._examples, self.random)
-        self.learn_judged = Captured(self._judged, self.random)
+        self.pretraining_step = CapturedStep(self._pretrain, self.random)
+        self.adversarial_step = CapturedStep(self._train_adversarially, self.random)
         self.sums: dict[str, Tensor] = {}
         self.stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         if self._checkpoint.exists():
@@ -120,134 +108,152 @@ class Run:
         if self.stream is not None:
             torch.cuda.synchronize()
 
-    def begin(self, tensors: Mapping[str, Tensor]) -> None:
-        """Begin from a finished generator's weights and buffers."""
+    def initialize(self, tensors: Mapping[str, Tensor]) -> None:
+        """Start from the weights and buffers of a trained generator."""
         for student in (self.student, self.average):
             student.network.load_state_dict(tensors)
 
     @property
     def steps(self) -> int:
-        """How many there are in all."""
+        """The number of steps in all."""
         return -(-self.recipe.images // self.recipe.batch)
 
     @property
     def seen(self) -> int:
-        """Images so far."""
+        """The number of images so far."""
         return self.step * self.recipe.batch
 
-    def advance(self, every: int | None = None) -> None:
-        """Do one step; every so many steps and at the end, log and save.
+    def advance(self, log_every: int | None = None) -> None:
+        """Train for one step; log and save at the end, and every ``log_every`` steps.
 
-        Every step draws from a seed of its own, so a run that was stopped and resumed sees what an
-        undisturbed one sees.
+        Each step has its own seed, so a run that was stopped and resumed draws the same random
+        numbers as an uninterrupted one.
         """
         with nullcontext() if self.stream is None else torch.cuda.stream(self.stream):
             self.random.manual_seed(self.recipe.seed + 1 + self.step)
-            self._set_rates()
-            judged = self.step >= self.recipe.examples
-            for name, loss in (self.learn_judged if judged else self.learn_examples)().items():
+            self._set_schedule()
+            pretraining = self.step < self.recipe.pretraining_steps
+            train_step = self.pretraining_step if pretraining else self.adversarial_step
+            for name, loss in train_step().items():
                 self.sums[name] = self.sums.get(name, 0) + loss.detach()
             self.step += 1
-            self._average()
-            every = every or -(-self.steps // LOGS)
-            if self.step % every == 0 or self.step == self.steps:
-                self._log(self.step % every or every)
+            self._update_average()
+            log_every = log_every or -(-self.steps // LOGS)
+            if self.step % log_every == 0 or self.step == self.steps:
+                self._log(self.step % log_every or log_every)
                 self.save()
 
-    def _set_rates(self) -> None:
-        recipe, rate = self.recipe, self.recipe.rate
-        if self.step < recipe.examples:
-            falling = min(1, 3 * (1 - self.step / recipe.examples))
-            usual, mapping = self.example_steps.param_groups
-            rate = FASTER * self.student.learning_rate * falling
-            _set_rate(usual, rate)
-            _set_rate(mapping, MAPPING * rate)
+    def _set_schedule(self) -> None:
+        """Set the learning rates and the weights of the losses for the coming step."""
+        recipe, rate = self.recipe, self.recipe.learning_rate
+        if self.step < recipe.pretraining_steps:
+            decay = min(1, 3 * (1 - self.step / recipe.pretraining_steps))
+            others, mapping = self.pretraining_optimizer.param_groups
+            rate = PRETRAINING_SPEEDUP * self.student.learning_rate * decay
+            set_rate(others, rate)
+            set_rate(mapping, MAPPING_SPEEDUP * rate)
             return
-        share = min(1.0, (1 - self.step / self.steps) / recipe.settle)
-        _set_rate(self.generator_steps.param_groups[0], rate * max(share, LEFT))
-        _set_rate(self.judges_steps.param_groups[0], recipe.judges_rate * max(share, LEFT))
-        after = self.step - recipe.examples
-        self.heard.fill_(min(1.0, after / recipe.heard))
-        done = after / max(self.steps - recipe.examples, 1)
-        self.pull.fill_(recipe.pull * (1 - (1 - recipe.pull_left) * done))
+        share = max(min(1.0, (1 - self.step / self.steps) / recipe.decay), FINAL_SHARE)
+        set_rate(self.generator_optimizer.param_groups[0], rate * share)
+        set_rate(
+            self.discriminator_optimizer.param_groups[0], recipe.discriminator_learning_rate * share
+        )
+        after = self.step - recipe.pretraining_steps
+        self.adversarial_weight.fill_(min(1.0, after / recipe.warmup_steps))
+        done = after / max(self.steps - recipe.pretraining_steps, 1)
+        share = 1 - (1 - recipe.final_reconstruction_share) * done
+        self.reconstruction_weight.fill_(recipe.reconstruction_weight * share)
 
-    def _draw(self) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Faces, their codes and their classes."""
+    def _sample_batch(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return training faces as images, their codes and their classes."""
         rows = torch.randint(
             len(self.faces), (self.recipe.batch,), generator=self.random, device=self.device
         )
         label = None if self.labels is None else self.labels[rows]
-        return _images(self.faces[rows]), self.codes[rows], label
+        return as_images(self.faces[rows]), self.codes[rows], label
 
-    def _examples(self) -> dict[str, Tensor]:
-        """One step in which every image has a face to resemble."""
-        real, codes, label = self._draw()
-        fake, changed = self.student(codes, label, self.random), self._changes()
+    def _pretrain(self) -> dict[str, Tensor]:
+        """Take one step in which all images reconstruct a face."""
+        real, codes, label = self._sample_batch()
+        fake, augment = self.student(codes, label, self.random), self._draw_augmentation()
         with torch.no_grad():
-            wanted = self.features.look(changed(real))
-        loss = self.resemblance(self.features.look(changed(fake)), wanted)
-        self.example_steps.zero_grad(set_to_none=True)
-        (loss + OUTSIDE * _outside(fake)).backward()
-        self.example_steps.step()
-        return {"resemblance": loss}
+            target = self.features.extract(augment(real))
+        loss = self.reconstruction(self.features.extract(augment(fake)), target)
+        self.pretraining_optimizer.zero_grad(set_to_none=True)
+        (loss + RANGE_WEIGHT * _range_penalty(fake)).backward()
+        self.pretraining_optimizer.step()
+        return {"reconstruction": loss}
 
-    def _judged(self) -> dict[str, Tensor]:
-        """One step of generator and judges; half of the images have a face to resemble."""
-        real, codes, label = self._draw()
+    def _train_adversarially(self) -> dict[str, Tensor]:
+        """Take one step of discriminators and generator; half of the images reconstruct a face."""
+        real, codes, label = self._sample_batch()
         half = len(real) // 2
-        drawn = torch.randn(
+        fresh = torch.randn(
             len(real) - half, codes.shape[1], generator=self.random, device=self.device
         )
-        codes = torch.cat([codes[:half], drawn])
-        fake, changed = self.student(codes, label, self.random), self._changes()
+        z = torch.cat([codes[:half], fresh])
+        fake, augment = self.student(z, label, self.random), self._draw_augmentation()
         with torch.no_grad():
-            wanted = self.features.look(changed(real))
-            real_maps = self.features.mixed(wanted)
-        made = self.features.look(changed(fake))
-        fake_maps = self.features.mixed(made)
+            target = self.features.extract(augment(real))
+            real_maps = self.features.project(target)
+        generated = self.features.extract(augment(fake))
+        fake_maps = self.features.project(generated)
 
         both = [torch.cat([r, f.detach()]) for r, f in zip(real_maps, fake_maps, strict=True)]
-        verdicts = self.judges(both, None if label is None else torch.cat([label, label]))
-        judged = judges_loss([v[: len(real)] for v in verdicts], [v[len(real) :] for v in verdicts])
-        self.judges_steps.zero_grad(set_to_none=True)
-        judged.backward()
-        self.judges_steps.step()
+        logits = self.discriminators(both, None if label is None else torch.cat([label, label]))
+        discriminator = discriminator_loss(
+            [x[: len(real)] for x in logits], [x[len(real) :] for x in logits]
+        )
+        self.discriminator_optimizer.zero_grad(set_to_none=True)
+        discriminator.backward()
+        self.discriminator_optimizer.step()
 
-        self.judges.requires_grad_(False).eval()
-        fooled = generator_loss(self.judges(fake_maps, label))
-        off = self.resemblance([m[:half] for m in made], [m[:half] for m in wanted])
-        outside = _outside(fake)
-        self.generator_steps.zero_grad(set_to_none=True)
-        (self.heard * fooled + OUTSIDE * outside + self.pull * off).backward()
-        self.judges.requires_grad_(True).train()
-        self.generator_steps.step()
-        return {"judges": judged, "generator": fooled, "outside": outside, "resemblance": off}
+        self.discriminators.requires_grad_(False).eval()
+        adversarial = generator_loss(self.discriminators(fake_maps, label))
+        reconstruction = self.reconstruction(
+            [x[:half] for x in generated], [x[:half] for x in target]
+        )
+        outside = _range_penalty(fake)
+        self.generator_optimizer.zero_grad(set_to_none=True)
+        (
+            self.adversarial_weight * adversarial
+            + RANGE_WEIGHT * outside
+            + self.reconstruction_weight * reconstruction
+        ).backward()
+        self.discriminators.requires_grad_(True).train()
+        self.generator_optimizer.step()
+        return {
+            "discriminator": discriminator,
+            "generator": adversarial,
+            "range": outside,
+            "reconstruction": reconstruction,
+        }
 
-    def _changes(self) -> Augmentation:
+    def _draw_augmentation(self) -> Augmentation:
         return Augmentation(self.recipe.batch, self.device, self.random)
 
     @torch.no_grad()
-    def _average(self) -> None:
-        half_life = min(self.recipe.average_over, max(self.step * 0.05, 1.0))
-        torch._foreach_lerp_(self.means, self.weights, 1 - 0.5 ** (1 / half_life))
+    def _update_average(self) -> None:
+        half_life = min(self.recipe.average_half_life, max(self.step * 0.05, 1.0))
+        torch._foreach_lerp_(self.averages, self.parameters, 1 - 0.5 ** (1 / half_life))
 
     @torch.no_grad()
-    def finished(self) -> Student:
-        """The averaged generator, ready to be written; what is measured is that of now."""
+    def averaged(self) -> Student:
+        """Return the generator with averaged weights, and the current buffers, ready for export."""
         student = self._copy(self.student)
-        torch._foreach_copy_(list(student.parameters()), self.means)
+        torch._foreach_copy_(list(student.parameters()), self.averages)
         student.finish()
         return student
 
     def _copy(self, student: Student) -> Student:
-        other = STUDENTS[self.recipe.architecture]()
-        other.load_state_dict(student.state_dict())
-        return other.to(self.device).eval().requires_grad_(False)
+        copy = STUDENTS[self.recipe.architecture]()
+        copy.load_state_dict(student.state_dict())
+        return copy.to(self.device).eval().requires_grad_(False)
 
     @torch.no_grad()
     def grid(self, rows: int = 6, columns: int = 12) -> None:
-        """Write samples of what would be written now as a picture."""
-        student = self.finished()
+        """Write a picture with samples of the averaged generator."""
+        student = self.averaged()
         z = torch.randn(rows * columns, student.z_dim, generator=torch.Generator().manual_seed(0))
         label = None
         if student.classes:
@@ -259,7 +265,7 @@ class Run:
     def _log(self, steps: int) -> None:
         losses = {name: float(total) / steps for name, total in self.sums.items()}
         if not all(map(math.isfinite, losses.values())):
-            raise SystemExit(f"the losses left the finite numbers by image {self.seen}: {losses}")
+            raise SystemExit(f"the losses were not finite by image {self.seen}: {losses}")
         self.sums.clear()
         now = time.monotonic()
         self.seconds, self.started = self.seconds + now - self.started, now
@@ -271,80 +277,57 @@ class Run:
     def _checkpoint(self) -> Path:
         return self.folder / "state.pt"
 
-    def _parts(self) -> dict[str, Any]:
+    def _stateful(self) -> dict[str, Any]:
+        """Return all modules and optimizers whose state a checkpoint contains."""
         return {
             "student": self.student,
             "average": self.average,
             "features": self.features,
-            "resemblance": self.resemblance,
-            "judges": self.judges,
-            "example_steps": self.example_steps,
-            "generator_steps": self.generator_steps,
-            "judges_steps": self.judges_steps,
+            "reconstruction": self.reconstruction,
+            "discriminators": self.discriminators,
+            "pretraining_optimizer": self.pretraining_optimizer,
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
         }
 
     @property
-    def _kind(self) -> dict[str, Any]:
-        """What a run that goes on must share with the one that was stopped."""
-        same = {**asdict(self.recipe), "faces": len(self.faces), "device": self.device.type}
-        return {name: value for name, value in same.items() if name != "images"}
+    def _settings(self) -> dict[str, Any]:
+        """The settings that must not change between a stopped run and its resumption."""
+        settings = {**asdict(self.recipe), "faces": len(self.faces), "device": self.device.type}
+        return {name: value for name, value in settings.items() if name != "images"}
 
     def save(self) -> None:
-        """Write all that is needed to go on."""
-        state = {name: part.state_dict() for name, part in self._parts().items()}
-        facts = {"step": self.step, "seconds": self.seconds, "kind": self._kind}
-        whole = io.BytesIO()  # what torch raises where the disk is full says nothing
-        torch.save({**state, **facts}, whole)
+        """Write a checkpoint, from which the run can resume."""
+        state = {name: stateful.state_dict() for name, stateful in self._stateful().items()}
+        facts = {"step": self.step, "seconds": self.seconds, "settings": self._settings}
+        buffer = io.BytesIO()  # torch's own error does not say that the disk is full
+        torch.save({**state, **facts}, buffer)
         with staging(self._checkpoint) as path:
-            path.write_bytes(whole.getbuffer())
+            path.write_bytes(buffer.getbuffer())
 
     def _resume(self) -> None:
         state = torch.load(self._checkpoint, map_location=self.device, weights_only=True)
-        if state["kind"] != self._kind:
-            raise SystemExit(f"{self.folder} holds a run of another kind: {state['kind']}")
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
+        settings = state.get("settings", "those of an earlier version")
+        if settings != self._settings:
+            raise SystemExit(f"{self.folder} contains a run with other settings: {settings}")
+        for name, stateful in self._stateful().items():
+            stateful.load_state_dict(state[name])
         self.step, self.seconds = state["step"], state["seconds"]
 
 
-def train(runs: Sequence[Run], every: int | None = None) -> None:
-    """Take all runs to their ends, in turns: a GPU works at the steps of all of them at once."""
-    left = sum(run.steps - run.step for run in runs)
-    with bar(total=left, unit="step") as progress:
-        while waiting := [run for run in runs if run.step < run.steps]:
-            for run in waiting:
-                run.advance(every)
+def train(runs: Sequence[Run], log_every: int | None = None) -> None:
+    """Train all runs to their ends, step by step in turn, so that their steps overlap on a GPU."""
+    remaining = sum(run.steps - run.step for run in runs)
+    with bar(total=remaining, unit="step") as progress:
+        while unfinished := [run for run in runs if run.step < run.steps]:
+            for run in unfinished:
+                run.advance(log_every)
                 progress.update()
 
 
-def _adam(
-    groups: Iterable[Iterable[nn.Parameter]], momentum: float, device: torch.device
-) -> torch.optim.Adam:
-    """On a GPU rates are tensors there: a captured step reads what they are when it is replayed."""
-    on_gpu = device.type == "cuda"
-    found = torch.optim.Adam(
-        [{"params": list(group)} for group in groups],
-        betas=(momentum, 0.99),
-        fused=on_gpu,
-        capturable=on_gpu,
-    )
-    if on_gpu:
-        for group in found.param_groups:
-            group["lr"] = torch.zeros((), device=device)
-    return found
+def _range_penalty(images: Tensor) -> Tensor:
+    """Return the mean squared excess of colors over [-1, 1].
 
-
-def _set_rate(group: dict[str, Any], rate: float) -> None:
-    if isinstance(group["lr"], Tensor):
-        group["lr"].fill_(rate)
-    else:
-        group["lr"] = rate
-
-
-def _images(faces: Tensor) -> Tensor:
-    return faces.float() / 127.5 - 1
-
-
-def _outside(images: Tensor) -> Tensor:
-    """How far colors leave [-1, 1]: the frozen network saturates, and they had no way back."""
+    The frozen network saturates there, so no other loss would bring the colors back.
+    """
     return F.relu(images.abs() - 1).square().mean()

@@ -1,7 +1,7 @@
-"""Put a trained generator into the package: ``python -m training.ship stylegan2``.
+"""Copy a trained generator into the package: ``python -m training.ship stylegan2``.
 
-The weights, and beside them what its card says: what it was trained on, and the ``figures.json``
-that ``python -m training.measure`` wrote to the folder of the run.
+Writes the weights and, beside them, a JSON file for the card: how the generator was trained, its
+layers, and the ``figures.json`` that ``python -m training.measure`` wrote to the run's folder.
 """
 
 from __future__ import annotations
@@ -20,22 +20,25 @@ from panda.files.writing import staging
 from .mini import FACTS
 from .students import STUDENTS
 
-WORST_FID, FEWEST_WHOLE = 60.0, 0.8
-"""No generator beyond these, without truncation, is shipped."""
+MAX_FID, MIN_WHOLE = 60.0, 0.8
+"""Generators with a higher FID or a lower share of whole faces, without truncation, are refused."""
 
 
 def main() -> None:
-    """Check the figures, copy the weights, write the facts."""
+    """Check the figures, copy the weights and write the JSON file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("architecture", choices=STUDENTS)
-    parser.add_argument("--folder", type=Path, help="of the run")
+    parser.add_argument("--folder", type=Path, help="folder of the run")
     options = parser.parse_args()
     run = options.folder or home() / "training" / options.architecture
     figures = json.loads((run / "figures.json").read_text())
-    if figures["fid"] > WORST_FID or figures["whole"]["1"] < FEWEST_WHOLE:
-        raise SystemExit(f"not good enough to be shipped: {figures}")
+    if figures["fid"] > MAX_FID or figures["whole"]["1"] < MIN_WHOLE:
+        raise SystemExit(
+            f"expected an FID of at most {MAX_FID:g} and at least {MIN_WHOLE:.0%} whole faces"
+            f" without truncation, but measured {figures}"
+        )
     weights = run / "generator.safetensors"
-    figures.pop("generator")  # a path of the machine that measured it
+    figures.pop("generator")  # a path on the machine that measured it
     facts = {
         **json.loads((run / FACTS).read_text()),
         "figures": figures,

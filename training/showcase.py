@@ -1,7 +1,7 @@
 """The small generators side by side, for the README: ``python -m training.showcase``.
 
-A row for each generator, and in it for two seeds: the sample, its parts in color, the object
-replaced by background, and where the background is.
+Each row shows one generator, and for each of two seeds the sample, its parts in color, the object
+replaced by background, and the map of the background.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SIZE, PARTS = 112, 8
 
 
 def row(generator: Generator, seeds: list[int]) -> list[Image.Image]:
-    """Four pictures for each seed, from the last layer of 16 x 16 positions."""
+    """Return four pictures for each seed, made with the last layer of 16 x 16 positions."""
     layer = generator.layer_near(16)
     factors = fit(generator, layer.name, parts=PARTS, seeds=range(1000, 1500))
     latents = generator.sample(seeds, truncation=generator.usual_truncation)
@@ -42,7 +42,7 @@ def row(generator: Generator, seeds: list[int]) -> list[Image.Image]:
 
 
 def main() -> None:
-    """Write the picture."""
+    """Write the picture of all small generators."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs=2, default=[0, 3])
     parser.add_argument("--out", type=Path, default=Path("docs/minis.png"))

@@ -1,7 +1,7 @@
-"""The five networks as they learn: the plugins' own modules, differentiable and freshly drawn.
+"""The five networks for training: the plugins' own modules, randomly initialized.
 
-What a plugin prepares once after loading is prepared anew at every step, so that gradients reach
-the weights; no channel count is large enough for the kernels that only pay off in inference.
+A plugin prepares its weights once, after loading; here they are prepared in every step, so that
+gradients reach them. The channel counts are too small for the kernels that serve inference only.
 """
 
 from __future__ import annotations
@@ -25,46 +25,50 @@ from panda_plugins.stylegan3 import network as stylegan3
 from . import biggan
 
 CHANNELS = (128, 128, 128, 64, 32)
-"""At 4, 8, 16, 32, 64 pixels."""
+"""Channels at 4 x 4, 8 x 8, 16 x 16, 32 x 32 and 64 x 64."""
 
-LATENT = 64
+LATENT_DIM = 64
+"""Dimensions of z and of w."""
 
-WEIGHTS = ("conv0.weight", "conv1.weight", "torgb.weight")
-"""Names of StyleGAN2's convolutions."""
+CONVOLUTIONS = ("conv0.weight", "conv1.weight", "torgb.weight")
+"""Names of the weights of StyleGAN2's convolutions."""
 
 
 class Student(nn.Module, ABC):
-    """A generator that learns; ``network`` has the official names of parameters."""
+    """A generator in training; the parameters of its ``network`` have their official names."""
 
     network: nn.Module
-    z_dim = LATENT
+    z_dim = LATENT_DIM
     classes = 0
     learning_rate = 1e-3
-    """Of networks with equalized learning rates, as their authors chose it."""
-    examples = 1_000
-    """In how many first steps it learns from examples alone."""
+    """For networks with equalized learning rates, the value of their authors."""
+    pretraining_steps = 1_000
+    """The number of first steps with the reconstruction loss alone."""
 
     @abstractmethod
     def forward(
         self, z: Tensor, label: Tensor | None, random: torch.Generator | None = None
     ) -> Tensor:
-        """Images ``[N, 3, 64, 64]`` from z ``[N, z_dim]`` and classes ``[N]``, with gradients.
+        """Return images ``[N, 3, 64, 64]``, with gradients.
 
-        ``random`` is where noise comes from.
+        Args:
+            z: ``[N, z_dim]``.
+            label: Classes ``[N]``, or None where the network has none.
+            random: Where noise is drawn from; by default torch's global generator.
         """
 
     def finish(self) -> None:
-        """Measure what the finished network keeps beside its weights (means, statistics)."""
+        """Compute what a file stores beside learned weights: the mean of w or batch statistics."""
 
+    @abstractmethod
     def config(self) -> dict[str, Any]:
-        """What a file must say beside names and shapes."""
-        return {}
+        """Return the settings that a file must state beside its tensors, in the official terms."""
 
 
 class StyleGAN3(Student):
-    """StyleGAN3-T in fewer layers, narrow margins.
+    """StyleGAN3-T with fewer layers and narrower margins.
 
-    Each layer's input variance is tracked as it learns.
+    In training, each layer tracks the mean square of its input.
     """
 
     sampling = stylegan3.Sampling(num_layers=6, margin_size=3, num_fp16_res=0)
@@ -77,13 +81,13 @@ class StyleGAN3(Student):
             resolution=64,
             channels_in=channels[0],
             channels=(*channels[:-1], 3),
-            z_dim=LATENT,
-            w_dim=LATENT,
+            z_dim=LATENT_DIM,
+            w_dim=LATENT_DIM,
             conv_clamp=None,
             sampling=self.sampling,
         )
         self.network = stylegan3.Network(config)
-        _draw_linear(self.network)
+        _init_linear(self.network)
         first = self.network.synthesis.input
         angle = torch.rand(channels[0]) * 2 * math.pi
         radius = torch.rand(channels[0]).sqrt() * rates[0].cutoff
@@ -100,12 +104,12 @@ class StyleGAN3(Student):
             for name, taps in layer.design.filters.items():
                 if taps is not None:
                     layer.get_buffer(name).copy_(torch.from_numpy(taps))
-            layer.register_forward_pre_hook(_track)
+            layer.register_forward_pre_hook(_track_magnitude)
         with torch.no_grad():
             self.network.prepare()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """What is prepared lies where the weights lie."""
+        """Prepare the weights anew, on the device to which they move."""
         super()._apply(fn, recurse)
         with torch.no_grad():
             self.network.prepare()
@@ -121,8 +125,8 @@ class StyleGAN3(Student):
         return self.network.synthesis(w[:, None].expand(-1, self.network.config.num_ws, -1))
 
     def finish(self) -> None:
-        """Measure the mean of w."""
-        _set_mean(self.network.mapping, self.network.mapping.w_avg)
+        """Compute the mean of w."""
+        _set_w_mean(self.network.mapping, self.network.mapping.w_avg)
 
     def config(self) -> dict[str, Any]:
         """See `Student.config`."""
@@ -130,15 +134,15 @@ class StyleGAN3(Student):
 
 
 @torch.no_grad()
-def _track(layer: stylegan3.SynthesisLayer, inputs: tuple[Tensor, ...]) -> None:
-    """Follow the mean square of a layer's input while it learns."""
+def _track_magnitude(layer: stylegan3.SynthesisLayer, inputs: tuple[Tensor, ...]) -> None:
+    """Update the running mean square of a layer's input in training."""
     if layer.training:
         layer.magnitude_ema.lerp_(inputs[0].float().square().mean(), 1e-3)
         layer.gain = torch.rsqrt(layer.magnitude_ema)
 
 
 class BigGAN(Student):
-    """BigGAN of four classes, attention at 32 x 32."""
+    """BigGAN with four classes and attention at 32 x 32."""
 
     learning_rate = 2e-4
     classes = 4
@@ -156,13 +160,17 @@ class BigGAN(Student):
         return self.network(z, label)
 
     def finish(self) -> None:
-        """Collect the statistics of the averaged weights."""
-        self.network.collect()
+        """Compute the batch statistics."""
+        self.network.accumulate_statistics()
+
+    def config(self) -> dict[str, Any]:
+        """See `Student.config`."""
+        return {"BN_eps": 1e-5, "G_nl": "relu", "norm_style": "bn"}
 
 
 @dataclass(frozen=True)
 class FreshNoise(Noise):
-    """Other noise for every image and step."""
+    """New noise for each image in each step."""
 
     random: torch.Generator | None = None
 
@@ -173,11 +181,11 @@ class FreshNoise(Noise):
 
 
 class ProGAN(Student):
-    """Trained at full resolution from the start; the discriminators see every scale anyway."""
+    """ProGAN without progressive growing, since the discriminators see every scale anyway."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.network = proggan.Network(LATENT, CHANNELS)
+        self.network = proggan.Network(LATENT_DIM, CHANNELS)
         unused = [f"output{k}" for k in range(len(CHANNELS) - 1)]
         for name, module in self.network.named_modules():
             if isinstance(module, proggan.Conv):
@@ -195,11 +203,15 @@ class ProGAN(Student):
                 module.prepare()
         return self.network(z)
 
+    def config(self) -> dict[str, Any]:
+        """See `Student.config`."""
+        return {"label_size": 0, "fused_scale": False, "final_tanh": False, "use_wscale": True}
 
-class Noisy(Student):
-    """z to w, the same w for every layer, fresh noise."""
 
-    examples = 2_000
+class StyleGANWithNoise(Student):
+    """StyleGAN or StyleGAN2: the same w for all layers, and new noise in each step."""
+
+    pretraining_steps = 2_000
     network: stylegan.Network | stylegan2.Network
 
     def forward(
@@ -213,16 +225,16 @@ class Noisy(Student):
         return self.network.synthesis(w[:, None].expand(-1, layers, -1), noise)
 
 
-class StyleGAN(Noisy):
+class StyleGAN(StyleGANWithNoise):
     """StyleGAN with two mapping layers."""
 
     def __init__(self) -> None:
         super().__init__()
         self.network = stylegan.Network(
-            stylegan.Config(CHANNELS, z_dim=LATENT, w_dim=LATENT, mapping_layers=2)
+            stylegan.Config(CHANNELS, z_dim=LATENT_DIM, w_dim=LATENT_DIM, mapping_layers=2)
         )
         synthesis = self.network.synthesis
-        _draw_linear(self.network)
+        _init_linear(self.network)
         for layer in synthesis.layers:
             nn.init.zeros_(layer.bias)
             nn.init.zeros_(layer.apply_noise.weight)
@@ -233,7 +245,7 @@ class StyleGAN(Noisy):
                     layer.blur.kernel.copy_(stylegan.BLUR.expand_as(layer.blur.kernel))
             else:
                 nn.init.ones_(layer.const)
-        # Growing networks had an output at every resolution; here only the last one is used.
+        # Progressive growing needs an output at each resolution; here only the last one is used.
         for output in synthesis.outputs:
             nn.init.zeros_(output.weight)
             nn.init.zeros_(output.bias)
@@ -241,20 +253,29 @@ class StyleGAN(Noisy):
         nn.init.zeros_(synthesis.lod)
 
     def finish(self) -> None:
-        """Measure the mean of w."""
-        _set_mean(self.network.mapping, self.network.truncation.w_avg)
+        """Compute the mean of w."""
+        _set_w_mean(self.network.mapping, self.network.truncation.w_avg)
+
+    def config(self) -> dict[str, Any]:
+        """See `Student.config`."""
+        return {
+            "mapping_lr_mul": 0.01,
+            "fused_scale": "auto",
+            "final_tanh": False,
+            "use_wscale": True,
+        }
 
 
-class StyleGAN2(Noisy):
-    """StyleGAN2 with a skip image and two mapping layers."""
+class StyleGAN2(StyleGANWithNoise):
+    """StyleGAN2 with output skips and two mapping layers."""
 
     def __init__(self) -> None:
         super().__init__()
-        config = stylegan2.Config(CHANNELS, z_dim=LATENT, w_dim=LATENT, mapping_layers=2)
+        config = stylegan2.Config(CHANNELS, z_dim=LATENT_DIM, w_dim=LATENT_DIM, mapping_layers=2)
         self.network = stylegan2.Network(config)
-        _draw_linear(self.network)
+        _init_linear(self.network)
         for name, tensor in [*self.network.named_parameters(), *self.network.named_buffers()]:
-            if name.endswith((".const", ".noise_const", *WEIGHTS)):
+            if name.endswith((".const", ".noise_const", *CONVOLUTIONS)):
                 nn.init.normal_(tensor)
             elif name.endswith("resample_filter"):
                 tensor.copy_(stylegan2.FILTER)
@@ -262,16 +283,16 @@ class StyleGAN2(Noisy):
                 nn.init.zeros_(tensor)
 
     def finish(self) -> None:
-        """Measure the mean of w."""
-        _set_mean(self.network.mapping, self.network.mapping.w_avg)
+        """Compute the mean of w."""
+        _set_w_mean(self.network.mapping, self.network.mapping.w_avg)
 
     def config(self) -> dict[str, Any]:
         """See `Student.config`."""
         return {"synthesis_kwargs": {"conv_clamp": None, "num_fp16_res": 0}}
 
 
-def _draw_linear(network: nn.Module) -> None:
-    """Equalized linear layers; styles start at one, everything else at zero."""
+def _init_linear(network: nn.Module) -> None:
+    """Initialize equalized linear layers; biases of styles start at one, all others at zero."""
     for name, module in network.named_modules():
         if isinstance(module, Linear):
             nn.init.normal_(module.weight, std=1 / module.bias_gain)
@@ -279,8 +300,8 @@ def _draw_linear(network: nn.Module) -> None:
 
 
 @torch.no_grad()
-def _set_mean(mapping: nn.Module, mean: Tensor, count: int = 10_000) -> None:
-    z = torch.randn(count, LATENT, generator=torch.Generator().manual_seed(0))
+def _set_w_mean(mapping: nn.Module, mean: Tensor, count: int = 10_000) -> None:
+    z = torch.randn(count, LATENT_DIM, generator=torch.Generator().manual_seed(0))
     mean.copy_(mapping(z.to(mean), None).mean(0))
 
 

@@ -21,12 +21,15 @@ class Checkpoint:
         tensors: The tensors by the names in the file, on the CPU, with the dtypes in the file.
         config: What the file says of its network (constructor arguments) as plain, JSON-like data;
             it may be empty.
+        options: What the user says of the network where the file does not; plugins give it
+            precedence. See ``panda convert --set``.
         budget: What is left for those who go on with the tensors.
     """
 
     container: str
     tensors: Mapping[str, torch.Tensor]
     config: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     budget: Budget = field(default_factory=Budget)
 
     def __repr__(self) -> str:

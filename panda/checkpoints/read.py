@@ -21,6 +21,7 @@ from panda.checkpoints.torch_files import LEGACY_MAGIC, read_torch
 from panda.errors import MachineError, PandaError
 from panda.files.budget import Budget, File
 from panda.files.nearest import nearest_file
+from panda.files.tilde import expand
 
 _EXPECTED = (
     "expected an NVIDIA pickle, a torch file, safetensors, a TensorFlow.js model.json, an OpenVINO"
@@ -36,7 +37,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         PandaError: It does not exist, is damaged, of no known container, has numbers that are not
             finite, or asks for more work than a file of its size may. Nothing else is raised.
     """
-    path, budget = Path(path), Budget()
+    path, budget = expand(path), Budget()
     with _errors_of(path):
         read = _read_folder if path.is_dir() else _read_file
         checkpoint = read(path, budget)

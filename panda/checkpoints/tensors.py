@@ -21,6 +21,9 @@ from panda.files.writing import staging
 CONFIG = "config"
 """Key of a checkpoint's config, as JSON, in the metadata."""
 
+OPTIONS = "options"
+"""Key of what the user has set, likewise."""
+
 
 def save_tensors(
     path: str | Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]
@@ -56,16 +59,19 @@ def load_tensors(
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
-    """Write the tensors and the config of a checkpoint as safetensors.
+    """Write the tensors, the config and the options of a checkpoint as safetensors.
 
     Raises:
         PandaError: The file cannot be written.
     """
-    save_tensors(path, checkpoint.tensors, {CONFIG: json.dumps(dict(checkpoint.config))})
+    metadata = {CONFIG: json.dumps(dict(checkpoint.config))}
+    if checkpoint.options:
+        metadata[OPTIONS] = json.dumps(dict(checkpoint.options))
+    save_tensors(path, checkpoint.tensors, metadata)
 
 
 def read_safetensors(path: str | Path, budget: Budget | None = None) -> Checkpoint:
-    """Return the tensors of a safetensors file, and its config if it has one.
+    """Return the tensors of a safetensors file, and its config and options if it has them.
 
     The file is read, not mapped: the tensors stay the same when the file changes later.
 
@@ -84,5 +90,5 @@ def read_safetensors(path: str | Path, budget: Budget | None = None) -> Checkpoi
         tensors = load(content)
     except SafetensorError as error:
         raise PandaError(f"a damaged or truncated safetensors file ({error})") from error
-    config = from_json(metadata.get(CONFIG, "{}"), budget)
-    return Checkpoint("safetensors", tensors, config, budget)
+    config, options = (from_json(metadata.get(key, "{}"), budget) for key in (CONFIG, OPTIONS))
+    return Checkpoint("safetensors", tensors, config, options, budget)

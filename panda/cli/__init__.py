@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from panda.cli.parser import build_parser
 from panda.errors import PandaError
-from panda.notes import note
+from panda.files.tilde import expand_word
+from panda.notes import note, note_traceback
 
 LONGEST = 2000
 """Characters of a message that are shown; of a longer one, its beginning and its end."""
@@ -29,11 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     warnings.showwarning = _show_warning
     try:
-        options = build_parser().parse_args(arguments)
+        words = sys.argv[1:] if arguments is None else arguments
+        options = build_parser().parse_args([expand_word(word) for word in words])
         code: int = options.run(options) or 0
         if sys.stdout is not None:  # closed by the shell: >&-
             sys.stdout.flush()
     except PandaError as error:
+        note_traceback(error)
         _say(error)
         return 2
     except KeyboardInterrupt as error:  # a verb that can resume says so in its argument
@@ -44,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RuntimeError as error:
         if not any(words in str(error) for words in OUT_OF_MEMORY):
             raise
+        note_traceback(error)
         reason = str(error).partition(" GPU ")[0].strip().rstrip(".")
         _say(f"not enough memory ({reason}); end what else uses it, or take another --device")
         return 2
@@ -56,6 +60,7 @@ def _system(error: OSError | MemoryError) -> int:
     if isinstance(error, BrokenPipeError):
         sys.stderr.close()
         return 0
+    note_traceback(error)
     _say(str(error) or "not enough memory")
     return 2
 
@@ -66,9 +71,8 @@ def _show_warning(message: object, *_: object, **__: object) -> None:
 
 
 def _say(message: object) -> None:
-    """Print one line to stderr that neither steers the terminal nor floods it."""
+    """Print one line to stderr that does not flood the terminal."""
     text = str(message)
     if len(text) > LONGEST:
         text = f"{text[: LONGEST // 2]} [...] {text[-LONGEST // 2 :]}"
-    shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    note(f"panda: {''.join(shown)}")
+    note(f"panda: {text}")

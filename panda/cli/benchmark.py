@@ -20,7 +20,7 @@ from panda.cli.options import (
     finite,
     print_help,
 )
-from panda.cli.output import print_json
+from panda.cli.output import print_json, say
 from panda.errors import PandaError, nearest
 from panda.generators.registry import create_generator
 from panda.generators.seeds import parse_numbers
@@ -256,7 +256,7 @@ def run_locality(options: argparse.Namespace) -> None:
     if options.json:
         print_json({"out": options.out, "report": page, **results.summarize(benchmark)})
     else:
-        print((options.out / "results.md").read_text(), end="")
+        say(*(options.out / "results.md").read_text(encoding="utf-8").splitlines())
     missing = "" if done else f"; {locality.missing(benchmark)} figures are still to come"
     note(f"{page}{missing}")
 
@@ -273,7 +273,7 @@ def run_localization(options: argparse.Namespace) -> None:
         print_json({"factors": options.factors, "n": options.n, "localization": figures})
         return
     for name, facts in figures.items():
-        print(f"{name:12} IoU {_figure(facts['iou'])}  concept {facts['concept']}")
+        say(f"{name:12} IoU {_figure(facts['iou'])}  concept {facts['concept']}")
 
 
 def run_removal(options: argparse.Namespace) -> None:
@@ -296,10 +296,10 @@ def run_removal(options: argparse.Namespace) -> None:
         return
     parts = figures["parts"]
     where = "the whole object" if parts is None else "parts " + ", ".join(map(str, parts))
-    print(f"{options.what}: {where}")
+    say(f"{options.what}: {where}")
     for name, value in figures.items():
         if name not in ("what", "parts", "n"):
-            print(f"{name:12} {_figure(value)}")
+            say(f"{name:12} {_figure(value)}")
 
 
 def run_ablations(options: argparse.Namespace) -> None:
@@ -327,7 +327,7 @@ def run_ablations(options: argparse.Namespace) -> None:
         print_json({"out": options.out, "report": page, "variants": variants})
     else:
         for row in rows:
-            print(
+            say(
                 f"{row.choice:12} {row.value:45} loss {row.loss:.4f}  area {row.area:.3f}"
                 f"  {row.cpu_seconds:7.1f} s"
             )

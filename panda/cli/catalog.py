@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from panda.cli.options import Parser, Verbs, add_generator, add_json, add_verb, existing
-from panda.cli.output import print_json
+from panda.cli.output import print_json, say
 from panda.editing.edit_files import named_edits, read_edits
 from panda.errors import PandaError, nearest
 from panda.generators.card import Card
@@ -126,10 +126,10 @@ def show_list(options: argparse.Namespace) -> None:
         return f"{row['architecture']} · {row['license']} · {row['origin']}"
 
     for title, members in groupby(sorted(rows, key=group), group):
-        print(title)
+        say(title)
         for row in members:
             state = "cached" if row["cached"] else "-"
-            print(f"  {row['name']:{width}}  {row['dataset']:12}  {row['resolution']:4}  {state}")
+            say(f"  {row['name']:{width}}  {row['dataset']:12}  {row['resolution']:4}  {state}")
 
 
 def fetch(options: argparse.Namespace) -> None:
@@ -149,7 +149,7 @@ def fetch(options: argparse.Namespace) -> None:
         else:
             weights.fetch(options.file)
             if not options.json:
-                print(weights.path)
+                say(str(weights.path))
         paths[name] = None if weights is None else weights.path
     if options.json:
         print_json({"weights": paths})
@@ -164,7 +164,7 @@ def show_edits(options: argparse.Namespace) -> None:
     width = max((len(name) for name in zoo), default=0)
     for name, edit in zoo.items():
         edits = ", ".join(edit.edits)
-        print(f"{name:{width}}  {edit.generator} {edit.layer}  {edits}")
+        say(f"{name:{width}}  {edit.generator} {edit.layer}  {edits}")
 
 
 def show_info(options: argparse.Namespace) -> None:
@@ -179,13 +179,13 @@ def show_info(options: argparse.Namespace) -> None:
         print_json({**facts, "layers": layers})
         return
     for name, value in facts.items():
-        print(f"{name:12} {value}")
+        say(f"{name:12} {value}")
     if not layers:
         return
-    print(f"\n{'layer':12} {'channels':>8} {'size':>11} {'margin':>6}")
+    say("", f"{'layer':12} {'channels':>8} {'size':>11} {'margin':>6}")
     for layer in known:
         size = f"{layer.height} x {layer.width}"
-        print(f"{layer.name:12} {layer.channels:8} {size:>11} {layer.margin:6}")
+        say(f"{layer.name:12} {layer.channels:8} {size:>11} {layer.margin:6}")
 
 
 def show_plugins(options: argparse.Namespace) -> None:
@@ -209,7 +209,7 @@ def show_plugins(options: argparse.Namespace) -> None:
         opens = [f"{name} files" for name in row["opens"]]
         scores = [f"score {name}" for name in row["scores"]]
         state = row["error"] or ", ".join([*row["generators"], *opens, *scores])
-        print(f"{row['name']}  {row['distribution']} {row['version']}  {state}")
+        say(f"{row['name']}  {row['distribution']} {row['version']}  {state}")
 
 
 def _file_facts(path: str) -> tuple[dict[str, Any], tuple[Layer, ...]]:

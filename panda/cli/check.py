@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import asdict
 
 from panda.cli.options import Parser, Verbs, add_device, add_generator, add_json, add_verb
-from panda.cli.output import print_json
+from panda.cli.output import print_json, say
 from panda.notes import note
 
 
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
         result = trial.result(name)
         results.append(result)
         if not options.json:
-            print(f"{result.status:8} {name:{width}}  {result.text}", flush=True)
+            say(f"{result.status:8} {name:{width}}  {result.text}")
     counts = Counter(result.status for result in results)
     if options.json:
         checks = [asdict(result) for result in results]

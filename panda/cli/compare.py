@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 
 from panda.cli.options import Parser, Verbs, add_device, add_json, add_out, add_verb
-from panda.cli.output import print_json
+from panda.cli.output import print_json, say
 from panda.generators.seeds import parse_numbers
 from panda.notes import note
 
@@ -76,6 +76,6 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"out": options.out, "report": page, **comparison.to_json()})
     else:
-        print(markdown(comparison), end="")
+        say(*markdown(comparison).splitlines())
     note(f"report: {page}")
     return 1 if comparison.failures else 0

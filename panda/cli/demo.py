@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from panda.cli.options import Parser, Verbs, add_device, add_json, add_out, add_verb
-from panda.cli.output import print_json
+from panda.cli.output import print_json, say
 from panda.errors import PandaError
 from panda.generators.registry import find_card
 from panda.notes import note
@@ -67,11 +67,11 @@ def run(options: argparse.Namespace) -> None:
         return
     for factors in result.factors:
         seconds = factors.config["seconds"]
-        print(
+        say(
             f"{factors.layer.name}: {factors.parts.shape[1]} parts, loss {factors.loss:.4f} of the"
             f" energy, {seconds['sampling']:.1f} s sampling, {seconds['solving']:.1f} s solving"
         )
-    print(f"all in {sum(result.seconds.values()):.0f} s; report: {result.report}")
+    say(f"all in {sum(result.seconds.values()):.0f} s; report: {result.report}")
 
 
 def _faces() -> str:
@@ -82,5 +82,6 @@ def _faces() -> str:
             weights.fetch()
         return FACES
     except PandaError as error:
-        note(f"note: {error}\nnote: the demo uses {EMBEDDED} instead")
+        note(f"note: {error}")
+        note(f"note: the demo uses {EMBEDDED} instead")
         return EMBEDDED

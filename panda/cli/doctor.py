@@ -14,7 +14,7 @@ from typing import Any
 
 from panda.checkpoints.seal import Integrity, integrity
 from panda.cli.options import Parser, Verbs, add_json, add_verb
-from panda.cli.output import print_json
+from panda.cli.output import print_json, say
 from panda.errors import MachineError, PandaWarning
 from panda.files.cache import home
 from panda.files.writing import staging
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(report)
     else:
-        print(_page(report))
+        say(*_page(report))
     return 1 if problems else 0
 
 
@@ -131,12 +131,12 @@ def _is_ours(name: str) -> bool:
     return name.startswith("PANDA_") or name in ("XDG_CACHE_HOME", "OMP_NUM_THREADS")
 
 
-def _page(report: dict[str, Any]) -> str:
+def _page(report: dict[str, Any]) -> list[str]:
     lines = []
     for title, content in report.items():
         lines.append(f"{title}:{'' if content else ' none'}")
         lines += _lines(content, "  ")
-    return "\n".join(lines)
+    return lines
 
 
 def _lines(content: Any, indent: str) -> list[str]:

@@ -185,5 +185,5 @@ def run_import(options: argparse.Namespace) -> None:
 
 def _print_factors(factors: Factors, folder: Path) -> None:
     """Print where factors are, their loss, and all that their config.json says."""
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     print_json({"out": folder, "loss": factors.loss, **config})

@@ -93,5 +93,5 @@ def run(options: argparse.Namespace) -> None:
         f" {inversion.config['seconds']:.0f} s)"
     )
     if options.json:
-        config = json.loads((options.out / "config.json").read_text())
+        config = json.loads((options.out / "config.json").read_text(encoding="utf-8"))
         print_json({"out": options.out, "sheet": sheet, **config})

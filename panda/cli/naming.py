@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 
 from panda.cli.options import Parser, Verbs, add_device, add_factors, add_json, add_verb, finite
-from panda.cli.output import print_json
+from panda.cli.output import print_json, say
 from panda.generators.registry import create_generator
 from panda.generators.seeds import parse_numbers
 from panda.notes import note
@@ -68,7 +68,8 @@ def run_name(options: argparse.Namespace) -> None:
     """Name the factors' parts and appearances, and write the names into their folder."""
     from panda.factorization.factors import Factors
     from panda.metrics.parsing import FaceParser
-    from panda.naming.names import name_factors, names_of
+    from panda.naming.names import name_factors
+    from panda.naming.saved import names_of
 
     seeds = parse_numbers(options.seeds)
     factors = Factors.load(options.factors)
@@ -89,9 +90,9 @@ def run_name(options: argparse.Namespace) -> None:
         print_json({"out": options.factors, **names})
         return
     for part, facts in enumerate(names["parts"]):
-        print(f"part {part}: {facts['name']}")
+        say(f"part {part}: {facts['name']}")
         for edit in facts["edits"]:
-            print(f"  {edit['edit']:12}  {edit['name']}")
+            say(f"  {edit['edit']:12}  {edit['name']}")
 
 
 def run_discover(options: argparse.Namespace) -> None:
@@ -105,7 +106,7 @@ def run_discover(options: argparse.Namespace) -> None:
         print_json({"wanted": options.wanted, "edits": edits})
         return
     for candidate in candidates[: options.top]:
-        print(
+        say(
             f"{candidate.layer:10} {candidate.edit:12} {candidate.effect:+.2f} sd,"
             f" {100 * candidate.purity:.0f} % of its effects; part: {candidate.part};"
             f" also {candidate.others}"

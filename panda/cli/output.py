@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from panda.notes import note as note
+from panda.errors import printable
+
+
+def say(*lines: str) -> None:
+    """Print lines to stdout, at once.
+
+    What they show of files and plugins neither steers the terminal nor fails where its encoding
+    lacks a character.
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print("\n".join(printable(line, encoding) for line in lines), flush=True)  # noqa: T201
 
 
 def print_json(facts: Mapping[str, Any]) -> None:
     """Print one JSON object: paths as text, and null for a figure that is not finite."""
-    print(json.dumps(_plain(facts), indent=1))
+    text = json.dumps(_plain(facts), indent=1)  # in ASCII, with all control characters but DEL
+    say(*text.replace("\x7f", "\\u007f").split("\n"))
 
 
 def _plain(value: Any) -> Any:

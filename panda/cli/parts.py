@@ -14,6 +14,7 @@ from panda.cli.options import (
     add_samples,
     add_verb,
 )
+from panda.cli.output import say
 
 
 def add(verbs: Verbs[Parser]) -> None:
@@ -64,4 +65,4 @@ def run(options: argparse.Namespace) -> None:
                 results.rows.append([picture, *(spotlight(picture, part) for part in parts)])
                 results.samples[number] = {"areas": parts.mean((1, 2)).tolist()}
     if factors.part_names and not options.json:
-        print("\n".join(titles))
+        say(*titles)

@@ -139,7 +139,9 @@ class Rendering:
             save_picture(sheet(results.rows), work / "sheet.png")
             options = vars(self.options).items()
             config = {name: str(value) for name, value in options if name not in ("run", "json")}
-            (work / "config.json").write_text(json.dumps({MARK: config}, indent=1) + "\n")
+            (work / "config.json").write_text(
+                json.dumps({MARK: config}, indent=1) + "\n", encoding="utf-8"
+            )
         also = f"; rows of a sample: {', '.join(rows)}" if rows else ""
         note(f"{self.out / 'sheet.png'} (columns: {', '.join(columns)}{also})")
         if self.options.json:
@@ -210,7 +212,7 @@ def _check_results(folder: Path) -> None:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     try:
-        if MARK in json.loads((folder / "config.json").read_text()):
+        if MARK in json.loads((folder / "config.json").read_text(encoding="utf-8")):
             return
     except (OSError, ValueError, TypeError, RecursionError):
         pass

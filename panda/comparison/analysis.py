@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 
-from torch import Tensor
-
 from panda.checkpoints.tensors import save_tensors
 from panda.comparison.background import measure_depths, measure_object_removal
 from panda.comparison.changes import measure_changes
@@ -142,7 +140,7 @@ def analyze_level(
     state = generator.head(latents, layer.name)
     images = generator.tail(state, layer.name)
     parsed = None if parser is None else parser(small(images))
-    maps = image_maps(factors.masks, layer)
+    maps = image_maps(factors.masks)
     changes = measure_changes(generator, factors, state, plan.axes)
     removal = measure_object_removal(generator, factors, plan, parser)
     concepts, hair, notes = _face_scores(generator, factors, plan, parser)
@@ -154,7 +152,7 @@ def analyze_level(
         size=layer.side,
         loss=factors.loss,
         seconds={**factors.config["seconds"], "all": time.perf_counter() - started},
-        parts=tuple(Part(_describe(part, parsed), float(part.mean())) for part in maps),
+        parts=tuple(Part(describe_part(part, parsed), float(part.mean())) for part in maps),
         appearances=changes.appearances,
         removal=removal,
         localization=concepts,
@@ -173,11 +171,6 @@ def analyze_level(
             picture.save(work / f"change-{number}.png")
         write_json(work / FIGURES, asdict(figures))
     forget(journal)
-
-
-def _describe(part: Tensor, parsed: Tensor | None) -> str:
-    """Return what a part's map of the image covers; parts may lie in the margins alone."""
-    return describe_part(part, parsed) if float(part.max()) > 0 else "outside the image"
 
 
 def _of_whole_generator(factors: Factors, entry: Entry) -> Factors:

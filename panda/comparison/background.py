@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from panda.comparison.plan import Plan, background_layers
 from panda.comparison.results import Depth, Removal
-from panda.editing.localize import enlarge, otsu
+from panda.editing.localize import concept_maps, enlarge, otsu
 from panda.editing.remove import object_map, remove
 from panda.errors import PandaError
 from panda.factorization.background import SAMPLES, Background, border_mask, find_background, pooled
@@ -51,8 +51,7 @@ class _DepthSums:
         appearance = self.background.appearance
         along = appearance.to(x) / appearance.norm().clamp_min(1e-30) @ inside
         self.along.append(along.flatten().double())
-        maps = torch.einsum("c,nchw->nhw", self.background.detector.to(x), x)
-        maps = on_canvas(maps, self.layer)
+        maps = concept_maps(self.layer, x, self.background.detector)
         border = on_canvas(border_mask(self.layer)[None], self.layer)[0].bool().to(x.device)
         apart = maps[:, border].mean(1) - maps[:, ~border].mean(1)
         self.contrast.append(apart / maps.flatten(1).std(1).clamp_min(1e-12))

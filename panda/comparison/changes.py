@@ -10,7 +10,7 @@ from torch import Tensor
 
 from panda.comparison.results import Appearance
 from panda.factorization.factors import Factors
-from panda.generators.contract import Generator, State, on_canvas
+from panda.generators.contract import Generator, State
 from panda.images import resize_map, sheet, to_picture
 from panda.metrics.changes import change
 from panda.metrics.roir import SIZE, small
@@ -49,7 +49,7 @@ def measure_changes(generator: Generator, factors: Factors, state: State, axes: 
     layer = factors.layer.name
     before = small(generator.tail(state, layer))
     appearances, marks, pictures = [], [], []
-    for part, mask in enumerate(on_canvas(factors.masks, factors.layer)):
+    for part, mask in enumerate(factors.masks):
         where = resize_map(mask, SIZE)
         for axis in range(min(axes, factors.own.shape[1])):
             images = both_ways(generator, factors, state, part, axis) or [before, before]

@@ -10,7 +10,7 @@ from PIL import Image
 from panda.comparison import tables
 from panda.comparison.results import Comparison, GeneratorResult, Match, Matching, MatchRow
 from panda.comparison.store import ComparisonFolder, write_json
-from panda.files.writing import staging
+from panda.files.writing import write_text
 from panda.generators.entries import Entry
 from panda.images import read_picture
 from panda.report import chart
@@ -35,8 +35,7 @@ def write(comparison: Comparison, out: str | Path) -> Path:
     """
     out = Path(out)
     write_json(out / "results.json", comparison.to_json())
-    with staging(out / "results.md") as work:
-        work.write_text(tables.markdown(comparison))
+    write_text(out / "results.md", tables.markdown(comparison))
     folder, lead = ComparisonFolder(out, comparison.plan), tables.describe(comparison.plan)
     page = Page("Where generators keep their background", lead)
     View(comparison, folder, page).draw_background()

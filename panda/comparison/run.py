@@ -20,6 +20,7 @@ from panda.comparison.results import Comparison, Failure, GeneratorResult, Match
 from panda.comparison.similarity import background_similarities
 from panda.comparison.store import ComparisonFolder
 from panda.errors import DiskError, PandaError, describe_error
+from panda.files.tilde import expand
 from panda.files.writing import check_target
 from panda.generators.entries import Entry, find_entries
 from panda.generators.registry import cards
@@ -97,7 +98,7 @@ def _as_folder(out: object) -> Path:
             f"{out!r} is a generator, expected a folder; compare takes the generators as a list:"
             " compare(['a', 'b'], 'folder')"
         )
-    return Path(os.fspath(out))
+    return expand(out)
 
 
 class Progress:

@@ -152,7 +152,7 @@ def write_json(file: Path, facts: Any) -> None:
     except ValueError as error:
         raise PandaError(f"a figure for {file.name} is not finite: {error}") from error
     with staging(file) as work:
-        work.write_text(text + "\n")
+        work.write_text(text + "\n", encoding="utf-8")
 
 
 def _read(folder: Path, kind: type) -> Any:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from panda.errors import PandaError
+from panda.files.tilde import expand
 from panda.generators.registry import cards
 from panda.generators.seeds import parse_numbers
 
@@ -53,11 +54,11 @@ def read_edits(path: str | Path) -> dict[str, NamedEdit]:
     Raises:
         PandaError: Where the file cannot be read or is something else.
     """
-    from panda.files.writing import no_pipe
+    from panda.files.budget import load_json
 
-    path = Path(path)
+    path = expand(path)
     try:
-        content = json.loads(no_pipe(path).read_text(encoding="utf-8-sig"))
+        content = load_json(path)
     except OSError as error:
         raise PandaError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
@@ -88,10 +89,10 @@ def write_edits(path: str | Path, zoo: Mapping[str, NamedEdit]) -> None:
     """
     from panda.files.writing import staging
 
-    path = Path(path)
+    path = expand(path)
     text = edits_text(zoo, path)
     with staging(path) as work:
-        work.write_text(text)
+        work.write_text(text, encoding="utf-8")
 
 
 def edits_text(zoo: Mapping[str, NamedEdit], path: Path = Path("zoo")) -> str:

@@ -10,7 +10,7 @@ from panda.editing.natural import read_appearance, stop
 from panda.errors import PandaError, nearest
 from panda.factorization.factors import Factors
 from panda.factorization.part_names import Parts
-from panda.generators.contract import Generator, Latents, on_canvas
+from panda.generators.contract import Generator, Latents, Layer, on_canvas
 
 
 def localize_images(
@@ -81,7 +81,7 @@ def localize(
     vector, _ = factors.vector(appearance, () if part is None else factors.find_parts(part))
     if appearance == "bg":
         vector = factors.background_detector
-    maps = on_canvas(torch.einsum("c,nchw->nhw", vector.to(features), features), factors.layer)
+    maps = concept_maps(factors.layer, features, vector)
     if resolution is not None:
         maps = enlarge(maps, resolution)
     if threshold == "mean":
@@ -91,6 +91,18 @@ def localize(
     return maps, maps >= level[:, None, None]
 
 
+def concept_maps(layer: Layer, features: Tensor, vector: Tensor) -> Tensor:
+    """Return the coordinate a^T Z at every position inside the image, ``[N, h, w]``.
+
+    Args:
+        layer: The layer of the features.
+        features: Features ``[N, C, H, W]``, margins included.
+        vector: The appearance or detector a ``[C]``.
+    """
+    maps = torch.einsum("c,nchw->nhw", vector.to(features), features)
+    return on_canvas(maps, layer)
+
+
 def enlarge(maps: Tensor, size: int) -> Tensor:
     """Return maps ``[N, H, W]`` resized to ``[N, size, size]`` (bicubic)."""
     return F.interpolate(maps[:, None], (size, size), mode="bicubic", align_corners=False)[:, 0]
@@ -98,6 +110,8 @@ def enlarge(maps: Tensor, size: int) -> Tensor:
 
 def otsu(values: Tensor, bins: int = 256) -> Tensor:
     """Return the threshold that maximizes the variance between the classes it makes (Otsu, 1979).
+
+    Between two clusters far apart every threshold is equally good; the one in the middle is taken.
 
     Args:
         values: Numbers of any shape.
@@ -112,5 +126,7 @@ def otsu(values: Tensor, bins: int = 256) -> Tensor:
     above = below[-1] - below
     sums = (counts * centers).cumsum(0)
     difference = sums / below.clamp_min(1) - (sums[-1] - sums) / above.clamp_min(1)
-    best = int((below * above * difference.square()).argmax())
-    return (centers[best] + (high - low) / (2 * bins)).to(values)
+    variances = below * above * difference.square()
+    best = int(variances.argmax())
+    equal = (variances[best:] == variances[best]).cumprod(0).sum()
+    return (centers[best] + equal * (high - low) / (2 * bins)).to(values)

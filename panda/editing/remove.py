@@ -35,8 +35,9 @@ def object_parts(factors: Factors) -> list[int]:
 
     Their order is that of the factors: strongest first.
     """
-    border = border_mask(factors.layer)
+    (border,) = on_canvas(border_mask(factors.layer)[None], factors.layer)
     masks = factors.masks
+    # Not a number, and so not of the object, for a part that lies in the margins alone.
     density = (masks * border).sum((1, 2)) / masks.sum((1, 2)) / border.mean()
     inner = [part for part, value in enumerate(density.tolist()) if value < 0.9]
     return inner or list(range(len(masks)))

@@ -234,6 +234,8 @@ def write(rows: Sequence[AblationRow], title: str, out: Path) -> Path:
         ]
         page.table(Table(header, cells))
     with staging(out / "ablations.json") as work:
-        work.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+        work.write_text(
+            json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8"
+        )
     page.save(out / "ablations.html")
     return out / "ablations.html"

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from panda.evaluation.edits import EditGoal
 from panda.evaluation.faces import Faces, FaceSampler
-from panda.generators.contract import Generator
+from panda.generators.contract import Generator, on_canvas
 from panda.methods.changes import Change, LatentChange, PartChange
 from panda.metrics.changes import sums
 from panda.metrics.matching import match
@@ -27,7 +27,8 @@ from panda.metrics.summary import mean_and_std
 from panda.progress import bar
 
 PIXELS = 64
-"""Latent changes are screened on the features of the first layer of at least this height."""
+"""Latent changes are screened on the features of the first layer that has at least this many
+positions from top to bottom of the image."""
 
 OVERLAP = 0.3
 """A part is tried where its share in a region is at least this fraction of the best part's."""
@@ -71,6 +72,7 @@ def screen(sampler: FaceSampler, change: Change, faces: Faces) -> dict[str, floa
         before = generator.head(faces.latents, layer).x
         moved = change.moved(generator, faces.latents, torch.ones(len(faces)))
         square = (generator.head(moved, layer).x - before).square().sum(1)
+        square = on_canvas(square, generator.layer(layer))
     ratios = {}
     for name, region in faces.regions.items():
         where = F.interpolate(region.float()[:, None], square.shape[1:], mode="area")[:, 0]
@@ -82,7 +84,7 @@ def screen(sampler: FaceSampler, change: Change, faces: Faces) -> dict[str, floa
 
 def _screen_layer(generator: Generator) -> str:
     layers = list(generator.layers.values())
-    return next((layer.name for layer in layers if layer.height >= PIXELS), layers[-1].name)
+    return next((layer.name for layer in layers if layer.side >= PIXELS), layers[-1].name)
 
 
 def _shares(change: PartChange, faces: Faces) -> dict[str, float]:
@@ -92,7 +94,7 @@ def _shares(change: PartChange, faces: Faces) -> dict[str, float]:
     for name, region in faces.regions.items():
         often = region.float().mean(0)[None, None].to(mask.device)
         where = F.interpolate(often, mask.shape[2:], mode="area")
-        shares[name] = float((mask * where).sum() / mask.sum())
+        shares[name] = float((mask * where).sum() / mask.sum().clamp_min(1e-9))
     return shares
 
 

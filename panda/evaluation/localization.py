@@ -6,9 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from panda.editing.localize import localize, otsu
+from panda.editing.localize import concept_maps, enlarge, localize, otsu
 from panda.evaluation.parsed import ParsedBatch, parsed_batches
 from panda.factorization.factors import Factors
 from panda.generators.contract import Generator
@@ -60,7 +59,7 @@ def measure_localization(
         truth = mask(batch.parsed, *CONCEPTS["background"])
         ious["background"].append(iou(background, truth))
         for name, (key, sign) in chosen.items():
-            ious[name].append(_overlap(batch, vectors[key] * sign, name))
+            ious[name].append(_overlap(factors, batch, vectors[key] * sign, name))
     names = {"background": "bg", **{name: key for name, (key, _) in chosen.items()}}
     return {
         name: {"concept": names[name], "iou": mean_and_std(torch.cat(values)), "n": n}
@@ -78,7 +77,7 @@ def _choose(
     for name in list(CONCEPTS)[1:]:
         scores = {
             (key, sign): mean_and_std(
-                torch.cat([_overlap(batch, vector * sign, name) for batch in batches])
+                torch.cat([_overlap(factors, batch, vector * sign, name) for batch in batches])
             )[0]
             for key, vector in vectors.items()
             for sign in (1.0, -1.0)
@@ -96,10 +95,8 @@ def _vectors(factors: Factors) -> dict[str, Tensor]:
     return vectors
 
 
-def _overlap(batch: ParsedBatch, vector: Tensor, name: str) -> Tensor:
+def _overlap(factors: Factors, batch: ParsedBatch, vector: Tensor, name: str) -> Tensor:
     """Return the IoU ``[N]`` of a direction's thresholded map with a concept's classes."""
-    x = batch.state.x
-    maps = torch.einsum("c,nchw->nhw", vector.to(x), x)
-    maps = F.interpolate(maps[:, None], (SIZE, SIZE), mode="bicubic", align_corners=False)[:, 0]
+    maps = enlarge(concept_maps(factors.layer, batch.state.x, vector), SIZE)
     level = torch.stack([otsu(row) for row in maps])
     return iou(maps >= level[:, None, None], mask(batch.parsed, *CONCEPTS[name]))

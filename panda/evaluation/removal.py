@@ -96,8 +96,8 @@ def covering(factors: Factors, parsed: Tensor, what: str) -> list[int]:
     inside = mask(parsed, what).float().mean(0)[None, None]
     if not bool(inside.any()):
         raise PandaError(f"none of the images that were looked at has any {what}")
-    size = (factors.layer.height, factors.layer.width)
-    where = F.interpolate(inside, size, mode="area")[0, 0].to(factors.masks)
-    shares = (factors.masks * where).sum((1, 2)) / factors.masks.sum((1, 2))
+    masks = factors.masks
+    where = F.interpolate(inside, masks.shape[1:], mode="area")[0, 0].to(masks)
+    shares = (masks * where).sum((1, 2)) / masks.sum((1, 2)).clamp_min(1e-9)
     parts = (shares >= 0.5 * where.max()).nonzero()[:, 0].tolist()
     return parts or [int(shares.argmax())]

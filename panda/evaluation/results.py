@@ -13,7 +13,7 @@ from PIL import Image
 
 from panda.evaluation.controls import CONTROLS
 from panda.evaluation.settings import LocalityBenchmark
-from panda.files.writing import staging
+from panda.files.writing import staging, write_text
 from panda.images import read_picture, save_picture, sheet
 from panda.metrics.fid import set_distance
 from panda.metrics.summary import mean_and_std
@@ -175,12 +175,9 @@ def markdown(summary: Mapping[str, Any]) -> str:
 def write(benchmark: LocalityBenchmark) -> Path:
     """Write results.json, results.md, overview.png and report.html; return the page's path."""
     summary, folder = summarize(benchmark), benchmark.folder.path
-    for name, text in (
-        ("results.json", json.dumps(summary, indent=1) + "\n"),
-        ("results.md", markdown(summary)),
-    ):
-        with staging(folder / name) as work:
-            work.write_text(text)
+    with staging(folder / "results.json") as work:
+        work.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    write_text(folder / "results.md", markdown(summary))
     if rows := _overview(benchmark):
         save_picture(sheet(rows, gap=2), folder / "overview.png")
     _page(benchmark, summary).save(folder / "report.html")

@@ -54,7 +54,7 @@ class BenchmarkFolder:
             raise PandaError(f"{path} exists and holds no benchmark; choose another folder")
         else:
             with staging(file) as work:
-                work.write_text(json.dumps(settings, indent=1) + "\n")
+                work.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
         sweep(file)
 
     @contextmanager
@@ -119,7 +119,7 @@ class BenchmarkFolder:
                 }
             if tensors:
                 save_tensors(work / DIRECTIONS, tensors, {})
-            (work / CHOICES).write_text(json.dumps(content, indent=1) + "\n")
+            (work / CHOICES).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
     def add_rows(self, method: str, edit: str, part: str, rows: list[dict[str, Any]]) -> None:
         """Append rows of figures, measured by the process that is called ``part``."""

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.errors import PandaError
-from panda.files.writing import check_target, no_pipe, staging
+from panda.files.budget import load_json
+from panda.files.writing import check_target, staging
 from panda.generators.contract import Layer
 
 FORMAT = 1
@@ -45,18 +46,19 @@ def write_factors(
     with staging(folder) as work:
         work.mkdir()
         save_tensors(work / WEIGHTS, tensors, {})
-        (work / "config.json").write_text(json.dumps(facts, indent=1) + "\n")
+        (work / "config.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 def read_factors(folder: Path) -> tuple[str, Layer, dict[str, Any], dict[str, Tensor]]:
     """Return generator, layer, config and tensors of a folder of factors; see `Factors.load`."""
     try:
-        config = json.loads(no_pipe(folder / "config.json").read_text())
+        config = load_json(folder / "config.json")
         layer = _layer(config.pop("layer"))
         generator = config.pop("generator")
         version = config.pop("format")
         if type(generator) is not str:
             raise TypeError(f"generator is {generator!r}, expected a name")
+        _check_config(config)
     except (FileNotFoundError, NotADirectoryError, KeyError):  # a KeyError: other results of ours
         out = "FACTORS" if folder.exists() else folder
         raise PandaError(
@@ -74,6 +76,16 @@ def read_factors(folder: Path) -> tuple[str, Layer, dict[str, Any], dict[str, Te
         )
     validate(folder, layer, tensors)
     return generator, layer, config, tensors
+
+
+def _check_config(config: Mapping[str, Any]) -> None:
+    """Raise TypeError unless the trace and the seeds, which are read later, have their types."""
+    trace, seeds = config.get("trace", []), config.get("seeds", "")
+    if not isinstance(trace, list) or any(type(loss) is not float for loss in trace):
+        raise TypeError(f"trace is {trace!r:.60}, expected a list of losses")
+    listed = isinstance(seeds, list) and all(type(seed) is int for seed in seeds)
+    if not (listed or isinstance(seeds, str)):
+        raise TypeError(f"seeds are {seeds!r:.60}, expected such as '0-999' or a list")
 
 
 def check_folder(folder: Path) -> None:
@@ -125,7 +137,7 @@ def validate(where: Path, layer: Layer, tensors: Mapping[str, Tensor]) -> None:
 def _has_factors(folder: Path) -> bool:
     """Return whether the folder's config.json is that of factors."""
     try:
-        config = json.loads((folder / "config.json").read_text())
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         return set(config) >= {"format", "generator", "layer"}
     except (OSError, ValueError, TypeError, RecursionError):
         return False
@@ -136,6 +148,7 @@ def _layer(facts: Mapping[str, Any]) -> Layer:
     layer = Layer(**facts)
     sizes = (layer.channels, layer.height, layer.width)
     whole = all(type(size) is int for size in (*sizes, layer.margin))
-    if type(layer.name) is not str or not whole or min(sizes) < 1 or layer.margin < 0:
+    margins = layer.margin < 0 or 2 * layer.margin >= min(sizes[1:])
+    if type(layer.name) is not str or not whole or min(sizes) < 1 or margins:
         raise TypeError(f"{layer} is no layer")
     return layer

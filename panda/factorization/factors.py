@@ -91,18 +91,32 @@ class Factors:
             )
         if not isinstance(over, Image.Image | Tensor | None):
             raise PandaError(f"over is {over!r:.60}, expected a picture or an image [3, R, R]")
-        return picture_of_parts(on_canvas(self.masks, self.layer), over, pixels)
+        return picture_of_parts(self.masks, over, pixels)
 
     @cached_property
     def masks(self) -> Tensor:
-        """Each part scaled to [0, 1] by its own range, ``[R_S, H, W]`` (released ``mapRange``)."""
+        """Where each part is in the image: its weight in edits, ``[R_S, h, w]`` in [0, 1].
+
+        Margins (`Layer.margin`) are cut off, so the masks cover the image and nothing else;
+        `padded_masks` cover the features.
+        """
         return self.as_masks(self.parts[None])[0]
 
-    def as_masks(self, parts: Tensor) -> Tensor:
-        """Return parts ``[N, S, R_S]``, such as refined ones, as masks ``[N, R_S, H, W]``.
+    @cached_property
+    def padded_masks(self) -> Tensor:
+        """Where each part is in the features, margins included, ``[R_S, H, W]`` in [0, 1].
 
-        Each mask is scaled to [0, 1] by its own range.
+        Each part is scaled by its own range (released ``mapRange``).
         """
+        return self._padded(self.parts[None])[0]
+
+    def as_masks(self, parts: Tensor) -> Tensor:
+        """Return parts ``[N, S, R_S]``, such as refined ones, as `masks` ``[N, R_S, h, w]``."""
+        masks = on_canvas(self._padded(parts).flatten(0, 1), self.layer)
+        return masks.view(len(parts), -1, *masks.shape[1:])
+
+    def _padded(self, parts: Tensor) -> Tensor:
+        """Return parts ``[N, S, R_S]`` as `padded_masks` ``[N, R_S, H, W]``."""
         size = (len(parts), -1, self.layer.height, self.layer.width)
         return scale_parts(parts).mT.reshape(size)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from panda.errors import PandaError, nearest
+from panda.files.tilde import expand
 from panda.generators.contract import Generator, Layer
 
 
@@ -17,7 +18,7 @@ def as_path(value: object, what: str) -> Path:
     path = os.fspath(value)
     if not isinstance(path, str):
         raise PandaError(f"{what} is {value!r:.60}, expected the path of a folder as text")
-    return Path(path)
+    return expand(path)
 
 
 def compact_seeds(seeds: Sequence[int]) -> str | list[int]:

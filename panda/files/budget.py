@@ -103,6 +103,22 @@ class File(io.BufferedReader):
         return super().readline(SMALL)
 
 
+def load_json(path: Path) -> Any:
+    """Return the content of a JSON file in UTF-8.
+
+    Raises:
+        PandaError: It is a pipe or a device, or has very many values.
+        OSError: It cannot be read.
+        ValueError: It is damaged.
+        RecursionError: It is nested very deep.
+    """
+    with File(path, Budget()) as file:
+        try:
+            return parse_json(file.read(), file.budget)
+        except PandaError as error:
+            raise PandaError(f"{path}: {error}") from error
+
+
 def parse_json(data: bytes | str, budget: Budget | None = None) -> Any:
     """Return the content of JSON in UTF-8.
 

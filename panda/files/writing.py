@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from panda.errors import DiskError, PandaError
+from panda.errors import DiskError, PandaError, printable
 from panda.files.locks import locked
 
 
@@ -46,8 +47,7 @@ def staging(target: str | Path) -> Iterator[Path]:
         PandaError: The disk is full, the folder cannot be written, no file can have this name, or
             the target is a pipe or a device.
     """
-    if "\0" in str(target):
-        raise PandaError(f"{str(target)!r} contains a null character, which no file name can")
+    _check_name(Path(target))
     target = Path(os.path.realpath(target)) if Path(target).is_symlink() else Path(target)
     if target.is_symlink():
         raise PandaError(f"{target} is a link that leads in a circle; name another file")
@@ -79,6 +79,23 @@ def staging(target: str | Path) -> Iterator[Path]:
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
                 _IN_USE.discard(folder)
+
+
+def _check_name(target: Path) -> None:
+    """Raise `PandaError` where the system can have no file of this name, whatever is there."""
+    try:
+        os.lstat(target)
+    except UnicodeEncodeError as error:
+        raise PandaError(
+            f"{str(target)!r} cannot be a file name in this locale ({error}); name another file"
+        ) from error
+    except ValueError as error:
+        raise PandaError(
+            f"{str(target)!r} contains a null character, which no file name can"
+        ) from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise DiskError(f"cannot write {target}: {error.strerror}") from error
 
 
 def _without_sweeps(folder: Path) -> AbstractContextManager[object]:
@@ -123,6 +140,19 @@ def _swap(new: Path, target: Path, aside: Path) -> None:
     except BaseException:
         aside.rename(target)
         raise
+
+
+def write_text(target: str | Path, text: str) -> None:
+    """Write a text for people in UTF-8, whole or not at all.
+
+    What names in it may have and a terminal would obey, or UTF-8 lacks, becomes an escape.
+
+    Raises:
+        PandaError: The file cannot be written.
+    """
+    lines = map(printable, text.split("\n"))
+    with staging(target) as work:
+        work.write_text("\n".join(lines), encoding="utf-8")
 
 
 def check_target(target: Path) -> None:

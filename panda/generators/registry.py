@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pluggy
 
-from panda.errors import PandaError, PandaWarning, describe_error, nearest
+from panda.errors import PandaError, PandaWarning, describe_error, nearest, place_of
+from panda.files.tilde import expand
 from panda.generators import hookspecs
 from panda.generators.architecture import OWN, Architecture
 from panda.generators.card import Card
 from panda.generators.contract import Generator
 from panda.generators.scores import Score
+from panda.notes import note_traceback
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +89,9 @@ def plugins() -> tuple[Plugin, ...]:
                 scores=_new(figures, scores, "score", point.name),
             )
         except (Exception, SystemExit) as problem:  # a plugin may fail in any way at all
-            plugin = replace(plugin, error=f"{type(problem).__name__}: {problem}")
+            note_traceback(problem)
+            place = place_of(problem) or point.value
+            plugin = replace(plugin, error=f"{describe_error(problem, whole=True)} ({place})")
             warnings.warn(
                 f"plugin {point.name!r} is left out: {plugin.error}", PandaWarning, stacklevel=2
             )
@@ -249,7 +253,7 @@ def create_generator(
             f"a {type(name).__name__} was given, expected a name or a file; panda.TorchModule makes"
             " a generator of a module"
         )
-    name = str(name)
+    name = str(expand(name)) if str(name).startswith("~") else str(name)
     card = None if is_file(name) else find_card(name)
     import torch
 
@@ -276,7 +280,10 @@ def loaded(name: str, load: Callable[[], Generator]) -> Generator:
     except PandaError:
         raise
     except Exception as error:  # a backend may fail in any way at all
-        raise PandaError(f"generator {name!r} cannot be loaded: {describe_error(error)}") from error
+        place = f" ({place})" if (place := place_of(error)) else ""
+        raise PandaError(
+            f"generator {name!r} cannot be loaded: {describe_error(error)}{place}"
+        ) from error
     if not isinstance(generator, Generator):
         given = type(generator).__name__
         raise PandaError(f"loading {name!r} gave a {given}, expected a panda.Generator")

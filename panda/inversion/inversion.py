@@ -15,6 +15,7 @@ from torch import Tensor
 from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.errors import PandaError
 from panda.files.json_lines import read_json
+from panda.files.tilde import expand
 from panda.files.writing import check_target, staging
 from panda.generators.contract import Generator, Latents
 from panda.generators.latent_spaces import WSpace
@@ -118,7 +119,7 @@ class Inversion:
         Raises:
             PandaError: Where the folder is neither new nor that of an inversion.
         """
-        folder = Path(folder)
+        folder = expand(folder)
         Inversion.check_folder(folder)
         config = {
             "format": FORMAT,
@@ -133,7 +134,7 @@ class Inversion:
             work.mkdir()
             save_tensors(work / TENSORS, tensors, {})
             save_picture(self.sheet(), work / "sheet.png")
-            (work / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+            (work / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
         return folder
 
     def sheet(self) -> Image.Image:
@@ -158,7 +159,7 @@ class Inversion:
     @staticmethod
     def load(folder: str | Path) -> Inversion:
         """Read what `save` wrote; raise `PandaError` where it is something else or damaged."""
-        folder = Path(folder)
+        folder = expand(folder)
         file, remedy = folder / "config.json", "invert the picture again"
         if not _exists(file):
             raise PandaError(

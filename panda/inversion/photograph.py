@@ -11,6 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from panda.errors import PandaError, describe_error
+from panda.files.tilde import expand
 from panda.files.writing import no_pipe
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
@@ -39,7 +40,7 @@ def read_photograph(path: Path | str) -> Tensor:
         PandaError: For a file that cannot be read, is none of `FORMATS`, is damaged or truncated,
             has too many or too few pixels, or levels of unknown range.
     """
-    path = Path(path)
+    path = expand(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged metadata, and of sizes: checked below

@@ -9,7 +9,7 @@ from panda.editing.edits import Edit
 from panda.errors import PandaError, nearest
 from panda.factorization.factors import Factors
 from panda.naming.effects import Measure, describe_effects
-from panda.naming.names import names_of
+from panda.naming.saved import names_of
 
 MEASURES = {
     "open mouth": ("mouth opening", 1),

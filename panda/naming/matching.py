@@ -6,15 +6,13 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional as F
 
-from panda.generators.contract import Layer, on_canvas
-
 MAP = 32
 """Height and width of the maps that are compared, whatever the layer's are."""
 
 
-def image_maps(maps: Tensor, layer: Layer) -> Tensor:
-    """Return maps ``[K, H, W]`` of a layer as ``[K, MAP, MAP]`` of the image, margins cropped."""
-    maps = on_canvas(maps.float().cpu(), layer)[:, None]
+def image_maps(masks: Tensor) -> Tensor:
+    """Return masks of parts ``[R_S, h, w]`` of any size as ``[R_S, MAP, MAP]``, on the CPU."""
+    maps = masks.float().cpu()[:, None]
     if maps.shape[-1] > MAP:
         return F.adaptive_avg_pool2d(maps, MAP)[:, 0]
     return F.interpolate(maps, (MAP, MAP), mode="bilinear", align_corners=False)[:, 0]

@@ -8,7 +8,6 @@ place, and edits by brightness and color.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,6 +38,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "background": ("background",),
 }
 """What a part can be named after, by face classes."""
+
+FAINT = 0.01
+"""A part whose mask is less than this everywhere in the image is not in the image."""
+
+OUTSIDE = "outside the image"
+"""The name of a part that lies in the margins alone (`Layer.margin`)."""
 
 COVERED = 0.5
 """A part is named after the groups with at least this share of the greatest mean mask value."""
@@ -124,7 +129,7 @@ def describe_part(part: Tensor, parsed: Tensor | None) -> str:
         part: Its mask ``[H, W]`` in [0, 1].
         parsed: Class maps ``[N, H, W]`` of samples; without them, the name is a place.
     """
-    if parsed is None:
+    if parsed is None or float(part.max()) < FAINT:
         return place_of(part)
     weights = F.interpolate(part[None, None], parsed.shape[1:], mode="bilinear")[0, 0].to(
         parsed.device
@@ -140,22 +145,15 @@ def describe_part(part: Tensor, parsed: Tensor | None) -> str:
 
 
 def place_of(part: Tensor) -> str:
-    """Return where the centroid of a mask ``[H, W]`` lies: ``"upper left"``, ``"center"``, ..."""
+    """Return where the centroid of a mask ``[H, W]`` lies: ``"upper left"``, ``"center"``, ...
+
+    `OUTSIDE` for a part that is in the margins alone.
+    """
+    if float(part.max()) < FAINT:
+        return OUTSIDE
     rows, columns = (torch.linspace(0, 1, n) for n in part.shape)
     weight = part.float().cpu() / part.float().cpu().sum()
     down, across = float(weight.sum(1) @ rows), float(weight.sum(0) @ columns)
     vertical = "upper" if down < 0.4 else "lower" if down > 0.6 else ""
     horizontal = "left" if across < 0.4 else "right" if across > 0.6 else ""
     return f"{vertical} {horizontal}".strip() or "center"
-
-
-def names_of(factors: Factors) -> dict[str, Any]:
-    """Return the names that `name_factors` wrote.
-
-    Raises:
-        PandaError: Where the factors have none yet.
-    """
-    names = factors.config.get("names")
-    if not isinstance(names, dict) or not isinstance(names.get("parts"), list):
-        raise PandaError("these factors have no names yet; run 'panda name FACTORS' first")
-    return names

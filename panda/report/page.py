@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from panda.files.writing import staging
+from panda.files.writing import write_text
 from panda.report.table import Table
 
 
@@ -107,7 +107,7 @@ class Page:
         Raises:
             PandaError: The file cannot be written.
         """
-        style = files("panda.report").joinpath("style.css").read_text()
+        style = files("panda.report").joinpath("style.css").read_text(encoding="utf-8")
         text = (
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -116,5 +116,4 @@ class Page:
             f"<h1>{escape(self.title)}</h1><p>{escape(self.lead)}</p>"
             f"<nav>{''.join(self._sections)}</nav>{''.join(self._body)}</main></body></html>\n"
         )
-        with staging(path) as work:
-            work.write_text(text)
+        write_text(path, text)

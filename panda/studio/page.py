@@ -44,7 +44,7 @@ def theme() -> gr.themes.Base:
 
 def text_of(name: str) -> str:
     """Return a script or style sheet of the page."""
-    return files("panda.studio").joinpath(name).read_text()
+    return files("panda.studio").joinpath(name).read_text(encoding="utf-8")
 
 
 class StudioPage:

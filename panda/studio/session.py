@@ -18,7 +18,7 @@ from panda.editing.refine import refine
 from panda.editing.remove import STRENGTH
 from panda.errors import PandaError, nearest
 from panda.factorization.factors import Factors
-from panda.generators.contract import Generator, Latents, State, on_canvas
+from panda.generators.contract import Generator, Latents, State
 from panda.studio.stack import History, Stack, Step
 
 LABELS = 256
@@ -81,7 +81,7 @@ class Canvas:
         return refine(self.factors, self.state().x)
 
     def masks(self, refined: bool) -> Tensor:
-        """Return the parts as maps ``[R_S, H, W]`` in [0, 1], margins included."""
+        """Return the parts as maps ``[R_S, h, w]`` of the image in [0, 1]."""
         return self.factors.as_masks(self.refined)[0] if refined else self.factors.masks
 
     def images(self, stacks: list[list[Edit]], refined: bool = False) -> Tensor:
@@ -190,7 +190,7 @@ class Session:
     def labels(self) -> Tensor:
         """The index of the strongest part at each place, ``[LABELS, LABELS]`` uint8."""
         with self.lock:
-            masks = on_canvas(self.canvas.masks(self.refined), self.canvas.factors.layer)
+            masks = self.canvas.masks(self.refined)
         large = F.interpolate(
             masks[None].float(), (LABELS, LABELS), mode="bicubic", align_corners=False
         )

@@ -12,13 +12,14 @@ from torch import Tensor
 from panda.editing.edits import Edit
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
-from panda.generators.contract import Generator, on_canvas
+from panda.generators.contract import Generator
 from panda.images import crop, crop_box, resize_map, to_picture
 from panda.metrics.changes import change
 from panda.metrics.faces import are_faces
 from panda.metrics.roir import SIZE, small
 from panda.naming.effects import Measure, Parse, concerns, describe_effects, look, spread
-from panda.naming.names import describe_part, names_of, place_of
+from panda.naming.names import describe_part, place_of
+from panda.naming.saved import names_of
 from panda.studio.session import SIGMAS, Canvas
 
 AXES = 8
@@ -78,7 +79,7 @@ def make_naming_context(
     latents = generator.sample(range(SAMPLES), truncation=generator.usual_truncation)
     samples = [generator.forward(latents[k : k + 1]) for k in range(SAMPLES)]
     images = small(torch.cat(samples))
-    masks = on_canvas(factors.masks, factors.layer)
+    masks = factors.masks
     looks = look(images, parse, masks)
     if looks.parsed is not None and not are_faces(looks.parsed):
         parse, looks = None, look(images, None, masks)
@@ -93,17 +94,15 @@ def make_naming_context(
 
 def place_names(factors: Factors) -> list[str]:
     """Return the names of parts that the factors carry, or else where the parts are."""
-    masks = on_canvas(factors.masks, factors.layer)
-    return _saved_names(factors) or [place_of(mask) for mask in masks]
+    return _saved_names(factors) or [place_of(mask) for mask in factors.masks]
 
 
 def _saved_names(factors: Factors) -> list[str]:
     """Return the names that the factors carry, or nothing if any is missing or damaged."""
     try:
-        names = [str(part["name"]) for part in names_of(factors)["parts"]]
-    except (PandaError, TypeError, KeyError):
+        return [part["name"] for part in names_of(factors)["parts"]]
+    except PandaError:
         return []
-    return names if len(names) == factors.parts.shape[1] else []
 
 
 def thumbnails(canvas: Canvas, part: int, *, refined: bool = False) -> Iterator[list[Thumbnail]]:
@@ -120,8 +119,8 @@ def thumbnails(canvas: Canvas, part: int, *, refined: bool = False) -> Iterator[
     axes = [f"p{axis}" for axis in range(min(AXES, canvas.factors.own.shape[1]))]
     axes = [axis for axis in axes if canvas.factors.vector(axis, (part,))[1] > 0]
     edits = [[Edit((part,), axis, SIGMAS, sigma=True)] for axis in axes]
-    mask = on_canvas(canvas.masks(refined), canvas.factors.layer)[part]
-    box = crop_box(mask) if bool((mask > 0.5).any()) else (0.0, 0.0, 1.0)
+    mask = canvas.masks(refined)[part]
+    box = crop_box(mask)
     before, where = small(canvas.before), resize_map(mask, SIZE)
     made: list[Thumbnail] = []
     if not edits:
@@ -148,9 +147,8 @@ def name_thumbnails(
     """
     if not unnamed:
         return []
-    masks = on_canvas(canvas.factors.masks, canvas.factors.layer)
     images = torch.cat([small(canvas.before), *(shown.image[None] for shown in unnamed)])
-    measures = look(images, context.parse, masks).measures
+    measures = look(images, context.parse, canvas.factors.masks).measures
     named = []
     for row, thumbnail in enumerate(unnamed, 1):
         effects = {

@@ -89,7 +89,7 @@ class Matcher:
             PandaError: If the edit is of another kind, or no part is left for its part.
         """
         axis = _axis(edit)
-        similarity = correlations(*(image_maps(f.masks, f.layer) for f in (self._factors, factors)))
+        similarity = correlations(*(image_maps(f.masks) for f in (self._factors, factors)))
         part = assign(similarity).get(edit.parts[0])
         if part is None:
             raise PandaError(f"{generator.name} has fewer parts; none is left for {edit.parts[0]}")

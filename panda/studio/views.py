@@ -13,7 +13,6 @@ from PIL import Image
 from panda.editing.edits import REMOVE
 from panda.editing.remove import STRENGTH
 from panda.errors import PandaError
-from panda.generators.contract import on_canvas
 from panda.images import color_parts, difference_picture, heat_picture, to_picture
 from panda.naming.effects import UNSEEN
 from panda.studio.session import SIGMAS, Session
@@ -42,7 +41,7 @@ def stage(session: Session, names: Sequence[str]) -> dict[str, Any]:
             step = session.stack.step
             overlay = heat_picture(canvas.heat(step.edit if step else None), size)
         elif view == "Parts":
-            masks = on_canvas(canvas.masks(session.refined), canvas.factors.layer)
+            masks = canvas.masks(session.refined)
             overlay = color_parts(to_picture(canvas.before[0]), masks)
         labels = Image.fromarray(session.labels.numpy())
         return {

@@ -64,7 +64,7 @@ class Download:
     def notes(self) -> dict[str, str]:
         """Return the notes (address, validator, size, sha256), empty where they are damaged."""
         try:
-            content = json.loads(self.notes_path.read_text())
+            content = json.loads(self.notes_path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             return {}
         notes = content if isinstance(content, dict) else {}
@@ -78,7 +78,7 @@ class Download:
             PandaError: They cannot be written.
         """
         with staging(self.notes_path) as work:
-            work.write_text(json.dumps(dict(notes), indent=1) + "\n")
+            work.write_text(json.dumps(dict(notes), indent=1) + "\n", encoding="utf-8")
 
     def run(self) -> None:
         """Download what is missing of the file.

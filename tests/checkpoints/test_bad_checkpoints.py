@@ -13,11 +13,13 @@ from panda.errors import PandaError
 
 FILES = {
     "proggan-genforce": "proggan",
+    "proggan-genforce-cond": "proggan",
     "proggan-tf": "proggan",
     "stylegan3-t": "stylegan3",
     "stylegan3-r": "stylegan3",
     "biggan-deep-hf": "biggan",
     "biggan-ajbrock": "biggan",
+    "biggan-deep-ajbrock": "biggan",
 }
 DAMAGE = {
     "missing": lambda tensor: None,

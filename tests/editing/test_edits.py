@@ -160,6 +160,11 @@ def test_otsu_splits_two_clusters():
     assert float(otsu(torch.ones(9))) == 1.0
 
 
+@pytest.mark.parametrize("values", [[0, 0, 1, 1], [0, 1, 1, 1, 1, 1], [0, 0, 0, 0, 1]])
+def test_otsu_goes_halfway_where_nothing_lies_between_two_clusters(values):
+    assert float(otsu(8 * torch.tensor(values).float() - 3)) == pytest.approx(1)
+
+
 def test_the_border_leaves_out_the_bottom_and_margins():
     mask = border_mask(Layer("l", 1, 6, 6, margin=1))
     assert mask.tolist() == [

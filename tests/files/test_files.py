@@ -2,14 +2,15 @@
 
 import json
 import shutil
+import warnings
 
 import pytest
 import torch
 from conftest import GOLDENS
 from golden_files import FILES
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
-from panda import PandaError, create_generator
+from panda import Latents, PandaError, create_generator
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.read import read_checkpoint
 from panda.checkpoints.tensors import save_checkpoint
@@ -41,6 +42,73 @@ def test_converting_keeps_the_generator(disguised, tmp_path):
     before, after = create_generator(str(path)), create_generator(str(out))
     latents = before.sample([5])
     assert torch.allclose(before.forward(latents), after.forward(after.sample([5])), atol=1e-5)
+
+
+CONDITIONAL = GOLDENS / "proggan-genforce-cond" / "state_dict.safetensors"
+
+
+def test_options_that_are_set_go_into_the_file_and_are_not_assumed_again(tmp_path):
+    out, again = tmp_path / "whole.safetensors", tmp_path / "again.safetensors"
+    words = ["label_size=3", "final_tanh=true", "fused_scale=false", "use_wscale=true"]
+    settings = [word for setting in words for word in ("--set", setting)]
+    io = load_file(CONDITIONAL.with_name("io.safetensors"))
+    latents = Latents((0, 1), {"z": io["z"], "label": io["label"]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert main(["convert", str(CONDITIONAL), *settings, "--out", str(out)]) == 0
+        assert main(["convert", str(out), "--out", str(again)]) == 0
+        generators = [create_generator(file) for file in (out, again)]
+    for generator in generators:
+        assert (generator.forward(latents) - io["image"]).abs().max() <= 1e-4
+
+
+def test_a_value_that_is_no_json_is_text(tmp_path):
+    source, out = GOLDENS / "stylegan1-genforce" / "checkpoint.pth", tmp_path / "x.safetensors"
+    assert main(["convert", str(source), "--set", "fused_scale=auto", "--out", str(out)]) == 0
+    assert read_checkpoint(out).options == {"fused_scale": "auto"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("final_tanh", "'final_tanh' is no option and value, such as final_tanh=true"),
+        ("=true", "'=true' is no option and value"),
+        ("final_tanh=", "'final_tanh=' is no option and value"),
+        ("final_tahn=true", "no option 'final_tahn'; did you mean 'final_tanh'?"),
+        ("final_tanh=yes", "the file says final_tanh='yes', expected false or true"),
+        ("label_size=35", "label_size=35, but z and label are 35 numbers"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence_and_writes_nothing(setting, sentence, tmp_path, capsys):
+    out = tmp_path / "x.safetensors"
+    assert main(["convert", str(CONDITIONAL), "--set", setting, "--out", str(out)]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_conversion_replaces_no_file_least_of_all_its_own_input(tmp_path, capsys):
+    mine, notes = tmp_path / "mine.safetensors", tmp_path / "notes.safetensors"
+    shutil.copy(CONDITIONAL, mine)
+    notes.write_text("a diary")
+    (tmp_path / "folder.safetensors").mkdir()
+    (tmp_path / "link.safetensors").symlink_to("elsewhere")
+    (tmp_path / "alias.safetensors").symlink_to("mine.safetensors")
+    before = sorted(tmp_path.iterdir())
+    for name in ("mine", "notes", "folder", "link", "alias"):
+        out = tmp_path / f"{name}.safetensors"
+        assert main(["convert", str(mine), "--out", str(out)]) == 2
+        assert f"--out {out} is there already, and no file is replaced" in capsys.readouterr().err
+    assert mine.read_bytes() == CONDITIONAL.read_bytes()
+    assert notes.read_text() == "a diary"
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["x.pt", "x.pth", "x.pkl", "x", "x.SAFETENSORS", "x.tar.gz"])
+def test_safetensors_have_no_other_suffix(name, tmp_path, capsys):
+    out = tmp_path / name
+    assert main(["convert", str(CONDITIONAL), "--out", str(out)]) == 2
+    assert f"give --out {out.with_suffix('.safetensors')}" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_factors_can_be_fitted_to_a_file(tmp_path):

@@ -3,6 +3,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 
 import pytest
 import torch
@@ -190,3 +191,60 @@ def test_a_plugin_may_bring_scores_alone(install):
     install(good="Good", scoring="Scoring")
     assert list(registry.scores()) == ["area"]
     assert all(plugin.error is None for plugin in registry.plugins())
+
+
+def faulty(folder, name, text):
+    """Write a module in which something is wrong, and the entry point of it."""
+    (folder / f"{name}.py").write_text(text)
+    return EntryPoint("mine", name, "panda")
+
+
+LOADS = """\
+from panda import Card, hookimpl
+import torch
+
+def load(device, dtype):
+    return torch.zeros(2) @ torch.zeros(3)
+
+@hookimpl
+def panda_generators():
+    return {"mine": Card("Mine", "none", 16, "MIT", "here", load=load)}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place"),
+    [
+        ("mine_syntax", "import os\nif:\n", "{file}, line 2"),
+        ("mine_import", "import os\nimport gone\n", "{file}, line 2"),
+        (
+            "mine_hook",
+            "from panda import hookimpl\n\n@hookimpl\ndef panda_generators():\n    return {}[0]\n",
+            "{file}, line 5",
+        ),
+        ("mine_nothing", "x = 1\n", "mine_nothing"),
+    ],
+)
+def test_the_warning_of_a_plugin_names_file_and_line(tmp_path, monkeypatch, name, text, place):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [faulty(tmp_path, name, text)])
+    registry.plugins.cache_clear()
+    try:
+        with pytest.warns(PandaWarning) as caught:
+            registry.plugins()
+    finally:
+        registry.plugins.cache_clear()
+    expected = place.format(file=tmp_path / f"{name}.py")
+    assert str(caught[0].message).endswith(f"({expected})")
+
+
+def test_a_generator_that_fails_to_load_names_the_plugins_own_line(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [faulty(tmp_path, "mine", LOADS)])
+    registry.plugins.cache_clear()
+    try:
+        with pytest.raises(PandaError, match="'mine' cannot be loaded: RuntimeError") as caught:
+            create_generator("mine")
+    finally:
+        registry.plugins.cache_clear()
+    assert str(caught.value).endswith(f"({tmp_path / 'mine.py'}, line 5)")

@@ -20,7 +20,8 @@ from panda.naming.effects import (
     look,
     spread,
 )
-from panda.naming.names import describe_part, name_factors, names_of, place_of
+from panda.naming.names import describe_part, name_factors, place_of
+from panda.naming.saved import names_of
 
 
 @pytest.fixture

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +13,6 @@ from backend_checks import (
     FEATURES,
     IMAGES,
     checkpoint,
-    conform,
     edited,
     error,
     facts,
@@ -21,13 +23,14 @@ from backend_checks import (
 from torch.nn import functional as F
 
 from panda.checkpoints.checkpoint import Checkpoint
-from panda.errors import PandaError
+from panda.errors import PandaError, PandaWarning
 from panda.generators.contract import Latents
 from panda_plugins.biggan import brock, huggingface
 from panda_plugins.biggan.backend import BrockBigGAN, HuggingFaceBigGAN, truncated_normal
+from panda_plugins.biggan.brock import StoredStatistics
 from panda_plugins.biggan.checkpoint import brock_config, build, from_checkpoint, recognizes
 
-DEEP, BROCK = "biggan-deep-hf", "biggan-ajbrock"
+DEEP, BROCK, BROCK_DEEP = "biggan-deep-hf", "biggan-ajbrock", "biggan-deep-ajbrock"
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +43,11 @@ def original() -> BrockBigGAN:
     return from_checkpoint(checkpoint(BROCK), CPU, torch.float32)
 
 
+@pytest.fixture(scope="module")
+def brock_deep() -> BrockBigGAN:
+    return from_checkpoint(checkpoint(BROCK_DEEP), CPU, torch.float32)
+
+
 def deep_latents(truncation: float = 0.405, count: int = 2) -> Latents:
     io = golden(DEEP)
     tensors = {"z": io["z"] * truncation, "label": io["label"]}
@@ -50,6 +58,11 @@ def deep_latents(truncation: float = 0.405, count: int = 2) -> Latents:
 def brock_latents() -> Latents:
     io = golden(BROCK)
     return Latents((0, 1), {"z": io["z"], "label": F.one_hot(io["label_index"], 6).float()})
+
+
+def brock_deep_latents() -> Latents:
+    io = golden(BROCK_DEEP)
+    return Latents((0,), {"z": io["z"], "label": F.one_hot(io["label_index"], 6).float()})
 
 
 def test_hugging_face_features_and_edits(deep):
@@ -185,54 +198,6 @@ def test_official_names_and_shapes_are_ours(resolution, config):
     assert kinds == [row[3] == "SelfAttn" for row in list(data["features"].values())[1:]]
 
 
-def power_step(tensors, name):
-    """Andrew Brock's spectral norm in eval mode."""
-    weight = tensors[f"{name}.weight"]
-    rows = weight.flatten(1)
-    v = F.normalize(tensors[f"{name}.u0"] @ rows)
-    u = F.normalize(v @ rows.T)
-    return weight / (v @ rows.T @ u.T)
-
-
-def normalized(t, name, x, y):
-    gain, bias = (F.linear(y, power_step(t, f"{name}.{kind}")) for kind in ("gain", "bias"))
-    mean, var = (t[f"{name}.stored_{kind}"][:, None, None] for kind in ("mean", "var"))
-    x = (x - mean) / (var + 1e-5).sqrt()
-    return F.relu(x * (1 + gain[:, :, None, None]) + bias[:, :, None, None])
-
-
-def plain_deep(t, z, label, depth, stages, attention):
-    """BigGAN-deep op by op, from the paper's appendix B and Andrew Brock's README."""
-    y = torch.cat([label @ t["shared.weight"], z], 1)
-    x = F.linear(y, power_step(t, "linear"), t["linear.bias"]).view(len(z), -1, 4, 4)
-    for i in range(stages):
-        for j in range(depth):
-            name, up = f"blocks.{i}.{j}", j == depth - 1
-            h = normalized(t, f"{name}.bn1", x, y)
-            h = F.conv2d(h, power_step(t, f"{name}.conv1"), t[f"{name}.conv1.bias"])
-            h = normalized(t, f"{name}.bn2", h, y)
-            x = x[:, : len(t[f"{name}.conv4.bias"])]
-            if up:
-                h, x = F.interpolate(h, scale_factor=2), F.interpolate(x, scale_factor=2)
-            h = F.conv2d(h, power_step(t, f"{name}.conv2"), t[f"{name}.conv2.bias"], padding=1)
-            h = normalized(t, f"{name}.bn3", h, y)
-            h = F.conv2d(h, power_step(t, f"{name}.conv3"), t[f"{name}.conv3.bias"], padding=1)
-            h = normalized(t, f"{name}.bn4", h, y)
-            x = x + F.conv2d(h, power_step(t, f"{name}.conv4"), t[f"{name}.conv4.bias"])
-        if i == attention:
-            name = f"blocks.{i}.{depth}"
-            parts = [F.conv2d(x, power_step(t, f"{name}.{p}")) for p in ("theta", "phi", "g")]
-            phi, g = (F.max_pool2d(part, 2).flatten(2) for part in parts[1:])
-            beta = (parts[0].flatten(2).transpose(1, 2) @ phi).softmax(-1)
-            o = (g @ beta.transpose(1, 2)).view(len(x), -1, *x.shape[2:])
-            x = x + t[f"{name}.gamma"] * F.conv2d(o, power_step(t, f"{name}.o"))
-    mean, var = t["output_layer.0.stored_mean"], t["output_layer.0.stored_var"]
-    scale = t["output_layer.0.gain"] / (var + 1e-5).sqrt()
-    x = (x - mean[:, None, None]) * scale[:, None, None] + t["output_layer.0.bias"][:, None, None]
-    weight = power_step(t, "output_layer.2")
-    return F.conv2d(F.relu(x), weight, t["output_layer.2.bias"], padding=1).tanh()
-
-
 def random_tensors(config: brock.Config) -> dict[str, torch.Tensor]:
     draw = torch.Generator().manual_seed(0)
     return {
@@ -243,31 +208,76 @@ def random_tensors(config: brock.Config) -> dict[str, torch.Tensor]:
     }
 
 
-def test_brock_deep_equals_its_definition_op_by_op():
-    config = brock.Config(
-        z_dim=10, shared_dim=6, classes=4, stages=((32, 16), (16, 16), (16, 8)), depth=2,
-        attention=frozenset({1}),
-    )  # fmt: skip
-    tensors = random_tensors(config)
-    assert brock_config(tensors) == config
-    assert recognizes(Checkpoint("x", tensors))
-    generator = from_checkpoint(Checkpoint("x", tensors), CPU, torch.float32)
-    latents = generator.sample([5, 6, 7], label=2)
-    expected = plain_deep(tensors, latents.tensors["z"], latents.tensors["label"], 2, 3, 1)
-    assert error(generator.forward(latents), expected) <= IMAGES
-    blocks = ["4.block1", "8.block1", "8.block2", "16.block1", "16.attention", "16.block2"]
-    assert list(generator.layers) == ["input", *blocks, "32.block1"]
-    conform(lambda *place: from_checkpoint(Checkpoint("x", tensors), *place))
+def test_brock_deep_features_images_and_edits(brock_deep):
+    io, layers = golden(BROCK_DEEP), list(brock_deep.layers)
+    assert brock_deep.resolution == 64
+    assert error(brock_deep.forward(brock_deep_latents()), io["image"]) <= IMAGES
+    for index in range(1, 10):
+        features = brock_deep.head(brock_deep_latents(), layers[index]).x
+        assert error(features, io[f"feat.{index}"]) <= FEATURES
+    image = edited(brock_deep, brock_deep_latents(), layers[4], io, "edit.4")
+    assert error(image, io["edit.4.image"]) <= IMAGES
 
 
-@pytest.mark.parametrize("depth", [0, 1])
+def test_layers_of_brock_deep_are_named_by_resolution(brock_deep):
+    assert list(brock_deep.layers) == [
+        "input",
+        "4.block1",
+        "8.block1",
+        "8.block2",
+        "16.block1",
+        "16.block2",
+        "32.block1",
+        "32.attention",
+        "32.block2",
+        "64.block1",
+    ]
+
+
+@pytest.mark.parametrize("folder", ["biggan-ajbrock", "biggan-deep-ajbrock"])
+def test_brock_files_warn_of_what_they_do_not_record(folder):
+    depth = ", G_depth=2" if "deep" in folder else ""
+    options = f'BN_eps=1e-05, G_nl="relu", norm_style="bn"{depth} is assumed'
+    with pytest.warns(PandaWarning, match=options):
+        from_checkpoint(checkpoint(folder), CPU, torch.float32)
+
+
+def test_options_that_the_user_has_set_are_not_assumed():
+    options = {"BN_eps": 1e-2, "G_nl": "inplace_relu", "norm_style": "bn"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        generator = from_checkpoint(replace(checkpoint(BROCK), options=options), CPU, torch.float32)
+    epsilons = [m.eps for m in generator.network.modules() if isinstance(m, StoredStatistics)]
+    assert epsilons == [1e-2] * 8 + [1e-5], "the last batch norm of the original has no option"
+
+
+def test_hugging_face_tensors_without_config_warn():
+    with pytest.warns(
+        PandaWarning, match=r"eps=0\.0001, layers=\[\[false\], \[true\], .* is assum"
+    ):
+        from_checkpoint(checkpoint(DEEP), CPU, torch.float32)
+
+
+@pytest.mark.parametrize("depth", [0, 2])
 @pytest.mark.parametrize("hierarchical", [True, False])
 def test_brock_sizes_are_inferred_from_shapes(depth, hierarchical):
     config = brock.Config(
         z_dim=12, shared_dim=6, classes=4, stages=((16, 16), (16, 8)), depth=depth,
-        attention=frozenset({0}), hierarchical=hierarchical,
+        attention=frozenset({0}), hierarchical=hierarchical or depth > 0,
     )  # fmt: skip
-    assert brock_config(random_tensors(config)) == config
+    assert brock_config(Checkpoint("x", random_tensors(config))) == config
+
+
+def test_brock_deep_of_another_depth_is_refused_or_set():
+    config = brock.Config(
+        z_dim=12, shared_dim=6, classes=4, stages=((16, 16), (16, 8)), depth=3,
+        attention=frozenset({0}),
+    )  # fmt: skip
+    tensors = random_tensors(config)
+    sentence = r"of 6 blocks, of which \[2, 5\] change .* G_depth=2 blocks, of which only the last"
+    with pytest.raises(PandaError, match=sentence):
+        brock_config(Checkpoint("x", tensors))
+    assert brock_config(Checkpoint("x", tensors, options={"G_depth": 3})) == config
 
 
 @pytest.mark.parametrize(
@@ -289,11 +299,14 @@ def test_brock_sizes_are_inferred_from_shapes(depth, hierarchical):
         (DEEP, {"extra": torch.zeros(1)}, {}, r"1 not part of it \(extra\)"),
         (DEEP, {"generator.bn.bias": torch.full((4,), torch.inf)}, {}, "1 not finite floating"),
         (DEEP, {}, {"layers": [[True, 1, 1]]}, "lists 1 layers, but the tensors are those of 8"),
-        (DEEP, {}, {"layers": "many"}, "layers = 'many', expected"),
-        (DEEP, {}, {"output_dim": 256}, "output_dim = 256, but its layers make 64"),
-        (DEEP, {}, {"eps": None}, "eps = None, expected a small number"),
+        (DEEP, {}, {"layers": "many"}, "layers='many', expected"),
+        (DEEP, {}, {"output_dim": 256}, "output_dim=256, but its layers make 64"),
+        (DEEP, {}, {"eps": None}, "eps=None, expected a small number"),
         (BROCK, {"shared.weight": None}, {}, r"no tensor 'shared\.weight'"),
-        (BROCK, {"blocks.2.1.gamma": None}, {}, "expected stages from 0 on"),
+        (BROCK, {"blocks.2.1.gamma": None}, {}, r"1 missing \(blocks\.2\.1\.gamma\)"),
+        (BROCK, {"blocks.1.0.conv1.weight": None}, {}, r"no tensor 'blocks\.1\.0\.conv1"),
+        (BROCK, {}, {"G_nl": "leaky_relu"}, "G_nl='leaky_relu', expected \"relu\" or"),
+        (BROCK, {}, {"norm_style": "in"}, "norm_style='in', expected \"bn\""),
         (BROCK, {"linear.bias": torch.zeros(3)}, {}, r"linear\.bias \[3\] instead of \[1024\]"),
     ],
 )

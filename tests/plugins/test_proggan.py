@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 from backend_checks import (
     CPU,
     FEATURES,
+    GOLDENS,
     IMAGES,
     checkpoint,
     conform,
@@ -17,16 +22,19 @@ from backend_checks import (
     meta_checkpoint,
 )
 from plain_proggan import run
+from torch.nn import functional as F
 
 import panda_plugins.proggan as plugin
 from panda.checkpoints.checkpoint import Checkpoint
-from panda.errors import PandaError
+from panda.checkpoints.read import read_checkpoint
+from panda.errors import PandaError, PandaWarning
 from panda.generators.contract import Latents
 from panda_plugins.proggan.backend import ProGAN
 from panda_plugins.proggan.checkpoint import build, from_checkpoint, recognizes
 from panda_plugins.proggan.network import Conv, pixel_norm
 
-GENFORCE, TENSORFLOW = "proggan-genforce", "proggan-tf"
+GENFORCE, CONDITIONAL = "proggan-genforce", "proggan-genforce-cond"
+TENSORFLOW = "proggan-tf"
 
 
 def load(source: Checkpoint) -> ProGAN:
@@ -63,6 +71,77 @@ def test_features_images_and_edits_are_those_of_genforce(generator):
         assert error(image, io[f"edit.{index}.image"]) <= IMAGES
 
 
+def conditional(**options: Any) -> ProGAN:
+    return load(replace(checkpoint(CONDITIONAL), options=options))
+
+
+def conditional_latents() -> Latents:
+    io = golden(CONDITIONAL)
+    return Latents((0, 1), {"z": io["z"], "label": io["label"]})
+
+
+def test_a_conditional_network_with_tanh_gives_the_images_of_genforce():
+    io = golden(CONDITIONAL)
+    generator = conditional(final_tanh=True)
+    assert error(generator.forward(conditional_latents()), io["image"]) <= IMAGES
+    for index, layer in enumerate(generator.layers):
+        state = generator.head(conditional_latents(), layer)
+        assert error(state.x, io[f"layer_out.{index}"]) <= FEATURES
+        assert error(generator.tail(state, layer), io["image"]) <= IMAGES
+    assert generator.sample([0], label=2).tensors["label"].tolist() == [[0, 0, 1]]
+    assert generator.z_weight().shape[1] == generator.sample([0]).tensors["z"].shape[1] == 32
+    with pytest.raises(PandaError, match="has classes 0 to 2, but 3 was given"):
+        generator.sample([0], label=3)
+    source = replace(checkpoint(CONDITIONAL), options={"final_tanh": True})
+    conform(lambda *place: from_checkpoint(source, *place))
+
+
+def test_numbers_beyond_a_power_of_two_are_taken_for_the_label_with_a_warning():
+    with pytest.warns(PandaWarning, match=r"label_size=3, final_tanh=false, use_wscale=true is as"):
+        generator = conditional()
+    assert generator.network.classes == 3
+    whole = conditional(final_tanh=True).forward(conditional_latents())
+    assert error(generator.forward(conditional_latents()).tanh(), whole) <= 1e-6
+    assert conditional(label_size=0).network.latent == 35
+
+
+def test_fused_upsampling_that_no_shape_shows_is_assumed_with_a_warning():
+    source = checkpoint(GENFORCE)
+    kept = {
+        name: tensor
+        for name, tensor in source.tensors.items()
+        if name.partition(".")[0] not in ("layer6", "layer7", "output3")
+    }
+    with pytest.warns(PandaWarning, match="label_size=0, fused_scale=false, final_tanh=false, use"):
+        load(Checkpoint("genforce", kept))
+    with pytest.warns(PandaWarning, match="label_size=0, final_tanh=false, use_wscale=true is as"):
+        load(source)
+
+
+def test_options_that_are_set_or_recorded_are_not_assumed():
+    options = {"label_size": 0, "final_tanh": False, "use_wscale": True}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load(replace(checkpoint(GENFORCE), options=options))
+        load(read_checkpoint(GOLDENS / TENSORFLOW / "network.pkl"))
+    with pytest.raises(PandaError, match="this ProGAN has no option 'final_tan'; did you mean"):
+        load(replace(checkpoint(GENFORCE), options={"final_tan": True}))
+
+
+def test_a_conditional_tensorflow_network_normalizes_z_and_label_together():
+    variables = dict(checkpoint(TENSORFLOW).tensors)
+    dense = variables["4x4/Dense/weight"]
+    variables["4x4/Dense/weight"] = torch.cat([dense, dense[:3].flip(0)])
+    source = Checkpoint("nvidia-tensorflow", variables, {"label_size": 3, "version": 2})
+    generator = load(source)
+    z = generator.sample([4, 5], label=1)
+    joined = torch.cat([z.tensors["z"], z.tensors["label"]], 1)
+    first = pixel_norm(joined, 1.0) @ variables["4x4/Dense/weight"]
+    first = first.view(2, -1, 4, 4) * (2**0.5 / 4 / 35**0.5)
+    first = F.leaky_relu(first + variables["4x4/Dense/bias"][:, None, None], 0.2)
+    assert error(generator.head(z, "4.conv1").x, first) <= FEATURES
+
+
 def test_tensorflow_variables_become_the_same_generator(generator):
     io = golden(TENSORFLOW)
     converted = load(checkpoint(TENSORFLOW))
@@ -85,8 +164,8 @@ def test_fused_upsampling_is_inferred_from_shapes_or_config(generator):
     for k in (2, 4, 6):
         tensors[f"layer{k}.weight"] = tensors[f"layer{k}.weight"].flip(2, 3).transpose(0, 1)
     expected = generator.forward(latents())
-    for config in ({}, {"fused_scale": True}):  # layer6 changes the number of channels
-        fused = load(Checkpoint("genforce", tensors, config))
+    for options in ({}, {"fused_scale": True}):  # layer6 changes the number of channels
+        fused = load(Checkpoint("genforce", tensors, options=options))
         assert error(fused.forward(latents()), expected) <= IMAGES
 
 
@@ -115,7 +194,7 @@ def test_wide_layers_convolve_as_narrow_ones():
 @pytest.mark.parametrize("resolution", [256, 1024])
 def test_official_names_and_shapes_are_ours(resolution):
     name = f"pggan-genforce-{resolution}"
-    network = build(meta_checkpoint(name).tensors)
+    network = build(meta_checkpoint(name), meta_checkpoint(name).tensors)
     data = full_size(name)
     assert {k: list(v.shape) for k, v in network.state_dict().items()} == data["tensors"]
     for index, (channels, height, _) in data["features"].items():
@@ -142,8 +221,10 @@ def test_labels_truncation_and_unknown_layers_are_refused(generator):
         ({"layer4.weight": torch.zeros(32, 32, 5, 5)}, {}, r"layer4\.weight \[32, 32, 5, 5\] inst"),
         ({"layer5.bias": torch.full((32,), torch.nan)}, {}, r"1 not finite .*\(layer5\.bias"),
         ({"lod": torch.tensor(7.0)}, {}, r"lod 7, expected 0 \(all grown\) to 3"),
-        ({}, {"label_size": 10}, "label_size = 10 is not supported"),
-        ({}, {"final_tanh": True}, "final_tanh = True is not supported"),
+        ({}, {"label_size": 32}, "label_size=32, but z and label are 32 numbers"),
+        ({}, {"label_size": -1}, "label_size=-1, expected a whole number from 0"),
+        ({}, {"final_tanh": 1}, "final_tanh=1, expected false or true"),
+        ({}, {"use_wscale": False}, "use_wscale=False, expected true"),
     ],
 )
 def test_a_bad_file_is_one_sentence(changes, config, sentence):

@@ -1,9 +1,11 @@
 """StyleGAN2 against the op-by-op formulation, where no golden reaches."""
 
+import numpy as np
 import pytest
 import torch
 from golden_files import CPU
-from plain_stylegan2 import synthesize
+from plain_stylegan2 import fir, synthesize, zeros_between
+from scipy.signal import convolve2d
 
 from panda_plugins.stylegan2.backend import StyleGAN2
 from panda_plugins.stylegan2.network import FILTER, Config, Network
@@ -11,14 +13,18 @@ from panda_plugins.stylegan2.network import FILTER, Config, Network
 pytestmark = pytest.mark.numeric
 
 
-def build(dtype=torch.float32, **options):
+SKEWED = torch.outer(torch.tensor([1.0, 2, 3, 4]), torch.tensor([5.0, 1, -2, 3])) / 70
+"""A resampling filter without any symmetry."""
+
+
+def build(dtype=torch.float32, taps=FILTER, **options):
     """A network with random weights, and its tensors."""
     torch.manual_seed(0)
     network = Network(Config(**{"z_dim": 16, "w_dim": 16, "mapping_layers": 2} | options))
     for name, tensor in network.state_dict().items():
         tensor.copy_(torch.randn(tensor.shape))
         if name.endswith("resample_filter"):
-            tensor.copy_(FILTER)
+            tensor.copy_(taps)
     generator = StyleGAN2(network, CPU, dtype)
     return generator, dict(network.state_dict())
 
@@ -37,6 +43,24 @@ def check(generator, tensors, tolerance, **options):
 def test_every_architecture(architecture):
     generator, tensors = build(channels=(24, 16, 12), architecture=architecture)
     check(generator, tensors, 1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["skip", "resnet"])
+def test_a_filter_that_is_not_symmetric_is_convolved(architecture):
+    generator, tensors = build(channels=(24, 16, 12), architecture=architecture, taps=SKEWED)
+    check(generator, tensors, 1e-5)
+
+
+def test_the_plain_filter_is_the_documented_operation():
+    """Upsample by zeros, pad, convolve: NVIDIA's upfirdn2d, here by SciPy."""
+    x, pad = torch.randn(2, 3, 5, 6, dtype=torch.float64), (2, 1)
+    upsampled = torch.zeros(2, 3, 10, 12, dtype=torch.float64)
+    upsampled[:, :, ::2, ::2] = x
+    padded = np.pad(upsampled.numpy(), ((0, 0), (0, 0), pad, pad))
+    expected = [[convolve2d(plane, SKEWED, mode="valid") for plane in maps] for maps in padded]
+    given = fir(zeros_between(x), pad, SKEWED.double())
+    np.testing.assert_allclose(given.numpy(), np.array(expected), atol=1e-12)
+    assert not np.allclose(given.numpy(), fir(zeros_between(x), pad, SKEWED.double().flip(0, 1)))
 
 
 def test_wide_layers_go_through_winograd():

@@ -1,14 +1,16 @@
 """Files that do not fit are refused in one sentence; files that differ harmlessly are read."""
 
 import re
+import warnings
 from dataclasses import replace
 
 import pytest
 import torch
-from golden_files import CPU, checkpoint, io, names, near
+from golden_files import CPU, FOLDER, checkpoint, io, names, near
 
-from panda import Latents, PandaError
+from panda import Latents, PandaError, create_generator
 from panda.checkpoints.checkpoint import Checkpoint
+from panda.errors import PandaWarning
 from panda_plugins.stylegan import checkpoint as stylegan
 from panda_plugins.stylegan2 import checkpoint as stylegan2
 
@@ -165,6 +167,116 @@ def test_nonsense_arguments_are_refused(config):
     key = next(iter(config))
     assert "the file says" in sentence("stylegan2-ada", checkpoint("stylegan2-ada").tensors, config)
     assert key
+
+
+ASSUMED = {
+    "stylegan1-genforce": 'mapping_lr_mul=0.01, fused_scale="auto", final_tanh=false, use_wscale=',
+    "stylegan2-genforce": "mapping_lr_mul=0.01, final_tanh=false, demodulate=true, use_wscale=true",
+    "stylegan2-rosinality": "lr_mlp=0.01",
+    "stylegan2-ada": "lr_multiplier=0.01, conv_clamp=null, num_fp16_res=0",
+}
+
+
+@pytest.mark.parametrize("folder", ASSUMED)
+def test_state_dicts_warn_of_every_option_that_they_do_not_record(folder):
+    words = re.escape(ASSUMED[folder]) + ".* is assumed.*'panda convert FILE --set NAME=VALUE"
+    with pytest.warns(PandaWarning, match=words):
+        load(folder, checkpoint(folder).tensors)
+
+
+@pytest.mark.parametrize("folder", ["stylegan1-tf", "stylegan2-tf", "stylegan2-sg3repo"])
+def test_files_that_record_arguments_assume_nothing(folder):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        create_generator(FOLDER / folder / "network.pkl")
+
+
+def opened(folder, **options):
+    source = Checkpoint("test", checkpoint(folder).tensors, options=options)
+    return plugin(folder).from_checkpoint(source, CPU, torch.float32)
+
+
+@pytest.mark.parametrize("folder", ["stylegan1-genforce", "stylegan2-genforce"])
+def test_a_final_tanh_ends_the_image_and_nothing_else(folder):
+    plain, ended = opened(folder), opened(folder, final_tanh=True)
+    z = plain.sample([0, 1])
+    assert torch.equal(ended.forward(z), plain.forward(z).tanh())
+    for name in plain.layers:
+        assert torch.equal(ended.head(z, name).x, plain.head(z, name).x)
+        assert torch.equal(ended.tail(ended.head(z, name), name), ended.forward(z))
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("stylegan1-genforce", "mapping_lr_mul"),
+        ("stylegan1-tf", "mapping_lrmul"),
+        ("stylegan2-genforce", "mapping_lr_mul"),
+        ("stylegan2-rosinality", "lr_mlp"),
+        ("stylegan2-tf", "mapping_lrmul"),
+        ("stylegan2-ada", "lr_multiplier"),
+    ],
+)
+def test_the_rate_of_the_mapping_network_is_read_by_the_name_of_each_code(folder, name):
+    assert opened(folder, **{name: 0.02}).network.config.lr_multiplier == 0.02
+
+
+def test_a_fused_stylegan_has_the_weights_the_other_way_around():
+    tensors = dict(checkpoint("stylegan1-genforce").tensors)
+    expected = opened("stylegan1-genforce")
+    for k in (2, 4, 6):
+        tensors[f"synthesis.layer{k}.weight"] = tensors[f"synthesis.layer{k}.weight"].flip(2, 3)
+    source = Checkpoint("test", tensors, options={"fused_scale": True})
+    z = expected.sample([0, 1])
+    near(stylegan.from_checkpoint(source, CPU, torch.float32).forward(z), expected.forward(z), 1e-5)
+
+
+def test_filters_that_a_tensorflow_file_records_are_read():
+    skewed = load("stylegan1-tf", checkpoint("stylegan1-tf").tensors, {"blur_filter": [1, 0, 3]})
+    kernel = torch.tensor([[1.0, 0, 3], [0, 0, 0], [3, 0, 9]]) / 16
+    near(skewed.network.synthesis.layers[2].blur.kernel[0, 0], kernel, 1e-7)
+    skewed = load(
+        "stylegan2-tf", checkpoint("stylegan2-tf").tensors, {"resample_kernel": [0, 1, 3, 0]}
+    )
+    kernel = torch.tensor([[0.0, 0, 0, 0], [0, 1, 3, 0], [0, 3, 9, 0], [0, 0, 0, 0]]) / 16
+    for block in skewed.network.synthesis.blocks[1:]:
+        near(block.resample_filter, kernel, 1e-7)
+        near(block.conv0.resample_filter, kernel, 1e-7)
+
+
+def test_a_genforce_filter_that_is_not_symmetric_is_refused():
+    tensors = dict(checkpoint("stylegan2-genforce").tensors)
+    name = "synthesis.layer3.filter.kernel"
+    tensors[name] = tensors[name] * torch.tensor([1.0, 2, 1, 1])
+    assert "resampling filter that is not symmetric" in sentence("stylegan2-genforce", tensors)
+
+
+@pytest.mark.parametrize(
+    ("folder", "config"),
+    [
+        ("stylegan1-tf", {"use_wscale": False}),
+        ("stylegan1-tf", {"use_instance_norm": False}),
+        ("stylegan1-tf", {"use_pixel_norm": True}),
+        ("stylegan1-tf", {"normalize_latents": False}),
+        ("stylegan1-tf", {"blur_filter": None}),
+        ("stylegan1-tf", {"blur_filter": [1, 1]}),
+        ("stylegan1-tf", {"mapping_nonlinearity": "relu"}),
+        ("stylegan2-tf", {"nonlinearity": "relu"}),
+        ("stylegan2-tf", {"resample_kernel": [1, 3, 3, 3, 1]}),
+        ("stylegan2-tf", {"resample_kernel": [1, -1, 1, -1]}),
+        ("stylegan2-tf", {"normalize_latents": False}),
+    ],
+)
+def test_arguments_that_no_network_here_has_are_refused(folder, config):
+    (name,) = config
+    text = sentence(folder, checkpoint(folder).tensors, config)
+    assert f"the file says {name}={config[name]!r}, expected" in text
+
+
+@pytest.mark.parametrize("name", ["demodulate", "use_wscale"])
+def test_what_genforce_can_and_we_cannot_is_refused_once_it_is_set(name):
+    with pytest.raises(PandaError, match=f"the file says {name}=False, expected true"):
+        opened("stylegan2-genforce", **{name: False})
 
 
 def test_a_half_grown_stylegan_is_refused():

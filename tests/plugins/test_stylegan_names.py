@@ -27,7 +27,7 @@ def test_every_tensor_has_its_place(path):
     with torch.device("meta"):
         tensors = {name: torch.empty(shape) for name, shape in shapes.items()}
         spelling = plugin.spelling_of(tensors)
-        network = module.Network(plugin.config_of(NamedTensors("test", spelling, tensors), {}))
+        network = module.Network(plugin.config_of(NamedTensors("test", spelling, tensors)))
     covered = set()
     for ours, wanted in network.state_dict().items():
         theirs = spelling.name(ours)
@@ -47,7 +47,7 @@ def test_official_sizes_are_read_off():
         shapes = json.loads((FOLDER / "state_dicts" / f"{stem}.json").read_text())["tensors"]
         tensors = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
         weights = NamedTensors("test", stylegan2.spelling_of(tensors), tensors)
-        return stylegan2.config_of(weights, {})
+        return stylegan2.config_of(weights)
 
     full = config("stylegan2-ada-1024")
     assert full.channels == (512,) * 5 + (256, 128, 64, 32)

@@ -3,6 +3,8 @@
 import json
 import shutil
 import threading
+import warnings
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,9 +14,10 @@ from safetensors.torch import save_file
 
 from panda import PandaError
 from panda.cli import main
+from panda.errors import PandaWarning
 from panda.generators import registry
 from panda.generators.card import Card
-from panda.generators.registry import create_generator
+from panda.generators.registry import create_generator, find_card
 from panda.weights import Url, Weights
 from panda_plugins.biggan import ARCHITECTURE as BIGGAN
 
@@ -37,6 +40,19 @@ def test_the_config_of_the_file_is_kept(cache, web):
     config = json.loads((FOLDER / "stylegan2-ada-cond" / "config.json").read_text())["kwargs"]
     generator = weights(web, resolution=config["img_resolution"]).load(CPU, torch.float32)
     assert generator.network.config.conv_clamp == config["synthesis_kwargs"]["conv_clamp"]
+
+
+def test_the_card_of_a_state_dict_knows_what_the_file_does_not_record(cache):
+    card = find_card("stylegan2-ffhq-256-rosinality").weights
+    file = FOLDER / "stylegan2-rosinality" / "checkpoint.pt"
+    with pytest.warns(PandaWarning, match="lr_mlp"):
+        resolution = create_generator(file).resolution
+    mine = replace(card, resolution=resolution)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mine.fetch(file)
+        mine.load(CPU, torch.float32)
+        create_generator(mine.path)
 
 
 def test_two_files_make_a_folder(cache, web):

@@ -60,7 +60,7 @@ def real_layers(stem):
     if stem.startswith("biggan"):
         return tuple(biggan.build(checkpoint).layers)
     if stem.startswith("pggan"):
-        return proggan_layers(proggan.build(tensors).channels)
+        return proggan_layers(proggan.build(checkpoint, tensors).channels)
     if stem.startswith("stylegan3"):
         sizes = {"img_resolution": int(stem.split("-")[2])}
         return tuple(layers_of(stylegan3.build(Checkpoint("test", tensors, sizes))))
@@ -68,7 +68,7 @@ def real_layers(stem):
         (stylegan, stylegan_layers) if "stylegan1" in stem else (stylegan2, stylegan2_layers)
     )
     spelling = module.spelling_of(tensors)
-    return layers(module.config_of(Spelled("test", spelling, tensors), {}).channels)
+    return layers(module.config_of(Spelled("test", spelling, tensors)).channels)
 
 
 @pytest.mark.parametrize("name", FULL_SIZE)

@@ -136,7 +136,7 @@ class BrockBigGAN(BigGAN):
     def z_weight(self) -> Tensor:
         """See `ZSpace.z_weight`; a hierarchical BigGAN's first layer reads only a chunk of z."""
         config, weight = self.network.config, self.network.linear.weight
-        if config.hierarchical and config.depth:
+        if config.depth:
             return weight[:, config.shared_dim :]
         return F.pad(weight, (0, self.network.z_dim - weight.shape[1]))
 

@@ -1,8 +1,9 @@
 """Andrew Brock's BigGAN and BigGAN-deep (Brock et al., arXiv 1809.11096, appendix B).
 
 The official code is ``BigGAN.py`` and ``BigGANdeep.py`` of ajbrock/BigGAN-PyTorch; names and shapes
-of parameters and buffers are those of its files. Features are ``[N, C, H, W]`` in channels-last
-memory.
+of parameters and buffers are those of its files: ``blocks.I.0`` is block I, counted through all
+stages, and ``blocks.I.1`` the self-attention after it. Features are ``[N, C, H, W]`` in
+channels-last memory.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ class Config:
         stages: Channels in and out of every stage; each stage doubles the resolution.
         depth: Blocks of every stage of a BigGAN-deep; 0 for the original BigGAN.
         attention: Stages that end with self-attention.
-        hierarchical: Whether blocks read z too: a chunk of it (original) or all of it (deep).
-        eps: Epsilon of batch norm.
+        hierarchical: Whether the blocks of an original BigGAN read a chunk of z each; those of a
+            BigGAN-deep read all of z.
+        eps: Epsilon of the blocks' batch norms.
     """
 
     z_dim: int
@@ -50,16 +52,16 @@ class Config:
     @property
     def input_dim(self) -> int:
         """Size of the input of the linear map that makes the first features."""
-        if not self.hierarchical:
-            return self.z_dim
-        return self.z_dim + self.shared_dim if self.depth else self.chunk
+        if self.depth:
+            return self.z_dim + self.shared_dim
+        return self.chunk if self.hierarchical else self.z_dim
 
     @property
     def condition_dim(self) -> int:
         """Size of the condition of a block."""
-        if not self.hierarchical:
-            return self.shared_dim
-        return self.shared_dim + (self.z_dim if self.depth else self.chunk)
+        if self.depth:
+            return self.z_dim + self.shared_dim
+        return self.shared_dim + self.chunk * self.hierarchical
 
 
 class PowerSpectral(Spectral):
@@ -114,10 +116,10 @@ class BatchNorm(StoredStatistics):
 
 
 class OutputNorm(StoredStatistics):
-    """The batch norm before RGB, which has no condition."""
+    """The batch norm before RGB, which has no condition, and always the default epsilon."""
 
-    def __init__(self, channels: int, config: Config) -> None:
-        super().__init__(channels, config.eps)
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, Config.eps)
         self.gain = nn.Parameter(torch.empty(channels))
         self.bias = nn.Parameter(torch.empty(channels))
 
@@ -216,17 +218,17 @@ class BigGAN(Network):
         self.flat: list[tuple[nn.Module, int]] = []
         outputs = []
         for i, (channels_in, channels) in enumerate(config.stages):
-            modules = self._blocks(channels_in, channels)
-            widths = [channels_in] * (len(modules) - 1) + [channels]
-            pixels = [4 << i] * (len(modules) - 1) + [8 << i]
-            outputs += [(p, w, False) for p, w in zip(pixels, widths, strict=True)]
+            blocks = self._blocks(channels_in, channels)
+            outputs += [(4 << i, channels_in, False)] * (len(blocks) - 1)
+            outputs.append((8 << i, channels, False))
+            modules = [nn.ModuleList([block]) for block in blocks]
             if i in config.attention:
-                modules.append(SelfAttention(channels))
+                modules[-1].append(SelfAttention(channels))
                 outputs.append((8 << i, channels, True))
-            self.blocks.append(nn.ModuleList(modules))
-            self.flat += [(module, i) for module in modules]
+            self.blocks.extend(modules)
+            self.flat += [(module, i) for group in modules for module in group]
         self.output_layer = nn.ModuleDict(
-            {"0": OutputNorm(last, config), "2": PowerSpectral(3, last, 3, 3)}
+            {"0": OutputNorm(last), "2": PowerSpectral(3, last, 3, 3)}
         )
         self.layers = named(outputs, first)
 
@@ -243,11 +245,11 @@ class BigGAN(Network):
     def condition(self, z: Tensor, label: Tensor) -> Condition:
         """Distribute z ``[N, z_dim]`` and the vectors of labels ``[N, classes]`` to the stages."""
         y, count = label @ self.shared.weight, len(self.config.stages)
-        if not self.config.hierarchical:
-            return Condition(z, (y,) * count)
         if self.config.depth:
             whole = torch.cat([y, z], 1)
             return Condition(whole, (whole,) * count)
+        if not self.config.hierarchical:
+            return Condition(z, (y,) * count)
         first, *others = torch.split(z, self.config.chunk, 1)
         return Condition(first, tuple(torch.cat([y, chunk], 1) for chunk in others))
 

@@ -13,11 +13,32 @@ from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.strict import load_strictly, shape_of
 from panda.errors import PandaError
 
+from ..common.options import Option, count, number, one_of, read_options
 from . import brock, huggingface
 from .backend import BigGAN, BrockBigGAN, HuggingFaceBigGAN
 
 _STAGE = re.compile(r"generator\.layers\.(\d{1,2})\.")
-_BLOCK = re.compile(r"blocks\.(\d{1,2})\.(\d{1,2})\.")
+_BLOCK = re.compile(r"blocks\.(\d{1,2})\.(\d)\.")
+_LAYERS = "[[upsamples, in, out], ...]"
+
+EPS = Option(
+    "eps",
+    1e-4,
+    lambda x: isinstance(x, float) and 0 < x < 1,
+    "a small number such as 0.0001",
+    "eps",
+)
+"""The option of Hugging Face's code beside which layers upsample."""
+
+BROCK = (
+    number("BN_eps", 1e-5, sets="eps"),
+    one_of("G_nl", "relu", "inplace_relu", "ir"),
+    one_of("norm_style", "bn"),
+)
+"""Options of Andrew Brock's code that no tensor shows; these three activations are one."""
+
+DEPTH = count("G_depth", 2, sets="depth", low=1)
+"""Blocks of a stage of a BigGAN-deep, of which only the last changes size and channels."""
 
 
 def recognizes(checkpoint: Checkpoint) -> bool:
@@ -48,27 +69,24 @@ def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.d
 def build(checkpoint: Checkpoint) -> huggingface.BigGANDeep | brock.BigGAN:
     """Build a network on the meta device from shapes and, if present, config.json."""
     if "embeddings.weight" in checkpoint.tensors:
-        deep = huggingface_config(checkpoint.tensors, checkpoint.config)
+        deep = huggingface_config(checkpoint)
         with torch.device("meta"):
             return huggingface.BigGANDeep(deep)
-    config = brock_config(checkpoint.tensors)
+    config = brock_config(checkpoint)
     with torch.device("meta"):
         return brock.BigGAN(config)
 
 
-def huggingface_config(
-    tensors: Mapping[str, Tensor], given: Mapping[str, Any]
-) -> huggingface.Config:
-    """Infer the sizes of a Hugging Face network.
+def huggingface_config(checkpoint: Checkpoint) -> huggingface.Config:
+    """Infer the sizes of a Hugging Face network from its tensors.
 
-    Args:
-        tensors: The tensors, which give the sizes.
-        given: The content of config.json, for epsilon and which blocks upsample. Without
-            it every second block upsamples, as in all released files.
+    config.json says epsilon and which blocks upsample. Without it every second block upsamples, as
+    in all released files.
 
     Raises:
         PandaError: Tensors and config.json do not describe one network.
     """
+    tensors = checkpoint.tensors
     stages = sorted({int(m[1]) for name in tensors if (m := _STAGE.match(name))})
     attention = [k for k in stages if f"generator.layers.{k}.gamma" in tensors]
     if len(attention) != 1 or stages != list(range(len(stages))):
@@ -82,7 +100,18 @@ def huggingface_config(
             name = f"generator.layers.{k}.conv_"
             channels_in = shape_of(tensors, f"{name}0.weight_orig", dims=4)[1]
             sizes.append((channels_in, shape_of(tensors, f"{name}3.weight_orig", dims=4)[0]))
-    ups = _upsampling(given, len(sizes))
+    layers = Option(
+        "layers", [[k % 2 == 1] for k in range(len(sizes))], _is_layers, _LAYERS, "layers"
+    )
+    options = read_options("BigGAN-deep", checkpoint, (EPS, layers))
+    ups = [row[0] for row in options["layers"]]
+    if len(ups) != len(sizes):
+        raise PandaError(
+            f"the file lists {len(ups)} layers, but the tensors are those of {len(sizes)}"
+        )
+    resolution = 4 << sum(ups)
+    if (said := checkpoint.config.get("output_dim", resolution)) != resolution:
+        raise PandaError(f"the file says output_dim={said!r:.80}, but its layers make {resolution}")
     embed_dim, classes = shape_of(tensors, "embeddings.weight", dims=2)
     return huggingface.Config(
         z_dim=shape_of(tensors, "generator.gen_z.weight_orig", dims=2)[1] - embed_dim,
@@ -90,78 +119,59 @@ def huggingface_config(
         classes=classes,
         blocks=tuple((up, *size) for up, size in zip(ups, sizes, strict=True)),
         attention=attention[0],
-        eps=_epsilon(given.get("eps", huggingface.Config.eps)),
+        eps=options["eps"],
         n_stats=shape_of(tensors, "generator.bn.running_means", dims=2)[0],
     )
 
 
-def _upsampling(given: Mapping[str, Any], count: int) -> list[bool]:
-    match given.get("layers", [[index % 2 == 1] for index in range(count)]):
-        case list() as layers if all(isinstance(row, list) and row for row in layers):
-            ups = [bool(row[0]) for row in layers]
-        case layers:
-            raise PandaError(
-                f"config.json has layers = {layers!r}, expected [[upsamples, in, out], ...]"
-            )
-    if len(ups) != count:
-        raise PandaError(
-            f"config.json lists {len(ups)} layers, but the tensors are those of {count}"
-        )
-    resolution = 4 << sum(ups)
-    if given.get("output_dim", resolution) != resolution:
-        raise PandaError(
-            f"config.json has output_dim = {given['output_dim']}, but its layers make {resolution}"
-        )
-    return ups
+def _is_layers(value: Any) -> bool:
+    """Return whether a value is a list of lists that begin with whether a block upsamples."""
+    return isinstance(value, list) and all(
+        isinstance(row, list) and row and isinstance(row[0], bool) for row in value
+    )
 
 
-def _epsilon(value: Any) -> float:
-    if not isinstance(value, float) or not 0 < value < 1:
-        raise PandaError(f"config.json has eps = {value!r}, expected a small number such as 0.0001")
-    return value
-
-
-def brock_config(tensors: Mapping[str, Tensor]) -> brock.Config:
-    """Infer the sizes of a network of Andrew Brock's from names and shapes alone.
+def brock_config(checkpoint: Checkpoint) -> brock.Config:
+    """Infer the sizes of a network of Andrew Brock's from names and shapes; see also `BROCK`.
 
     Raises:
-        PandaError: They do not describe one network.
+        PandaError: They do not describe one network, or an option is not valid.
     """
-    blocks: dict[int, int] = {}
-    attention = set()
-    for name in tensors:
-        if match := _BLOCK.match(name):
-            stage, index = int(match[1]), int(match[2])
-            if f"{match[0]}gamma" in tensors:
-                attention.add(stage)
-            else:
-                blocks[stage] = max(blocks.get(stage, 0), index + 1)
-    if sorted(blocks) != list(range(len(blocks))) or len(set(blocks.values())) != 1:
-        raise PandaError(
-            f"a BigGAN with {blocks} blocks by stage, expected stages from 0 on with equally many"
-        )
-    depth = blocks[0]
+    tensors = checkpoint.tensors
     is_deep = "blocks.0.0.conv4.weight" in tensors
-    last = f"{depth - 1}.conv{4 if is_deep else 2}.weight"
+    name = "BigGAN-deep" if is_deep else "BigGAN"
+    options = read_options(name, checkpoint, (*BROCK, DEPTH) if is_deep else BROCK)
+    depth = options.get("depth", 1)
+    matches = [match for name in tensors if (match := _BLOCK.match(name))]
+    count = 1 + max((int(match[1]) for match in matches), default=0)
+    widths = [_widths(tensors, i, is_deep) for i in range(count)]
+    attention = {int(match[1]) for match in matches if int(match[2])}
+    ends = range(depth - 1, count, depth)
+    changing = {i for i, (before, after) in enumerate(widths) if before != after} | attention
+    if count % depth or not changing.issubset(ends):
+        raise PandaError(
+            f"a {name} of {count} blocks, of which {sorted(changing)} change the number of channels"
+            f" or precede self-attention; expected stages of G_depth={depth} blocks, of which only"
+            " the last does"
+        )
     classes, shared_dim = shape_of(tensors, "shared.weight", dims=2)
     input_dim = shape_of(tensors, "linear.weight", dims=2)[1]
     condition_dim = shape_of(tensors, "blocks.0.0.bn1.gain.weight", dims=2)[1]
     hierarchical = condition_dim != shared_dim
-    z_dim = input_dim
-    if hierarchical:
-        z_dim = input_dim - shared_dim if is_deep else input_dim * (len(blocks) + 1)
+    z_dim = input_dim * (count + 1) if hierarchical else input_dim
     return brock.Config(
-        z_dim=z_dim,
+        z_dim=input_dim - shared_dim if is_deep else z_dim,
         shared_dim=shared_dim,
         classes=classes,
-        stages=tuple(
-            (
-                shape_of(tensors, f"blocks.{i}.0.conv1.weight", dims=4)[1],
-                shape_of(tensors, f"blocks.{i}.{last}", dims=4)[0],
-            )
-            for i in sorted(blocks)
-        ),
+        stages=tuple(widths[i] for i in ends),
         depth=depth if is_deep else 0,
-        attention=frozenset(attention),
+        attention=frozenset(i // depth for i in attention),
         hierarchical=hierarchical,
+        eps=options["eps"],
     )
+
+
+def _widths(tensors: Mapping[str, Tensor], index: int, is_deep: bool) -> tuple[int, int]:
+    """Return the channels into and out of a block."""
+    first, last = (f"blocks.{index}.0.conv{k}.weight" for k in (1, 4 if is_deep else 2))
+    return shape_of(tensors, first, dims=4)[1], shape_of(tensors, last, dims=4)[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from panda.checkpoints.strict import load_strictly, shape_of
-from panda.errors import PandaError, PandaWarning
+from panda.errors import PandaError
 
 RESOLUTIONS = 10
 """Resolutions to look for: 4, 8, ... 2048 pixels, more than any official network has."""
@@ -148,20 +147,6 @@ class NamedTensors:
         return f"{self.architecture} in {self.spelling.origin} names"
 
 
-def number(facts: Mapping[str, Any], name: str, default: float | None) -> float | None:
-    """Return a constructor's argument that a file gives: a number from 0 to 2^32, or None.
-
-    Raises:
-        PandaError: The file gives something else.
-    """
-    value = facts.get(name, default)
-    if value is None or (isinstance(value, (int, float)) and 0 <= value <= 1 << 32):
-        return value
-    raise PandaError(
-        f"the file says {name}={value!r}, expected a positive number below 2^32 or nothing"
-    )
-
-
 def section(facts: Mapping[str, Any], name: str, default: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a group of constructor's arguments that a file gives, or ``default`` without one.
 
@@ -172,17 +157,6 @@ def section(facts: Mapping[str, Any], name: str, default: Mapping[str, Any]) -> 
     if isinstance(value, Mapping):
         return value
     raise PandaError(f"the file says {name}={value!r}, expected named arguments")
-
-
-def warn_assumed(architecture: str, config: object, *options: str) -> None:
-    """Warn of options that the file does not give and the shapes of tensors do not show."""
-    listed = ", ".join(f"{name}={getattr(config, name)}" for name in options)
-    warnings.warn(
-        f"the file does not say how its {architecture} was made; {listed} is assumed, and images"
-        " are wrong where that does not hold",
-        PandaWarning,
-        stacklevel=2,
-    )
 
 
 def check_activation(*facts: Mapping[str, Any]) -> None:

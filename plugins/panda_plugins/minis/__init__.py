@@ -33,7 +33,9 @@ ARCHITECTURES: dict[str, tuple[str, Architecture]] = {
 def panda_generators() -> dict[str, Card]:
     """Return a card for every generator in this folder."""
     files = sorted(Path(__file__).parent.glob("mini-*.json"))
-    return {path.stem: _card(path.stem, json.loads(path.read_text())) for path in files}
+    return {
+        path.stem: _card(path.stem, json.loads(path.read_text(encoding="utf-8"))) for path in files
+    }
 
 
 def _card(name: str, facts: dict[str, Any]) -> Card:

@@ -1,4 +1,4 @@
-"""ProGAN as a `Generator`: unconditional, and resumed from a layer's features alone."""
+"""ProGAN as a `Generator`: resumed from a layer's features alone."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from panda.generators.contract import Latents, State
 from panda.generators.latent_spaces import ZSpace
 from panda.generators.seeds import seeded_normal
 
-from ..common.latents import refuse_label
+from ..common.latents import one_hot
 from . import layers
 from .network import Conv, Network
 
 
 class ProGAN(ZSpace):
-    """ProGAN, with latents ``z`` ``[N, z_dim]``.
+    """ProGAN, with latents ``z`` ``[N, z_dim]`` and, if conditional, one-hot ``label``.
 
     Layer ``R.conv2`` is G[:log2 R + 1] of PandA's released code. A state's ``rest`` is None; in the
     last block of a half-grown network it is the image of the block before.
@@ -37,26 +37,30 @@ class ProGAN(ZSpace):
     def sample(
         self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None
     ) -> Latents:
-        """See `Generator.sample`; raises `PandaError` for labels and any truncation but 1."""
-        refuse_label(self.name, label)
+        """See `Generator.sample`; a conditional generator draws a missing label from the seed.
+
+        Raises:
+            PandaError: There is no such label, or the truncation is not 1.
+        """
         if truncation != 1:
             raise PandaError(
                 f"{self.name} has no truncation, but {truncation} was given: its z is normalized,"
                 " so only 1 has a meaning"
             )
-        z = seeded_normal(seeds, self.network.latent)
-        return Latents(tuple(seeds), {"z": torch.from_numpy(z).to(self.network.lod)})
+        z = torch.from_numpy(seeded_normal(seeds, self.network.latent)).to(self.network.lod)
+        hot = one_hot(self.name, self.network.classes, seeds, label, like=z)
+        return Latents(tuple(seeds), {"z": z} if hot is None else {"z": z, "label": hot})
 
     def z_weight(self) -> Tensor:
         """See `ZSpace.z_weight`: the first convolution reads a single pixel."""
         first = self.network.get_submodule("layer0")
         assert isinstance(first, Conv)
-        return first.weight.permute(0, 2, 3, 1).flatten(0, 2)
+        return first.weight[:, : self.network.latent].permute(0, 2, 3, 1).flatten(0, 2)
 
     def head(self, latents: Latents, layer: str) -> State:
         """See `Generator.head`."""
-        stop = self._index(layer) + 1
-        return State(*self.network.run(self.network.input(latents.tensors["z"]), None, 0, stop))
+        x = self.network.input(latents.tensors["z"], latents.tensors.get("label"))
+        return State(*self.network.run(x, None, 0, self._index(layer) + 1))
 
     def tail(self, state: State, layer: str) -> Tensor:
         """See `Generator.tail`."""
@@ -67,7 +71,7 @@ class ProGAN(ZSpace):
 
     def forward(self, latents: Latents) -> Tensor:
         """See `Generator.forward`."""
-        image: Tensor = self.network(latents.tensors["z"])
+        image: Tensor = self.network(latents.tensors["z"], latents.tensors.get("label"))
         return image
 
     def _index(self, layer: str) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,21 +14,27 @@ from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.strict import load_strictly, shape_of
 from panda.errors import PandaError
 
+from ..common.options import count, one_of, read_options
 from .backend import ProGAN
 from .network import Network
 from .tensorflow import HUB, from_tensorflow, from_tensorflow_hub
 
-_ONLY = {
-    "label_size": 0,
-    "normalize_latents": True,
-    "use_wscale": True,
-    "use_pixelnorm": True,
-    "use_leakyrelu": True,
-    "pixelnorm_epsilon": 1e-8,
-    "tanh_at_end": False,
-    "final_tanh": False,
-}
-"""Arguments of either constructor that change the network, with the value of all released files."""
+GENFORCE = (
+    one_of("fused_scale", False, True, sets="fused"),
+    one_of("final_tanh", False, True, sets="tanh"),
+    one_of("use_wscale", True),
+)
+"""Options of genforce's code beside the size of labels; most networks show the first."""
+
+TENSORFLOW = (
+    one_of("normalize_latents", True),
+    one_of("use_wscale", True),
+    one_of("use_pixelnorm", True),
+    one_of("use_leakyrelu", True),
+    one_of("pixelnorm_epsilon", 1e-8),
+    one_of("tanh_at_end", False),
+)
+"""Options of the official code, likewise."""
 
 
 def recognizes(checkpoint: Checkpoint) -> bool:
@@ -46,13 +53,9 @@ def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.d
         PandaError: Tensors are missing, unexpected or misshapen, or an argument in the file is not
             supported.
     """
-    for name, only in _ONLY.items():
-        given = checkpoint.config.get(name)
-        if given is not None and given != only:
-            raise PandaError(f"ProGAN with {name} = {given!r} is not supported, only {only!r}")
     tensors, fused = _in_genforce_names(checkpoint)
     try:
-        network = build(tensors, fused)
+        network = build(checkpoint, tensors, fused)
         load_strictly(network, tensors, "ProGAN")
     except PandaError as error:
         if tensors is checkpoint.tensors:
@@ -67,34 +70,69 @@ def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.d
 
 
 def _in_genforce_names(checkpoint: Checkpoint) -> tuple[Mapping[str, Tensor], bool | None]:
-    """Return the tensors in genforce's names, and whether upsampling is fused, if that is known."""
+    """Return the tensors in genforce's names, and whether TensorFlow's names show fused layers."""
     if "4x4/Dense/weight" in checkpoint.tensors:
         fused = "8x8/Conv0_up/weight" in checkpoint.tensors
         return from_tensorflow(checkpoint.tensors), fused
     if f"{HUB}/Conv2D/merged_input" in checkpoint.tensors:
         return from_tensorflow_hub(checkpoint.tensors), False
-    return checkpoint.tensors, checkpoint.config.get("fused_scale")
+    return checkpoint.tensors, None
 
 
-def build(tensors: Mapping[str, Tensor], fused: bool | None = None) -> Network:
+def build(
+    checkpoint: Checkpoint, tensors: Mapping[str, Tensor], fused: bool | None = None
+) -> Network:
     """Build a network on the meta device with the sizes that names and shapes show.
 
     Args:
+        checkpoint: The content of the file, for what they do not show.
         tensors: The tensors in genforce's names.
         fused: Whether upsampling layers have fused weights; None infers it from the shapes.
 
     Raises:
-        PandaError: A tensor that decides a size is missing or misshapen.
+        PandaError: A tensor that decides a size is missing or misshapen, or an option is not valid.
     """
     matches = (re.match(r"layer(\d{1,2})\.", name) for name in tensors)
     last = max((int(match[1]) for match in matches if match), default=1)
     channels = [shape_of(tensors, f"layer{k}.bias", dims=1)[0] for k in range(1, last + 1, 2)]
-    if fused is None:  # visible only where a layer changes the number of channels
-        fused = any(
-            before != after
-            and shape_of(tensors, f"layer{2 * b}.weight", dims=4)[:2] == (before, after)
-            for b, (before, after) in enumerate(pairwise(channels), start=1)
+    inputs = shape_of(tensors, "layer0.weight", dims=4)[1]
+    if fused is None:
+        fused = _shown_fused(tensors, channels)
+    options = _options(checkpoint, inputs, fused)
+    if options["classes"] >= inputs:
+        raise PandaError(
+            f"the file says label_size={options['classes']}, but z and label are {inputs} numbers"
         )
-    latent = shape_of(tensors, "layer0.weight", dims=4)[1]
     with torch.device("meta"):
-        return Network(latent, channels, fused)
+        return Network(inputs - options["classes"], channels, **options)
+
+
+def _shown_fused(tensors: Mapping[str, Tensor], channels: Sequence[int]) -> bool | None:
+    """Return whether weights are fused; only layers that change the number of channels show it."""
+    shown = [
+        shape_of(tensors, f"layer{2 * b}.weight", dims=4)[:2] == (before, after)
+        for b, (before, after) in enumerate(pairwise(channels), start=1)
+        if before != after
+    ]
+    return any(shown) if shown else None
+
+
+def _options(checkpoint: Checkpoint, inputs: int, fused: bool | None) -> dict[str, Any]:
+    """Return the arguments of `Network` that sizes do not show.
+
+    Args:
+        checkpoint: The content of the file.
+        inputs: How many numbers the first layer reads: z and the label.
+        fused: Whether upsampling layers have fused weights; None where the tensors do not show it.
+    """
+    if f"{HUB}/Conv2D/merged_input" in checkpoint.tensors:
+        read_options("ProGAN", checkpoint, ())  # the file is a graph, which shows everything
+        return {"classes": 0, "fused": fused}
+    # z has a power of two of numbers in all released files; numbers beyond are taken for the label.
+    beyond = 0 if checkpoint.config else inputs - (1 << inputs.bit_length() - 1)
+    label = count("label_size", beyond, sets="classes")
+    if "4x4/Dense/weight" in checkpoint.tensors:
+        options = read_options("ProGAN", checkpoint, (label, *TENSORFLOW))
+        return {**options, "fused": fused, "joint_norm": True}
+    shown = {} if fused is None else {"fused_scale": fused}
+    return read_options("ProGAN", checkpoint, (label, *GENFORCE), shown=shown)

@@ -86,21 +86,32 @@ def pixel_norm(x: Tensor, scale: float) -> Tensor:
 
 
 class Network(nn.Module):
-    """Map z ``[N, z]`` to images ``[N, 3, R, R]``.
+    """Map z ``[N, z]`` and one-hot labels ``[N, classes]`` to images ``[N, 3, R, R]``.
 
     ``layer{2 b}`` and ``layer{2 b + 1}`` make features of 4 * 2^b pixels, ``output{b}`` makes RGB
     of them. ``channels`` are those at 4, 8, 16, ... pixels. ``lod`` is 0 in a finished network;
     k + t means that k resolutions are not grown yet, and that the image of the last grown one has
-    weight 1 - t.
+    weight 1 - t. z is normalized before the label joins it, or with it alone (``joint_norm``: the
+    official code, unlike genforce's). ``tanh`` ends the network with that function.
     """
 
     lod: Tensor
 
-    def __init__(self, latent: int, channels: Sequence[int], fused: bool = False) -> None:
+    def __init__(
+        self,
+        latent: int,
+        channels: Sequence[int],
+        fused: bool = False,
+        *,
+        classes: int = 0,
+        joint_norm: bool = False,
+        tanh: bool = False,
+    ) -> None:
         super().__init__()
-        self.latent, self.channels = latent, tuple(channels)
+        self.latent, self.channels, self.classes = latent, tuple(channels), classes
+        self.joint_norm, self.tanh = joint_norm, tanh
         self.register_buffer("lod", torch.zeros(()))
-        self.add_module("layer0", InputConv(latent, channels[0]))
+        self.add_module("layer0", InputConv(latent + classes, channels[0]))
         for b, (before, after) in enumerate(pairwise(channels), start=1):
             self.add_module(f"layer{2 * b}", UpConv(before, after, fused))
         for b, width in enumerate(channels):
@@ -134,15 +145,18 @@ class Network(nn.Module):
         rgb: Tensor = self.get_submodule(f"output{self.last_block}")(x)
         if image is not None:
             rgb = nearest(image, 2).lerp(rgb, self.fade)
+        rgb = rgb.tanh() if self.tanh else rgb
         return nearest(rgb, 2 ** (len(self.channels) - 1 - self.last_block))
 
-    def forward(self, z: Tensor) -> Tensor:
-        """Return images ``[N, 3, R, R]``."""
-        return self.to_image(*self.run(self.input(z), None, 0, self.depth))
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """Return images ``[N, 3, R, R]``; ``label`` is required where there are classes."""
+        return self.to_image(*self.run(self.input(z, label), None, 0, self.depth))
 
-    def input(self, z: Tensor) -> Tensor:
-        """Return z ``[N, z]``, normalized, as the single pixel that the first layer reads."""
-        return pixel_norm(z, 1.0)[:, :, None, None]
+    def input(self, z: Tensor, label: Tensor | None) -> Tensor:
+        """Return z and label as the single pixel that the first layer normalizes and reads."""
+        x = z if self.joint_norm else pixel_norm(z, 1.0)
+        x = x if label is None else torch.cat([x, label], 1)
+        return x[:, :, None, None]
 
 
 State = tuple[Tensor, Tensor | None]

@@ -17,13 +17,35 @@ from ..common.loading import (
     RESOLUTIONS,
     NamedTensors,
     Spelling,
-    check_activation,
-    number,
     plain_names,
 )
+from ..common.options import number, one_of, outer, read_options, taps
 from .backend import StyleGAN
 from .names import GENFORCE, tensorflow
 from .network import BLUR, Config, Network
+
+FUSED = one_of("fused_scale", "auto", True, False, sets="fused_scale")
+
+GENFORCE_OPTIONS = (
+    number("mapping_lr_mul", 0.01, sets="lr_multiplier"),
+    FUSED,
+    one_of("final_tanh", False, True, sets="tanh"),
+    one_of("use_wscale", True),
+)
+"""Options of genforce's code that no tensor shows."""
+
+TENSORFLOW_OPTIONS = (
+    number("mapping_lrmul", 0.01, sets="lr_multiplier"),
+    FUSED,
+    taps("blur_filter", 1, 2, 1, sets="blur"),
+    one_of("normalize_latents", True),
+    one_of("use_wscale", True),
+    one_of("use_pixel_norm", False),
+    one_of("use_instance_norm", True),
+    one_of("nonlinearity", "lrelu"),
+    one_of("mapping_nonlinearity", "lrelu"),
+)
+"""Options of the official code that no tensor shows."""
 
 
 def recognizes(checkpoint: Checkpoint) -> bool:
@@ -43,9 +65,12 @@ def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.d
     if spelling is None:
         raise PandaError(f"this {checkpoint.container} file does not hold a StyleGAN generator")
     weights = NamedTensors("StyleGAN", spelling, tensors)
+    known = GENFORCE_OPTIONS if spelling is GENFORCE else TENSORFLOW_OPTIONS
+    options = read_options("StyleGAN", checkpoint, known)
+    blur = outer(options.pop("blur")) if "blur" in options else BLUR
     with torch.device("meta"):
-        network = Network(config_of(weights, checkpoint.config))
-    weights.load(network, {"blur.kernel": BLUR})
+        network = Network(config_of(weights, **options))
+    weights.load(network, {"blur.kernel": blur})
     if network.synthesis.lod != 0:
         raise PandaError(
             f"this StyleGAN is still growing (lod {float(network.synthesis.lod):g}), expected a"
@@ -61,16 +86,15 @@ def spelling_of(tensors: Mapping[str, Tensor]) -> Spelling | None:
     return next((s for s in (GENFORCE, tensorflow(blocks)) if s.fits(tensors)), None)
 
 
-def config_of(weights: NamedTensors, facts: Mapping[str, Any]) -> Config:
+def config_of(weights: NamedTensors, **options: Any) -> Config:
     """Infer the sizes of a network from its tensors.
 
     Args:
         weights: The tensors.
-        facts: The constructor's arguments that the file gives, for what shapes do not show.
+        **options: The attributes of `Config` that they do not show.
 
     Raises:
-        PandaError: A tensor that decides a size is missing or misshapen, or an argument is
-            invalid.
+        PandaError: A tensor that decides a size is missing or misshapen.
     """
 
     def widths(k: int) -> list[str]:
@@ -80,7 +104,6 @@ def config_of(weights: NamedTensors, facts: Mapping[str, Any]) -> Config:
     def layers(i: int) -> list[str]:
         return [f"mapping.dense{i}.{part}" for part in ("bias", "weight")]
 
-    check_activation(facts)
     blocks = weights.count(RESOLUTIONS, widths)
     depth = weights.count(MAPPING_LAYERS, layers)
     z_dim, classes = weights.matrix("mapping.dense0.weight")[1], 0
@@ -94,5 +117,5 @@ def config_of(weights: NamedTensors, facts: Mapping[str, Any]) -> Config:
         ),
         mapping_layers=depth,
         classes=classes,
-        lr_multiplier=number(facts, "mapping_lrmul", 0.01) or 0.01,
+        **options,
     )

@@ -8,6 +8,7 @@ depthwise convolutions run several times faster on a CPU.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -19,10 +20,21 @@ from ..common.noise import Noise
 from ..common.winograd import conv3x3, transform
 
 BLUR = torch.outer(torch.tensor([1.0, 2, 1]), torch.tensor([1.0, 2, 1])) / 16
-"""The filter after every upsampling convolution."""
+"""The usual filter after every upsampling convolution."""
 
-Config = StyleGANConfig
-"""The sizes of a StyleGAN network."""
+
+@dataclass(frozen=True)
+class Config(StyleGANConfig):
+    """The sizes and options of a StyleGAN network.
+
+    Attributes:
+        fused_scale: Whether upsampling and convolution are one operation, whose weights are the
+            other way around; ``"auto"`` for that from 128 pixels on.
+        tanh: Whether a tanh ends the network.
+    """
+
+    fused_scale: bool | str = "auto"
+    tanh: bool = False
 
 
 class Mapping(nn.Module):
@@ -100,20 +112,22 @@ class StyledLayer(nn.Module):
         self.apply_noise = StoredNoise(channels, self.pixels)
         self.style = Affine(config.w_dim, 2 * channels)
         self.scale = GAIN / math.sqrt(9 * before)
+        is_large = self.pixels >= 128
+        self.fused = is_large if config.fused_scale == "auto" else config.fused_scale
 
     def prepare(self) -> None:
         """Compute the kernels; call once the weights are final.
 
-        Below 128 pixels the official network repeats every pixel and convolves. From 128 pixels on
-        it runs a transposed convolution whose kernel is the sum of four shifts of the weights. The
-        first equals the second with flipped weights, at less than half the products.
+        A layer that is not fused repeats every pixel and convolves. A fused layer runs a transposed
+        convolution whose kernel is the sum of four shifts of the weights. The first equals the
+        second with flipped weights, at less than half the products.
         """
         kernel: Tensor | None = None
         winograd: Tensor | None = None
         if hasattr(self, "weight"):
             kernel = self.weight * self.scale
             if self.up:
-                kernel = kernel if self.pixels >= 128 else kernel.flip(2, 3)
+                kernel = kernel if self.fused else kernel.flip(2, 3)
                 kernel = F.pad(kernel, (1, 1, 1, 1))
                 kernel = kernel[..., 1:, :] + kernel[..., :-1, :]
                 kernel = (kernel[..., 1:] + kernel[..., :-1]).transpose(0, 1).contiguous()
@@ -150,15 +164,16 @@ class StyledLayer(nn.Module):
 class Output(nn.Module):
     """Convolve features ``[N, C, H, W]`` with a 1 x 1 kernel to an image ``[N, 3, H, W]``."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, tanh: bool) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(3, channels, 1, 1))
         self.bias = nn.Parameter(torch.empty(3))
-        self.gain = 1 / math.sqrt(channels)
+        self.gain, self.tanh = 1 / math.sqrt(channels), tanh
 
     def forward(self, x: Tensor) -> Tensor:
         """Return images, about in [-1, 1]."""
-        return F.conv2d(x, self.weight * self.gain, self.bias)
+        image = F.conv2d(x, self.weight * self.gain, self.bias)
+        return image.tanh() if self.tanh else image
 
 
 class Synthesis(nn.Module):
@@ -174,7 +189,7 @@ class Synthesis(nn.Module):
             self.layers.append(StyledLayer(config, i))
             self.add_module(f"layer{i}", self.layers[-1])
         # Only the last is used: the others served while the network grew, and files contain them.
-        self.outputs = [Output(channels) for channels in config.channels]
+        self.outputs = [Output(channels, config.tanh) for channels in config.channels]
         for k, output in enumerate(self.outputs):
             self.add_module(f"output{k}", output)
 

@@ -96,7 +96,7 @@ class StyleGAN2(MappedGenerator):
             raise PandaError(
                 f"nothing is painted after layer {layer!r}, and skip={self.skip!r} drops the rest"
             )
-        return image
+        return self.network.synthesis.finish(image)
 
     def forward(self, latents: Latents) -> Tensor:
         """See `Generator.forward`."""

@@ -18,14 +18,13 @@ from ..common.loading import (
     NamedTensors,
     Spelling,
     check_activation,
-    number,
     plain_names,
     section,
-    warn_assumed,
 )
+from ..common.options import Option, count, number, one_of, outer, read_options, taps
 from .backend import StyleGAN2
-from .names import NVIDIA, ROSINALITY, SPELLINGS
-from .network import FILTER, Config, Network
+from .names import GENFORCE, NVIDIA, ROSINALITY, SPELLINGS, TENSORFLOW
+from .network import Config, Network
 
 ARCHITECTURE = "StyleGAN2"
 
@@ -34,6 +33,37 @@ GENERATOR = {"z_dim", "c_dim", "w_dim", "img_resolution", "img_channels", "mappi
 
 MEAN_SAMPLES = 4096
 """How many w to average where a file contains no mean; rosinality's code uses as many."""
+
+TAPS = (1, 3, 3, 1)
+"""The resampling filter of every official network."""
+
+
+def _precision(clamp: int | None, half: int) -> tuple[Option, Option]:
+    """Return NVIDIA's options of networks in half precision, with these defaults."""
+    return (
+        number("conv_clamp", clamp, sets="conv_clamp", optional=True),
+        count("num_fp16_res", half, sets="num_fp16_res"),
+    )
+
+
+OPTIONS = {
+    GENFORCE.origin: (
+        number("mapping_lr_mul", 0.01, sets="lr_multiplier"),
+        one_of("final_tanh", False, True, sets="tanh"),
+        one_of("demodulate", True),
+        one_of("use_wscale", True),
+    ),
+    ROSINALITY.origin: (number("lr_mlp", 0.01, sets="lr_multiplier"),),
+    TENSORFLOW.origin: (
+        number("mapping_lrmul", 0.01, sets="lr_multiplier"),
+        taps("resample_kernel", *TAPS, sets="resample_filter"),
+        *_precision(None, 0),
+        one_of("normalize_latents", True),
+        one_of("nonlinearity", "lrelu"),
+        one_of("mapping_nonlinearity", "lrelu"),
+    ),
+}
+"""Options that no tensor shows, by whose names a file uses."""
 
 
 def recognizes(checkpoint: Checkpoint) -> bool:
@@ -57,14 +87,14 @@ def read_network(checkpoint: Checkpoint, dtype: torch.dtype) -> Network:
     spelling = spelling_of(tensors)
     if spelling is None:
         raise PandaError(f"this {checkpoint.container} file does not hold a StyleGAN2 generator")
-    config = config_of(NamedTensors(ARCHITECTURE, spelling, tensors), checkpoint.config)
+    options = _options(spelling, checkpoint)
+    resample_filter = outer(options.pop("resample_filter", TAPS))
+    config = config_of(NamedTensors(ARCHITECTURE, spelling, tensors), **options)
     unsaved = _unsaved(config, tensors) if spelling is ROSINALITY else {}
     with torch.device("meta"):
         network = Network(config)
     weights = NamedTensors(ARCHITECTURE, spelling, {**tensors, **unsaved})
-    weights.load(network, {"resample_filter": FILTER})
-    if spelling is NVIDIA and not checkpoint.config:
-        warn_assumed(ARCHITECTURE, config, "lr_multiplier", "conv_clamp", "num_fp16_res")
+    weights.load(network, {"resample_filter": resample_filter})
     network.requires_grad_(False).to(dtype)
     if "latent_avg" in unsaved:
         z = torch.from_numpy(seeded_normal([0], MEAN_SAMPLES, config.z_dim))[0]
@@ -77,16 +107,15 @@ def spelling_of(tensors: Mapping[str, Tensor]) -> Spelling | None:
     return next((spelling for spelling in SPELLINGS if spelling.fits(tensors)), None)
 
 
-def config_of(weights: NamedTensors, facts: Mapping[str, Any]) -> Config:
-    """Infer the sizes and options of a network from its tensors.
+def config_of(weights: NamedTensors, **options: Any) -> Config:
+    """Infer the sizes of a network from its tensors.
 
     Args:
         weights: The tensors.
-        facts: The constructor's arguments that the file gives, for what shapes do not show.
+        **options: The attributes of `Config` that they do not show.
 
     Raises:
-        PandaError: A tensor that decides a size is missing or misshapen, or an argument is
-            invalid.
+        PandaError: A tensor that decides a size is missing or misshapen.
     """
 
     def widths(k: int) -> list[str]:
@@ -119,28 +148,30 @@ def config_of(weights: NamedTensors, facts: Mapping[str, Any]) -> Config:
         classes=classes,
         joint_norm=joint_norm,
         architecture=architecture,
-        **_options(weights.spelling, facts),
+        **options,
     )
 
 
-def _options(spelling: Spelling, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the learning-rate multiplier, the clamp and the number of half-precision resolutions.
-
-    NVlabs/stylegan2-ada-pytorch nests the arguments of the synthesis network; NVlabs/stylegan3 has
-    them beside the others and clamps by default. Other files have none, or TensorFlow's.
-    """
+def _options(spelling: Spelling, checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return what shapes do not show: attributes of `Config`, and taps of the resampling filter."""
+    if spelling is not NVIDIA:
+        return read_options(ARCHITECTURE, checkpoint, OPTIONS[spelling.origin])
+    # stylegan2-ada-pytorch nests the arguments of the synthesis network; stylegan3 has them beside
+    # the others, clamps by default and runs four resolutions in half precision.
+    facts = checkpoint.config
     mapping = section(facts, "mapping_kwargs", {})
     synthesis = section(facts, "synthesis_kwargs", facts)
-    clamp, half = None, 0
-    if spelling is NVIDIA and "synthesis_kwargs" not in facts and facts.keys() - GENERATOR:
-        clamp, half = 256, 4
     check_activation(mapping, synthesis)
-    rate = number(mapping, "lr_multiplier", number(facts, "mapping_lrmul", None))
-    return {
-        "lr_multiplier": rate or 0.01,
-        "conv_clamp": number(synthesis, "conv_clamp", clamp),
-        "num_fp16_res": int(number(synthesis, "num_fp16_res", half) or 0),
-    }
+    is_flat = "synthesis_kwargs" not in facts and facts.keys() - GENERATOR
+    return read_options(
+        ARCHITECTURE,
+        checkpoint,
+        (
+            number("lr_multiplier", 0.01, sets="lr_multiplier"),
+            *_precision(256 if is_flat else None, 4 if is_flat else 0),
+        ),
+        record={**synthesis, **mapping},
+    )
 
 
 def _unsaved(config: Config, saved: Mapping[str, Tensor]) -> dict[str, Tensor]:

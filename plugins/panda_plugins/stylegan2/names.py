@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import re
 
+import torch
 from torch import Tensor
+
+from panda.errors import PandaError
 
 from ..common.loading import Spelling
 
@@ -97,6 +100,8 @@ def _filter(kernel: Tensor) -> Tensor:
 
 def _from_genforce(ours: str, theirs: Tensor) -> Tensor:
     if ours.endswith("resample_filter"):
+        if not torch.equal(theirs, theirs.flip(-2, -1)):
+            raise PandaError("a resampling filter that is not symmetric, as genforce's all are")
         return _filter(theirs)
     if ours.endswith(".const"):
         return theirs.squeeze(0)

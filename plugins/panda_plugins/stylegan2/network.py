@@ -37,12 +37,14 @@ class Config(StyleGANConfig):
             the last block (section 4.1 of the paper).
         conv_clamp: Bound of the absolute value of features; None for no bound.
         num_fp16_res: How many of the highest resolutions run in half precision on a GPU.
+        tanh: Whether a tanh ends the network.
     """
 
     joint_norm: bool = False
     architecture: str = "skip"
     conv_clamp: float | None = None
     num_fp16_res: int = 0
+    tanh: bool = False
 
 
 def upsample(x: Tensor, resample_filter: Tensor) -> Tensor:
@@ -110,7 +112,8 @@ class StyledConv(nn.Module):
         if not self.up:
             return F.conv2d(x, weight, padding=1)
         x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
-        smooth = (self.resample_filter * 4).to(x.dtype).expand(x.shape[1], 1, 4, 4)
+        # The official operation is a convolution, which reads the filter backward; conv2d does not.
+        smooth = (self.resample_filter.flip(0, 1) * 4).to(x.dtype).expand(x.shape[1], 1, 4, 4)
         return F.conv2d(x, smooth, padding=1, groups=x.shape[1])
 
 
@@ -190,6 +193,7 @@ class Synthesis(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
+        self.tanh = config.tanh
         self.blocks: list[Block] = []
         for k in range(len(config.channels)):
             block = Block(config, k)
@@ -225,7 +229,11 @@ class Synthesis(nn.Module):
             # ToRGB takes the w of the next block's first convolution, the last ToRGB the last w.
             image = block.paint(x, w[:, layer], image)
         assert image is not None
-        return image
+        return self.finish(image)
+
+    def finish(self, image: Tensor) -> Tensor:
+        """Return the image that the network shows, from the skip image after the last block."""
+        return image.tanh() if self.tanh else image
 
 
 class Network(nn.Module):

@@ -6,8 +6,10 @@ another layout, which no backend opens.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from panda.generators.card import Card
 from panda.weights import Url, Weights
@@ -15,6 +17,9 @@ from panda.weights import Url, Weights
 from ..common import pyramid
 from ..common.cards import card_of
 from . import ARCHITECTURE, layers
+
+if TYPE_CHECKING:
+    from panda.checkpoints.checkpoint import Checkpoint
 
 CDN = "https://nvlabs-fi-cdn.nvidia.com"
 NGC = "https://api.ngc.nvidia.com/v2/models/nvidia/research/stylegan2/versions/1/files"
@@ -84,6 +89,7 @@ def _card(
     halved: bool = False,
     notes: str = "",
     edits: Path | None = None,
+    convert: Callable[[Path], Checkpoint] | None = None,
 ) -> tuple[str, Card]:
     """Return a name and its card; data set and resolution come from the name.
 
@@ -94,12 +100,13 @@ def _card(
         halved: Whether the network has half the channels at large resolutions.
         notes: See `Card`.
         edits: See `Card`.
+        convert: See `Weights`.
     """
     data, pixels = name.removeprefix("stylegan2-").removeprefix("ada-").split("-")[:2]
     resolution = int(pixels)
     file = url.rpartition("/")[2].partition("?")[0]
     return name, card_of(
-        Weights(name, Url({file: url}), ARCHITECTURE, resolution),
+        Weights(name, Url({file: url}), ARCHITECTURE, resolution, convert),
         architecture="StyleGAN2",
         dataset=DATASETS[data],
         license=origin[1],
@@ -174,4 +181,12 @@ def _rosinality() -> Iterator[tuple[str, Card]]:
         ),
         "https://drive.usercontent.google.com/download"
         "?id=1PQutd-JboOCOZqmd95XWxWrO8gGEvRcO&export=download&confirm=t",
+        convert=_read_rosinality,
     )
+
+
+def _read_rosinality(path: Path) -> Checkpoint:
+    """Read rosinality's own file, which has the default of what it does not record."""
+    from panda.checkpoints.read import read_checkpoint
+
+    return replace(read_checkpoint(path), options={"lr_mlp": 0.01})

@@ -83,7 +83,7 @@ class VendoredStyleGAN2(StyleGAN2):
         image: Tensor = _with_noise(
             self.nvidia.synthesis, maps, w, force_fp32=self.device.type != "cuda"
         )
-        return image
+        return self.network.synthesis.finish(image)
 
     def _step(self, x: Tensor, rest: Rest, index: int) -> tuple[Tensor, Rest]:
         """See `StyleGAN2._step`."""

@@ -14,12 +14,20 @@ from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.strict import load_strictly, shape_of
 from panda.errors import PandaError
 
-from ..common.loading import section, warn_assumed
+from ..common.loading import section
+from ..common.options import number, read_options
 from .backend import StyleGAN3
 from .design import Sampling
 from .network import Config, Network
 
 _LAYER = re.compile(r"synthesis\.L(\d{1,2})_(\d{1,5})_(\d{1,5})\.weight")
+
+OPTIONS = (
+    number("lr_multiplier", Config.lr_multiplier, sets="lr_multiplier"),
+    number("conv_clamp", Config.conv_clamp, sets="conv_clamp", optional=True),
+    number("output_scale", Config.output_scale, sets="output_scale"),
+)
+"""Options that neither a tensor nor the sampling rates show."""
 
 
 def recognizes(checkpoint: Checkpoint) -> bool:
@@ -49,8 +57,6 @@ def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.d
                     f" {layer.design.source.cutoff:g} to {layer.design.target.cutoff:g} that the"
                     f" constructor's arguments ask for: they differ by {error:.2g}"
                 )
-    if not checkpoint.config:
-        warn_assumed("StyleGAN3", network.config, "lr_multiplier", "conv_clamp", "output_scale")
     return StyleGAN3(network, device, dtype)
 
 
@@ -83,17 +89,18 @@ def build(checkpoint: Checkpoint) -> Network:
         w_dim=w_dim,
         classes=classes,
         mapping_layers=sum(bool(re.fullmatch(r"mapping\.fc\d+\.weight", n)) for n in tensors),
-        lr_multiplier=_number(section(given, "mapping_kwargs", {}), "lr_multiplier", 0.01),
         kernel=shape_of(tensors, f"{first}.weight", dims=4)[2],
-        conv_clamp=None
-        if given.get("conv_clamp", 0) is None
-        else _number(given, "conv_clamp", Config.conv_clamp),
-        output_scale=_number(given, "output_scale", Config.output_scale),
         sampling=Sampling(
             **{
                 option.name: _number(given, option.name, inferred.get(option.name, option.default))
                 for option in fields(Sampling)
             }
+        ),
+        **read_options(
+            "StyleGAN3",
+            checkpoint,
+            OPTIONS,
+            record={**given, **section(given, "mapping_kwargs", {})},
         ),
     )
     if config.sampling.num_layers != len(layers) - 1:

@@ -1,0 +1,57 @@
+"""Names of parts and appearances as they are kept in the config of factors."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from panda.editing.edit_files import PATTERN
+from panda.errors import PandaError
+from panda.factorization.factors import Factors
+
+
+def names_of(factors: Factors) -> dict[str, Any]:
+    """Return the names that `panda.naming.names.name_factors` wrote.
+
+    Raises:
+        PandaError: Where the factors have none yet, and where what they have is damaged.
+    """
+    names = factors.config.get("names")
+    if not names:
+        raise PandaError("these factors have no names yet; run 'panda name FACTORS' first")
+    try:
+        _check(names, factors.parts.shape[1])
+    except (TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise PandaError(
+            f"the names of these factors are damaged ({error!r:.200}); run 'panda name FACTORS' to"
+            " have them made again"
+        ) from error
+    return dict(names)
+
+
+def _check(names: Any, count: int) -> None:
+    """Raise what reading wrong types raises, unless all that is read later has its type."""
+    parts = _list(names["parts"])
+    if len(parts) != count:
+        raise TypeError(f"names of {len(parts)} parts, expected {count}")
+    for part in parts:
+        _text(part["name"])
+        for edit in _list(part["edits"]):
+            _text(edit["name"])
+            if not PATTERN.fullmatch(_text(edit["edit"])):
+                raise TypeError(f"{edit['edit']!r:.60} is no edit")
+            for measure, effect in edit["effects"].items():
+                if type(effect) not in (int, float) or not math.isfinite(effect):
+                    raise TypeError(f"the effect on {measure!r:.60} is {effect!r:.60}")
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r:.60} is no list")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.60} is no text")
+    return value

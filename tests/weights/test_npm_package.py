@@ -61,7 +61,8 @@ def test_a_folder_that_goes_while_it_is_measured_is_passed_over(npm, tmp_path, m
     """As those of pip and npm go, between the listing of their parent and their own."""
     (tmp_path / "good.tgz").write_bytes(GOOD)
     npm(
-        "mkdir -p cache/going cache/staying; echo x > cache/staying/x; sleep 0.3;"
+        "mkdir -p cache/going cache/staying; echo x > cache/staying/x;"
+        " while [ -d cache/going ]; do sleep 0.05; done;"
         f" cp {tmp_path}/good.tgz some-models-1.2.3.tgz"
     )
     listed, scandir = [], os.scandir

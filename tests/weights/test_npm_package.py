@@ -68,7 +68,7 @@ def test_a_folder_that_goes_while_it_is_measured_is_passed_over(npm, tmp_path, m
     listed, scandir = [], os.scandir
 
     def scan(path="."):
-        listed.append(Path(os.fspath(path)).name)
+        listed.append(Path(str(path)).name)  # or a descriptor
         if listed[-1] == "going":
             Path(path).rmdir()
         return scandir(path)

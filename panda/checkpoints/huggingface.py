@@ -39,7 +39,7 @@ def read_huggingface(
     reading = "config.json"
     try:
         with File(folder / reading, budget) as file:
-            config = from_json(file.read(), budget)
+            config = from_json(file.text(), budget)
         reading = next(name for name in _WEIGHTS if (folder / name).is_file())
         return Checkpoint("huggingface", read_file(folder / reading, budget).tensors, config)
     except PandaError as error:

@@ -99,7 +99,7 @@ def read_ir(path: Path, budget: Budget) -> list[Node]:
             f"an OpenVINO graph without its constants, expected {beside.name} beside it"
         )
     with File(path, budget) as graph, File(beside, budget) as constants:
-        return _nodes(_parse(graph.read(), budget), constants)
+        return _nodes(_parse(graph.text(), budget), constants)
 
 
 def _parse(xml: bytes, budget: Budget) -> ET.Element:

@@ -50,7 +50,7 @@ def read_model_json(path: Path, budget: Budget) -> Checkpoint:
             together cost more than the budget has left.
     """
     with File(path, budget) as file:
-        model = from_json(file.read(), budget)
+        model = from_json(file.text(), budget)
     if "weightsManifest" not in model:
         raise PandaError(
             f"JSON of {describe(model)}, expected a TensorFlow.js model with a weightsManifest"

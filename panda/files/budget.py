@@ -32,6 +32,10 @@ SMALL = 1 << 12
 pickles are names, which have under 200.)"""
 
 
+LARGEST_TEXT = 1 << 26
+"""Bytes of JSON or XML, whatever is beside it."""
+
+
 class Budget:
     """What is left of names, bytes and steps.
 
@@ -98,6 +102,12 @@ class File(io.BufferedReader):
             self.budget.spend(bytes=size)
         return super().read(size)
 
+    def text(self) -> bytes:
+        """Return the whole content, which is to be a text in UTF-8."""
+        if self.size > LARGEST_TEXT:
+            raise PandaError(f"a text of {self.size} bytes, more than any checkpoint has")
+        return self.read()
+
     def readline(self, size: int | None = -1, /) -> bytes:
         """Return the bytes up to the next line feed, if it is near."""
         return super().readline(SMALL)
@@ -114,7 +124,7 @@ def load_json(path: Path) -> Any:
     """
     with File(path, Budget()) as file:
         try:
-            return parse_json(file.read(), file.budget)
+            return parse_json(file.text(), file.budget)
         except PandaError as error:
             raise PandaError(f"{path}: {error}") from error
 

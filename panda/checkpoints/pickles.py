@@ -51,6 +51,13 @@ TORCHSCRIPT = "__torch__."
 
 _DICTS = {"collections.OrderedDict", "dnnlib.util.EasyDict"}
 _SETS = {"builtins.set", "__builtin__.set"}
+_ARGUMENTS = frozenset(
+    {"BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT"}
+    | {"BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"}
+    | {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8"}
+)
+"""Opcodes that put their argument on the stack."""
+
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,7 @@ def parse(stream: Stream, budget: Budget, persistent: list[Any] | None = None) -
     machine = _Machine(persistent)
     try:
         for opcode, argument, _ in pickletools.genops(cast("IO[bytes]", stream)):
-            budget.spend(steps=1)
+            budget.step()
             machine.step(opcode.name, argument)
         return machine.stack[-1]
     except (ValueError, TypeError, IndexError) as error:
@@ -119,17 +126,22 @@ class _Machine:
     def step(self, code: str, argument: Any) -> None:
         """Execute an opcode."""
         stack = self.stack
+        if code in _ARGUMENTS:
+            stack.append(argument)
+            return
         match code:
+            case "BINPUT" | "LONG_BINPUT":
+                self.memo[argument] = stack[-1]
+            case "BINGET" | "LONG_BINGET":
+                if argument not in self.memo:
+                    raise ValueError(f"nothing is memoized under {argument}")
+                stack.append(self.memo[argument])
+            case "MEMOIZE":
+                self.memo[len(self.memo)] = stack[-1]
             case "PROTO" | "FRAME" | "STOP":
                 pass
             case "NONE" | "NEWTRUE" | "NEWFALSE":
                 stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[code])
-            case "BININT" | "BININT1" | "BININT2" | "LONG1" | "LONG4" | "BINFLOAT":
-                stack.append(argument)
-            case "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8":
-                stack.append(argument)
-            case "BINBYTES" | "SHORT_BINBYTES" | "BINBYTES8":
-                stack.append(argument)
             case "EMPTY_DICT":
                 stack.append({})
             case "EMPTY_LIST" | "EMPTY_SET":  # a set stays a list, so that nothing is hashed
@@ -161,14 +173,6 @@ class _Machine:
                 stack.pop()
             case "POP_MARK":
                 self._since_mark()
-            case "BINPUT" | "LONG_BINPUT":
-                self.memo[argument] = stack[-1]
-            case "MEMOIZE":
-                self.memo[len(self.memo)] = stack[-1]
-            case "BINGET" | "LONG_BINGET":
-                if argument not in self.memo:
-                    raise ValueError(f"nothing is memoized under {argument}")
-                stack.append(self.memo[argument])
             case "GLOBAL":
                 stack.append(_global(argument.replace(" ", ".", 1)))
             case "STACK_GLOBAL":

@@ -70,6 +70,12 @@ class Budget:
         if self._bytes < 0:
             raise PandaError(f"wants {-self._bytes} bytes more memory than the file can fill")
 
+    def step(self) -> None:
+        """Take off one step, fast."""
+        self._steps -= 1
+        if self._steps < 0:
+            self.spend()
+
     def spend_text(self, *parts: str) -> None:
         """Take off a text that is to be joined of parts; a letter takes up to four bytes."""
         self.spend(bytes=4 * sum(map(len, parts)))

@@ -59,7 +59,6 @@ _ARGUMENTS = frozenset(
 """Opcodes that put their argument on the stack."""
 
 
-
 @dataclass(frozen=True)
 class Global:
     """A name on the allow-list, as it is in the pickle."""

@@ -1,15 +1,16 @@
-"""Every backend beside the plain formulation of the same network, and beside OpenVINO.
+"""Compare each backend with the plain formulation of the same network, and with OpenVINO.
 
-    python benchmarks/generators.py                    # every backend, 8 samples a batch
+    python benchmarks/generators.py                    # all backends, batches of 8
     python benchmarks/generators.py --only stylegan2 --rounds 1
     python benchmarks/generators.py --only openvino    # needs: pip install openvino
 
-Plain is op by op, as the papers' formulas read: grouped convolutions with weights of each sample's
-own, zeros between the pixels and a depthwise filter (tests/plain_*.py). Both sides take the same
-latents and threads, in turns; the medians count. Before that, features and images must agree.
-Widths are the official ones; weights are random, but for MobileStyleGAN's. The head ends at the
-middle layer that is named, the tail makes the rest of the image. A ratio says how many times our
-seconds the other side takes. StyleGAN3 takes minutes a round, the others seconds.
+The plain formulation computes the papers' formulas operation by operation: grouped convolutions
+with separate weights for each sample, zeros between the pixels and a depthwise filter
+(tests/plain_*.py). Both sides get the same latents and threads and run in turns; the table has
+medians. Before that, features and images must agree. Channel counts are the official ones; weights
+are random, except for MobileStyleGAN's. The head ends at the named middle layer, and the tail
+computes the rest up to the image. A ratio is the other side's time divided by ours. A round takes
+minutes for StyleGAN3 and seconds for the others.
 """
 
 from __future__ import annotations
@@ -49,11 +50,11 @@ import plain_stylegan2
 import plain_stylegan3
 
 CPU = torch.device("cpu")
-WIDTHS = tuple(channels(256, 16384))
-"""Of NVIDIA's StyleGAN2 for FFHQ at 256 pixels."""
+CHANNELS = tuple(channels(256, 16384))
+"""Of NVIDIA's StyleGAN2 for FFHQ at 256 x 256."""
 
 TOLERANCE = 1e-4
-"""How far the sides may be apart, in units of the largest value."""
+"""The largest difference allowed between both sides, as a fraction of the largest value."""
 
 Plain = Callable[[Latents], Iterator[tuple[str, Tensor]]]
 Seconds = tuple[float, float]
@@ -61,7 +62,7 @@ Seconds = tuple[float, float]
 
 @dataclass
 class Case:
-    """A backend with its plain formulation, which yields layer after layer, and the image."""
+    """A backend and its plain formulation, which yields each layer by name and then the image."""
 
     name: str
     middle: str
@@ -70,7 +71,7 @@ class Case:
 
 
 def random_weights(network: nn.Module, constants: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Fill a network, but for the buffers whose names end as ``constants`` say; its tensors."""
+    """Fill a network at random, except for ``constants`` by ending of name; return its tensors."""
     torch.manual_seed(0)
     for name, tensor in network.state_dict().items():
         constant = next((c for end, c in constants.items() if name.endswith(end)), None)
@@ -80,7 +81,7 @@ def random_weights(network: nn.Module, constants: Mapping[str, Tensor]) -> dict[
 
 
 def stylegan2_case() -> Case:
-    network = stylegan2.Network(stylegan2.Config(channels=WIDTHS))
+    network = stylegan2.Network(stylegan2.Config(channels=CHANNELS))
     tensors = random_weights(network, {"resample_filter": stylegan2.FILTER})
     return Case(
         "stylegan2, 256 px",
@@ -131,7 +132,7 @@ def mobilestylegan_case() -> Case:
 
 
 def stylegan_case() -> Case:
-    network = stylegan.Network(stylegan.Config(channels=WIDTHS))
+    network = stylegan.Network(stylegan.Config(channels=CHANNELS))
     tensors = random_weights(network, {"blur.kernel": stylegan.BLUR})
     generator = StyleGAN(network, CPU, torch.float32)
     return Case(
@@ -143,7 +144,7 @@ def stylegan_case() -> Case:
 
 
 def proggan_case() -> Case:
-    network = ProGANNetwork(512, WIDTHS)
+    network = ProGANNetwork(512, CHANNELS)
     tensors = random_weights(network, {"lod": torch.zeros(())})
     return Case(
         "proggan, 256 px",
@@ -163,14 +164,14 @@ CASES: dict[str, Callable[[], Case]] = {
 
 
 def timed(work: Callable[[], Tensor]) -> tuple[Seconds, Tensor]:
-    """CPU and wall seconds of a call, and what it gave."""
+    """Return the CPU and wall seconds of a call, and its result."""
     started = time.process_time(), time.perf_counter()
     result = work()
     return (time.process_time() - started[0], time.perf_counter() - started[1]), result
 
 
-def one_round(case: Case, latents: Latents) -> dict[str, tuple[Seconds, Tensor]]:
-    """Both sides once: head and tail of each."""
+def run_round(case: Case, latents: Latents) -> dict[str, tuple[Seconds, Tensor]]:
+    """Run head and tail of both sides once."""
     state = None
 
     def head() -> Tensor:
@@ -178,18 +179,22 @@ def one_round(case: Case, latents: Latents) -> dict[str, tuple[Seconds, Tensor]]
         state = case.generator.head(latents, case.middle)
         return state.x
 
-    found = {
+    results = {
         "our head": timed(head),
         "our tail": timed(lambda: case.generator.tail(state, case.middle)),
     }
     layers = iter(case.plain(latents))
-    found["plain head"] = timed(lambda: next(x for name, x in layers if name == case.middle))
-    found["plain tail"] = timed(lambda: [x for _, x in layers][-1])
-    return found
+    results["plain head"] = timed(lambda: next(x for name, x in layers if name == case.middle))
+    results["plain tail"] = timed(lambda: [x for _, x in layers][-1])
+    return results
 
 
-def agree(name: str, given: Tensor, expected: Tensor) -> float:
-    """The largest difference in units of the largest value; raises `PandaError` where too large."""
+def check_agreement(name: str, given: Tensor, expected: Tensor) -> float:
+    """Return the largest difference as a fraction of the largest value.
+
+    Raises:
+        PandaError: Where it exceeds `TOLERANCE`.
+    """
     error = float((given - expected).abs().max() / expected.abs().max())
     if not error <= TOLERANCE:
         raise PandaError(f"{name}: the two sides differ by {error:.2g} of the largest value")
@@ -204,15 +209,15 @@ def median(values: Iterable[Seconds]) -> Seconds:
 def compare(case: Case, batch: int, rounds: int) -> None:
     """Print the rows of one backend."""
     latents = case.generator.sample(range(batch), truncation=1.0)
-    first = one_round(case, latents)
+    first = run_round(case, latents)
     errors = [
-        agree(f"{case.name}, {part}", first[f"our {part}"][1], first[f"plain {part}"][1])
+        check_agreement(f"{case.name}, {part}", first[f"our {part}"][1], first[f"plain {part}"][1])
         for part in ("head", "tail")
     ]
     del first
     runs: dict[str, list[Seconds]] = {}
     for _ in range(rounds):
-        for key, (seconds, _) in one_round(case, latents).items():
+        for key, (seconds, _) in run_round(case, latents).items():
             runs.setdefault(key, []).append(seconds)
     for side in ("our", "plain"):
         halves = zip(runs[f"{side} head"], runs[f"{side} tail"], strict=True)
@@ -235,11 +240,11 @@ def header(label: str, other: str) -> None:
 
 
 def openvino_table(threads: Iterable[int], rounds: int) -> None:
-    """The released graph under OpenVINO, whole images one at a time."""
+    """Print the rows of the released graph under OpenVINO, for whole images one at a time."""
     try:
         import openvino
     except ImportError:
-        print("\nMobileStyleGAN under OpenVINO: not here; 'pip install openvino' brings it")
+        print("\nMobileStyleGAN under OpenVINO: skipped; run pip install openvino")
         return
     generator = create_generator(MOBILESTYLEGAN.name)
     latents = generator.sample([0], truncation=1.0)
@@ -261,7 +266,7 @@ def openvino_table(threads: Iterable[int], rounds: int) -> None:
             def ours() -> Tensor:
                 return generator.forward(latents)
 
-            agree("mobilestylegan under OpenVINO", ours(), theirs())
+            check_agreement("mobilestylegan under OpenVINO", ours(), theirs())
             runs = [(timed(theirs)[0], timed(ours)[0]) for _ in range(rounds)]
             row(f"{count} threads{'':34}", *map(median, zip(*runs, strict=True)))
 
@@ -269,24 +274,26 @@ def openvino_table(threads: Iterable[int], rounds: int) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=[*CASES, "openvino"], nargs="+")
-    parser.add_argument("--middle", help="where heads end; with --only one backend")
+    parser.add_argument(
+        "--middle", help="the layer at which heads end; with a single backend in --only"
+    )
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=3, help="how often each side runs")
-    parser.add_argument("--threads", type=int, default=1, help="of the first table")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each side")
+    parser.add_argument("--threads", type=int, default=1, help="for the first table")
     options = parser.parse_args()
 
-    chosen = options.only or [*CASES, "openvino"]
+    selected = options.only or [*CASES, "openvino"]
     torch.set_num_threads(options.threads)
     with torch.inference_mode():
-        if set(chosen) & set(CASES):
+        if set(selected) & set(CASES):
             print(f"batches of {options.batch}, {options.threads} threads, {options.rounds} rounds")
             header(f"{'':43}", "plain")
         for name in CASES:
-            if name in chosen:
+            if name in selected:
                 case = CASES[name]()
                 case.middle = options.middle or case.middle
                 compare(case, options.batch, options.rounds)
-        if "openvino" in chosen:
+        if "openvino" in selected:
             openvino_table((1, 2), 3 * options.rounds)
     return 0
 

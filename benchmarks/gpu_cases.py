@@ -1,4 +1,4 @@
-"""A layer on a GPU or a CPU, the clock for it, and what several tables need of it."""
+"""Clocks, and the measurements of a layer that several tables share."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from panda.generators.contract import Generator, Layer
 Row = dict[str, str | int | float | None]
 
 RUNS, ENOUGH = 5, 1.0
-"""A figure is the median of so many runs, or of fewer where they have taken so many seconds."""
+"""Runs of each measurement, and the seconds after which no further run starts."""
 
 
 def cuda_clock() -> float:
-    """Wall seconds, once the GPU has done all that it was given."""
+    """Synchronize the GPU and return wall seconds."""
     torch.cuda.synchronize()
     return time.perf_counter()
 
 
-def typical(work: Callable[[], object], clock: Clock) -> float:
-    """Median seconds of a call."""
-    taken: list[float] = []
-    while len(taken) < RUNS and sum(taken) < ENOUGH:
-        taken.append(seconds(work, clock))
-    return median(taken)
+def median_seconds(work: Callable[[], object], clock: Clock) -> float:
+    """Return the median seconds of a call."""
+    times: list[float] = []
+    while len(times) < RUNS and sum(times) < ENOUGH:
+        times.append(seconds(work, clock))
+    return median(times)
 
 
 @contextmanager
 def tf32() -> Iterator[None]:
-    """Let products of float32 matrices use TF32."""
+    """Allow TF32 in products of float32 matrices."""
     torch.set_float32_matmul_precision("high")
     try:
         yield
@@ -50,7 +50,7 @@ def tf32() -> Iterator[None]:
 
 @contextmanager
 def exact_convolutions() -> Iterator[None]:
-    """Keep cuDNN from TF32, which torch lets it use where nobody forbids it."""
+    """Forbid TF32 in cuDNN, where torch allows it by default."""
     allowed = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
     try:
@@ -61,7 +61,7 @@ def exact_convolutions() -> Iterator[None]:
 
 @dataclass
 class Case:
-    """A layer, and what more than one table needs of it."""
+    """A layer with its options; measurements are made once, when they are first used."""
 
     generator: Generator
     layer: Layer
@@ -73,23 +73,23 @@ class Case:
 
     @property
     def title(self) -> Row:
-        """The first columns of each table."""
+        """The first columns of each row."""
         return {"layer": self.layer.name, "R_S": self.parts}
 
     @property
     def ranks(self) -> tuple[int, int]:
-        """R_C and R_S."""
+        """The ranks R_C and R_S."""
         return self.layer.channels, self.parts
 
     def features(self, batch: int | None, count: int | None = None) -> Features:
-        """Features that are sampled anew."""
+        """Return features that are sampled on access."""
         return Features(self.generator, self.layer, range(count or self.count), batch=batch)
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Samples of a batch: what was asked for, and what a fit takes of itself."""
-        found = (self.features(self.batch).size, self.features(None).size)
-        return tuple(dict.fromkeys(min(size, self.count) for size in found))
+        """The batch sizes: the option, and the default of a fit."""
+        sizes = (self.features(self.batch).size, self.features(None).size)
+        return tuple(dict.fromkeys(min(size, self.count) for size in sizes))
 
     @cached_property
     def stack(self) -> torch.Tensor:
@@ -101,40 +101,39 @@ class Case:
             Z[index * features.size :][: features.size] = features[index]
         return Z
 
-    def loss(self, found: Solution) -> float:
-        """The exact loss of factors."""
-        return reconstruction_loss(found.appearances, found.parts, self.stack.split(10))
+    def loss(self, solution: Solution) -> float:
+        """Return the exact loss of factors."""
+        return reconstruction_loss(solution.appearances, solution.parts, self.stack.split(10))
 
     @cached_property
     def ours(self) -> tuple[Statistics, Solution, float]:
-        """The joint solver to its own end, and its seconds."""
-
-        found: list[tuple[Statistics, Solution]] = []
+        """Statistics and solution of the joint solver, run until it converges, and its seconds."""
+        results: list[tuple[Statistics, Solution]] = []
 
         def work() -> None:
             statistics = gather(self.stack.split(self.sizes[-1]), self.count, self.parts)
-            found.append((statistics, joint(statistics, *self.ranks)))
+            results.append((statistics, joint(statistics, *self.ranks)))
 
-        taken = typical(work, self.clock)
-        return *found[-1], taken
+        elapsed = median_seconds(work, self.clock)
+        return *results[-1], elapsed
 
     @cached_property
-    def pass_alone(self) -> float:
-        """Seconds of a generator pass of one sample."""
-        one = self.features(1)
-        return median(seconds(lambda index=index: one[index], self.clock) for index in range(16))
+    def single_pass(self) -> float:
+        """Seconds of a head pass of one sample."""
+        single = self.features(1)
+        return median(seconds(lambda index=index: single[index], self.clock) for index in range(16))
 
     @cached_property
     def passes(self) -> dict[int, float]:
-        """Seconds of all N generator passes in batches, by the size of a batch."""
+        """Seconds of the head passes of all N samples, by batch size."""
 
         def run(features: Features) -> None:
             for index in range(len(features)):
                 features[index]
 
-        for size in self.sizes:  # the first passes load and choose kernels
+        for size in self.sizes:  # warm-up: the first passes load and choose kernels
             run(self.features(size))
         return {
-            size: typical(lambda size=size: run(self.features(size)), self.clock)
+            size: median_seconds(lambda size=size: run(self.features(size)), self.clock)
             for size in self.sizes
         }

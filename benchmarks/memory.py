@@ -1,10 +1,10 @@
-"""Peak memory of whole fits, each in a process of its own: layers and numbers of samples.
+"""Measure the peak memory of whole fits by layer and number of samples, each in its own process.
 
     python benchmarks/memory.py 8.conv2:1000 8.conv2:8000 64.conv2:300
     python benchmarks/memory.py --synthetic 128.conv2:1000 128.conv2:4000 256.conv2:300
 
-With --synthetic random smooth features take the place of the network's, so that many samples of
-large layers can be had in time; the network's own memory is then missing, that of the fit is not.
+With --synthetic, random smooth features replace the network's, so that large layers with many
+samples take little time. The figures then include the memory of the fit, but not the network's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from panda.factorization.statistics import DISK
 
 
 def synthesize(generator):
-    """Replace the network by random combinations of 64 smooth patterns and a little noise."""
+    """Replace the network's head by random combinations of 64 smooth patterns."""
     patterns = {}
 
     def head(latents, name):
@@ -46,17 +46,17 @@ def synthesize(generator):
 
 
 def measure(options, layer, samples):
-    """Fit once in this process and print the row of the table."""
+    """Fit once in this process and print a row of the table."""
     torch.set_grad_enabled(False)
     generator = create_generator(options.generator)
     if options.synthetic:
         synthesize(generator)
-    place = generator.layer(layer)
+    shape = generator.layer(layer)
     wall, cpu = time.perf_counter(), time.process_time()
     factors = factorize.fit(generator, layer, parts=options.parts, seeds=range(samples))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    size = f"{place.channels} x {place.height} x {place.width}"
+    size = f"{shape.channels} x {shape.height} x {shape.width}"
     seconds = factors.config["seconds"]
     print(
         f"{layer:12} {size:>16} {samples:8} {factors.loss:8.4f} {peak:10.0f} {wall:8.1f} {cpu:8.1f}"
@@ -70,7 +70,7 @@ def main() -> int:
     parser.add_argument("fits", nargs="+", metavar="LAYER:SAMPLES")
     parser.add_argument("--generator", default="mobilestylegan-ffhq-1024")
     parser.add_argument(
-        "--synthetic", action="store_true", help="no network, smooth random features"
+        "--synthetic", action="store_true", help="smooth random features instead of a network"
     )
     parser.add_argument("--parts", type=int, default=8)
     options = parser.parse_args()

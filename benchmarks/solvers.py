@@ -1,13 +1,14 @@
-"""The joint solver beside the paper's rule in its released association order: same features.
+"""Compare the joint solver with the paper's update rule, on the same features.
 
-    python benchmarks/solvers.py                                  # three layers, hours for the rule
+    python benchmarks/solvers.py                            # three layers; the rule takes hours
     python benchmarks/solvers.py --layers 16.conv2:8 --steps 1000 --rates 3e-6
 
-Both sides get the same samples and threads, and CPU seconds are counted. The rule's losses are
-those after all its steps, taken in an order that gives the same numbers sooner; its time is that
-of a step in the released order, the median of some, times the steps. Losses are exact, over all
-samples, as a fraction of the energy. Ours is timed to its own end and, stopped early, to the
-rule's loss. Samples are kept in ``--cache`` for the next run.
+Both sides get the same samples and threads; times are CPU seconds. The rule's losses are measured
+after all its steps, computed in a faster order of multiplication that gives the same numbers. Its
+time is extrapolated: the median time of a step in the released order, times the number of steps.
+Losses are exact, over all samples, as a fraction of the energy. Ours is timed until it converges
+and, stopped early, until it reaches the rule's loss. Samples are stored in ``--cache`` for the next
+run.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ Clock = Callable[[], float]
 
 
 def seconds(work: Callable[[], object], clock: Clock = time.process_time) -> float:
-    """Seconds of one call: CPU seconds, or those of another clock."""
+    """Return the seconds of one call, by default CPU seconds."""
     started = clock()
     work()
     return clock() - started
 
 
 def released_parts_step(A, P, Z, rate):
-    """The step in P in the order in which the released code multiplies: S x S matrices and all."""
+    """Return P after a step in the released order of multiplication, with its S x S matrices."""
     back = Z.mT
     gradient = -4 * (back @ A @ A.T @ Z @ P)
     inner = back @ (A @ A.T) @ (A @ A.T) @ Z
@@ -51,7 +52,7 @@ def released_parts_step(A, P, Z, rate):
 
 
 def released_step(A, P, Z, rate):
-    """A whole step in that order: P, then A."""
+    """Return A and P after a whole step in that order: P first, then A."""
     P = released_parts_step(A, P, Z, rate)
     H, back = P @ P.T, Z.mT
     middle = Z @ H @ H @ back
@@ -60,51 +61,51 @@ def released_step(A, P, Z, rate):
 
 
 def samples(generator, layer, count: int, cache: Path) -> torch.Tensor:
-    """All features ``[N, C, S]``, in a file that is mapped into memory."""
+    """Return all features ``[N, C, S]`` from a memory-mapped file, which is written if missing."""
     path = cache / f"{generator.name}-{layer.name}-{count}.npy"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
+        partial = path.with_suffix(".part")
         shape = (count, layer.channels, layer.positions)
-        Z = np.lib.format.open_memmap(part, "w+", np.float32, shape)
+        Z = np.lib.format.open_memmap(partial, "w+", np.float32, shape)
         row = 0
         for batch in Features(generator, layer, range(count)):
             Z[row : row + len(batch)] = batch.cpu().numpy()
             row += len(batch)
         Z.flush()
-        part.rename(path)
+        partial.rename(path)
     return torch.from_numpy(np.load(path, mmap_mode="c"))
 
 
 def channel_scatter(Z) -> torch.Tensor:
-    """The sum of Z Z^T, which the rule starts from."""
+    """Return the sum of Z Z^T, from which the rule starts."""
     return sum((z.movedim(1, 0).flatten(1) @ z.movedim(1, 0).flatten(1).T) for z in Z.split(50))
 
 
-def rule(Z, scatter, ranks, rate: float, steps: int) -> float:
-    """The loss of the rule after so many steps of one sample each."""
+def rule_loss(Z, scatter, ranks, rate: float, steps: int) -> float:
+    """Return the loss of the rule after ``steps`` steps of one sample each."""
     A, P = paper.initial_factors(scatter, Z.shape[2], ranks)
-    one_by_one = (Z[step % len(Z)][None].clone() for step in bar(range(steps), desc=f"{rate:g}"))
-    A, P = paper.decompose(A, P, one_by_one, rate)
+    stream = (Z[step % len(Z)][None].clone() for step in bar(range(steps), desc=f"{rate:g}"))
+    A, P = paper.decompose(A, P, stream, rate)
     return reconstruction_loss(A, P, Z.split(10))
 
 
-def until(
-    batches, Z, ranks, wanted: float, clock: Clock = time.process_time
+def fit_to_loss(
+    batches, Z, ranks, target: float, clock: Clock = time.process_time
 ) -> tuple[float, float]:
-    """Loss and seconds of the joint solver, stopped where it is no higher than a loss."""
-    whole = solver.TOLERANCE
+    """Return loss and seconds of the joint solver, stopped as soon as it reaches a target loss."""
+    default = solver.TOLERANCE
     try:
-        for solver.TOLERANCE in (1.0, 1e-2, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, whole):
+        for solver.TOLERANCE in (1.0, 1e-2, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, default):
             started = clock()
-            found = joint(gather(batches, len(Z), ranks[1]), *ranks)
-            taken = clock() - started
-            loss = reconstruction_loss(found.appearances, found.parts, Z.split(10))
-            if loss <= wanted:
+            solution = joint(gather(batches, len(Z), ranks[1]), *ranks)
+            elapsed = clock() - started
+            loss = reconstruction_loss(solution.appearances, solution.parts, Z.split(10))
+            if loss <= target:
                 break
-        return loss, taken
+        return loss, elapsed
     finally:
-        solver.TOLERANCE = whole
+        solver.TOLERANCE = default
 
 
 def compare(generator, name: str, parts: int, options: argparse.Namespace) -> None:
@@ -121,32 +122,32 @@ def compare(generator, name: str, parts: int, options: argparse.Namespace) -> No
         solution = joint(gather(batches, len(Z), parts), *ranks)
         ours.append(time.process_time() - started)
     loss = reconstruction_loss(solution.appearances, solution.parts, Z.split(10))
-    print(f"  joint: loss {loss:.4f} in {median(ours):.2f} s ({min(ours):.2f} at best)", flush=True)
+    print(f"  joint: loss {loss:.4f} in {median(ours):.2f} s (minimum {min(ours):.2f})", flush=True)
 
     A, P = torch.eye(layer.channels), torch.full((layer.positions, parts), 0.01)
     sample = Z[0][None].clone()
-    timed = [seconds(lambda: released_step(A, P, sample, 1e-9)) for _ in range(10)]
-    a_step, theirs = median(timed), options.steps * median(timed)
+    step = median(seconds(lambda: released_step(A, P, sample, 1e-9)) for _ in range(10))
+    theirs = options.steps * step
     best, scatter = None, channel_scatter(Z)
     for rate in map(float, options.rates.split(",")):
         try:
-            reached = rule(Z, scatter, ranks, rate, options.steps)
+            rule = rule_loss(Z, scatter, ranks, rate, options.steps)
         except PandaError as error:
             print(f"  paper rule, rate {rate:g}: {error}", flush=True)
             continue
-        print(f"  paper rule, rate {rate:g}, {options.steps} steps: loss {reached:.4f}", flush=True)
-        best = min(best or (reached, rate), (reached, rate))
+        print(f"  paper rule, rate {rate:g}, {options.steps} steps: loss {rule:.4f}", flush=True)
+        best = min(best or (rule, rate), (rule, rate))
 
     head = Features(generator, layer, range(32))
     batched = seconds(lambda: list(head)) / 32
-    single = iter(Features(generator, layer, range(8), batch=1))
-    alone = median(seconds(lambda: next(single)) for _ in range(8))
+    singles = iter(Features(generator, layer, range(8), batch=1))
+    single_pass = median(seconds(lambda: next(singles)) for _ in range(8))
     ratio = theirs / median(ours)
-    passes = options.steps * (a_step + alone) / (median(ours) + options.samples * batched)
-    print(f"  a released step {1000 * a_step:.0f} ms, so {theirs:.0f} s (extrapolated)")
-    print(f"  a generator pass {1000 * alone:.0f} ms alone, {1000 * batched:.0f} ms in a batch")
+    passes = options.steps * (step + single_pass) / (median(ours) + options.samples * batched)
+    print(f"  a released step: {1000 * step:.0f} ms, all steps: {theirs:.0f} s (extrapolated)")
+    print(f"  a head pass: {1000 * single_pass:.0f} ms alone, {1000 * batched:.0f} ms in a batch")
     print(
-        f"  to its own end: {ratio:.0f} times sooner; {passes:.0f} times with generator passes on"
+        f"  until it converges: {ratio:.0f} times faster; {passes:.0f} times with head passes on"
         " both sides"
     )
     if best:
@@ -154,10 +155,10 @@ def compare(generator, name: str, parts: int, options: argparse.Namespace) -> No
         print(
             f"  loss {loss:.4f}, {lower} than the rule's {best[0]:.4f} at its best rate {best[1]:g}"
         )
-        reached, taken = until(batches, Z, ranks, best[0])
+        reached, elapsed = fit_to_loss(batches, Z, ranks, best[0])
         print(
-            f"  to the rule's loss: {reached:.4f} in {taken:.2f} s, {theirs / taken:.0f} times"
-            " sooner",
+            f"  to the rule's loss: {reached:.4f} in {elapsed:.2f} s, {theirs / elapsed:.0f} times"
+            " faster",
             flush=True,
         )
 

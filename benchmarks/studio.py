@@ -1,9 +1,9 @@
-"""How long the studio needs from a new strength to the picture that the page gets.
+"""Measure the time from a move of the studio's slider until the page receives the picture.
 
     OMP_NUM_THREADS=1 python benchmarks/studio.py mini-stylegan2-faces-64 mobilestylegan-ffhq-1024
 
-How long the command needs until its page answers, then CPU and wall seconds of each of some moves
-of the slider, the least and the median.
+Prints the seconds until the page answers, then the minimum and the median of the CPU and wall
+seconds of some moves of the slider.
 """
 
 import argparse
@@ -26,11 +26,11 @@ options = parser.parse_args()
 
 
 def start(generator: str) -> float:
-    """Seconds from the command to the page's first answer."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    began = time.perf_counter()
+    """Return the seconds from the start of the command until its page answers."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    started = time.perf_counter()
     command = [sys.executable, "-m", "panda", "studio", generator, "--port", str(port)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None:
@@ -40,11 +40,11 @@ def start(generator: str) -> float:
                 time.sleep(0.05)
                 continue
             process.terminate()
-            return time.perf_counter() - began
+            return time.perf_counter() - started
     raise SystemExit("panda studio ended before its page answered")
 
 
-print(f"the page answers {start(options.generators[0]):.1f} s after panda studio")
+print(f"the page answers {start(options.generators[0]):.1f} s after the start of panda studio")
 
 studio = Studio(Library(options.generators))
 for name in options.generators:
@@ -52,11 +52,12 @@ for name in options.generators:
     session.pick(0.5, 0.7)
     session.add("p0", "edit")
     names = studio.names(session.canvas)
-    spent = []
+    times = []
     for move in range(options.moves):
         wall, cpu = time.perf_counter(), time.process_time()
         session.change(session.stack.set_strength(move + 0.5))
         views.stage(session, names)
-        spent.append((time.process_time() - cpu, time.perf_counter() - wall))
-    for what, seconds in zip(("CPU", "wall"), zip(*spent, strict=True), strict=True):
-        print(f"{name}: {what} {min(seconds):.3f} s, median {statistics.median(seconds):.3f} s")
+        times.append((time.process_time() - cpu, time.perf_counter() - wall))
+    for clock, seconds in zip(("CPU", "wall"), zip(*times, strict=True), strict=True):
+        median = statistics.median(seconds)
+        print(f"{name}: {clock} seconds: minimum {min(seconds):.3f}, median {median:.3f}")

@@ -11,14 +11,18 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from functools import cache
-from threading import Lock
-from typing import Any, TypeVar
+from functools import cache, partial, wraps
+from threading import Lock, Thread
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 
 T = TypeVar("T")
 R = TypeVar("R")
+P = ParamSpec("P")
+
+ALONE = -1
+"""The number of the thread of `single_threaded` functions."""
 
 _starting = Lock()
 
@@ -72,6 +76,25 @@ def prefetch(items: Iterable[T], number: int) -> Iterator[T]:
         wait([following])
 
 
+def single_threaded(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a function of hundreds of tiny operations, so that none of them uses threads.
+
+    They would wait longer than they work: on a machine that is busy with other processes, up to ten
+    times as long. Where the calling thread would use threads, the function runs in another one:
+    `torch.set_num_threads` is not for one thread, and two callers that each restore what they found
+    may leave the other's single thread to all. What lies on a GPU is computed where it is called.
+    """
+
+    @wraps(function)
+    def call(*arguments: P.args, **options: P.kwargs) -> R:
+        on_gpu = any(isinstance(value, torch.Tensor) and value.is_cuda for value in arguments)
+        if on_gpu or torch.get_num_threads() == 1:
+            return function(*arguments, **options)
+        return _start(ALONE, partial(function, *arguments, **options)).result()
+
+    return call
+
+
 def _start(number: int, function: Callable[..., R], *arguments: Any) -> Future[R]:
     """Call a function in a thread, with gradients and context variables as in this one."""
     grad, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
@@ -89,13 +112,16 @@ def _start(number: int, function: Callable[..., R], *arguments: Any) -> Future[R
 def _thread(number: int) -> ThreadPoolExecutor:
     """Return an executor of one thread, which computes its operations without further threads.
 
-    `torch.set_num_threads` sets the number for the calling thread, and for each thread that first
-    asks after that. So this thread sets its number and asks, and the number for others is restored.
+    `torch.set_num_threads` sets the number for the calling thread, and for each thread that asks
+    for the first time after that. So the executor's thread asks and sets its own number, and one
+    more thread, which ends, sets the number for others back.
     """
-    threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(1, f"panda-{number}", torch.set_num_threads, (1,))
-    pool.submit(torch.get_num_threads).result()
-    torch.set_num_threads(threads)
+    pool = ThreadPoolExecutor(1, f"panda-{number}")
+    usual = pool.submit(torch.get_num_threads).result()
+    pool.submit(torch.set_num_threads, 1).result()
+    restore = Thread(target=torch.set_num_threads, args=(usual,))
+    restore.start()
+    restore.join()
     return pool
 
 

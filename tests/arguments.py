@@ -47,7 +47,19 @@ OPTIONS += ["--method", "--published", "--boxes", "--select", "--shortlist", "--
 OPTIONS += ["--help", "--version", "-h", "--", "-", "--nothing", "-x", "--out=", "--seeds=1"]
 VALUES = ["tiny", "a", "b", "c", "mobilestylegan-ffhq-1024", "stylegan*", "*", "[", "0", "1", "-1"]
 VALUES += ["3", "12", "0-3", "5-1", "0,2", "1e3", "nan", "inf", "-0.0", "1e400", "0x10", "", " "]
-VALUES += ["bg", "p0", "p99", "0:p0:2sd", "1+2:3:-4", "0:bg:1", "9:9:9", "0:0:1e9", "::", "cpu"]
+VALUES += [
+    "bg",
+    "p0",
+    "p99",
+    "0:p0:2sd",
+    "1+2:3:-4",
+    "0:bg:1",
+    "9:9:9",
+    "0:0:1e9",
+    "0:0:1e300",
+    "::",
+    "cpu",
+]
 VALUES += ["cuda", "meta", "cuda:99", "otsu", "mean", "joint", "paper", "factors", "out", "model"]
 VALUES += ["hair", "object", "hair:p0:4sd", "0,1:p0:1", "0+1"]
 VALUES += ["text", "empty", "pipe", "loop", "/", "/dev/null", "/dev/full", "/proc/self", ".", ".."]

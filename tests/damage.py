@@ -23,22 +23,8 @@ def damages(content: bytes, seed: int, garbled: int = 4) -> Iterator[bytes]:
         yield bytes(changed)
 
 
-ODD = (
-    None,
-    True,
-    -1,
-    0,
-    1.5,
-    10**30,
-    float("nan"),
-    float("inf"),
-    "",
-    "x",
-    "\x1b[31m",
-    [],
-    {},
-    [None],
-)
+NUMBERS = (True, -1, 0, 1.5, 10**30, 10**400, float("nan"), float("inf"))
+ODD = (None, *NUMBERS, "", "x", "\x1b[31m", [], {}, [None])
 """Values that JSON can hold in any place."""
 
 

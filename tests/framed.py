@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from drawn_faces import draw_features
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -40,11 +41,11 @@ def planted() -> Tensor:
 
 
 def parse(images: Tensor, size: int = SIZE) -> Tensor:
-    """Stand in for the face parser: hair and skin are where they were planted."""
+    """Stand in for the face parser: hair and a face are where they were planted."""
     parsed = torch.zeros(CANVAS, CANVAS, dtype=torch.uint8)
     parsed[HAIR], parsed[SKIN] = CLASSES.index("hair"), CLASSES.index("skin")
     parsed = parsed.repeat_interleave(size // CANVAS, 0).repeat_interleave(size // CANVAS, 1)
-    return parsed.expand(len(images), -1, -1)
+    return draw_features(parsed.expand(len(images), -1, -1).clone())
 
 
 class Framed(Generator):

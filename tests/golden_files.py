@@ -38,6 +38,7 @@ FILES = {
     "biggan-deep-hf/hf": ("BigGAN", "huggingface"),
     "biggan-ajbrock/state_dict.safetensors": ("BigGAN", "safetensors"),
     "biggan-deep-ajbrock/state_dict.safetensors": ("BigGAN", "safetensors"),
+    "dcgan-omniart/state_dict.safetensors": ("DCGAN", "safetensors"),
 }
 """One small file of each container and architecture, and what they are."""
 

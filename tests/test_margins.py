@@ -18,7 +18,8 @@ from panda.evaluation.removal import covering
 from panda.factorization.fit import fit
 from panda.generators.contract import Latents
 from panda.methods.changes import PartChange, ZChange
-from panda.naming.names import describe_part, name_factors, names_of, place_of
+from panda.naming.names import describe_part, name_factors, place_of
+from panda.naming.saved import names_of
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def test_an_edit_weighs_features_by_padded_masks(factors):
 
 def test_the_map_that_is_the_hair_has_all_of_the_overlap(framed, factors):
     found = measure_localization(framed, factors, parse, n=4, select=4)
-    assert found["hair"]["iou"][0] > 0.9 and found["skin"]["iou"][0] > 0.9
+    assert found["hair"]["iou"][0] > 0.9 and found["skin"]["iou"][0] > 0.85  # less eyes and mouth
 
 
 def test_a_class_is_covered_by_the_part_that_lies_on_it_in_the_image(factors, part):
@@ -75,9 +76,9 @@ def test_a_class_is_covered_by_the_part_that_lies_on_it_in_the_image(factors, pa
 
 def faces_of(framed, count=2):
     latents = framed.sample(range(count))
-    parsed = parse(torch.zeros(count, 3, 64, 64))
-    regions = {"hair": parsed == int(parsed[0, 0, 0]), "skin": parsed == int(parsed[0, 32, 32])}
-    return Faces(latents, framed.forward(latents), regions, {})
+    places = inside(planted())[:2].repeat_interleave(4, 1).repeat_interleave(4, 2) > 0
+    regions = dict(zip(("hair", "skin"), places[:, None].expand(-1, count, -1, -1), strict=True))
+    return Faces(latents, framed.forward(latents), regions, {}, torch.ones(count) > 0)
 
 
 def test_the_share_of_an_edit_in_a_region_is_that_of_the_image(framed, factors, part):
@@ -116,7 +117,8 @@ def test_the_layer_of_screening_has_enough_positions_inside_the_image(framed, mo
 
 def test_parts_are_named_after_what_they_cover_in_the_image(framed, factors, part):
     names = [entry["name"] for entry in names_of(name_factors(framed, factors, parse))["parts"]]
-    assert names[part["hair"]] == "hair" and names[part["skin"]] == "skin"
+    assert names[part["hair"]] == "hair"
+    assert set(names[part["skin"]].split(", ")) < {"skin", "eyes", "nose", "mouth"}
     assert names[part["rest"]] == "background"
     assert names[part["outside"]] == "outside the image"
 

@@ -9,7 +9,9 @@ from contextvars import ContextVar
 import pytest
 import torch
 
-from panda.threads import map_threads, prefetch
+from panda.factorization.fit import fit
+from panda.factorization.solvers import quartic
+from panda.threads import map_threads, prefetch, single_threaded
 
 said: ContextVar[str] = ContextVar("said", default="nothing")
 
@@ -120,3 +122,51 @@ def test_a_face_is_the_same_by_any_number_of_threads(faces, threads: int) -> Non
         assert torch.allclose(faces.forward(latents[:1]), expected[:1], atol=1e-4)
         state = faces.head(latents[:1], "64.conv2")
         assert torch.equal(faces.tail(state, "64.conv2"), faces.forward(latents[:1]))
+
+
+def number_for_new_threads() -> int:
+    new: list[int] = []
+    thread = threading.Thread(target=lambda: new.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    return new[0]
+
+
+def test_a_thread_that_is_started_by_another_leaves_the_number_for_others() -> None:
+    fresh = 1_000_000 + threading.get_ident()  # a thread that no test has started
+    assert map_threads(lambda _: list(prefetch(range(2), fresh)), range(2)) == [[0, 1]] * 2
+    assert torch.get_num_threads() == 2
+    assert number_for_new_threads() == 2
+
+
+def test_a_function_that_runs_alone_may_call_another() -> None:
+    inner = single_threaded(lambda: torch.get_num_threads())
+    assert single_threaded(lambda: inner())() == 1
+
+
+def test_fits_of_two_threads_leave_the_number_as_it_was(tiny, monkeypatch) -> None:
+    """The second one starts while the first is inside of the solver."""
+    inside, done = threading.Event(), threading.Event()
+    lowest = quartic._lowest
+
+    def pause(*arguments):
+        inside.set()
+        done.wait(0.5)  # but not forever: the second may have to wait for the first
+        monkeypatch.setattr(quartic, "_lowest", lowest)
+        return lowest(*arguments)
+
+    def work() -> None:
+        fit(tiny, "b", parts=4, seeds=range(20))
+        done.set()
+        after.append(torch.get_num_threads())
+
+    monkeypatch.setattr(quartic, "_lowest", pause)
+    after: list[int] = []
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    threads[0].start()
+    assert inside.wait(30)
+    threads[1].start()
+    for thread in threads:
+        thread.join()
+    assert after == [2, 2]
+    assert torch.get_num_threads() == number_for_new_threads() == 2

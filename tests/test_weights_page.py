@@ -15,10 +15,10 @@ PAGE = "docs/weights.md"
 def test_every_command_parses_and_names_a_card(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = commands(PAGE)
-    assert len(lines) == 6
+    assert len(lines) == 7
     for line in lines:
         for word in line:
-            if word.endswith((".pkl", ".npy")) or word == "layer5":
+            if word.endswith((".pkl", ".pth", ".npy")) or word == "layer5":
                 (tmp_path / word).touch()
         options = build_parser().parse_args(line)
         for name in getattr(options, "generators", []):

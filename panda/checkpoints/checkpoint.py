@@ -23,6 +23,7 @@ class Checkpoint:
             it may be empty.
         options: What the user says of the network where the file does not; plugins give it
             precedence. See ``panda convert --set``.
+        digest: That of `panda.checkpoints.digest`, where the file has it; else empty.
         budget: What is left for those who go on with the tensors.
     """
 
@@ -30,6 +31,7 @@ class Checkpoint:
     tensors: Mapping[str, torch.Tensor]
     config: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    digest: str = ""
     budget: Budget = field(default_factory=Budget)
 
     def __repr__(self) -> str:

@@ -31,7 +31,8 @@ def seal(content: bytes) -> bytes:
     """Return the content of a safetensors file with the checksum in its metadata."""
     size = int.from_bytes(content[:8], "little")
     header, body = json.loads(content[8 : 8 + size]), memoryview(content)[8 + size :]
-    header.setdefault("__metadata__", {})[KEY] = hashlib.sha256(body).hexdigest()
+    metadata = {**header.get("__metadata__", {}), KEY: hashlib.sha256(body).hexdigest()}
+    header["__metadata__"] = dict(sorted(metadata.items()))  # safetensors puts them in any order
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # tensors stay aligned
     return b"".join((len(text).to_bytes(8, "little"), text, body))

@@ -13,6 +13,7 @@ from safetensors.torch import load, save
 
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.plain import from_json
+from panda.checkpoints.seal import KEY as SEAL
 from panda.checkpoints.seal import read_sealed, seal
 from panda.errors import PandaError
 from panda.files.budget import Budget
@@ -23,6 +24,9 @@ CONFIG = "config"
 
 OPTIONS = "options"
 """Key of what the user has set, likewise."""
+
+DIGEST = "weights_sha256"
+"""Key of the digest of the weights (`panda.checkpoints.digest`)."""
 
 
 def save_tensors(
@@ -67,6 +71,8 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     metadata = {CONFIG: json.dumps(dict(checkpoint.config))}
     if checkpoint.options:
         metadata[OPTIONS] = json.dumps(dict(checkpoint.options))
+    if checkpoint.digest:
+        metadata[DIGEST] = checkpoint.digest
     save_tensors(path, checkpoint.tensors, metadata)
 
 
@@ -91,4 +97,6 @@ def read_safetensors(path: str | Path, budget: Budget | None = None) -> Checkpoi
     except SafetensorError as error:
         raise PandaError(f"a damaged or truncated safetensors file ({error})") from error
     config, options = (from_json(metadata.get(key, "{}"), budget) for key in (CONFIG, OPTIONS))
-    return Checkpoint("safetensors", tensors, config, options, budget)
+    # Without a seal, the tensors may have changed since the digest was written.
+    digest = metadata.get(DIGEST, "") if SEAL in metadata else ""
+    return Checkpoint("safetensors", tensors, config, options, digest, budget)

@@ -83,6 +83,7 @@ def run(options: argparse.Namespace) -> None:
     _check_new(options.out)
     import torch
 
+    from panda.checkpoints.digest import with_digest
     from panda.checkpoints.read import read_checkpoint
     from panda.checkpoints.tensors import save_checkpoint
 
@@ -90,7 +91,7 @@ def run(options: argparse.Namespace) -> None:
     checkpoint = replace(checkpoint, options={**checkpoint.options, **dict(options.set)})
     name, architecture = recognize(checkpoint)
     with staging(options.out) as work:
-        save_checkpoint(work, checkpoint)
+        save_checkpoint(work, with_digest(checkpoint))
         # A checkpoint that makes no generator is not worth writing.
         architecture.build(checkpoint, torch.device("cpu"), torch.float32)
     count = len(checkpoint.tensors)

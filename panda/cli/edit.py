@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from panda.cli.options import (
     Parser,
     Verbs,
-    add_device,
+    add_drawing,
     add_factors,
-    add_json,
-    add_out,
-    add_samples,
+    add_refine,
+    add_skip,
     add_verb,
 )
 from panda.editing.edit_files import PATTERN
@@ -50,15 +49,9 @@ def add(verbs: Verbs[Parser]) -> None:
         " Or the name of an edit (panda edits), FILE.json or FILE.json:NAME. May be given several"
         " times",
     )
-    add_samples(verb)
-    verb.add_argument(
-        "--refine",
-        action="store_true",
-        help="fit the parts to each sample first (default: the parts that all samples share)",
-    )
-    add_out(verb, "where the pictures go")
-    add_device(verb)
-    add_json(verb)
+    add_skip(verb)
+    add_refine(verb)
+    add_drawing(verb)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -71,6 +64,7 @@ def run(options: argparse.Namespace) -> None:
     factors = Factors.load(options.factors) if options.factors else _factors_of(options)
     edits = [edit for text in options.edit for edit in find_edits(text, factors)]
     rendering = Rendering(options, factors)
+    rendering.set_skip(options.skip)
     for edit in edits:
         edit.check(factors)  # before anything is rendered
     with rendering.results(COMPARED) as results:
@@ -79,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
             x = chunk.state.x
             parts = refine(factors, x) if options.refine else None
             x = apply_edits(factors, x, edits, parts)
-            results.compare(chunk, rendering.finish(chunk.state, x))
+            results.compare(chunk, rendering.finish(chunk, x))
 
 
 def _factors_of(options: argparse.Namespace) -> Factors:

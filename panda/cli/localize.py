@@ -5,16 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 
-from panda.cli.options import (
-    Parser,
-    Verbs,
-    add_device,
-    add_factors,
-    add_json,
-    add_out,
-    add_samples,
-    add_verb,
-)
+from panda.cli.options import Parser, Verbs, add_drawing, add_factors, add_verb
 from panda.errors import PandaError
 
 THRESHOLDS = ("otsu", "mean")
@@ -49,10 +40,7 @@ def add(verbs: Verbs[Parser]) -> None:
         help="otsu splits each map best; mean is the mean over the samples of the fit"
         " (default: otsu)",
     )
-    add_samples(verb)
-    add_out(verb, "where pictures and masks go")
-    add_device(verb)
-    add_json(verb)
+    add_drawing(verb, "where pictures and masks go")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -19,6 +19,9 @@ from panda.errors import PandaError, nearest
 from panda.files.nearest import nearest_file
 from panda.report.commands import panda_command
 
+SKIPS = ("live", "keep", "drop")
+"""Ways to resume a network with a running image; see ``panda edit --skip``."""
+
 WIDTH = 79
 """Columns of a description."""
 
@@ -170,7 +173,24 @@ def add_samples(verb: Parser) -> None:
         help="in place of seeds: a folder written by panda invert (default: none)",
     )
     add_truncation(verb, None, "the generator's usual one, mostly 0.7")
-    add_label(verb)
+    add_label(verb, "that of the fit, or else each seed draws its own")
+
+
+def add_drawing(verb: Parser, words: str = "where the pictures go") -> None:
+    """Add what verbs that draw samples have last: samples, the folder of results, device, JSON."""
+    add_samples(verb)
+    add_out(verb, words)
+    add_device(verb)
+    add_json(verb)
+
+
+def add_refine(verb: Parser) -> None:
+    """Add whether parts are those of each sample."""
+    verb.add_argument(
+        "--refine",
+        action="store_true",
+        help="fit the parts to each sample first (default: the parts that all samples share)",
+    )
 
 
 def add_truncation(verb: Parser, default: float | None, words: str) -> None:
@@ -185,13 +205,24 @@ def add_truncation(verb: Parser, default: float | None, words: str) -> None:
     )
 
 
-def add_label(verb: Parser) -> None:
+def add_skip(verb: Parser) -> None:
+    """Add what a running image does with edited features."""
+    verb.add_argument(
+        "--skip",
+        choices=SKIPS,
+        help="for generators that add up their image layer by layer: live paints the edited layer"
+        " with the new features; keep and drop with the old ones, and drop then discards the image"
+        " so far, as the released code does (default: live)",
+    )
+
+
+def add_label(verb: Parser, default: str = "each seed draws its own") -> None:
     """Add the class."""
     verb.add_argument(
         "--label",
         type=int,
         metavar="CLASS",
-        help="a number, for class-conditional generators (default: each seed draws its own)",
+        help=f"a number, for class-conditional generators (default: {default})",
     )
 
 

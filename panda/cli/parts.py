@@ -4,16 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from panda.cli.options import (
-    Parser,
-    Verbs,
-    add_device,
-    add_factors,
-    add_json,
-    add_out,
-    add_samples,
-    add_verb,
-)
+from panda.cli.options import Parser, Verbs, add_drawing, add_factors, add_refine, add_verb
 from panda.cli.output import say
 
 
@@ -29,15 +20,8 @@ def add(verbs: Verbs[Parser]) -> None:
         "panda parts faces --seeds 0-3 --out parts",
     )
     add_factors(verb)
-    add_samples(verb)
-    verb.add_argument(
-        "--refine",
-        action="store_true",
-        help="fit the parts to each sample (default: the parts that all samples share)",
-    )
-    add_out(verb, "where the pictures go")
-    add_device(verb)
-    add_json(verb)
+    add_refine(verb)
+    add_drawing(verb)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from panda.cli.options import (
-    Parser,
-    Verbs,
-    add_device,
-    add_factors,
-    add_json,
-    add_out,
-    add_samples,
-    add_verb,
-)
+from panda.cli.options import Parser, Verbs, add_drawing, add_factors, add_verb
 
 
 def add(verbs: Verbs[Parser]) -> None:
@@ -28,10 +19,7 @@ def add(verbs: Verbs[Parser]) -> None:
         "panda refine faces --seeds 3 --out refined",
     )
     add_factors(verb)
-    add_samples(verb)
-    add_out(verb, "where pictures and parts go")
-    add_device(verb)
-    add_json(verb)
+    add_drawing(verb, "where pictures and parts go")
 
 
 def run(options: argparse.Namespace) -> None:

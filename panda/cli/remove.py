@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from panda.cli.options import (
-    Parser,
-    Verbs,
-    add_device,
-    add_factors,
-    add_json,
-    add_out,
-    add_samples,
-    add_verb,
-    finite,
-)
+from panda.cli.options import Parser, Verbs, add_drawing, add_factors, add_skip, add_verb, finite
+from panda.editing.edit_files import STRENGTH
 
 
 def add(verbs: Verbs[Parser]) -> None:
@@ -34,13 +25,11 @@ def add(verbs: Verbs[Parser]) -> None:
     verb.add_argument(
         "--strength",
         type=finite,
-        default=1.2,
+        default=STRENGTH,
         help="of the background, in typical norms of a feature (default: %(default)s)",
     )
-    add_samples(verb)
-    add_out(verb, "where the pictures go")
-    add_device(verb)
-    add_json(verb)
+    add_skip(verb)
+    add_drawing(verb)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -49,10 +38,11 @@ def run(options: argparse.Namespace) -> None:
     from panda.editing.remove import remove
 
     rendering = Rendering(options)
+    rendering.set_skip(options.skip)
     factors = rendering.factors
     parts = None if options.parts is None else factors.find_parts(options.parts)
     with rendering.results(COMPARED) as results:
         results.facts["parts"] = parts
         for chunk in rendering.chunks():
             x = remove(factors, chunk.state.x, parts, strength=options.strength)
-            results.compare(chunk, rendering.finish(chunk.state, x))
+            results.compare(chunk, rendering.finish(chunk, x))

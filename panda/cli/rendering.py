@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
 from torch import Tensor
 
 from panda.cli.output import print_json
+from panda.editing.natural import resume
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.files.writing import check_target, staging
@@ -81,14 +81,8 @@ class Results:
         self.samples[number] = {"picture": name, **figures}
 
     def compare(self, chunk: Chunk, after: Tensor) -> None:
-        """Add edited images ``[N, 3, R, R]``, each as a picture and as a row of the sheet.
-
-        Raises:
-            PandaError: Where an image has a value that is not finite.
-        """
+        """Add edited images ``[N, 3, R, R]``, each as a picture and as a row of the sheet."""
         for number, old, new in zip(chunk.numbers, chunk.before, after, strict=True):
-            if not bool(torch.isfinite(new).all()):
-                raise PandaError(f"the image of {number} came out NaN; the strength is too large")
             # Half the difference of images in [-1, 1] is a share of their range.
             change = float((new.clamp(-1, 1) - old.clamp(-1, 1)).abs().mean()) / 2
             self.save(number, to_picture(new), change=change)
@@ -113,11 +107,23 @@ class Rendering:
         self.factors.check(self.generator)
         self.latents = inversion.latents_for(self.generator) if inversion is not None else None
         self.layer = self.factors.layer.name
+        if options.label is None and inversion is None:
+            options.label = self.factors.label
         if options.truncation is None:
             options.truncation = self.generator.usual_truncation
         self.options = options
         _check_results(options.out)
         self.out: Path = options.out
+
+    def set_skip(self, skip: str | None) -> None:
+        """Set what a running image does with edited features; raise `PandaError` without one."""
+        if skip is None:
+            return
+        if not hasattr(self.generator, "skip"):
+            raise PandaError(
+                f"{self.generator.name} has no image that grows layer by layer; leave out --skip"
+            )
+        self.generator.skip = skip
 
     @contextmanager
     def results(self, columns: Sequence[str], rows: Sequence[str] = ()) -> Iterator[Results]:
@@ -164,6 +170,7 @@ class Rendering:
                 "generator": self.factors.generator,
                 "layer": self.layer,
                 "truncation": None if self.latents is not None else self.options.truncation,
+                "label": self.options.label,
                 **results.facts,
                 "samples": samples,
             }
@@ -185,9 +192,9 @@ class Rendering:
         options = self.options
         return self.generator.sample(numbers, truncation=options.truncation, label=options.label)
 
-    def finish(self, state: State, x: Tensor) -> Tensor:
-        """Resume the generator with other features."""
-        return self.generator.tail(state.with_features(x), self.layer)
+    def finish(self, chunk: Chunk, x: Tensor) -> Tensor:
+        """Resume the generator with other features; raises `PandaError` where that gives NaN."""
+        return resume(self.generator, self.factors, chunk.state, x, chunk.numbers)
 
 
 def part_titles(factors: Factors) -> list[str]:

@@ -7,6 +7,13 @@ import argparse
 from panda.cli.options import Parser, Verbs, add_device, add_verb, existing
 from panda.notes import note
 
+OPEN = (
+    "The page is open to everyone who can reach this machine over the network, without a password:"
+    " they can choose among its generators, have it compute, and upload photographs. They cannot"
+    " read its files or see each other's images. Leave --host out to keep the page to yourself."
+)
+"""What is said where others can reach the page."""
+
 
 def add(verbs: Verbs[Parser]) -> None:
     """Add the verb."""
@@ -34,7 +41,12 @@ def add(verbs: Verbs[Parser]) -> None:
         help="a folder written by panda fit, to offer as well; may be given several times"
         " (default: none)",
     )
-    verb.add_argument("--host", default="127.0.0.1", help="(default: %(default)s)")
+    verb.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="an address or name of this machine, by which others can reach the page, or 0.0.0.0"
+        " for all of them; there is no password (default: %(default)s, this machine alone)",
+    )
     verb.add_argument("--port", type=int, help="(default: the first free one from 7860)")
     verb.add_argument("--browser", action="store_true", help="open the page in the browser")
     add_device(verb)
@@ -43,6 +55,7 @@ def add(verbs: Verbs[Parser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Serve the app until it is interrupted."""
     from panda.studio.app import Studio
+    from panda.studio.guard import is_loopback
     from panda.studio.library import Library
     from panda.studio.server import served
 
@@ -50,4 +63,6 @@ def run(options: argparse.Namespace) -> None:
     where = {"host": options.host, "port": options.port, "browser": options.browser}
     with served(Studio(library), **where) as page:
         note(f"PandA studio: {page.local_url} (Ctrl-C ends it)")
+        if not is_loopback(options.host):
+            note(OPEN)
         page.block_thread()

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 
+from panda.checkpoints.digest import weights_digest
+from panda.checkpoints.read import read_checkpoint
 from panda.checkpoints.tensors import save_tensors
 from panda.comparison.background import measure_depths, measure_object_removal
 from panda.comparison.changes import measure_changes
@@ -24,7 +26,7 @@ from panda.factorization.journal import forget
 from panda.generators.contract import Generator, Layer
 from panda.generators.entries import Entry
 from panda.generators.one_class import OneClass
-from panda.generators.registry import cards, create_generator, scores
+from panda.generators.registry import cards, create_generator, full_name, is_file, scores
 from panda.generators.seeds import evaluation_seeds
 from panda.metrics.efficientnet import Classifier
 from panda.metrics.faces import OnceParser, are_faces
@@ -56,9 +58,13 @@ def analyze(
         PandaError: Where the generator is at fault, or the folder's files are damaged.
     """
     if folder.done(entry, plan):
+        if is_file(entry.generator):
+            _check_weights(entry, plan, folder, weights_digest(read_checkpoint(entry.generator)))
         return
     report("load")
     generator = load(entry, device)
+    if folder.has(folder.overview(entry)):
+        _check_weights(entry, plan, folder, generator.digest)
     parser, note = _parser(plan, device)
     if not folder.has(folder.overview(entry)):
         report("samples, and background at every depth")
@@ -71,6 +77,17 @@ def analyze(
         assert layer is not None
         report(f"1/{level} of the image, {layer.name} (level {step} of {len(missing)} to do)")
         analyze_level(entry, generator, layer, level, plan, folder, parser)
+
+
+def _check_weights(entry: Entry, plan: Plan, folder: ComparisonFolder, digest: str) -> None:
+    """Raise `PandaError` where an entry's results are of other weights."""
+    before = folder.read(entry, plan).weights_sha256
+    if before and digest and before != digest:
+        raise PandaError(
+            f"{folder.overview(entry).parent} has results of weights of sha256 {before[:16]}...,"
+            f" but those of {entry.generator} are {digest[:16]}...; delete it to have them made"
+            " again, or choose another folder"
+        )
 
 
 def _parser(plan: Plan, device: str) -> tuple[FaceParser | None, str]:
@@ -111,6 +128,7 @@ def overview(
         seconds=time.perf_counter() - started,
         absent=tuple(level for level in plan.levels if layer_at(generator, level) is None),
         notes=(note,) if note else (),
+        weights_sha256=generator.digest,
     )
     with folder.writing(folder.overview(entry)) as work:
         draw_samples(work, images)
@@ -176,7 +194,7 @@ def analyze_level(
 def _of_whole_generator(factors: Factors, entry: Entry) -> Factors:
     """Return factors as other verbs take them: of the generator, the class in their config."""
     config = {**factors.config, "label": entry.label}
-    return replace(factors, generator=entry.generator, config=config)
+    return replace(factors, generator=full_name(entry.generator), config=config)
 
 
 def _face_scores(
@@ -186,8 +204,12 @@ def _face_scores(
     if parser is None:
         return {}, {}, []
     notes: list[str] = []
-    localized = measure_localization(generator, factors, parser, plan.scored, plan.selected)
-    concepts = {name: tuple(facts["iou"]) for name, facts in localized.items()}
+    concepts: dict[str, tuple[float, ...]] = {}
+    try:
+        localized = measure_localization(generator, factors, parser, plan.scored, plan.selected)
+        concepts = {name: tuple(facts["iou"]) for name, facts in localized.items()}
+    except PandaError as error:  # of a generator whose samples are barely faces
+        notes.append(f"concepts were not localized: {error}")
     try:
         classifier = Classifier(generator.device)
     except PandaError as error:

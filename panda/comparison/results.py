@@ -143,6 +143,7 @@ class GeneratorResult:
         absent: Levels that it has no layer near.
         levels: The factors at all other levels.
         notes: What could not be measured, and why.
+        weights_sha256: The digest of its weights (`Generator.digest`), or empty.
     """
 
     name: str
@@ -157,6 +158,7 @@ class GeneratorResult:
     absent: tuple[int, ...] = ()
     levels: tuple[Level, ...] = ()
     notes: tuple[str, ...] = ()
+    weights_sha256: str = ""
 
     def __post_init__(self) -> None:
         """Raise ValueError where this is no resolution of images."""

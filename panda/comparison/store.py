@@ -161,5 +161,5 @@ def _read(folder: Path, kind: type) -> Any:
     content = read_json(file, "figures of a comparison", remedy)
     try:
         return decode(kind, content)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise PandaError(f"{file} is damaged ({error}); {remedy}") from error

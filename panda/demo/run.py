@@ -18,7 +18,7 @@ from panda.factorization.fit import fit
 from panda.files.writing import check_target
 from panda.generators.contract import Generator, Layer
 from panda.generators.entries import Entry
-from panda.generators.registry import create_generator, is_file
+from panda.generators.registry import create_generator, full_name
 from panda.images import save_picture
 from panda.progress import bar
 from panda.report.commands import panda_command
@@ -89,7 +89,7 @@ def run(name: str, out: Path, *, quick: bool = False, device: str = "cpu") -> De
     if out.is_file():
         raise PandaError(f"{out} is a file; name a folder for the report")
     # The factors name their generator; an absolute path lets commands find it from any directory.
-    name = str(Path(name).resolve()) if is_file(name) else name
+    name = full_name(name)
     result = DemoResult(out / "report.html")
     with result.timed("load"):
         generator = create_generator(name, device=device)

@@ -19,9 +19,16 @@ from panda.generators.registry import cards
 from panda.generators.seeds import parse_numbers
 
 FORMAT = 1
+OPTIONAL = ("seeds", "weights")
+"""Fields that a file may leave out."""
+
+STRENGTH = 1.2
+"""The usual strength of a removal, in typical (root mean square) norms of a feature vector."""
+
 PATTERN = re.compile(
     r"([\w ,+'&./()-]{1,200}):(p?[0-9]{1,6}|bg|remove)"
-    r"(?::([+-]?(?:[0-9]{1,9}\.?[0-9]{0,9}|\.[0-9]{1,9}))(sd)?|(?<=:remove))"
+    r"(?::([+-]?(?:[0-9]{1,18}\.?[0-9]{0,18}|\.[0-9]{1,18})(?:e[+-]?[0-9]{1,3})?)(sd)?"
+    r"|(?<=:remove))"
 )
 """How an edit is written; only a removal may leave out the strength. See `Edit.parse`."""
 
@@ -38,6 +45,7 @@ class NamedEdit:
         edits: Such as ``"7:6:30"``: part 7, appearance 6, strength 30.
         seeds: Those of the fit, such as ``"0-999"``, where nothing else is needed to make the same
             factors again (`panda.factorization.cached`); else empty.
+        weights: The digest of the generator's weights (`Factors.digest`), or empty.
     """
 
     generator: str
@@ -46,6 +54,7 @@ class NamedEdit:
     parts: int
     edits: tuple[str, ...]
     seeds: str = ""
+    weights: str = ""
 
 
 def read_edits(path: str | Path) -> dict[str, NamedEdit]:
@@ -103,8 +112,9 @@ def edits_text(zoo: Mapping[str, NamedEdit], path: Path = Path("zoo")) -> str:
     """
     edits = {name: asdict(_edit(path, name, asdict(edit))) for name, edit in zoo.items()}
     for facts in edits.values():
-        if not facts["seeds"]:
-            del facts["seeds"]
+        for name in OPTIONAL:
+            if not facts[name]:
+                del facts[name]
     return json.dumps({"format": FORMAT, "edits": edits}, indent=1) + "\n"
 
 
@@ -113,7 +123,7 @@ def _edit(path: Path, name: str, facts: object) -> NamedEdit:
     if not _is_name(name) or not isinstance(facts, dict):
         raise PandaError(f"{path}: {name!r:.60} is no short name of an edit with its fields")
     values: dict[str, Any] = {
-        field.name: facts.get(field.name, "" if field.name == "seeds" else None)
+        field.name: facts.get(field.name, "" if field.name in OPTIONAL else None)
         for field in fields(NamedEdit)
     }
     for field, value in values.items():
@@ -126,6 +136,14 @@ def _edit(path: Path, name: str, facts: object) -> NamedEdit:
 
 def _is_name(value: object) -> bool:
     return isinstance(value, str) and value.isprintable() and 0 < len(value) <= 200
+
+
+def _is_generator(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable() and 0 < len(value) <= 4096
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}|", value) is not None
 
 
 def _is_rank(value: object) -> bool:
@@ -148,10 +166,11 @@ def _are_seeds(value: object) -> bool:
 
 
 KINDS = {
-    "generator": (_is_name, "a short name"),
+    "generator": (_is_generator, "a name or a path"),
     "layer": (_is_name, "a short name"),
     "appearances": (_is_rank, "a whole number above zero"),
     "parts": (_is_rank, "a whole number above zero"),
     "edits": (_are_edits, "a list such as ['7:6:30', '3+5:p0:2.5sd']"),
     "seeds": (_are_seeds, "seeds such as '0-999'"),
+    "weights": (_is_digest, "a sha256"),
 }

@@ -10,11 +10,11 @@ from typing import SupportsFloat
 
 from torch import Tensor
 
-from panda.editing.edit_files import PATTERN
+from panda.editing.edit_files import PATTERN, STRENGTH
 from panda.editing.named import FILE, check_factors, find_named
-from panda.editing.natural import read_appearance, read_parts, stop
+from panda.editing.natural import read_appearance, read_parts, resume, stop
 from panda.editing.refine import refine
-from panda.editing.remove import STRENGTH, remove
+from panda.editing.remove import remove
 from panda.errors import PandaError
 from panda.factorization.factors import Factors, scale_parts
 from panda.factorization.part_names import Parts
@@ -105,9 +105,8 @@ class Edit:
 
     def __str__(self) -> str:
         """Return the text that `parse` reads."""
-        strength = f"{self.strength:.6f}".rstrip("0").rstrip(".")
         parts = self.named or "+".join(map(str, self.parts))
-        return f"{parts}:{self.appearance}:{strength}{'sd' if self.sigma else ''}"
+        return f"{parts}:{self.appearance}:{self.strength:.12g}{'sd' if self.sigma else ''}"
 
     def __repr__(self) -> str:
         return f"Edit({str(self)!r})"
@@ -128,7 +127,7 @@ class Edit:
             self.change(factors)
         elif self.sigma:
             raise PandaError(
-                f"{self}: a removal has no standard deviations; 1.2 is its usual strength"
+                f"{self}: a removal has no standard deviations; {STRENGTH} is its usual strength"
             )
         else:
             replace(self, appearance="bg").change(factors)
@@ -286,10 +285,11 @@ def edit_images(
         refined: Whether to fit the parts to each sample first.
 
     Raises:
-        PandaError: Where the factors are not of this generator, or an edit is out of range.
+        PandaError: Where the factors are not of this generator, an edit is out of range, or an
+            image comes out NaN.
     """
     state = stop(generator, factors, latents)
     wanted = as_edits(edits, factors)
     parts = refine(factors, state.x) if refined else None
     x = apply_edits(factors, state.x, wanted, parts)
-    return generator.tail(state.with_features(x), factors.layer.name)
+    return resume(generator, factors, state, x)

@@ -34,11 +34,18 @@ def find_named(text: str) -> tuple[str, NamedEdit]:
 def check_factors(name: str, edit: NamedEdit, factors: Factors) -> None:
     """Raise `PandaError` unless the factors can be those that an edit is for.
 
-    A generator that is a file of the user's own may be any; its layer and the ranks must match.
+    Where both know the weights of their generator, these decide. Else a generator that is a file of
+    the user's own may be any. Layer and ranks must match.
     """
+    known = bool(edit.weights and factors.digest)
+    if known and edit.weights != factors.digest:
+        raise PandaError(
+            f"edit {name!r} is for {edit.generator} with weights of sha256 {edit.weights[:16]}...,"
+            f" but these are factors of {factors.generator} with {factors.digest[:16]}..."
+        )
     channels, count = factors.appearances.shape[1], factors.parts.shape[1]
     expected = (edit.layer, edit.appearances, edit.parts)
-    other = edit.generator != factors.generator and not is_file(factors.generator)
+    other = edit.generator != factors.generator and not (known or is_file(factors.generator))
     if other or expected != (factors.layer.name, channels, count):
         raise PandaError(
             f"edit {name!r} is for {edit.appearances} appearances and {edit.parts} parts of"

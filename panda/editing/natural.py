@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from torch import Tensor
 
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
@@ -13,6 +15,7 @@ from panda.generators.seeds import as_whole, parse_numbers
 
 _RANGE = r"\s*[0-9]{1,6}(?:-[0-9]{1,6})?\s*"
 _NUMBERS = re.compile(f"{_RANGE}(?:[+,]{_RANGE})*")
+_DIGITS = re.compile(r"[-+,\s0-9]*[0-9][-+,\s0-9]*")
 
 
 def read_parts(parts: Parts) -> tuple[int, ...] | str:
@@ -31,6 +34,8 @@ def read_parts(parts: Parts) -> tuple[int, ...] | str:
     if isinstance(parts, str) and parts.strip():
         if _NUMBERS.fullmatch(parts):
             return tuple(parse_numbers(parts.replace("+", ","), "parts"))
+        if _DIGITS.fullmatch(parts):
+            raise PandaError(f"there are no parts {parts.strip()!r:.60}; expected such as 0+1, 0-3")
         return parts.strip()
     if (number := as_whole(parts)) is not None:
         return (number,)
@@ -81,3 +86,33 @@ def stop(generator: Generator, factors: Factors, latents: Latents) -> State:
     generator.check_latents(latents)
     factors.check(generator)
     return generator.head(latents, factors.layer.name)
+
+
+def resume(
+    generator: Generator,
+    factors: Factors,
+    state: State,
+    features: Tensor,
+    names: Sequence[object] = (),
+) -> Tensor:
+    """Resume a generator at the layer of some factors, with other features.
+
+    Args:
+        generator: The generator.
+        factors: Of one of its layers.
+        state: The state at that layer.
+        features: Features ``[N, C, H, W]``.
+        names: What the samples are called in the error, such as their seeds.
+
+    Returns:
+        Images ``[N, 3, R, R]``.
+
+    Raises:
+        PandaError: Where a value is not finite, as edits of absurd strength make it.
+    """
+    images = generator.tail(state.with_features(features), factors.layer.name)
+    for row, finite in enumerate(images.isfinite().flatten(1).all(1).tolist()):
+        if not finite:
+            name = f" of {names[row]}" if names else ""
+            raise PandaError(f"the image{name} came out NaN; the strength is too large")
+    return images

@@ -9,16 +9,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from panda.editing.edit_files import STRENGTH
 from panda.editing.localize import otsu
-from panda.editing.natural import read_parts, stop
+from panda.editing.natural import read_parts, resume, stop
 from panda.errors import PandaError
 from panda.factorization.background import border_mask
 from panda.factorization.factors import Factors, scale_parts
 from panda.factorization.part_names import Parts
 from panda.generators.contract import Generator, Latents, Layer, on_canvas
-
-STRENGTH = 1.2
-"""In units of the typical (root mean square) norm of a feature vector."""
+from panda.generators.natural import as_number
 
 REACH = 1.5
 """Soft masks are multiplied by this and clipped to one, so that an object goes with its rim."""
@@ -81,9 +80,11 @@ def remove(
         Features ``[N, C, H, W]``.
 
     Raises:
-        PandaError: Where ``parts`` is empty or the factors have no such parts.
+        PandaError: Where ``parts`` is empty, the factors have no such parts, or the strength is no
+            finite number.
     """
     chosen = None if parts is None else _find(factors, parts)
+    amount = as_number(strength, "strength")
     background, _ = factors.vector("bg", chosen or ())
     background = background.to(features)
     if chosen is None:
@@ -92,7 +93,7 @@ def remove(
         masks = (factors.parts[None] if refined is None else refined).to(features)
         where = scale_parts(masks[:, :, list(chosen)].sum(2, keepdim=True)).mT
         where = where.view(-1, 1, factors.layer.height, factors.layer.width)
-    paint = _border_mean(factors.layer, features, background) + strength * background
+    paint = _border_mean(factors.layer, features, background) + amount * background
     return torch.lerp(features, paint[:, :, None, None], where.mul(REACH).clamp_max(1))
 
 
@@ -130,8 +131,9 @@ def remove_images(
         strength: See `remove`.
 
     Raises:
-        PandaError: Where the factors are not of this generator or have no such parts.
+        PandaError: Where the factors are not of this generator or have no such parts, the strength
+            is no finite number, or an image comes out NaN.
     """
     state = stop(generator, factors, latents)
     x = remove(factors, state.x, parts, strength=strength)
-    return generator.tail(state.with_features(x), factors.layer.name)
+    return resume(generator, factors, state, x)

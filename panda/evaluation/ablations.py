@@ -19,7 +19,7 @@ from panda.factorization.solvers.quartic import Quartic, descend_parts
 from panda.factorization.solvers.refine import refine_parts
 from panda.factorization.statistics import Statistics, gather
 from panda.files.writing import staging
-from panda.generators.contract import Generator, Layer
+from panda.generators.contract import Generator, Layer, on_canvas
 from panda.generators.seeds import Seeds, as_count, as_counts, evaluation_seeds
 from panda.report.page import Page
 from panda.report.table import Table
@@ -35,7 +35,7 @@ class AblationRow:
         choice: What is varied.
         value: How.
         loss: On held-out samples, as a share of their energy.
-        area: The mean share of the positions that a part takes up: 1 where it is everywhere.
+        area: The mean share of the image that a part takes up: 1 where it is everywhere.
         cpu_seconds: Of the whole fit, sampling included.
     """
 
@@ -46,11 +46,15 @@ class AblationRow:
     cpu_seconds: float
 
 
-def area(parts: Tensor) -> float:
-    """Return the mean over parts ``[S, R_S]`` of ``(sum p)^2 / (S sum p^2)``."""
-    scaled = scale_parts(parts.abs()).double()
-    share = scaled.sum(0).square() / (len(scaled) * scaled.square().sum(0))
-    return float(share.mean())
+def area(layer: Layer, parts: Tensor) -> float:
+    """Return the mean over parts ``[S, R_S]`` of ``(sum p)^2 / (n sum p^2)``.
+
+    The sums are over the n positions inside the image.
+    """
+    padded = scale_parts(parts.abs()).T.view(-1, layer.height, layer.width)
+    inside = on_canvas(padded, layer).flatten(1).double()
+    weight = inside.square().sum(1).clamp_min(1e-30)
+    return float((inside.sum(1).square() / (inside.shape[1] * weight)).mean())
 
 
 def ablate(
@@ -104,7 +108,7 @@ def ablate(
         seconds = time.process_time() - started
         features = test_features(factors.layer.name)
         loss = reconstruction_loss(factors.appearances, factors.parts, features)
-        return AblationRow(choice, value, loss, area(factors.parts), seconds)
+        return AblationRow(choice, value, loss, area(factors.layer, factors.parts), seconds)
 
     def fitted(**changes: object) -> Callable[[], Factors]:
         options = {"layer": layer, "parts": count, "seeds": range(most), **changes}
@@ -153,7 +157,9 @@ def _random_starts(
         solution = joint(statistics, place.channels, parts, start)
         seconds = sampling + time.process_time() - started
         loss = reconstruction_loss(solution.appearances, solution.parts, features)
-        yield AblationRow("start", f"random, seed {seed}", loss, area(solution.parts), seconds)
+        yield AblationRow(
+            "start", f"random, seed {seed}", loss, area(place, solution.parts), seconds
+        )
 
 
 def _orthonormal(
@@ -179,7 +185,7 @@ def _orthonormal(
         ("orthonormal, P of any sign", any_sign, 0),
     ):
         loss = reconstruction_loss(identity, P.float(), features)
-        yield AblationRow("A", value, loss, area(P), sampling + seconds)
+        yield AblationRow("A", value, loss, area(place, P), sampling + seconds)
 
 
 def _refined(factors: Factors, features: list[Tensor]) -> AblationRow:
@@ -190,7 +196,7 @@ def _refined(factors: Factors, features: list[Tensor]) -> AblationRow:
         P = refine_parts(A, shared, Z)
         loss += float((Z - A @ ((A.T @ (Z @ P)) @ P.mT)).square().sum())
         energy += float(Z.square().sum())
-        areas += [area(parts) for parts in P]
+        areas += [area(factors.layer, parts) for parts in P]
     seconds = time.process_time() - started
     mean_area = sum(areas) / len(areas)
     return AblationRow("refinement", "parts of each sample", loss / energy, mean_area, seconds)

@@ -12,6 +12,7 @@ from torch import Tensor
 from panda.errors import PandaError
 from panda.generators.contract import Generator, Latents
 from panda.metrics.face_shapes import shapes
+from panda.metrics.faces import show_face
 from panda.metrics.parsing import FaceParser
 from panda.metrics.regions import Boxes, Parsed, Regions, widened
 from panda.metrics.roir import SIZE, small
@@ -26,12 +27,14 @@ class Faces:
         before: The unedited images at the size of comparison, ``[N, 3, S, S]`` in [-1, 1].
         regions: Masks ``[N, S, S]`` bool by name.
         shapes: Measures ``[N]`` of the faces by name; empty where faces are not parsed.
+        seen: Whether parsing sees a face, ``[N]`` bool; true where faces are not parsed.
     """
 
     latents: Latents
     before: Tensor
     regions: dict[str, Tensor]
     shapes: dict[str, Tensor]
+    seen: Tensor
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -53,6 +56,7 @@ class Faces:
             torch.cat([faces.before for faces in batches]),
             join(faces.regions for faces in batches),
             join(faces.shapes for faces in batches),
+            torch.cat([faces.seen for faces in batches]),
         )
 
     def take(self, rows: Tensor) -> Faces:
@@ -64,6 +68,7 @@ class Faces:
             self.before[chosen],
             {name: mask[chosen] for name, mask in self.regions.items()},
             {name: value[chosen] for name, value in self.shapes.items()},
+            self.seen[chosen],
         )
 
 
@@ -102,7 +107,9 @@ class FaceSampler:
             regions = Boxes().find(before, self.size)
         else:
             regions = widened(parsed, self.size)
-        return Faces(latents, before, regions, {} if parsed is None else shapes(parsed))
+        if parsed is None:
+            return Faces(latents, before, regions, {}, torch.ones(len(before), dtype=torch.bool))
+        return Faces(latents, before, regions, shapes(parsed), show_face(parsed))
 
     def shapes(self, images: Tensor) -> dict[str, Tensor]:
         """Return the shapes ``[N]`` of images ``[N, 3, H, W]``; none without a parser."""

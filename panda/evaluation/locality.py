@@ -17,7 +17,7 @@ from panda.evaluation.edits import find_edits
 from panda.evaluation.faces import Faces, FaceSampler
 from panda.evaluation.measure import measure_all
 from panda.evaluation.settings import LocalityBenchmark, LocalitySettings, label_of
-from panda.evaluation.store import BenchmarkFolder
+from panda.evaluation.store import DIGEST, BenchmarkFolder
 from panda.generators.contract import Generator
 from panda.generators.seeds import selection_seeds
 from panda.methods.catalog import find_method
@@ -70,7 +70,7 @@ def prepare(
     # More images and more methods may follow; what was measured stays as it is.
     growing = "n", "methods", "published"
     fixed = {key: value for key, value in asdict(settings).items() if key not in growing}
-    folder = BenchmarkFolder(out, fixed)
+    folder = BenchmarkFolder(out, {**fixed, DIGEST: generator.digest})
     parser = FaceParser(device) if settings.parse else None
     boxes = settings.boxes or not settings.parse
     return LocalityBenchmark(
@@ -169,11 +169,16 @@ def _fit_and_choose(benchmark: LocalityBenchmark, text: str) -> None:
 
 
 def _selection_faces(benchmark: LocalityBenchmark) -> Faces:
-    """Return faces to choose on that have all regions; raise `PandaError` where there is none."""
+    """Return faces to choose on that have all regions; raise `PandaError` where there are none."""
     count, batch, regions = benchmark.settings.select, benchmark.batch, benchmark.regions
     seeds = selection_seeds(2 * count)
     batches = [seeds[first : first + batch] for first in range(0, len(seeds), batch)]
     faces = Faces.concatenate([benchmark.sampler.sample(batch) for batch in batches])
+    if 2 * int(faces.seen.sum()) < len(faces):
+        raise PandaError(
+            f"the samples of {benchmark.sampler.generator.name} are no faces; leave out face"
+            " parsing with --no-faces"
+        )
     faces = faces.take(faces.have(regions).nonzero()[:count, 0])
     if not len(faces):
         raise PandaError(f"no face to select on has {', '.join(regions)}; take boxes for regions")

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
+from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.generators.contract import Generator, State
+from panda.metrics.faces import are_faces
 from panda.metrics.parsing import FaceParser
 from panda.metrics.roir import SIZE, small
 from panda.progress import bar
@@ -35,14 +37,25 @@ class ParsedBatch:
 def parsed_batches(
     generator: Generator, factors: Factors, parser: FaceParser, seeds: Sequence[int]
 ) -> Iterator[ParsedBatch]:
-    """Sample seeds at the usual truncation and parse the images, batch by batch."""
+    """Sample seeds at the usual truncation, in the class of the fit, and parse their images.
+
+    Raises:
+        PandaError: Where the first of them are no faces.
+    """
     layer = factors.layer.name
     with bar(total=len(seeds), desc="parse", unit="img") as progress:
         for start in range(0, len(seeds), BATCH):
             chosen = seeds[start : start + BATCH]
-            latents = generator.sample(chosen, truncation=generator.usual_truncation)
+            psi = generator.usual_truncation
+            latents = generator.sample(chosen, truncation=psi, label=factors.label)
             state = generator.head(latents, layer)
             before = small(generator.tail(state, layer))
-            parsed = F.interpolate(parser(before)[:, None], (SIZE, SIZE), mode="nearest")[:, 0]
+            parsed = parser(before)
+            if start == 0 and not are_faces(parsed):
+                raise PandaError(
+                    f"the samples of {generator.name} are no faces, so face parsing can measure"
+                    " nothing on them; give a generator of faces"
+                )
+            parsed = F.interpolate(parsed[:, None], (SIZE, SIZE), mode="nearest")[:, 0]
             progress.update(len(chosen))
             yield ParsedBatch(state, before, parsed)

@@ -156,7 +156,7 @@ def _chosen(summary: Mapping[str, Any]) -> Table:
         ]
         for label, method in summary["methods"].items()
         for edit, facts in method["edits"].items()
-        if "chosen" in facts
+        if {"chosen", "reached"} <= facts.keys()
     ]
     header = ["method", "edit", "chosen", "effect on selection", "images at the strength"]
     return Table(header, rows, "What was chosen")

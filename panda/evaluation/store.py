@@ -24,6 +24,8 @@ from panda.methods.changes import Change, PartChange, StyleChange, WChange, ZCha
 
 CHOICES = "choices.json"
 DIRECTIONS = "directions.safetensors"
+DIGEST = "weights_sha256"
+"""The setting that is the digest of the generator's weights."""
 
 
 class BenchmarkFolder:
@@ -44,6 +46,7 @@ class BenchmarkFolder:
             before = read_json(
                 file, "the settings of a benchmark", "delete the folder, or choose another one"
             )
+            before = {DIGEST: settings.get(DIGEST), **before}  # older folders have none
             changed = [key for key in settings if before.get(key) != settings[key]]
             if changed:
                 raise PandaError(
@@ -89,7 +92,7 @@ class BenchmarkFolder:
             }
         except PandaError as error:
             raise PandaError(f"{error}; {remedy}") from error
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
             raise PandaError(f"{folder / CHOICES} is damaged ({error!r}); {remedy}") from error
         return choices, content["fit"]
 
@@ -180,7 +183,12 @@ def _record(size: int) -> np.dtype[Any]:
 def _is_row(row: Mapping[str, Any]) -> bool:
     """Whether a row has a seed, and numbers or None for everything else."""
     numbers = (value for value in row.values() if value is not None)
-    return type(row.get("seed")) is int and all(type(value) in (int, float) for value in numbers)
+    return type(row.get("seed")) is int and all(map(_is_number, numbers))
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a number and no larger than float64 takes."""
+    return type(value) is float or (type(value) is int and abs(value) < 2**63)
 
 
 def _check_fit(fit: Mapping[str, Any]) -> None:
@@ -188,9 +196,12 @@ def _check_fit(fit: Mapping[str, Any]) -> None:
     text, files = fit["method"]
     if not isinstance(text, str) or not isinstance(files, list):
         raise TypeError(f"expected a method and its files, not {fit['method']!r}")
+    for key in {"device", "reason"} & fit.keys():
+        if not isinstance(fit[key], str):
+            raise TypeError(f"expected a text as {key}, not {fit[key]!r}")
     if "reason" not in fit:
         for key in ("edits", "cpu_seconds"):
-            if type(fit[key]) not in (int, float):
+            if not _is_number(fit[key]):
                 raise TypeError(f"expected a number of {key}, not {fit[key]!r}")
 
 

@@ -13,6 +13,7 @@ from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
 from panda.factorization.inputs import compact_seeds, find_layer, joined_seeds
 from panda.files.cache import home
+from panda.files.locks import hold_folder
 from panda.generators.contract import Generator
 from panda.generators.registry import is_file
 from panda.generators.seeds import Seeds, as_seeds
@@ -59,24 +60,35 @@ def fit_cached(
 ) -> Factors:
     """Return factors from the cache, after fitting them where it has none.
 
-    Factors that are damaged, or of another version of the generator, are fitted again. For the
-    arguments see `panda.factorization.fit.fit`.
+    Factors that are damaged, or of another version of the generator, are fitted again. Of several
+    threads or processes that ask for the same ones, one fits and the others wait. For the arguments
+    see `panda.factorization.fit.fit`.
 
     Raises:
         PandaError: As `fit` does, and where the cache cannot be written.
     """
     channels = find_layer(generator, layer).channels if appearances is None else appearances
     folder = cached_folder(generator.name, layer, parts, channels, seeds)
-    if folder.exists():
-        try:
-            factors = Factors.load(folder)
-            factors.check(generator)
-            return factors
-        except PandaError:
-            pass
-    factors = fit(generator, layer, parts=parts, appearances=channels, seeds=seeds)
-    shutil.rmtree(folder, ignore_errors=True)  # damaged ones, which `save` would not replace
-    factors.save(folder)
+    if (factors := _load(folder, generator)) is not None:
+        return factors
+    with hold_folder(folder.parent, f".{folder.name}.lock", wait=True):
+        if (factors := _load(folder, generator)) is not None:
+            return factors  # which another thread or process has fitted meanwhile
+        factors = fit(generator, layer, parts=parts, appearances=channels, seeds=seeds)
+        shutil.rmtree(folder, ignore_errors=True)  # damaged ones, which `save` would not replace
+        factors.save(folder)
+    return factors
+
+
+def _load(folder: Path, generator: Generator) -> Factors | None:
+    """Return a generator's factors from the cache; None where it has none that are whole."""
+    if not folder.exists():
+        return None
+    try:
+        factors = Factors.load(folder)
+        factors.check(generator)
+    except PandaError:
+        return None
     return factors
 
 

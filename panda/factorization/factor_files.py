@@ -79,8 +79,11 @@ def read_factors(folder: Path) -> tuple[str, Layer, dict[str, Any], dict[str, Te
 
 
 def _check_config(config: Mapping[str, Any]) -> None:
-    """Raise TypeError unless the trace and the seeds, which are read later, have their types."""
+    """Raise TypeError unless what is read later has its type."""
     trace, seeds = config.get("trace", []), config.get("seeds", "")
+    digest = config.get("weights_sha256", "")
+    if type(digest) is not str:
+        raise TypeError(f"weights_sha256 is {digest!r:.60}, expected the digest of weights")
     if not isinstance(trace, list) or any(type(loss) is not float for loss in trace):
         raise TypeError(f"trace is {trace!r:.60}, expected a list of losses")
     listed = isinstance(seeds, list) and all(type(seed) is int for seed in seeds)

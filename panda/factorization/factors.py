@@ -20,6 +20,7 @@ from panda.factorization.factor_files import TENSORS, check_folder, read_factors
 from panda.factorization.inputs import as_path, joined_seeds
 from panda.factorization.part_names import Parts, find_parts, part_names
 from panda.generators.contract import Generator, Layer, on_canvas
+from panda.generators.identity import check_weights
 from panda.generators.seeds import as_whole
 
 
@@ -44,7 +45,8 @@ class Factors:
         background_detector: ``[C]``, whose coordinate tells where that is; see
             `panda.factorization.background`.
         mean: ``[C]``, the mean feature.
-        config: The seeds, ranks, solver, versions and loss trace, and the names of parts.
+        config: The seeds, ranks, solver, versions and loss trace, the digest of the generator's
+            weights, and the names of parts.
     """
 
     generator: str
@@ -138,6 +140,17 @@ class Factors:
         return joined_seeds(seeds) if isinstance(seeds, list) else str(seeds)
 
     @property
+    def digest(self) -> str:
+        """The `Generator.digest` of the weights that were fitted; empty in older factors."""
+        return str(self.config.get("weights_sha256", ""))
+
+    @property
+    def label(self) -> int | None:
+        """The class of all samples of the fit; None where they differ or there are none."""
+        label = self.config.get("label")
+        return label if type(label) is int else None
+
+    @property
     def part_names(self) -> tuple[str, ...]:
         """The name of each part, such as ``"hair"``; none until `panda name` has named them.
 
@@ -224,11 +237,8 @@ class Factors:
         return self.appearances[:, column], float(spread.mean())
 
     def check(self, generator: Generator) -> None:
-        """Raise `PandaError` unless these are factors of that generator and its layer as it is."""
-        if self.generator != generator.name:
-            raise PandaError(
-                f"these are factors of {self.generator}, but the generator is {generator.name}"
-            )
+        """Raise `PandaError` unless these are factors of these weights and of their layer."""
+        check_weights(generator, "factors", self.generator, self.digest, "fit factors for it")
         if generator.layer(self.layer.name) != self.layer:
             raise PandaError(
                 f"these factors are for {self.layer}, but {generator.name} has"

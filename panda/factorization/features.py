@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -75,6 +75,11 @@ class Features:
         label = self.label[rows] if isinstance(self.label, Sequence) else self.label
         latents = self.generator.sample(seeds, truncation=self.truncation, label=label)
         return self._checked(self.generator.head(latents, self.layer.name).x, seeds)
+
+    def first(self, count: int) -> Features:
+        """Return the features of the first ``count`` samples."""
+        label = self.label[:count] if isinstance(self.label, Sequence) else self.label
+        return replace(self, seeds=self.seeds[:count], label=label)
 
     def __iter__(self) -> Iterator[Tensor]:
         """Sample all batches and show the progress."""

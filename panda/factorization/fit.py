@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict
 from itertools import islice
 from typing import Any, SupportsFloat, SupportsIndex
@@ -20,6 +21,8 @@ from panda.factorization.factors import Factors
 from panda.factorization.features import Features
 from panda.factorization.inputs import as_path, compact_seeds, find_layer
 from panda.factorization.journal import Journal
+from panda.factorization.loss import check_true_samples
+from panda.factorization.loss import reconstruction_loss as reconstruction_loss
 from panda.factorization.solvers import paper
 from panda.factorization.solvers.joint import Solution, joint
 from panda.factorization.statistics import Statistics, gather
@@ -96,31 +99,34 @@ def fit(
     features = _features(generator, place, seeds, truncation, label, batch)
     started = time.perf_counter()
     folder = None if resume is None else as_path(resume, "resume")
-    journal = None if folder is None else Journal(folder, _facts(features))
-    statistics = gather(features, len(features.seeds), rank_s, journal)
-    sampled = time.perf_counter()
-    if solver == "joint":
-        solution = joint(statistics, rank_c, rank_s)
-        options: dict[str, Any] = {}
-    else:
-        solution = _fit_released_rule(features, statistics, (rank_c, rank_s), rate, count)
-        options = {"learning_rate": rate, "steps": count}
-    config = {
-        "seeds": compact_seeds(features.seeds),
-        "truncation": features.truncation,
-        "label": features.label,
-        "solver": {"name": solver, **options},
-        "energy_per_sample": statistics.energy / len(features.seeds),
-        "energy_discarded": statistics.discarded,
-        "processes": processes.count(),
-        "trace": list(solution.trace),
-        "seconds": {
-            "sampling": round(sampled - started, 3),
-            "solving": round(time.perf_counter() - sampled, 3),
-        },
-        "versions": _versions(),
-    }
-    return describe(generator.name, place, solution, statistics, config)
+    # An exception keeps the frames that it passed, so that no journal goes before it is handled.
+    with nullcontext() if folder is None else Journal(folder, _facts(features)) as journal:
+        statistics = gather(features, len(features.seeds), rank_s, journal)
+        sampled = time.perf_counter()
+        if solver == "joint":
+            solution = joint(statistics, rank_c, rank_s)
+            check_true_samples(solution.appearances, solution.parts, statistics, features)
+            options: dict[str, Any] = {}
+        else:
+            solution = _fit_released_rule(features, statistics, (rank_c, rank_s), rate, count)
+            options = {"learning_rate": rate, "steps": count}
+        config = {
+            "weights_sha256": generator.digest,
+            "seeds": compact_seeds(features.seeds),
+            "truncation": features.truncation,
+            "label": features.label,
+            "solver": {"name": solver, **options},
+            "energy_per_sample": statistics.energy / len(features.seeds),
+            "energy_discarded": statistics.discarded,
+            "processes": processes.count(),
+            "trace": list(solution.trace),
+            "seconds": {
+                "sampling": round(sampled - started, 3),
+                "solving": round(time.perf_counter() - sampled, 3),
+            },
+            "versions": _versions(),
+        }
+        return describe(generator.name, place, solution, statistics, config)
 
 
 def import_released(
@@ -157,6 +163,7 @@ def import_released(
     features = _features(generator, place, seeds)
     statistics = gather(features, len(features.seeds), P.shape[1])
     config = {
+        "weights_sha256": generator.digest,
         "seeds": compact_seeds(features.seeds),
         "truncation": 1.0,
         "label": None,
@@ -165,25 +172,6 @@ def import_released(
         "versions": _versions(),
     }
     return describe(generator.name, place, Solution(A, P.clamp_min(0), ()), statistics, config)
-
-
-def reconstruction_loss(A: Tensor, P: Tensor, features: Iterable[Tensor]) -> float:
-    """Return the exact loss over a stream of features.
-
-    Args:
-        A: Appearances ``[C, R_C]``.
-        P: Parts ``[S, R_S]``.
-        features: Batches ``[B, C, S]``.
-
-    Returns:
-        The squared error of the reconstruction, as a fraction of the features' energy.
-    """
-    loss = energy = 0.0
-    for Z in features:
-        A, P = A.to(Z), P.to(Z)
-        loss += float((Z - (A @ (A.T @ (Z @ P))) @ P.T).square().sum(2).double().sum())
-        energy += float(Z.square().sum(2).double().sum())
-    return loss / energy
 
 
 def _features(
@@ -239,9 +227,10 @@ def _check_rank(name: str, rank: object, limit: int, available: str) -> int:
 
 
 def _facts(features: Features) -> dict[str, Any]:
-    """Return everything that compressed samples depend on, except for the network's weights."""
+    """Return everything that compressed samples depend on."""
     return {
         "generator": features.generator.name,
+        "weights_sha256": features.generator.digest,
         "layer": asdict(features.layer),
         "seeds": compact_seeds(features.seeds),
         "truncation": features.truncation,

@@ -27,6 +27,8 @@ SECONDS = 30.0
 class Journal:
     """A folder with two files for each process: its compressed samples, and the sums over them.
 
+    It is locked until `close`, or until the end of a ``with`` block.
+
     Args:
         folder: The folder, which is made if needed.
         facts: What the fit depends on; the journal of a fit with other facts is not used.
@@ -41,8 +43,15 @@ class Journal:
         name = f"{processes.rank()}-of-{processes.count()}"
         self.samples, self._sums = folder / f"{name}.samples", folder / f"{name}.sums"
         lock = ExitStack()
-        weakref.finalize(self, lock.close)
+        self.close = weakref.finalize(self, lock.close)
+        """Unlock the folder; a second call does nothing."""
         lock.enter_context(hold_folder(folder, f".{processes.rank()}.lock"))
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def read(self) -> dict[str, Tensor] | None:
         """Return what was written last; None where it belongs to another fit, or is damaged."""

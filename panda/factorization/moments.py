@@ -43,16 +43,19 @@ class PartMoments:
             P: Parts ``[S, R_S]``.
         """
         P = P.to(statistics.basis)
-        pooling, gram = P.T @ statistics.basis, P.T @ P
+        pooling, gram = P.T @ statistics.basis, P.double().T @ P.double()
         mean = pooling @ statistics.seen_mean.T
-        # For each column, and mixed. Nothing iterates on them, so plain sums are exact enough. They
-        # are symmetric, so only the blocks from the diagonal on are computed.
+        # For each column, and mixed. Products are of float64: where there are fewer samples times
+        # parts than channels, some axes have no energy, and the best appearances divide by what
+        # rounding leaves there. Both moments are symmetric, so only the blocks from the diagonal on
+        # are computed.
         size = mean.shape[1]
         starts = range(0, size, STRIP)
         like = torch.zeros(0, dtype=torch.float64, device=P.device)
         strips = [like.new_zeros(len(gram) + 1, min(STRIP, size - c), size - c) for c in starts]
         for z in statistics.samples:
             columns = (pooling @ z.flatten(0, 1).T).view(len(gram), -1, size) - mean[:, None]
+            columns = columns.double()
             rows, weighted = columns.view(-1, size), (gram @ columns.flatten(1)).view(-1, size)
             for c, strip in zip(starts, strips, strict=True):
                 strip[:-1] += columns[..., c : c + STRIP].mT @ columns[..., c:]
@@ -61,7 +64,7 @@ class PartMoments:
         for c, strip in zip(starts, processes.all_reduce(strips), strict=True):
             sums[:, c : c + STRIP, c:] = strip
             sums[:, c:, c : c + STRIP] = strip.mT
-        return cls(statistics.count, mean.T.double(), sums[:-1], sums[-1], gram.double())
+        return cls(statistics.count, mean.T.double(), sums[:-1], sums[-1], gram)
 
     def about_zero(self) -> tuple[Tensor, Tensor]:
         """Return the sums of Z P P^T Z^T and of Z P H P^T Z^T, both ``[C, C]``, on the CPU."""

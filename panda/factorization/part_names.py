@@ -51,12 +51,23 @@ def find_parts(parts: Parts, count: int, names: Sequence[str]) -> tuple[int, ...
 
 
 def _pieces(text: str, names: Sequence[str]) -> list[str]:
-    """Split at plus signs, and at commas unless a name has them."""
-    pieces = []
-    for piece in text.split("+"):
-        whole = piece.strip().casefold() in map(str.casefold, names)
-        pieces += [piece] if whole else piece.split(",")
+    """Split at plus signs and commas, but for those of a name: the longest one counts."""
+    known = {name.strip().casefold() for name in names}
+    longest = max((len(_words(name)) for name in known), default=1)
+    words, pieces, start = _words(text), [], 0
+    while start < len(words):
+        ends = range(min(start + longest, len(words)), start, -2)
+        joined = {end: "".join(words[start:end]) for end in ends}
+        named = [end for end in ends if joined[end].strip().casefold() in known]
+        end = named[0] if named else start + 1
+        pieces.append(joined[end])
+        start = end + 1
     return pieces
+
+
+def _words(text: str) -> list[str]:
+    """Return words at even places, and the plus signs and commas between them at odd ones."""
+    return re.split("([+,])", text)
 
 
 def _by_text(text: str, count: int, names: Sequence[str]) -> Sequence[int]:
@@ -65,7 +76,7 @@ def _by_text(text: str, count: int, names: Sequence[str]) -> Sequence[int]:
     A name is that of all parts that have it, or else of all that have it among others.
     """
     text = text.strip()
-    if match := re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", text, re.ASCII):
+    if match := re.fullmatch(r"(-?\d{1,1000})(?:-(\d{1,1000}))?", text, re.ASCII):
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
             raise PandaError(f"parts {text}: the range runs backwards")

@@ -170,7 +170,8 @@ def gather(batches: Batches, count: int, parts: int, journal: Journal | None = N
     energy, inside, _ = totals.tolist()
     if energy == 0:
         raise PandaError("every feature is zero, so there is nothing to factorize")
-    discarded = max(0.0, 1 - inside / energy)
+    # A basis of all positions leaves nothing out; of others, only rounding makes it less than zero.
+    discarded = 0.0 if components == positions else max(0.0, 1 - inside / energy)
     return Statistics(basis, samples, count, energy, discarded, (seen / count).float())
 
 

@@ -21,5 +21,5 @@ def nearest_file(path: str | Path) -> str:
         names = [entry.name for entry in path.parent.iterdir() if not entry.name.startswith(".")]
     except (OSError, ValueError):  # such as a folder that cannot be read, or a null character
         return ""
-    close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(path.name, names)
     return f"; did you mean {str(path.parent / close[0])!r}?" if close else ""

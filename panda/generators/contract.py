@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from panda.errors import PandaError, nearest
 from panda.generators.natural import as_number, as_rows, checked, natural_sample
-from panda.generators.seeds import seeds_text
+from panda.generators.seeds import as_plain, seeds_text
 from panda.report.table import Table
 
 if TYPE_CHECKING:
@@ -39,6 +39,11 @@ class Layer:
     height: int
     width: int
     margin: int = 0
+
+    def __post_init__(self) -> None:
+        """Take sizes of NumPy and torch as Python's, which JSON takes too."""
+        for name in ("channels", "height", "width", "margin"):
+            object.__setattr__(self, name, as_plain(getattr(self, name)))
 
     @property
     def positions(self) -> int:
@@ -75,6 +80,10 @@ class Latents:
     seeds: tuple[int, ...]
     tensors: Mapping[str, torch.Tensor]
     generator: str = ""
+
+    def __post_init__(self) -> None:
+        """Take seeds of NumPy and torch as Python's, which JSON takes too."""
+        object.__setattr__(self, "seeds", tuple(map(as_plain, self.seeds)))
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -181,6 +190,9 @@ class Generator(ABC):
 
     device: torch.device
 
+    digest_in_file: str = ""
+    """The digest of the weights in the checkpoint that it was built from; empty without one."""
+
     usual_truncation: float = 0.7
     """The psi of ``sample`` where the caller gives none; 1 where truncation has no meaning."""
 
@@ -238,6 +250,15 @@ class Generator(ABC):
     def __call__(self, latents: Latents) -> torch.Tensor:
         """Return ``forward(latents)``; raises `PandaError` as `check_latents` does."""
         return self.forward(latents)
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of its weights, by which factors know them again; empty if it is not known.
+
+        Backends that read a `Checkpoint` through the registry or `Weights` have it; others may
+        return `panda.checkpoints.digest.digest_of` their tensors.
+        """
+        return self.digest_in_file
 
     def check_latents(self, latents: Latents) -> None:
         """Raise `PandaError` for anything but latents, and for those of another generator.

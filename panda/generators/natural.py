@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import math
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
-from panda.errors import PandaError
+from panda.errors import PandaError, PandaWarning
 from panda.generators.seeds import as_seeds, as_whole
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def natural_sample(sample: Sample) -> Sample:
     ) -> Latents:
         plain = as_seeds(seeds)
         psi = as_truncation(self.usual_truncation if truncation is None else truncation)
+        _warn_outside(psi)
         labels = as_labels(label, len(plain))
         draw = partial(sample, self, truncation=psi, **options)
         if isinstance(labels, list):
@@ -98,7 +100,7 @@ def as_number(value: Any, what: str) -> float:
     """Return a finite number as a float; raises `PandaError` for anything else."""
     try:
         number = math.nan if isinstance(value, str | bool) else float(value)
-    except (TypeError, ValueError, RuntimeError):  # RuntimeError: a tensor of several numbers
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # a tensor of several numbers
         number = math.nan
     if not math.isfinite(number):
         raise PandaError(f"{what} {value!r:.60} is not a number, such as 0.7")
@@ -114,6 +116,18 @@ def as_truncation(value: Any) -> float:
             " are, 0 gives their mean and -1 their opposites"
         )
     return psi
+
+
+def _warn_outside(psi: float) -> None:
+    """Warn of a truncation that is not from 0 to 1: few who give one mean it."""
+    if not 0 <= psi <= 1:
+        where = "on the other side of their mean" if psi < 0 else "farther from their mean"
+        warnings.warn(
+            f"truncation {psi:g} is not from 0 to 1: samples lie {where}, where the generator was"
+            " not trained",
+            PandaWarning,
+            stacklevel=3,
+        )
 
 
 def as_labels(label: Any, count: int) -> int | list[int] | None:

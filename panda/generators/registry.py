@@ -211,6 +211,14 @@ def is_file(name: str) -> bool:
     return name not in cards() and (os.sep in name or os.path.exists(name))  # noqa: PTH110
 
 
+def full_name(name: str) -> str:
+    """Return the name that a generator gets: as given, or of a file its absolute path.
+
+    So factors find the file again from any folder, and know it however it was written.
+    """
+    return os.path.abspath(name) if is_file(name) else name  # noqa: PTH100, links stay
+
+
 def recognize(checkpoint: Checkpoint) -> tuple[str, Architecture]:
     """Return name and architecture of a checkpoint.
 
@@ -266,7 +274,7 @@ def create_generator(
         raise PandaError(f"dtype {kind!r} is not supported{nearest(kind, kinds)}")
     rest = engine, place, kinds[kind]
     generator = loaded(name, lambda: _load(card, *rest) if card else _open(Path(name), *rest))
-    generator.name = name
+    generator.name = full_name(name)
     return generator
 
 
@@ -314,12 +322,15 @@ def _check_exists(path: Path) -> None:
 
 
 def _open(path: Path, engine: str, device: torch.device, dtype: torch.dtype) -> Generator:
+    from panda.checkpoints.digest import weights_digest
     from panda.checkpoints.read import read_checkpoint
 
     _check_exists(path)
     checkpoint = read_checkpoint(path)
     try:
         _, architecture = recognize(checkpoint)
-        return architecture.engine(engine)(checkpoint, device, dtype)
+        generator = architecture.engine(engine)(checkpoint, device, dtype)
+        generator.digest_in_file = weights_digest(checkpoint)
+        return generator
     except PandaError as error:
         raise PandaError(f"{path}: {error}") from error

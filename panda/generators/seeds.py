@@ -119,6 +119,11 @@ def as_whole(value: object) -> int | None:
         return None
 
 
+def as_plain(value: Any) -> Any:
+    """Return a whole number as an int, and anything else as it is."""
+    return value if (whole := as_whole(value)) is None else whole
+
+
 def _check_seed(seed: object) -> int:
     whole = as_whole(seed)
     if whole is None or not 0 <= whole < LIMIT:

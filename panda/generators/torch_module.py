@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from panda.checkpoints.digest import digest_of
 from panda.errors import PandaError, describe_error, nearest
 from panda.generators.contract import Generator, Latents, Layer, State
 from panda.generators.moving import usable_device
@@ -85,6 +86,7 @@ class TorchModule(Generator):
         self.latent, self.draw, self.images = _latent_shape(latent), draw, images
         self._submodules = _submodules(module, self.name, layers)
         self._rows: list[torch.Size] | None = None
+        self._digest: tuple[object, str] = None, ""
         modes = [(part, part.training) for part in module.modules()]
         learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
         try:
@@ -96,6 +98,21 @@ class TorchModule(Generator):
             for parameter in learned:
                 parameter.requires_grad_()
             raise
+
+    @property
+    def digest(self) -> str:
+        """See `Generator.digest`; computed anew after each change of the module's tensors."""
+        tensors = {
+            name: value
+            for name, value in self.module.state_dict().items()
+            if isinstance(value, Tensor) and value.layout == torch.strided
+        }
+        if any(tensor.is_inference() or tensor.is_quantized for tensor in tensors.values()):
+            return ""  # those do not count their changes, and these have no plain numbers
+        state = [(name, value.data_ptr(), value._version) for name, value in tensors.items()]
+        if self._digest[0] != state:
+            self._digest = state, digest_of(tensors)
+        return self._digest[1]
 
     def sample(self, seeds: Any, *, truncation: Any = None, label: Any = None) -> Latents:
         """See `Generator.sample`; normal draws are multiplied by the truncation.

@@ -22,6 +22,11 @@ class Wrapper(Generator):
         self.resolution, self.device = inner.resolution, inner.device
         self.usual_truncation = inner.usual_truncation
 
+    @property
+    def digest(self) -> str:
+        """See `Generator.digest`."""
+        return self.inner.digest
+
     def to(self, device: str | torch.device) -> Wrapper:
         """See `Generator.to`; ``inner`` moves too."""
         with self.lock:

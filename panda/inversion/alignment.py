@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from panda.errors import PandaError, nearest
 from panda.generators.contract import Generator
 from panda.generators.registry import cards
-from panda.inversion.landmarks import landmarks
+from panda.metrics.landmarks import landmarks
 from panda.metrics.parsing import FaceParser
 from panda.progress import bar
 

@@ -18,6 +18,7 @@ from panda.files.json_lines import read_json
 from panda.files.tilde import expand
 from panda.files.writing import check_target, staging
 from panda.generators.contract import Generator, Latents
+from panda.generators.identity import check_weights
 from panda.generators.latent_spaces import WSpace
 from panda.images import difference_picture, save_picture, sheet, to_picture
 
@@ -92,11 +93,9 @@ class Inversion:
         Raises:
             PandaError: Where they are of another generator, or do not fit it.
         """
-        if self.generator != generator.name:
-            raise PandaError(
-                f"these are latents of {self.generator}, but the generator is {generator.name};"
-                f" invert the picture for it with 'panda invert'"
-            )
+        digest = str(self.config.get("weights_sha256", ""))
+        remedy = "invert the picture for it with 'panda invert'"
+        check_weights(generator, "latents", self.generator, digest, remedy)
         drawn = generator.sample([0], truncation=1.0)
         usual = drawn.tensors
         given = self.latents.tensors

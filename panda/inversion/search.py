@@ -109,6 +109,7 @@ def invert(
             start = candidates.nearest(objective)
             results.append(_search(generator, start, coordinates, objective, space, steps, counter))
     config = {
+        "weights_sha256": generator.digest,
         "space": space,
         "steps": steps,
         "label": None if label is None else int(label),

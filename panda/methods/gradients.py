@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -36,13 +37,17 @@ class Sensitivity:
     outside: Tensor
 
 
-@lru_cache(maxsize=1)  # two methods start from the same
+_LAST: WeakKeyDictionary[WSpace, tuple[tuple[object, ...], list[Sensitivity]]] = WeakKeyDictionary()
+"""The last sensitivities of each generator that is in use, with their settings."""
+
+
 def sensitivities(
     space: WSpace, regions: Regions, images: int, pixels: int, subspace: int | None
 ) -> list[Sensitivity]:
     """Return J^T J of some images for every region that covers a part of them.
 
-    J is the Jacobian of the gray image (the mean of RGB) with respect to w, the same in all slots.
+    Two methods start from the same, so they are computed once. J is the Jacobian of the gray image
+    (the mean of RGB) with respect to w, the same in all slots.
 
     Args:
         space: A generator with w.
@@ -52,6 +57,16 @@ def sensitivities(
         subspace: Derivatives are taken along so many principal axes of w, not along all D:
             D / subspace times faster, and blind to directions in which w hardly varies.
     """
+    settings = (regions, images, pixels, subspace)
+    if space not in _LAST or _LAST[space][0] != settings:
+        _LAST[space] = settings, _measure(space, regions, images, pixels, subspace)
+    return _LAST[space][1]
+
+
+def _measure(
+    space: WSpace, regions: Regions, images: int, pixels: int, subspace: int | None
+) -> list[Sensitivity]:
+    """Compute `sensitivities`."""
     size = len(space.w_mean)
     axes = torch.eye(size) if subspace is None else principal_axes(space, 20_000)[0][:subspace]
     results: list[Sensitivity] = []

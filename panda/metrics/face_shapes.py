@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from panda.metrics.parsing import mask, share
+from panda.metrics.parsing import SMALLEST, mask, share
 
 EYES = ("left eye", "right eye")
 BROWS = ("left brow", "right brow")
@@ -46,6 +46,12 @@ def corner_lift(parsed: Tensor) -> Tensor:
     return torch.stack(lifts)
 
 
+def _worn(parsed: Tensor, name: str) -> Tensor:
+    """Return the share ``[N]`` of something to wear; 0 where it is too small to be worn."""
+    area = share(parsed, name)
+    return torch.where(area >= SMALLEST[name], area, 0.0)
+
+
 SHAPES: dict[str, Callable[[Tensor], Tensor]] = {
     "eye area": lambda parsed: share(parsed, *EYES),
     "nose length": lambda parsed: _length(mask(parsed, "nose"), 1),
@@ -57,8 +63,8 @@ SHAPES: dict[str, Callable[[Tensor], Tensor]] = {
     "brow height": lambda parsed: _row(mask(parsed, *EYES)) - _row(mask(parsed, *BROWS)),
     "brow area": lambda parsed: share(parsed, *BROWS),
     "hair area": lambda parsed: share(parsed, "hair"),
-    "glasses area": lambda parsed: share(parsed, "glasses"),
-    "hat area": lambda parsed: share(parsed, "hat"),
+    "glasses area": lambda parsed: _worn(parsed, "glasses"),
+    "hat area": lambda parsed: _worn(parsed, "hat"),
     "skin area": lambda parsed: share(parsed, "skin"),
     "neck area": lambda parsed: share(parsed, "neck"),
     "clothes area": lambda parsed: share(parsed, "cloth"),

@@ -1,4 +1,4 @@
-"""Whether a generator makes faces, and a parser that parses each image once."""
+"""Whether images are of faces, and a parser that parses each image once."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import hashlib
 import torch
 from torch import Tensor
 
-from panda.metrics.parsing import FaceParser, share
-
-SKIN = 0.1
-"""A generator makes faces if half of its images have at least this share of skin, and a nose."""
+from panda.metrics.landmarks import landmarks
+from panda.metrics.parsing import FaceParser
 
 
 class OnceParser(FaceParser):
@@ -35,7 +33,14 @@ class OnceParser(FaceParser):
         return torch.stack([self._cache[key] for key in keys])
 
 
+def show_face(parsed: Tensor) -> Tensor:
+    """Return which class maps ``[N, H, W]`` show a face, ``[N]`` bool on the CPU.
+
+    A face has two eyes, a nose and a mouth where they belong (`panda.metrics.landmarks`).
+    """
+    return torch.tensor([landmarks(each) is not None for each in parsed.cpu()], dtype=torch.bool)
+
+
 def are_faces(parsed: Tensor) -> bool:
-    """Return whether at least half of the class maps ``[N, H, W]`` are of faces."""
-    faces = (share(parsed, "skin") >= SKIN) & (share(parsed, "nose") > 0)
-    return bool(faces.float().mean() >= 0.5)
+    """Return whether at least half of the class maps ``[N, H, W]`` show a face."""
+    return bool(show_face(parsed).float().mean() >= 0.5)

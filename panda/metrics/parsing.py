@@ -40,10 +40,11 @@ The network often swaps left and right, or gives both eyes one class: ask for bo
 glasses are of class glasses.
 """
 
-SMALLEST = {"eye": 2e-4, "glasses": 1e-2, "nose": 5e-3, "mouth": 2e-3}
+SMALLEST = {"eye": 2e-4, "glasses": 1e-2, "nose": 5e-3, "mouth": 2e-3, "hat": 2e-2}
 """The least share of the image that counts as a feature.
 
-About a third of the smallest on 160 faces of 1024 pixels, framed as FFHQ's.
+About a third of the smallest on 160 faces of 1024 pixels, framed as FFHQ's; of hats, where one is
+certainly worn.
 """
 
 WEIGHTS = ModelWeights(

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from panda.images import resize_map
 from panda.metrics.face_shapes import shapes
+from panda.metrics.faces import are_faces
 from panda.metrics.summary import mean_and_std
 
 SIGNIFICANT = 0.3
@@ -21,6 +22,25 @@ UNSEEN = "no effect that is measured"
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in brightness (ITU-R BT.601)."""
+
+GROUPS_OF: dict[str, tuple[str, ...]] = {
+    "eye area": ("eyes",),
+    "nose length": ("nose",),
+    "nose width": ("nose",),
+    "mouth opening": ("mouth",),
+    "mouth width": ("mouth",),
+    "lip corners": ("mouth",),
+    "lip area": ("mouth",),
+    "brow height": ("brows",),
+    "brow area": ("brows",),
+    "hair area": ("hair", "hat"),
+    "glasses area": ("eyes", "brows"),
+    "hat area": ("hat", "hair"),
+    "skin area": ("skin",),
+    "neck area": ("neck",),
+    "clothes area": ("clothes",),
+}
+"""In which parts a measure of `panda.metrics.face_shapes` is the part's own, by `GROUPS`."""
 
 Parse = Callable[[Tensor], Tensor]
 """From images ``[N, 3, S, S]`` to class maps ``[N, H, W]``."""
@@ -62,6 +82,14 @@ class Looks:
     parsed: Tensor | None
 
 
+def look_at_faces(images: Tensor, parse: Parse | None, masks: Tensor) -> tuple[Looks, Parse | None]:
+    """Measure samples as `look` does, and return the parser too; None where they are no faces."""
+    looks = look(images, parse, masks)
+    if looks.parsed is None or are_faces(looks.parsed):
+        return looks, parse
+    return look(images, None, masks), None
+
+
 def look(images: Tensor, parse: Parse | None, masks: Tensor) -> Looks:
     """Measure shapes of the face, and brightness and warmth in each part.
 
@@ -81,9 +109,17 @@ def look(images: Tensor, parse: Parse | None, masks: Tensor) -> Looks:
     return Looks(measures, parsed)
 
 
-def concerns(measure: Measure, part: int) -> bool:
-    """Return whether a measure says anything about edits of a part: not if it is in another."""
-    return measure.part in (None, part)
+def concerns(measure: Measure, part: int, name: str) -> bool:
+    """Return whether a measure is of a part itself: of its color, or of the shape of what it is.
+
+    Args:
+        measure: The measure.
+        part: The number of the part.
+        name: The name of the part, such as ``"mouth, nose"``.
+    """
+    if measure.part is not None:
+        return measure.part == part
+    return not set(GROUPS_OF[measure.name]).isdisjoint(name.split(", "))
 
 
 def spread(values: Tensor) -> float:

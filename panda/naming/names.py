@@ -21,7 +21,16 @@ from panda.generators.seeds import Seeds, as_seeds
 from panda.metrics.face_shapes import BROWS, EYES, MOUTH
 from panda.metrics.parsing import mask
 from panda.metrics.roir import small
-from panda.naming.effects import Parse, concerns, describe_effects, effect_of, look, spread
+from panda.naming.effects import (
+    Parse,
+    concerns,
+    describe_effects,
+    effect_of,
+    look,
+    look_at_faces,
+    spread,
+)
+from panda.notes import note
 from panda.progress import bar
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -45,6 +54,24 @@ FAINT = 0.01
 OUTSIDE = "outside the image"
 """The name of a part that lies in the margins alone (`Layer.margin`)."""
 
+LEAST = {
+    "eyes": 1e-3,
+    "brows": 1e-3,
+    "nose": 5e-3,
+    "mouth": 2e-3,
+    "ears": 2e-3,
+    "skin": 0.05,
+    "neck": 5e-3,
+    "hair": 0.01,
+    "hat": 0.02,
+    "clothes": 5e-3,
+    "background": 0.02,
+}
+"""The least share of a sample that a group must cover there; less of it is an error of parsing."""
+
+COMMON = 0.5
+"""A group must be in at least this share of the samples: their parts are the same."""
+
 COVERED = 0.5
 """A part is named after the groups with at least this share of the greatest mean mask value."""
 
@@ -61,12 +88,14 @@ def name_factors(
     """Return the same factors with names in their config: of all parts and their own appearances.
 
     Each of the first appearances of a part is added at plus and minus ``strength`` to the samples;
-    half of the difference, over the standard deviation between samples, is its effect.
+    half of the difference, over the standard deviation between samples, is its effect. All effects
+    are noted; the name is that of the effects on the part itself.
 
     Args:
         generator: The generator that the factors are of.
         factors: What is to be named.
-        parse: The face parser; without one, names are places and colors.
+        parse: The face parser; without one, and where samples are no faces, names are places and
+            colors.
         seeds: The samples to look at, at least two, in any form that `as_seeds` takes.
         appearances: How many of a part's own appearances are named.
         strength: In standard deviations.
@@ -79,14 +108,19 @@ def name_factors(
     if len(seeds) < 2:
         raise PandaError("names need at least two samples, to tell an effect from a difference")
     layer = factors.layer.name
-    latents = generator.sample(seeds, truncation=generator.usual_truncation)
+    psi = generator.usual_truncation
+    latents = generator.sample(seeds, truncation=psi, label=factors.label)
     state = generator.head(latents, layer)
-    before = look(small(generator.tail(state, layer)), parse, factors.masks)
+    images = small(generator.tail(state, layer))
+    before, faces = look_at_faces(images, parse, factors.masks)
+    if parse is not None and faces is None:
+        note(f"the samples of {generator.name} are no faces, so parts are named by their places")
     spreads = {measure: spread(values) for measure, values in before.measures.items()}
+    titles = [describe_part(mask, before.parsed) for mask in factors.masks]
     parts = []
     count = min(appearances, factors.own.shape[1])
-    with bar(total=len(factors.masks) * count, desc="name", unit="edit") as progress:
-        for part in range(len(factors.masks)):
+    with bar(total=len(titles) * count, desc="name", unit="edit") as progress:
+        for part, title in enumerate(titles):
             listed = []
             for axis in range(count):
                 measured = []
@@ -96,17 +130,18 @@ def name_factors(
                         continue
                     change = direction(factors, [edit]).to(state.x)
                     image = generator.tail(state.with_features(state.x + change), layer)
-                    measured.append(look(small(image), parse, factors.masks).measures)
+                    measured.append(look(small(image), faces, factors.masks).measures)
                 if measured:
                     effects = {
                         measure: effect_of(measured[0][measure] - measured[1][measure], unit)
                         for measure, unit in spreads.items()
-                        if concerns(measure, part)
+                        if measure.part in (None, part)
                     }
+                    own = {m: v for m, v in effects.items() if concerns(m, part, title)}
                     listed.append(
                         {
                             "edit": f"{part}:p{axis}:{strength:g}sd",
-                            "name": describe_effects(effects),
+                            "name": describe_effects(own),
                             "effects": {
                                 str(measure): round(effect, 3)
                                 for measure, effect in effects.items()
@@ -115,19 +150,20 @@ def name_factors(
                         }
                     )
                 progress.update(1)
-            parts.append(
-                {"name": describe_part(factors.masks[part], before.parsed), "edits": listed}
-            )
-    names = {"parts": parts, "faces": parse is not None, "samples": len(seeds)}
+            parts.append({"name": title, "edits": listed})
+    names = {"parts": parts, "faces": faces is not None, "samples": len(seeds)}
     return replace(factors, config={**factors.config, "names": names})
 
 
 def describe_part(part: Tensor, parsed: Tensor | None) -> str:
     """Return what a part covers, such as ``"mouth, nose"``, or where it is.
 
+    A group counts in the samples of which it covers its `LEAST` share, if they are `COMMON`.
+
     Args:
         part: Its mask ``[H, W]`` in [0, 1].
-        parsed: Class maps ``[N, H, W]`` of samples; without them, the name is a place.
+        parsed: Class maps ``[N, H, W]`` of samples. Without them, or where nothing counts in them,
+            the name is a place.
     """
     if parsed is None or float(part.max()) < FAINT:
         return place_of(part)
@@ -137,8 +173,12 @@ def describe_part(part: Tensor, parsed: Tensor | None) -> str:
     density = {}
     for name, classes in GROUPS.items():
         inside = mask(parsed, *classes)
-        if bool(inside.any()):
+        enough = inside.float().mean((1, 2)) >= LEAST[name]
+        if float(enough.float().mean()) >= COMMON:
+            inside = inside[enough]
             density[name] = float(weights.expand_as(inside)[inside].mean())
+    if not density:
+        return place_of(part)
     best = max(density.values())
     ranked = sorted(density, key=lambda name: -density[name])
     return ", ".join([name for name in ranked if density[name] >= COVERED * best][:3])

@@ -6,27 +6,24 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from weakref import WeakKeyDictionary
 
 from torch import Tensor
 
 from panda.errors import PandaError
 from panda.factorization.cached import fit_cached
-from panda.factorization.factors import Factors
 from panda.generators.contract import Generator
+from panda.generators.registry import full_name
 from panda.inversion import Inversion, invert
 from panda.inversion.alignment import to_pictures
 from panda.inversion.photograph import read_photograph
 from panda.metrics.lpips import WEIGHTS as LPIPS_WEIGHTS
+from panda.studio.galleries import Galleries
 from panda.studio.library import Library
-from panda.studio.session import Canvas, Origin, Session
+from panda.studio.session import Canvas, Origin, Session, key_of
 from panda.studio.thumbnails import (
     NamingContext,
-    Thumbnail,
     make_naming_context,
-    name_thumbnails,
     place_names,
-    thumbnails,
 )
 from panda.studio.transfer import Matcher, Panel, original_panel, transfer_edits
 
@@ -37,8 +34,6 @@ DEFAULT_PARTS = 8
 
 PARSING_SIZE = 384
 """Pixels at which faces are parsed: enough for names, which need no fine outlines."""
-
-FactorsKey = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
@@ -67,18 +62,17 @@ class Studio:
 
     def __init__(self, library: Library) -> None:
         self.library = library
-        self._naming: dict[FactorsKey, NamingContext] = {}
+        self.galleries = Galleries()
+        self._naming: dict[object, NamingContext] = {}
         self._naming_lock = threading.Lock()
-        self._thumbnails: WeakKeyDictionary[Canvas, dict[tuple[int, bool], list[Thumbnail]]]
-        self._thumbnails = WeakKeyDictionary()
-        self._complete: WeakKeyDictionary[Canvas, set[tuple[int, bool]]] = WeakKeyDictionary()
 
     def offered_factors(self, generator: Generator, layer: str) -> list[str]:
         """Return the folders with factors of a layer, and numbers of parts as ``"8 parts"``."""
         folders = [
             folder
             for folder, factors in self.library.factors.items()
-            if factors.generator == generator.name and factors.layer == generator.layers[layer]
+            if full_name(factors.generator) == generator.name
+            and factors.layer == generator.layers[layer]
         ]
         positions = generator.layer(layer).positions
         return [*folders, *(_parts(count) for count in PARTS if count <= positions)]
@@ -98,7 +92,10 @@ class Studio:
         if factors not in offered:
             raise PandaError(f"factors {factors!r:.80}: expected one of {', '.join(offered)}")
         psi = generator.usual_truncation if selection.truncation is None else selection.truncation
-        return replace(selection, layer=layer, factors=factors, truncation=psi)
+        label = selection.label
+        if label is None and factors in self.library.factors:
+            label = self.library.factors[factors].label  # the class that was fitted
+        return replace(selection, layer=layer, factors=factors, truncation=psi, label=label)
 
     def open(self, selection: Selection, session: Session | None = None) -> Session:
         """Open a selection, and fit its factors if they are not cached.
@@ -184,56 +181,18 @@ class Studio:
 
     def names(self, canvas: Canvas) -> list[str]:
         """Return a name for each part: what it covers if that is known yet, else where it is."""
-        context = self._naming.get(_key(canvas.factors))
+        context = self._naming.get(key_of(canvas.factors))
         return list(context.parts) if context else place_names(canvas.factors)
 
     def naming_context(self, canvas: Canvas) -> NamingContext:
         """Return what names need for the canvas's factors, computed on the first call."""
         factors = canvas.factors
-        key = _key(factors)
+        key = key_of(factors)
         with self._naming_lock:
             if key not in self._naming:
                 parse = self._parse if self.library.has_parser else None
                 self._naming[key] = make_naming_context(canvas.generator, factors, parse)
             return self._naming[key]
-
-    def cached_thumbnails(
-        self, canvas: Canvas, part: int, refined: bool
-    ) -> tuple[list[Thumbnail], bool]:
-        """Return the thumbnails made so far, and whether they are complete."""
-        made = self._thumbnails.get(canvas, {}).get((part, refined), [])
-        return made, (part, refined) in self._complete.get(canvas, ())
-
-    def thumbnails(self, canvas: Canvas, part: int, refined: bool) -> Iterator[list[Thumbnail]]:
-        """Yield growing lists of what a part's appearances do, the greatest effect first.
-
-        Args:
-            canvas: The image.
-            part: The index of the part.
-            refined: Whether the part is refined for the image.
-        """
-        cache = self._thumbnails.setdefault(canvas, {})
-        made, complete = self.cached_thumbnails(canvas, part, refined)
-        if complete:
-            yield made
-            return
-        for made in thumbnails(canvas, part, refined=refined):
-            cache[part, refined] = made
-            yield made
-        self._complete.setdefault(canvas, set()).add((part, refined))
-
-    def named_thumbnails(self, canvas: Canvas, part: int, refined: bool) -> list[Thumbnail]:
-        """Return all thumbnails of a part with names, which `cached_thumbnails` gives from then on.
-
-        See `thumbnails` for the arguments.
-        """
-        for _ in self.thumbnails(canvas, part, refined):
-            pass
-        made, _ = self.cached_thumbnails(canvas, part, refined)
-        if not any(thumbnail.name for thumbnail in made):
-            made = name_thumbnails(canvas, part, made, self.naming_context(canvas))
-            self._thumbnails[canvas][part, refined] = made
-        return made
 
     def compare(self, session: Session, names: Sequence[str]) -> Iterator[Panel | PandaError]:
         """Apply the session's edits in other generators, to the sample of the same seed.
@@ -271,18 +230,13 @@ class Studio:
     def _default_layer(self, generator: Generator) -> str:
         """Return the layer of the first folder of factors, or the one nearest to 16 x 16."""
         for factors in self.library.factors.values():
-            if factors.generator == generator.name:
+            if full_name(factors.generator) == generator.name:
                 return factors.layer.name
         return generator.layer_near(16).name
 
     def _parse(self, images: Tensor) -> Tensor:
         """Parse faces at the size that names need."""
         return self.library.parse(images, PARSING_SIZE)
-
-
-def _key(factors: Factors) -> FactorsKey:
-    """Return a key that equal factors share."""
-    return factors.generator, factors.layer.name, hash(factors.parts.cpu().numpy().tobytes())
 
 
 def _parts(count: int) -> str:

@@ -29,11 +29,10 @@ class EditingHandlers(Updates):
             if session is None or session.part is None:
                 return
             canvas, part, refined = session.canvas, session.part, session.refined
-            for thumbnails in self.studio.thumbnails(canvas, part, refined):
+            for _ in self.studio.galleries.make(canvas, part, refined):
                 if (canvas, part, refined) != (session.canvas, session.part, session.refined):
                     return  # the user has chosen something else
-                names = self.studio.names(canvas)
-                yield views.gallery(session, names, thumbnails)
+                yield self.gallery(session)
         except Exception as error:
             show_error(error)
 
@@ -42,9 +41,10 @@ class EditingHandlers(Updates):
         """Name parts and thumbnails by what they show, which may take a moment."""
         if session is None:
             return SKIP
-        self.studio.naming_context(session.canvas)
-        if session.part is not None:
-            self.studio.named_thumbnails(session.canvas, session.part, session.refined)
+        canvas, part, refined = session.canvas, session.part, session.refined
+        context = self.studio.naming_context(canvas)
+        if part is not None:
+            self.studio.galleries.name(canvas, part, refined, context)
         return self.edited(session)[:2]
 
     @shows_errors
@@ -92,7 +92,7 @@ class EditingHandlers(Updates):
     def _effect(self, session: Session, appearance: str) -> str:
         """Return the strongest effect of an appearance in words, or else the appearance itself."""
         if session.part is not None:
-            thumbnails, _ = self.studio.cached_thumbnails(
+            thumbnails, _ = self.studio.galleries.cached(
                 session.canvas, session.part, session.refined
             )
             names = {shown.appearance: shown.name for shown in thumbnails}

@@ -61,6 +61,7 @@ def named_edit(session: Session) -> NamedEdit:
         factors.parts.shape[1],
         tuple(map(str, edits)),
         factors.seeds,
+        factors.digest,
     )
 
 

@@ -3,8 +3,12 @@ const title = element.querySelector("h3");
 const hint = element.querySelector("p");
 const cards = element.querySelector(".cards");
 
+let newest = -1;
+
 function draw() {
-  const { title: text, cards: thumbnails, busy } = props.value;
+  const { title: text, cards: thumbnails, busy, turn } = props.value;
+  if (turn < newest) return; // an answer that was overtaken
+  newest = turn;
   title.textContent = text || "Appearances";
   hint.hidden = thumbnails.length > 0;
   hint.textContent = busy

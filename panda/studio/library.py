@@ -12,7 +12,7 @@ from torch import Tensor
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.generators.entries import find_entries
-from panda.generators.registry import cards, create_generator, is_file
+from panda.generators.registry import cards, create_generator, full_name, is_file
 from panda.generators.shared import Shared, share
 from panda.metrics.parsing import WEIGHTS, FaceParser
 
@@ -47,7 +47,7 @@ class Library:
             names += [entry.generator for entry in find_entries(generators)]
         else:
             names += sorted(filter(is_available, cards()), key=_size)
-        self.names = list(dict.fromkeys(names))
+        self.names = list(dict.fromkeys(map(full_name, names)))
         for name in self.names:
             if not is_available(name):
                 raise PandaError(f"the weights of {name} are not here; run 'panda fetch {name}'")

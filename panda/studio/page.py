@@ -85,7 +85,7 @@ class StudioPage:
         self.factors = gr.Dropdown([], label="Factors", filterable=False)
         self.seed = gr.Number(0, label="Seed", precision=0)
         self.next = gr.Button("Next sample", size="sm", elem_id="next")
-        self.psi = gr.Slider(0, 1, 0.7, step=0.05, label="Truncation")
+        self.psi = gr.Slider(0, 1, 0.7, step=0.05, label="Truncation", buttons=[])
         self.label = gr.Number(None, label="Class", precision=0, visible=False)
         self.photograph = gr.UploadButton(
             "Your photograph", file_types=["image"], size="sm", elem_id="photograph"
@@ -107,13 +107,17 @@ class StudioPage:
     def _edit(self) -> None:
         """Add the right column: appearances, strength, the stack, and exports."""
         template = '<h3></h3><p class="hint"></p><div class="cards" role="group"></div>'
-        self.gallery = _drawn("gallery", template, {"title": "", "cards": [], "busy": False})
+        self.gallery = _drawn(
+            "gallery", template, {"title": "", "cards": [], "busy": False, "turn": 0}
+        )
         self.remove = gr.Button("Remove this part", size="sm")
-        self.strength = gr.Slider(-10, 10, 0, step=0.1, label="Strength", interactive=False)
+        self.strength = gr.Slider(
+            -10, 10, 0, step=0.1, label="Strength", interactive=False, buttons=[]
+        )
         template = (
             '<h3>Edits</h3><p class="hint">No edits yet. Choose an appearance above.</p><ol></ol>'
         )
-        self.stack = _drawn("stack", template, {"rows": [], "chosen": None})
+        self.stack = _drawn("stack", template, {"rows": [], "chosen": None, "waiting": ""})
         with gr.Row():
             self.undo = gr.Button("Undo", size="sm", min_width=60)
             self.redo = gr.Button("Redo", size="sm", min_width=60)
@@ -146,7 +150,7 @@ class StudioPage:
         slow: dict[str, Any] = {"show_progress_on": [self.stage], "api_visibility": "private"}
         first = [self.session, self.name, self.seed]
         chosen = [self.session, *self.settings]
-        fields = [self.seed.input, self.psi.input, self.label.input]
+        fields = [self.psi.input, self.label.input]
         for event in (
             gr.on([blocks.load, self.name.select], selecting.open_generator, first, opened, **slow),
             gr.on(
@@ -156,12 +160,13 @@ class StudioPage:
                 opened,
                 **slow,
             ),
-            gr.on(fields, selecting.draw, chosen, opened, **LAST),
+            self.seed.input(selecting.draw, chosen, opened, **LAST),
+            gr.on(fields, selecting.redraw, chosen, opened, **LAST),
             self.next.click(selecting.draw_next, chosen, opened, **QUIET),
             self.photograph.upload(
                 selecting.photograph,
                 [self.session, self.photograph],
-                opened[-6:],
+                opened[-8:],
                 trigger_mode="always_last",
                 **slow,
             ),

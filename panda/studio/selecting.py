@@ -69,6 +69,16 @@ class SelectionHandlers(Updates):
         return self._open(require(session), selection)
 
     @shows_errors
+    def redraw(self, session: Session | None, *settings: Any) -> Any:
+        """Draw the same sample with another truncation or class, which a photograph has not."""
+        if require(session).origin.seed is None:
+            raise PandaError(
+                "a photograph has no truncation and no class; choose a seed to leave it for a"
+                " sample"
+            )
+        return self.draw(session, *settings)
+
+    @shows_errors
     def draw_next(self, session: Session | None, *settings: Any) -> Any:
         """Draw the sample of the next seed."""
         name, layer, factors, seed, psi, label = settings
@@ -92,14 +102,15 @@ class SelectionHandlers(Updates):
             raise PandaError(str(error).replace(str(file), file.name)) from error
         finally:
             file.unlink(missing_ok=True)
-        return [*self.edited(session), *self.status(session)]
+        fixed = gr.update(interactive=False)
+        return [fixed, fixed, *self.edited(session), *self.status(session)]
 
     def _class(self, generator: Generator, selection: Selection) -> Any:
         """Return an update of the class field, which only some generators need."""
         visible = self.studio.has_classes(generator)
         if selection.seed is None:  # a photograph keeps the class that was typed
             return gr.update(visible=visible)
-        return gr.update(visible=visible, value=selection.label)
+        return gr.update(visible=visible, value=selection.label, interactive=True)
 
     def _open(
         self, session: Session | None, selection: Selection, progress: Any = None
@@ -127,7 +138,9 @@ class SelectionHandlers(Updates):
                 value=selection.factors,
             ),
             SKIP if selection.seed is None else selection.seed,
-            SKIP if selection.seed is None else selection.truncation,
+            SKIP
+            if selection.seed is None
+            else gr.update(value=selection.truncation, interactive=True),
             self._class(generator, selection),
             *self.edited(session),
             *self.status(session),

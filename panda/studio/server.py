@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any
 
 from panda.errors import PandaError
 from panda.studio.app import Studio
+from panda.studio.guard import Guard
 
 MAX_UPLOAD = 20 * 2**20
 """Largest size of an uploaded file, in bytes."""
@@ -27,7 +29,7 @@ def served(
     Args:
         studio: The studio.
         host: The address to listen on.
-        port: The port, by default the first free one from 7860.
+        port: The port, from 1 to 65535; by default the first free one from 7860.
         browser: Whether to open the page in the browser.
 
     Yields:
@@ -36,13 +38,14 @@ def served(
     Raises:
         PandaError: If gradio is missing, or the address or the port is not available.
     """
+    server_name = _checked(host, port)
     with tempfile.TemporaryDirectory(prefix="panda-studio-") as folder:
         os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": folder}
         os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
         page = _page(studio)
         try:
             page.launch(
-                server_name=host,
+                server_name=server_name,
                 server_port=port,
                 inbrowser=browser,
                 share=False,
@@ -56,6 +59,7 @@ def served(
                 max_file_size=MAX_UPLOAD,
                 state_session_capacity=MAX_SESSIONS,
                 prevent_thread_lock=True,
+                app_kwargs={"middleware": [_guard(host)]},
                 **_looks(),
             )
         except OSError as error:
@@ -69,6 +73,29 @@ def served(
             page.close(verbose=False)
 
 
+def _checked(host: str, port: int | None) -> str:
+    """Return the address as gradio takes it.
+
+    Raises:
+        PandaError: If there is no such port, or this machine has no such address. Gradio would try
+            a hundred ports before it said so.
+    """
+    if port is not None and not 1 <= port <= 65535:
+        raise PandaError(f"there is no port {port}; choose one from 1 to 65535 with --port")
+    name = host.strip("[]")
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(name, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise PandaError(
+            f"this machine cannot serve at {host!r:.80} ({reason}); leave --host out for this"
+            " machine alone, or give it 0.0.0.0 or an address of this machine"
+        ) from error
+    return f"[{name}]" if ":" in name else name
+
+
 def _page(studio: Studio) -> Any:
     """Build the page; gradio is an optional dependency."""
     try:
@@ -78,6 +105,13 @@ def _page(studio: Studio) -> Any:
             f"the studio needs gradio ({error}); pip install 'panda-parts[studio]'"
         ) from error
     return build_page(studio).queue(default_concurrency_limit=8)
+
+
+def _guard(host: str) -> Any:
+    """Return the guard as a middleware, which starlette, part of gradio, puts before the page."""
+    from starlette.middleware import Middleware
+
+    return Middleware(Guard, host=host)
 
 
 def _looks() -> dict[str, Any]:

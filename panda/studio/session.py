@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from panda.editing.edit_files import STRENGTH
 from panda.editing.edits import REMOVE, Edit, apply_edits
 from panda.editing.localize import localize
+from panda.editing.natural import resume
 from panda.editing.refine import refine
-from panda.editing.remove import STRENGTH
 from panda.errors import PandaError, nearest
 from panda.factorization.factors import Factors
 from panda.generators.contract import Generator, Latents, State
@@ -70,6 +71,11 @@ class Canvas:
             self._states[count] = self.generator.head(latents, self.factors.layer.name)
         return self._states[count]
 
+    @property
+    def batch(self) -> int:
+        """Images that are made at once."""
+        return max(1, PIXELS // self.generator.resolution**2)
+
     @cached_property
     def before(self) -> Tensor:
         """The image ``[1, 3, R, R]`` without edits."""
@@ -98,18 +104,13 @@ class Canvas:
         Raises:
             PandaError: If an edit is out of range or an image comes out NaN.
         """
-        layer = self.factors.layer.name
-        size = max(1, PIXELS // self.generator.resolution**2)
+        size = self.batch
         parts = self.refined if refined else None
         for start in range(0, len(stacks), size):
             batch = stacks[start : start + size]
             x = self.state().x
             features = torch.cat([apply_edits(self.factors, x, edits, parts) for edits in batch])
-            state = self.state(len(batch)).with_features(features)
-            images = self.generator.tail(state, layer)
-            if not bool(torch.isfinite(images).all()):
-                raise PandaError("the image came out NaN; the strength is too large")
-            yield images
+            yield resume(self.generator, self.factors, self.state(len(batch)), features)
 
     def heat(self, edit: Edit | None) -> Tensor:
         """Return the concept map ``[H, W]`` of the edit's appearance, or of the background."""
@@ -160,15 +161,30 @@ class Session:
         self.refined = False
         self.view = VIEWS[0]
         self._history = History()
+        self._waiting: dict[object, tuple[Factors, History]] = {}
         self._after: tuple[object, Tensor] | None = None
         self.canvas, self.origin = canvas, origin
 
     def replace_image(self, canvas: Canvas, origin: Origin) -> None:
-        """Continue with another image; the edits stay unless the factors change."""
+        """Continue with another image.
+
+        The edits stay unless the factors change, whose parts they count. They wait then, and are
+        back with their factors.
+        """
         with self.lock:
-            if _differ(self.canvas.factors, canvas.factors):
-                self._history, self.part = History(), None
+            factors = self.canvas.factors
+            if key_of(canvas.factors) != key_of(factors):
+                self._waiting[key_of(factors)] = factors, self._history
+                _, self._history = self._waiting.pop(key_of(canvas.factors), (None, History()))
+                self.part = None
             self.canvas, self.origin = canvas, origin
+
+    @property
+    def waiting(self) -> list[tuple[Factors, int]]:
+        """The other factors that have edits, and how many."""
+        with self.lock:
+            others = [(each, len(history.stack.steps)) for each, history in self._waiting.values()]
+        return [(factors, edits) for factors, edits in others if edits]
 
     @property
     def stack(self) -> Stack:
@@ -258,7 +274,6 @@ class Session:
                 raise PandaError("there is nothing to redo")
 
 
-def _differ(first: Factors, second: Factors) -> bool:
-    """Return whether edits of the first factors make no sense with the second."""
-    same = first.generator == second.generator and first.layer == second.layer
-    return not (same and torch.equal(first.parts, second.parts))
+def key_of(factors: Factors) -> tuple[str, str, int]:
+    """Return what factors share whose parts are the same, so that edits of one are of the other."""
+    return factors.generator, factors.layer.name, hash(factors.parts.cpu().numpy().tobytes())

@@ -1,6 +1,7 @@
 // The stack of edits: choose, switch off, reorder, delete; Alt with arrows and Delete work too.
 const list = element.querySelector("ol");
 const hint = element.querySelector("p");
+const none = hint.textContent;
 let focus = null;
 
 function button(act, sign, label, index, disabled = false) {
@@ -15,8 +16,9 @@ function button(act, sign, label, index, disabled = false) {
 }
 
 function draw() {
-  const { rows, chosen } = props.value;
-  hint.hidden = rows.length > 0;
+  const { rows, chosen, waiting } = props.value;
+  hint.textContent = waiting || none;
+  hint.hidden = rows.length > 0 && !waiting;
   list.replaceChildren(
     ...rows.map(({ name, text, on, strength }, k) => {
       const row = document.createElement("li");

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,9 +15,16 @@ from panda.factorization.factors import Factors
 from panda.generators.contract import Generator
 from panda.images import crop, crop_box, resize_map, to_picture
 from panda.metrics.changes import change
-from panda.metrics.faces import are_faces
 from panda.metrics.roir import SIZE, small
-from panda.naming.effects import Measure, Parse, concerns, describe_effects, look, spread
+from panda.naming.effects import (
+    Measure,
+    Parse,
+    concerns,
+    describe_effects,
+    look,
+    look_at_faces,
+    spread,
+)
 from panda.naming.names import describe_part, place_of
 from panda.naming.saved import names_of
 from panda.studio.session import SIGMAS, Canvas
@@ -76,14 +83,12 @@ def make_naming_context(
         factors: Factors of one of its layers.
         parse: The face parser, if there is one; it is dropped if the samples are not faces.
     """
-    latents = generator.sample(range(SAMPLES), truncation=generator.usual_truncation)
+    psi = generator.usual_truncation
+    latents = generator.sample(range(SAMPLES), truncation=psi, label=factors.label)
     samples = [generator.forward(latents[k : k + 1]) for k in range(SAMPLES)]
     images = small(torch.cat(samples))
-    masks = factors.masks
-    looks = look(images, parse, masks)
-    if looks.parsed is not None and not are_faces(looks.parsed):
-        parse, looks = None, look(images, None, masks)
-    names = [describe_part(mask, looks.parsed) for mask in masks]
+    looks, parse = look_at_faces(images, parse, factors.masks)
+    names = [describe_part(mask, looks.parsed) for mask in factors.masks]
     spreads = {
         name: spread(values)
         for name, values in looks.measures.items()
@@ -105,33 +110,38 @@ def _saved_names(factors: Factors) -> list[str]:
         return []
 
 
-def thumbnails(canvas: Canvas, part: int, *, refined: bool = False) -> Iterator[list[Thumbnail]]:
-    """Add each appearance of a part to the image.
+def axes_of(canvas: Canvas, part: int) -> list[str]:
+    """Return the appearances of a part that are shown: the first ones that vary."""
+    axes = [f"p{axis}" for axis in range(min(AXES, canvas.factors.own.shape[1]))]
+    return [axis for axis in axes if canvas.factors.vector(axis, (part,))[1] > 0]
+
+
+def make_thumbnails(
+    canvas: Canvas, part: int, axes: Sequence[str], *, refined: bool = False
+) -> list[Thumbnail]:
+    """Add appearances of a part to the image, each alone.
 
     Args:
         canvas: The image.
         part: The index of the part.
+        axes: The appearances, such as ``"p0"``.
         refined: Whether the part is refined for the image.
 
-    Yields:
-        All thumbnails made so far, the greatest effect first, after each batch.
+    Returns:
+        A thumbnail for each appearance, in their order.
     """
-    axes = [f"p{axis}" for axis in range(min(AXES, canvas.factors.own.shape[1]))]
-    axes = [axis for axis in axes if canvas.factors.vector(axis, (part,))[1] > 0]
     edits = [[Edit((part,), axis, SIGMAS, sigma=True)] for axis in axes]
     mask = canvas.masks(refined)[part]
     box = crop_box(mask)
     before, where = small(canvas.before), resize_map(mask, SIZE)
     made: list[Thumbnail] = []
-    if not edits:
-        yield made  # this part does not vary
     for images in canvas.batches(edits, refined):
         effects, _ = change(before, small(images), where)
         for effect, image in zip(effects, images, strict=True):
             picture = to_picture(crop(image, box), THUMB)
             reduced = small(image[None])[0]
             made.append(Thumbnail(axes[len(made)], float(effect), picture, reduced))
-        yield sorted(made, key=lambda thumbnail: -thumbnail.effect)
+    return made
 
 
 def name_thumbnails(
@@ -154,7 +164,7 @@ def name_thumbnails(
         effects = {
             measure: float(values[row] - values[0]) / context.spreads[measure]
             for measure, values in measures.items()
-            if concerns(measure, part)
+            if concerns(measure, part, context.parts[part])
             and context.spreads.get(measure, 0.0) > 1e-9
             and bool(torch.isfinite(values[[0, row]]).all())
         }

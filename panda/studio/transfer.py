@@ -170,7 +170,8 @@ def _axis(edit: Edit) -> int | None:
 
 def _mark_of(generator: Generator, factors: Factors, part: int, axis: int) -> Tensor:
     """Return what an appearance changes, ``[3, MARK, MARK]``; zeros if it does not vary."""
-    latents = generator.sample(range(SAMPLES), truncation=generator.usual_truncation)
+    psi = generator.usual_truncation
+    latents = generator.sample(range(SAMPLES), truncation=psi, label=factors.label)
     state = generator.head(latents, factors.layer.name)
     images = both_ways(generator, factors, state, part, axis)
     return mark(images) if images else torch.zeros(3, MARK, MARK)

@@ -70,13 +70,13 @@ class Updates:
 
     def gallery(self, session: Session) -> dict[str, Any]:
         """Return the value of the gallery: the thumbnails of the chosen part made so far."""
-        names = self.studio.names(session.canvas)
-        if session.part is None:
-            return views.gallery(session, names, [])
-        thumbnails, complete = self.studio.cached_thumbnails(
-            session.canvas, session.part, session.refined
-        )
-        return views.gallery(session, names, thumbnails, busy=not complete)
+        with session.lock:
+            canvas, part, refined = session.canvas, session.part, session.refined
+            names = self.studio.names(canvas)
+            if part is None:
+                return views.gallery(session, names, [])
+            thumbnails, complete = self.studio.galleries.cached(canvas, part, refined)
+            return views.gallery(session, names, thumbnails, busy=not complete)
 
     def status(self, session: Session) -> list[Any]:
         """Return the status line and the shell command."""

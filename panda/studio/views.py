@@ -6,12 +6,13 @@ import base64
 import io
 from collections.abc import Sequence
 from html import escape
+from itertools import count
 from typing import Any
 
 from PIL import Image
 
+from panda.editing.edit_files import STRENGTH
 from panda.editing.edits import REMOVE
-from panda.editing.remove import STRENGTH
 from panda.errors import PandaError
 from panda.images import color_parts, difference_picture, heat_picture, to_picture
 from panda.naming.effects import UNSEEN
@@ -19,6 +20,9 @@ from panda.studio.session import SIGMAS, Session
 from panda.studio.stack import Step
 from panda.studio.thumbnails import Thumbnail
 from panda.studio.transfer import Panel
+
+TURNS = count(1)
+"""Numbers that grow, by which the page knows which of two answers is newer."""
 
 PNG_SIZE = 256
 """Images up to this width are sent as PNG, larger ones as JPEG of high quality."""
@@ -59,7 +63,7 @@ def stage(session: Session, names: Sequence[str]) -> dict[str, Any]:
 def gallery(
     session: Session, names: Sequence[str], thumbnails: Sequence[Thumbnail], *, busy: bool = False
 ) -> dict[str, Any]:
-    """Return the cards of the chosen part's appearances.
+    """Return the cards of the chosen part's appearances; a later call has a greater ``turn``.
 
     Args:
         session: The session.
@@ -80,7 +84,7 @@ def gallery(
         for thumbnail in thumbnails
     ]
     title = "" if part is None else f"Part {part}: {names[part]}"
-    return {"title": title, "cards": cards, "busy": busy}
+    return {"title": title, "cards": cards, "busy": busy, "turn": next(TURNS)}
 
 
 def stack(session: Session) -> dict[str, Any]:
@@ -89,7 +93,18 @@ def stack(session: Session) -> dict[str, Any]:
         {"name": step.name, "text": str(step.edit), "on": step.on, "strength": _strength(step)}
         for step in session.stack.steps
     ]
-    return {"rows": rows, "chosen": session.stack.chosen}
+    return {"rows": rows, "chosen": session.stack.chosen, "waiting": _waiting(session)}
+
+
+def _waiting(session: Session) -> str:
+    """Return which edits wait for other factors, in a sentence; nothing where none do."""
+    here = session.canvas.factors.generator
+    listed = []
+    for factors, edits in session.waiting:
+        of = "" if factors.generator == here else f" of {factors.generator}"
+        parts = f"{factors.parts.shape[1]} parts of {factors.layer.name}{of}"
+        listed.append(f"{edits} edit{'s' if edits > 1 else ''} of {parts}")
+    return f"{', '.join(listed)}: choose these factors again to have them back." if listed else ""
 
 
 def strength(session: Session) -> dict[str, Any]:

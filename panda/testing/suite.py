@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Any
+from typing import Any, ClassVar
 
 from panda.errors import PandaError
-from panda.testing.trial import Subject, Trial, checks_of, label_of
+from panda.testing.trial import CheckResult, Subject, Trial, checks_of, label_of
 
 
 def parametrize_with_checks(
@@ -36,35 +35,57 @@ def parametrize_with_checks(
     if isinstance(subjects, str):
         raise PandaError(f"subjects are a list, such as [{subjects!r}], but a string was given")
     runs = [
-        pytest.param(Run(make, check), id=f"{label_of(subject)}-{check}")
+        pytest.param(Run(shared, check), id=f"{label_of(subject)}-{check}")
         for subject in subjects
-        for make in [partial(Trial, subject, device)]
+        for shared in [SharedTrial(subject, device)]
         for check in checks_of(subject)
     ]
     return pytest.mark.parametrize("check", runs)
+
+
+class SharedTrial:
+    """The trial of consecutive tests of a generator, made by the first of them.
+
+    The last of its checks frees it, and so does the first check of another one: a test session
+    keeps no generator that it is done with.
+    """
+
+    _current: ClassVar[SharedTrial | None] = None
+
+    def __init__(self, subject: Subject, device: str) -> None:
+        self._subject, self._device = subject, device
+        self._left = set(checks_of(subject))
+        self._trial: Trial | None = None
+
+    def result(self, check: str) -> CheckResult:
+        """Run a check, or return its result where another check has needed it."""
+        other = SharedTrial._current
+        if other is not None and other is not self:
+            other._trial = None
+        SharedTrial._current = self
+        self._trial = self._trial or Trial(self._subject, self._device)
+        result = self._trial.result(check)
+        self._left.discard(check)
+        if not self._left:
+            self._trial = None
+        return result
 
 
 @dataclass(frozen=True)
 class Run:
     """A check of a generator, to be called in a test."""
 
-    make: partial[Trial]
+    trial: SharedTrial
     check: str
 
     def __call__(self) -> None:
         """Run the check and report the result to pytest."""
         import pytest
 
-        result = _trial(self.make).result(self.check)
+        result = self.trial.result(self.check)
         if result.status == "failed":
             pytest.fail(result.text, pytrace=False)
         elif result.status == "excused":
             pytest.xfail(result.text)
         elif result.status == "skipped":
             pytest.skip(result.text)
-
-
-@lru_cache(maxsize=1)
-def _trial(make: partial[Trial]) -> Trial:
-    """Return the trial that consecutive tests share; the previous one is freed."""
-    return make()

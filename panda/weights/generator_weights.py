@@ -88,6 +88,7 @@ class Weights:
             return
         import torch
 
+        from panda.checkpoints.digest import with_digest
         from panda.checkpoints.read import read_checkpoint
         from panda.checkpoints.tensors import save_checkpoint
 
@@ -96,7 +97,7 @@ class Weights:
                 return  # another process has fetched them meanwhile
             with self.source.fetch(local) as path, staging(self.path) as work:
                 try:
-                    save_checkpoint(work, (self.convert or read_checkpoint)(path))
+                    save_checkpoint(work, with_digest((self.convert or read_checkpoint)(path)))
                     self._build(work, torch.device("cpu"), torch.float32)
                 except MachineError:
                     raise
@@ -122,6 +123,7 @@ class Weights:
         return integrity(self.path) in (Integrity.GOOD, Integrity.UNKNOWN)
 
     def _build(self, path: Path, device: torch.device, dtype: torch.dtype) -> Generator:
+        from panda.checkpoints.digest import weights_digest
         from panda.checkpoints.tensors import read_safetensors
 
         checkpoint = read_safetensors(path)
@@ -132,4 +134,5 @@ class Weights:
             raise PandaError(
                 f"it makes images of {generator.resolution} pixels, expected {self.resolution}"
             )
+        generator.digest_in_file = weights_digest(checkpoint)
         return generator

@@ -50,7 +50,7 @@ def test_examples_parse(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     for file in ("faces", "me", "photo.jpg", "Uc.npy", "Us.npy", "zoo.json"):
         (tmp_path / file).touch()
-    for file in ("network-snapshot.pkl", "stylegan2-ffhq-config-f.pkl"):
+    for file in ("network-snapshot.pkl", "stylegan2-ffhq-config-f.pkl", "G.pth"):
         (tmp_path / file).touch()
     for name, verb in VERBS.items():
         for line in verb.epilog.splitlines()[1:]:

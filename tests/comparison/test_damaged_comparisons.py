@@ -1,16 +1,19 @@
 """Files of a comparison that are damaged: a sentence that says what to do, or the same figures."""
 
+import json
 import re
 import shutil
 from dataclasses import replace
 
 import pytest
 from comparing import BIGGAN, SMALL
-from damage import damages
+from damage import damages, odd_values
 
 from panda import PandaError
 from panda.comparison import compare
 from panda.comparison.report import write
+from panda.comparison.store import ComparisonFolder
+from panda.generators.entries import find_entries
 
 GIVEN = f"{BIGGAN}@0-1"
 PLAN = replace(SMALL, levels=(2,), samples=6)
@@ -52,3 +55,20 @@ def test_damaged_files_are_a_sentence_or_a_failure(whole, tmp_path, pattern):
         assert all(re.search("delete|choose another", sentence) for sentence in sentences)
         refused += len(sentences)
     assert refused > 3
+
+
+def test_values_of_wrong_types_are_a_sentence_or_figures(whole):
+    for pattern in ("generators/*@0/overview/figures.json", "generators/*@0/level-2/figures.json"):
+        (file,) = whole.glob(pattern)
+        content = file.read_text()
+        entry, *_ = find_entries(f"{BIGGAN}@0")
+        folder, refused = ComparisonFolder(whole, PLAN), 0
+        for odd in odd_values(json.loads(content)):
+            file.write_text(json.dumps(odd))
+            try:
+                folder.read(entry, PLAN)
+            except PandaError as error:
+                assert "delete" in str(error)
+                refused += 1
+        file.write_text(content)
+        assert refused > 100

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from conftest import TinyGenerator
 
 from panda import PandaError
 from panda.editing.edit_files import NamedEdit, read_edits, write_edits
@@ -15,12 +16,12 @@ from panda.editing.remove import remove, remove_images
 from panda.factorization.fit import fit
 
 
-@pytest.fixture
-def factors(tiny):
-    return fit(tiny, "b", parts=4, seeds=range(60))
+@pytest.fixture(scope="module")
+def factors():
+    return fit(TinyGenerator(), "b", parts=4, seeds=range(60))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def named(factors):
     names = {"parts": [{"name": name} for name in ("hair", "eyes, nose", "left", "a beard")]}
     return replace(factors, config={**factors.config, "names": names})
@@ -86,6 +87,12 @@ def test_an_edit_shows_as_its_text():
 def test_what_is_no_edit_is_one_sentence(arguments, said):
     with pytest.raises(PandaError, match=said):
         Edit(*arguments)
+
+
+@pytest.mark.parametrize("parts", ["1234567", "-1", "0-12345678901", "0+9999999", "3 -"])
+def test_numbers_that_no_part_has_are_not_taken_for_names(parts):
+    with pytest.raises(PandaError, match="there are no parts '"):
+        Edit(parts, "p0", 1)
 
 
 @pytest.mark.parametrize("parts", [-1, 4, "0+9"])
@@ -162,6 +169,11 @@ def test_concept_maps_of_samples_have_the_size_of_their_images(named, tiny):
     assert maps.shape == masks.shape == (2, 16, 16) and masks.dtype == torch.bool
     x = tiny.head(latents, "b").x
     assert torch.equal(maps, localize(named, x, "bg", resolution=16)[0])
+    for threshold in ("otsu", "mean"):
+        expected = localize(named, x, 1, resolution=16, threshold=threshold)[1]
+        assert torch.equal(
+            localize_images(tiny, named, latents, 1, threshold=threshold)[1], expected
+        )
     by_number = localize_images(tiny, named, latents, "p0", part=1)[0]
     assert torch.equal(localize_images(tiny, named, latents, "p0", part="nose")[0], by_number)
     assert torch.equal(

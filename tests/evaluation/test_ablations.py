@@ -7,6 +7,7 @@ import torch
 
 from panda.cli import benchmark, main
 from panda.evaluation.ablations import area
+from panda.generators.contract import Layer
 
 
 def test_every_choice_is_measured_on_samples_kept_out(tiny, tmp_path, monkeypatch, capsys):
@@ -27,8 +28,13 @@ def test_every_choice_is_measured_on_samples_kept_out(tiny, tmp_path, monkeypatc
     assert "<svg" in page and "less loss than the joint" in page
 
 
-def test_area_is_the_share_of_the_positions_that_a_part_takes():
+def test_area_is_the_share_of_the_image_that_a_part_takes():
     parts = torch.zeros(100, 2)
     parts[:10, 0] = 1.0
     parts[:50, 1] = 2.0
-    assert area(parts) == pytest.approx((0.1 + 0.5) / 2)
+    assert area(Layer("l", 1, 10, 10), parts) == pytest.approx((0.1 + 0.5) / 2)
+    padded = torch.zeros(14, 14, 3)
+    padded[2:12, 2:12, :2] = parts.view(10, 10, 2)
+    padded[:2, :, :] = 1.0  # outside of the image, as all of the third part
+    share = area(Layer("l", 1, 14, 14, margin=2), padded.view(196, 3))
+    assert share == pytest.approx((0.1 + 0.5 + 0) / 3)

@@ -1,11 +1,12 @@
 """Files of a benchmark that are damaged: a sentence that says what to do, or the same figures."""
 
+import json
 import re
 import shutil
 import warnings
 
 import pytest
-from damage import damages
+from damage import damages, odd_values
 from golden_files import FOLDER
 
 from panda import PandaError, create_generator
@@ -18,6 +19,10 @@ METHODS = (
     "panda:layers=8.conv1@2:samples=4:appearances=1",
 )
 
+SETTINGS = LocalitySettings(
+    "x", "eyes", 2, METHODS, target=0.05, select=1, shortlist=1, parse=0, effects=True
+)
+
 
 @pytest.fixture(scope="module")
 def generator():
@@ -26,10 +31,7 @@ def generator():
 
 def report(generator, out):
     """What `panda benchmark locality` does, on one face."""
-    settings = LocalitySettings(
-        "x", "eyes", 2, METHODS, target=0.05, select=1, shortlist=1, parse=0, effects=True
-    )
-    benchmark = locality.prepare(generator, settings, out, pictures=1)
+    benchmark = locality.prepare(generator, SETTINGS, out, pictures=1)
     locality.run(benchmark)
     return results.write(benchmark).with_name("results.md").read_text()
 
@@ -81,3 +83,25 @@ def test_damaged_files_are_a_sentence_or_made_again(generator, folder, tmp_path,
                     assert re.search("delete|choose another|rename", str(error)), error
                     refused += 1
         assert refused > 2 or name.suffix == ".features", name
+
+
+@pytest.mark.parametrize("method", ["sefa", "stylespace", "panda"])
+def test_values_of_wrong_types_are_a_sentence_or_make_the_tables(
+    generator, folder, tmp_path, method, monkeypatch
+):
+    monkeypatch.setattr(results, "set_distance", lambda *sets: 0.0)  # slow, and of no JSON
+    shutil.copytree(folder, tmp_path / "out")
+    benchmark = locality.prepare(generator, SETTINGS, tmp_path / "out", pictures=1)
+    (rows,) = (tmp_path / "out" / "rows" / method).glob("*.jsonl")
+    for file in (tmp_path / "out" / "methods" / method / "choices.json", rows):
+        whole = file.read_text()
+        refused = 0
+        for odd in odd_values(json.loads(whole.splitlines()[0] if file is rows else whole)):
+            file.write_text(json.dumps(odd) + "\n")
+            try:
+                results.markdown(results.summarize(benchmark))
+            except PandaError as error:
+                assert "delete" in str(error)
+                refused += 1
+        assert refused > 20
+        file.write_text(whole)

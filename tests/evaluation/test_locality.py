@@ -150,6 +150,20 @@ def test_a_method_that_cannot_run_says_why(tmp_path):
     assert "| sefa |" in text
 
 
+def test_samples_that_are_no_faces_are_refused(tmp_path, monkeypatch):
+    def skin_with_a_nose(images, size=512):
+        parsed = torch.full((len(images), 64, 64), CLASSES.index("skin"), dtype=torch.uint8)
+        parsed[:, 20:40, 20:40] = CLASSES.index("nose")
+        return parsed
+
+    monkeypatch.setattr(locality, "FaceParser", lambda device: skin_with_a_nose)
+    generator = create_generator(FOLDER / "proggan-genforce/checkpoint.pth")
+    settings = LocalitySettings("x", "nose", 1, ("sefa:components=1",), select=1, shortlist=1)
+    benchmark = locality.prepare(generator, settings, tmp_path / "out")
+    with pytest.raises(PandaError, match="no faces; leave out face parsing with --no-faces"):
+        locality.run(benchmark)
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

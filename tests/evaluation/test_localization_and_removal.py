@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from drawn_faces import draw_features
 
 from panda import PandaError
 from panda.evaluation.localization import measure_localization
@@ -21,8 +22,8 @@ def factors(tiny):
 def parser(images, size=64):
     parsed = torch.full((len(images), size, size), CLASSES.index("skin"), dtype=torch.uint8)
     parsed[:, : size // 4] = CLASSES.index("background")
-    parsed[:, size // 4 : size // 2] = CLASSES.index("hair")
-    return parsed
+    parsed[:, size // 4 : size // 3] = CLASSES.index("hair")
+    return draw_features(parsed)
 
 
 def classifier(images):
@@ -76,6 +77,20 @@ def test_localization_and_removal_are_measured(tiny, factors):
         measure_removal(tiny, factors, parser, None, "hairs", 1)
     with pytest.raises(PandaError, match="has any hat"):
         measure_removal(tiny, factors, parser, None, "hat", 1)
+
+
+def test_what_is_no_face_is_not_measured_by_parsing_faces(tiny, factors):
+    def no_faces(images):
+        """Skin with a nose in noise."""
+        parsed = torch.full((len(images), 64, 64), CLASSES.index("skin"), dtype=torch.uint8)
+        parsed[:, 20:40, 20:40] = CLASSES.index("nose")
+        return parsed
+
+    with pytest.raises(PandaError, match="the samples of tiny are no faces"):
+        measure_localization(tiny, factors, no_faces, n=4, select=4)
+    for what in ("object", "nose"):
+        with pytest.raises(PandaError, match="the samples of tiny are no faces"):
+            measure_removal(tiny, factors, no_faces, None, what, n=4)
 
 
 @pytest.mark.download

@@ -1,12 +1,14 @@
 """What `fit` takes: natural input in any form, and one sentence for everything else."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import TinyGenerator
 
-from panda import PandaError, create_generator
+from panda import Layer, PandaError, create_generator
 from panda.factorization.cached import cached_folder, fit_cached
 from panda.factorization.fit import fit, import_released
 
@@ -34,6 +36,28 @@ def test_numbers_of_other_libraries_are_numbers(tiny, tmp_path, whole):
     assert factors.spread.shape == (3, 2)
     assert factors.config["truncation"] == 0.5
     factors.save(tmp_path / "f")  # all of its config is plain data
+
+
+def test_a_backend_may_count_in_numpy(tmp_path):
+    class Counted(TinyGenerator):
+        def __init__(self):
+            super().__init__()
+            sizes = {name: np.int64(layer.height) for name, layer in self.layers.items()}
+            self.layers = {k: Layer(k, np.int32(12), side, side) for k, side in sizes.items()}
+
+        def sample(self, seeds, **options):
+            return replace(super().sample(seeds, **options), seeds=np.array(seeds))
+
+    generator = Counted()
+    fit(generator, "a", parts=2, seeds=4).save(tmp_path / "f")
+    assert type(generator.sample(2).seeds[1]) is int
+    assert type(generator.layers["b"].positions) is int
+
+
+@pytest.mark.parametrize("name", ["truncation", "learning_rate"])
+def test_numbers_beyond_floats_are_one_sentence(tiny, name):
+    with pytest.raises(PandaError, match="is not a number, such as 0.7"):
+        fit(tiny, "a", parts=2, seeds=4, **{name: 10**400})
 
 
 def test_resume_takes_text(tiny, tmp_path):

@@ -1,5 +1,6 @@
 """Parts by number, by text and by name."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -71,6 +72,28 @@ def test_names_stand_for_all_parts_that_have_them(named, given, expected):
     assert named.find_parts(given) == expected
 
 
+def test_names_with_signs_between_their_words_are_names_all_the_same(unnamed):
+    names = ["left + right", "lip", "a,b", "lip+chin", "Left + Right, chin"]
+    parts = {"parts": [{"name": name, "edits": []} for name in names]}
+    odd = replace(unnamed, config={**unnamed.config, "names": parts})
+    for given, expected in {
+        "left + right": (0,),
+        "LEFT + RIGHT+lip": (0, 1),
+        "lip,left + right": (1, 0),
+        "lip+chin": (3,),
+        "lip+lip+chin": (1, 3),
+        "a,b+2": (2,),
+        "left + right, chin": (4,),
+    }.items():
+        assert odd.find_parts(given) == expected, given
+    with pytest.raises(PandaError, match="there is no part 'left'"):
+        odd.find_parts("left+lip")
+    started = time.process_time()
+    with pytest.raises(PandaError, match="there is no part ''"):
+        odd.find_parts("+" * 20_000)
+    assert time.process_time() - started < 5
+
+
 def test_names_are_those_that_were_found(named, unnamed):
     assert named.part_names == tuple(NAMES)
     assert unnamed.part_names == ()
@@ -91,6 +114,9 @@ def test_damaged_names_are_none(unnamed, names):
         (5, "part 5: these factors have parts 0 to 4"),
         (-1, "part -1: these factors have parts 0 to 4"),
         ("0-9", "part 9: these factors have parts 0 to 4"),
+        ("-1", "part -1: these factors have parts 0 to 4"),
+        ("1234567890123", "part 1234567890123: these factors have parts 0 to 4"),
+        ("0-1234567890123", "part 1234567890123: these factors have parts 0 to 4"),
         ("3-1", "the range runs backwards"),
         ("", "there is no part ''"),
         (None, "parts None: expected whole numbers from 0 to 4, or names"),

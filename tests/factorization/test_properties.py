@@ -132,7 +132,8 @@ def any_factors(draw):
         made = torch.tensor(values, dtype=torch.float32).reshape(shape)
         return made if least is None else made.abs() + least
 
-    layer = Layer(draw(st.text(max_size=8)), channels, height, width, draw(st.integers(0, 3)))
+    margin = draw(st.integers(0, (min(height, width) - 1) // 2))  # some of the image is left
+    layer = Layer(draw(st.text(max_size=8)), channels, height, width, margin)
     plain = st.recursive(
         st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),

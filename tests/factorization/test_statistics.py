@@ -210,6 +210,29 @@ def test_samples_of_other_processes_are_removed(journaled, capsys):
     assert not list(journaled.folder.glob("*-of-2.*"))
 
 
+def test_a_fit_that_was_interrupted_resumes_while_its_exception_is_kept(
+    tiny, tmp_path, monkeypatch, capsys
+):
+    """An exception keeps every frame of the fit, and what these have; a notebook keeps the last."""
+    monkeypatch.setattr("panda.factorization.journal.SECONDS", -1.0)
+    head = tiny.head
+
+    def stopping(latents, layer):
+        if 150 in latents.seeds:
+            raise KeyboardInterrupt
+        return head(latents, layer)
+
+    options = {"parts": 2, "seeds": range(160)}
+    tiny.head = stopping
+    with pytest.raises(KeyboardInterrupt) as kept:
+        fit(tiny, "b", **options, resume=tmp_path / "f.fit")
+    tiny.head = head
+    factors = fit(tiny, "b", **options, resume=tmp_path / "f.fit")
+    assert "f.fit has 128 samples of this process; resuming" in capsys.readouterr().err
+    assert kept.value.__traceback__ is not None
+    assert torch.equal(factors.parts, fit(tiny, "b", **options).parts)
+
+
 def test_two_runs_at_once_are_refused(journaled, tiny):
     held = Journal(journaled.folder, {})
     with pytest.raises(PandaError, match="another run is at work in"):

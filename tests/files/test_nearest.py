@@ -22,6 +22,20 @@ def test_what_has_no_similar_name_has_no_suggestion(tmp_path):
     assert nearest_file(tmp_path / "a\0b") == ""
 
 
+def test_the_nearest_of_several_similar_names_is_suggested(tmp_path):
+    for name in ("faces-10", "faces-2", "faces"):
+        (tmp_path / name).mkdir()
+    assert nearest_file(tmp_path / "faces-21") == f"; did you mean '{tmp_path / 'faces-2'}'?"
+
+
+def test_a_folder_that_cannot_be_read_has_no_suggestion(tmp_path, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.iterdir", refuse)
+    assert nearest_file(tmp_path / "faces") == ""
+
+
 def test_a_folder_that_does_not_exist_is_named(tmp_path):
     assert nearest_file(tmp_path / "runs" / "x.pkl") == f"; there is no folder {tmp_path / 'runs'}"
 

@@ -13,6 +13,7 @@ from conftest import TinyGenerator
 from golden_files import FOLDER
 
 from panda import Generator, Latents, PandaError, create_generator
+from panda.errors import PandaWarning
 from panda.generators.contract import Layer
 from panda.generators.latent_spaces import WSpace
 from panda.generators.natural import natural_sample
@@ -292,3 +293,18 @@ def test_of_two_layers_equally_near_the_later_one_is_taken(tiny):
 def test_a_side_that_is_none_is_refused(tiny, side):
     with pytest.raises(PandaError, match=f"side {side!r} is not a "):
         tiny.layer_near(side)
+
+
+@pytest.mark.parametrize(
+    ("psi", "where"), [(-0.5, "on the other side of their mean"), (1.5, "farther from their mean")]
+)
+def test_a_truncation_that_few_mean_is_said(recorder, psi, where):
+    sentence = f"truncation {psi} is not from 0 to 1: samples lie {where}"
+    with pytest.warns(PandaWarning, match=sentence):
+        recorder.sample([3], truncation=psi)
+    assert recorder.calls[-1][1] == psi
+
+
+@pytest.mark.parametrize("psi", [0, 0.0, 0.7, 1])
+def test_usual_truncations_are_taken_without_a_word(recorder, psi):
+    recorder.sample([3], truncation=psi)  # warnings are errors here

@@ -8,8 +8,8 @@ from conftest import TinyGenerator
 from panda import PandaError
 from panda.inversion import alignment
 from panda.inversion.alignment import Square, cut, find_face, framing, makes_faces, to_pictures
-from panda.inversion.landmarks import landmarks
 from panda.metrics import parsing
+from panda.metrics.landmarks import landmarks
 from panda.metrics.parsing import CLASSES, FaceParser
 
 MARKS = np.array([-0.25 - 0.05j, 0.25 - 0.05j, 0.5j])

@@ -1,6 +1,8 @@
 """The methods, each from its maths, on the small networks of the goldens."""
 
+import gc
 import inspect
+import weakref
 from dataclasses import fields
 
 import numpy as np
@@ -12,7 +14,7 @@ from panda import PandaError, create_generator
 from panda.factorization.fit import fit
 from panda.methods.catalog import METHODS, find_method
 from panda.methods.changes import WChange, ZChange
-from panda.methods.gradients import Sensitivity, shrink
+from panda.methods.gradients import Sensitivity, sensitivities, shrink
 from panda.methods.jacobian import jacobian
 from panda.methods.lowrankgan import robust_pca
 from panda.methods.parts import part_changes
@@ -230,6 +232,18 @@ def test_part_changes_and_sensitivities_can_be_compared_and_hashed(generators):
     assert len({*first.values(), *second.values()}) == 2 * len(first)
     one, other = (Sensitivity("eyes", 0, torch.eye(2), torch.eye(2)) for _ in range(2))
     assert one == one and one != other and len({one, other}) == 2
+
+
+def test_sensitivities_are_computed_once_and_keep_no_generator():
+    generator = create_generator(FOLDER / STYLEGAN2)
+    settings = EYES, 1, 16, 4
+    first = sensitivities(generator, *settings)
+    assert sensitivities(generator, *settings) is first
+    assert sensitivities(generator, EYES, 1, 16, 3) is not first
+    there = weakref.ref(generator)
+    del generator
+    gc.collect()
+    assert there() is None
 
 
 @pytest.mark.parametrize("name", METHODS)

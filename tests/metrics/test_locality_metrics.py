@@ -79,6 +79,14 @@ def test_small_images_are_means():
     assert small(images, 16).equal(images)
 
 
+def test_images_grow_without_steps():
+    """Of repeated pixels, face parsing sees the edges."""
+    ramp = torch.linspace(-0.8, 0.8, 16).expand(1, 3, 16, 16)
+    steps = small(ramp, 64)[0, 0, 0].diff()[8:-8]
+    assert float(steps.min()) > 0.5 * float(steps.max()) > 0
+    assert float(small(2 * ramp.sign() * ramp.abs().ceil(), 64).abs().max()) <= 1
+
+
 def test_localization_is_the_share_of_the_most_changed_places_inside():
     region = left(2)
     maps = torch.stack([region[0].float(), (~region[0]).float()])

@@ -4,15 +4,18 @@ from dataclasses import replace
 
 import pytest
 import torch
+from drawn_faces import draw_features
 
 from panda import PandaError
 from panda.cli import main, naming
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
-from panda.metrics.face_shapes import SHAPES
-from panda.metrics.parsing import CLASSES
+from panda.generators.registry import create_generator
+from panda.metrics.face_shapes import SHAPES, shapes
+from panda.metrics.parsing import CLASSES, WEIGHTS, FaceParser
 from panda.naming.discover import MEASURES, discover
 from panda.naming.effects import (
+    GROUPS_OF,
     Measure,
     concerns,
     describe_effects,
@@ -20,7 +23,7 @@ from panda.naming.effects import (
     look,
     spread,
 )
-from panda.naming.names import describe_part, name_factors, place_of
+from panda.naming.names import GROUPS, describe_part, name_factors, place_of
 from panda.naming.saved import names_of
 
 
@@ -32,11 +35,12 @@ def factors(tiny):
 def parse(images):
     """A face whose mouth opens where the image is bright, as a stand-in for the parser."""
     bright = images.mean((1, 2, 3))
-    parsed = torch.full((len(images), 32, 32), CLASSES.index("skin"), dtype=torch.uint8)
-    parsed[:, :8] = CLASSES.index("hair")
+    parsed = torch.full((len(images), 64, 64), CLASSES.index("skin"), dtype=torch.uint8)
+    parsed[:, :16] = CLASSES.index("hair")
+    draw_features(parsed, "mouth interior", "lower lip")
     for row, value in zip(parsed, bright, strict=True):
-        size = int((8 + 200 * value).clamp(1, 22))
-        row[10 : 10 + size, 8 : 8 + size] = CLASSES.index("mouth interior")
+        size = int((10 + 200 * value).clamp(1, 20))
+        row[42 : 42 + size, 26:38] = CLASSES.index("mouth interior")
     return parsed
 
 
@@ -50,6 +54,41 @@ def test_a_part_is_what_it_covers_most_densely():
     part[6:, 2:5] = 0.9
     assert describe_part(part, parsed) == "hair, mouth"
     assert describe_part(part, None) == place_of(part)
+
+
+def class_maps(count, **areas):
+    """Class maps 100 x 100 of skin, in each a patch of so many pixels of every other class."""
+    parsed = torch.full((count, 100, 100), CLASSES.index("skin"), dtype=torch.uint8)
+    for row, (name, pixels) in enumerate(areas.items()):
+        for each, area in zip(parsed, pixels, strict=True):
+            each[10 * row, :area] = CLASSES.index(name)
+            each[10 * row : 10 * row + area // 100, :] = CLASSES.index(name)
+    return parsed
+
+
+@pytest.mark.parametrize(
+    ("hats", "name"),
+    [
+        ((0, 0, 0, 0), "skin"),
+        ((30, 0, 0, 0), "skin"),  # an error of parsing
+        ((30, 30, 30, 30), "skin"),
+        ((900, 0, 0, 0), "skin"),  # one of four samples wears a hat
+        ((900, 900, 0, 0), "hat"),
+        ((900, 900, 900, 30), "hat"),
+    ],
+)
+def test_a_part_is_named_after_what_most_samples_have_enough_of(hats, name):
+    parsed = class_maps(4, hat=hats)
+    part = torch.full((100, 100), 0.01)
+    part[:9] = 1
+    part[0, :30] = 1
+    assert describe_part(part, parsed).split(", ")[0] == name
+    assert name == "hat" or "hat" not in describe_part(part, parsed)
+
+
+def test_where_nothing_counts_the_name_is_a_place():
+    glasses = torch.full((2, 8, 8), CLASSES.index("glasses"), dtype=torch.uint8)
+    assert describe_part(torch.ones(8, 8), glasses) == "center"
 
 
 def test_places():
@@ -79,7 +118,62 @@ def test_effects_are_described_with_their_signs():
 )
 def test_a_measure_is_saved_as_text_and_read_again(text, measure):
     assert Measure.parse(text) == measure and str(measure) == text
-    assert concerns(measure, 3) == (measure.part in (None, 3))
+    assert concerns(measure, 3, "mouth, nose") == (measure.part in (None, 3))
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "own"),
+    [
+        ("mouth opening", "mouth, nose", True),
+        ("mouth opening", "nose", False),
+        ("hat area", "background", False),
+        ("hat area", "hair", True),
+        ("eye area", "hair, hat", False),
+        ("eye area", "upper left", False),
+    ],
+)
+def test_a_shape_is_that_of_the_parts_that_cover_it(name, part, own):
+    assert concerns(Measure(name), 3, part) is own
+
+
+def test_every_shape_belongs_to_parts():
+    assert set(GROUPS_OF) == set(SHAPES)
+    assert {group for groups in GROUPS_OF.values() for group in groups} <= set(GROUPS)
+
+
+def test_edits_are_named_by_measures_of_their_own_part_alone(tiny, factors):
+    """The stand-in's mouth opens with every edit: of hair, it is an effect, and not the name."""
+    named = names_of(name_factors(tiny, factors, parse, seeds=range(6), appearances=2))["parts"]
+    assert any("mouth opening" in edit["effects"] for part in named for edit in part["edits"])
+    for part in named:
+        mouth = "mouth" in part["name"].split(", ")
+        for edit in part["edits"]:
+            assert mouth or "mouth" not in edit["name"]
+
+
+def test_a_hat_of_a_few_pixels_is_not_worn():
+    areas = shapes(class_maps(3, hat=(0, 90, 900)))["hat area"]
+    assert areas.tolist() == pytest.approx([0, 0, 0.09])
+
+
+def test_samples_that_are_no_faces_are_named_without_parsing(tiny, factors, capsys):
+    def no_faces(images):
+        return torch.full((len(images), 64, 64), CLASSES.index("skin"), dtype=torch.uint8)
+
+    names = names_of(name_factors(tiny, factors, no_faces, seeds=range(4), appearances=1))
+    assert names == names_of(name_factors(tiny, factors, None, seeds=range(4), appearances=1))
+    assert "the samples of tiny are no faces" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not WEIGHTS.cached, reason="the weights of face parsing are not cached")
+@pytest.mark.parametrize("name", ["mini-stylegan-faces-64", "mini-stylegan3-faces-64"])
+def test_nobody_wears_a_hat_in_small_generators(name):
+    generator = create_generator(name)
+    factors = fit(generator, generator.layer_near(16).name, parts=8, seeds=range(100))
+    named = name_factors(generator, factors, FaceParser(), appearances=0)
+    names = [part["name"] for part in names_of(named)["parts"]]
+    assert not any("hat" in each.split(", ") for each in names), names
+    assert any("hair" in each.split(", ") for each in names), names
 
 
 def test_effects_count_the_samples_that_have_the_measure():

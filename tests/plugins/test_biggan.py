@@ -111,6 +111,7 @@ def test_corrected_statistics_interpolate_as_intended(deep, monkeypatch):
     assert error(deep.forward(deep_latents(0.58)), released) > 1e-3
 
 
+@pytest.mark.filterwarnings("ignore:truncation .* is not from 0 to 1")
 @pytest.mark.parametrize("truncation", [0.0, -0.5, 1.01])
 def test_a_truncation_without_statistics_is_refused(deep, truncation):
     with pytest.raises(PandaError, match="above 0 and up to 1, but"):

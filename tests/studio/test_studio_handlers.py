@@ -45,6 +45,52 @@ def test_an_edit_from_opening_to_export(studio, opened, messages):
     assert panels.count("<img") == 2 and not messages
 
 
+def test_a_pass_that_was_overtaken_changes_nothing_on_the_page(studio, opened, monkeypatch):
+    from panda.studio.editing import EditingHandlers
+
+    editing, session = EditingHandlers(studio), opened[0]
+    monkeypatch.setattr(type(session.canvas), "batch", 1)
+    editing.choose(session, SimpleNamespace(part=1))
+    first = editing.thumbnails(session)
+    next(first)
+    shown = [next(first)]
+    editing.choose(session, SimpleNamespace(part=2))
+    second = editing.thumbnails(session)
+    next(second)
+    shown.append(next(second))
+    assert [*first] == []
+    shown += second
+    _, last = editing.names(session)
+    assert [len(gallery["cards"]) for gallery in shown] == [1, *range(1, 9)]
+    turns = [gallery["turn"] for gallery in (*shown, last)]
+    assert turns == sorted(turns) and len(last["cards"]) == 8
+    assert any(card["name"] for card in last["cards"])
+    *_, again = editing.thumbnails(session)
+    assert again["cards"] == last["cards"]
+
+
+def test_truncation_and_class_do_not_throw_a_photograph_away(studio, opened, messages):
+    from dataclasses import replace
+
+    from panda.studio.selecting import SelectionHandlers
+    from panda.studio.session import Origin
+    from panda.studio.updates import SKIP
+
+    selecting, session = SelectionHandlers(studio), opened[0]
+    _, name, _, _, seed, psi, label, *_ = opened
+    assert psi["interactive"] and label["interactive"]
+    settings = [name, None, None, seed, 0.3, None]
+    assert selecting.redraw(session, *settings)[4:6] == [0, {**psi, "value": 0.3}]
+    session.replace_image(session.canvas, replace(Origin(), name="me.png"))
+    canvas = session.canvas
+    assert selecting.redraw(session, *settings) is SKIP and session.canvas is canvas
+    assert messages == [
+        "a photograph has no truncation and no class; choose a seed to leave it for a sample"
+    ]
+    drawn = selecting.draw_next(session, *settings)
+    assert drawn[4] == 1 and drawn[5]["interactive"] and session.canvas is not canvas
+
+
 def test_an_error_is_a_message_and_changes_nothing(studio, opened, messages):
     from panda.studio.editing import EditingHandlers
     from panda.studio.updates import SKIP

@@ -6,6 +6,7 @@ import shutil
 import urllib.error
 import urllib.request
 import warnings
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,8 @@ def url(tmp_path_factory):
         patch.setenv("PANDA_HOME", str(folder / "cache"))
         usual = {**cached.fit_cached.__kwdefaults__, "seeds": "0-63"}
         patch.setattr(cached.fit_cached, "__kwdefaults__", usual)
+        # Two thumbnails in each step, as of a large image, so that passes can meet.
+        patch.setattr("panda.studio.session.PIXELS", 2 * 64 * 64)
         from panda.studio.app import Studio
         from panda.studio.library import Library
         from panda.studio.server import served
@@ -179,6 +182,65 @@ def test_every_step_of_the_slider_brings_a_new_image(visit):
     assert len(images) == 4
 
 
+WATCH = """() => {
+  window.galleries = [];
+  const cards = document.querySelector(".cards");
+  new MutationObserver(() => window.galleries.push({
+    title: document.querySelector(".gallery h3").textContent,
+    names: [...cards.children].map((card) => card.dataset.appearance),
+    named: [...cards.children].filter((card) => card.innerText.includes("+")).length,
+  })).observe(cards, { childList: true });
+}"""
+
+
+def test_cards_only_grow_and_keep_their_names_however_fast_parts_are_chosen(visit):
+    page = visit()
+    page.evaluate(WATCH)
+    chips = page.locator(".chips button")
+    for part in (0, 1, 2, 1, 1, 0, 3, 1):
+        chips.nth(part).click()
+    last = "document.querySelector('.gallery h3').textContent.startsWith('Part 1')"
+    page.wait_for_function(f"{last} && document.querySelectorAll('.cards button').length == 8")
+    page.wait_for_function(f"{last} && window.galleries.at(-1).named > 0")
+    page.wait_for_timeout(2000)  # time for answers that were overtaken
+    seen = page.evaluate("window.galleries")
+    for before, after in pairwise(seen):
+        if before["title"].split(":")[0] == after["title"].split(":")[0]:
+            assert set(before["names"]) <= set(after["names"]) and before["named"] <= after["named"]
+    assert seen[-1]["title"].startswith("Part 1") and seen[-1]["named"] > 0
+
+
+def test_no_button_shows_a_strength_or_truncation_that_is_not_there(visit):
+    page = visit()
+    click(page, 0.5, 0.7)
+    add(page, 0)
+    for slider in ("Strength", "Truncation"):
+        near = page.locator(".block", has=page.get_by_label(f"range slider for {slider}")).last
+        near.wait_for()
+        assert near.get_by_role("button").count() == 0
+
+
+def choose_factors(page, name):
+    page.get_by_label("Factors", exact=True).click()
+    page.get_by_role("option", name=name).click()
+    page.locator("#status").get_by_text(f"· {name}").wait_for()
+
+
+def test_edits_come_back_with_their_number_of_parts(visit):
+    page = visit()
+    click(page, 0.5, 0.7)
+    add(page, 0)
+    edited = changed(page, lambda: slide(page, "ArrowRight"))
+    changed(page, lambda: choose_factors(page, "4 parts"))
+    rows(page, 0)
+    wait_for_text(page, "1 edit of 8 parts of")
+    assert changed(page, lambda: choose_factors(page, "8 parts")) == edited
+    rows(page, 1)
+    assert page.locator(".stack .hint").is_hidden()
+    value = page.get_by_label("number input for Strength").input_value()
+    assert float(value) == pytest.approx(4.1)
+
+
 def test_views_show_before_difference_heat_and_parts(visit):
     page = visit()
     click(page, 0.5, 0.7)
@@ -273,6 +335,11 @@ def test_a_photograph_is_reconstructed_and_edited(visit):
     click(page, 0.5, 0.7)
     assert changed(page, lambda: add(page, 0)) != reconstruction
     assert "panda invert collins.jpg" in page.locator("#command textarea").input_value()
+    psi = page.get_by_label("range slider for Truncation")
+    assert psi.is_disabled()
+    changed(page, lambda: page.get_by_role("button", name="Next sample").click())
+    wait_for_text(page, "seed-1")
+    page.wait_for_function("!document.querySelector('[aria-label*=Truncation]').disabled")
 
 
 def test_the_keyboard_is_enough(visit):

@@ -11,7 +11,7 @@ from panda.inversion import Inversion
 from panda.studio import exports, views
 from panda.studio.app import Selection
 from panda.studio.session import VIEWS, Origin, Session
-from panda.studio.thumbnails import make_naming_context, name_thumbnails, thumbnails
+from panda.studio.thumbnails import axes_of, make_naming_context, make_thumbnails, name_thumbnails
 from panda.weights import ModelWeights
 
 
@@ -38,6 +38,29 @@ def test_another_sample_keeps_the_edits_and_other_factors_do_not(studio, session
     studio.open(Selection(MINI, factors="4 parts", seed=None), session)
     assert str(session.origin) == "seed-4" and session.part is None
     assert not session.stack.steps and torch.equal(session.after, session.canvas.before)
+
+
+def test_edits_wait_for_their_factors_and_are_back_with_them(studio, session):
+    session.pick(0.5, 0.7)
+    session.add("p0", "mouth")
+    session.change(session.stack.set_strength(2.5))
+    steps, after = session.stack.steps, session.after
+    assert views.stack(session)["waiting"] == ""
+    studio.open(Selection(MINI, factors="4 parts", seed=None), session)
+    layer = session.canvas.factors.layer.name
+    again = "choose these factors again to have them back."
+    assert views.stack(session)["waiting"] == f"1 edit of 8 parts of {layer}: {again}"
+    session.choose(0)
+    session.add(REMOVE, "gone")
+    session.choose(1)
+    session.add(REMOVE, "gone too")
+    studio.open(Selection(MINI, factors="8 parts", seed=None), session)
+    assert session.stack.steps == steps and torch.equal(session.after, after)
+    assert views.stack(session)["waiting"] == f"2 edits of 4 parts of {layer}: {again}"
+    session.undo()
+    assert session.stack.steps[0].edit.strength == 4.0
+    studio.open(Selection(MINI, factors="4 parts", seed=7), session)
+    assert [step.edit.parts for step in session.stack.steps] == [(0,), (1,)]
 
 
 def test_a_failure_leaves_the_session_as_it_was(studio, session):
@@ -78,25 +101,14 @@ def test_refining_changes_where_parts_are_and_back(session):
     assert torch.equal(session.labels, before) and not torch.equal(session.after, refined)
 
 
-def test_thumbnails_come_strongest_first_and_are_named_by_what_changes(canvas):
-    steps = list(thumbnails(canvas, 1))
-    effects = [thumbnail.effect for thumbnail in steps[-1]]
-    assert effects == sorted(effects, reverse=True) and effects[0] > 0
-    assert len(effects) == 8 and steps[-1][0].picture.size == (144, 144)
+def test_thumbnails_show_a_part_and_are_named_by_what_changes(canvas):
+    made = make_thumbnails(canvas, 1, axes_of(canvas, 1))
+    assert len(made) == 8 and made[0].picture.size == (144, 144)
+    assert all(thumbnail.effect > 0 for thumbnail in made)
     context = make_naming_context(canvas.generator, canvas.factors, None)
-    named = name_thumbnails(canvas, 1, steps[-1], context)
+    named = name_thumbnails(canvas, 1, made, context)
     assert any("brightness" in shown.name or "warmth" in shown.name for shown in named)
     assert {shown.appearance for shown in named} == {f"p{k}" for k in range(8)}
-
-
-def test_thumbnails_of_a_session_are_made_once(studio, session):
-    (first,) = studio.thumbnails(session.canvas, 2, False)
-    (again,) = studio.thumbnails(session.canvas, 2, False)
-    assert first is again
-    assert studio.names(session.canvas) == [str(name) for name in studio.names(session.canvas)]
-    named = studio.named_thumbnails(session.canvas, 2, False)
-    assert all(thumbnail.name for thumbnail in named)
-    assert studio.named_thumbnails(session.canvas, 2, False) is named
 
 
 def test_views_are_pictures_of_the_right_size(session):

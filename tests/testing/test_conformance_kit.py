@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
+from contextlib import suppress
 
 import pytest
 import torch
@@ -191,3 +194,25 @@ def test_pytest_reports_failures_excuses_and_skips(monkeypatch):
     with pytest.raises(pytest.xfail.Exception, match="runs in ONNX"):
         runs["WithoutGradients-gradient"]()
     runs["WithoutGradients-resume"]()
+
+
+def test_a_generator_goes_after_the_last_of_its_checks():
+    made = []
+
+    def tiny(device, dtype):
+        generator = TinyGenerator(device, dtype)
+        made.append(weakref.ref(generator))
+        return generator
+
+    mark = parametrize_with_checks([tiny, TinyGenerator]).mark
+    runs = {parameter.id: parameter.values[0] for parameter in mark.args[1]}
+    own = [run for name, run in runs.items() if name.startswith("tiny-")]
+    for run in own:
+        with suppress(pytest.skip.Exception):
+            run()
+    gc.collect()
+    assert made and not any(reference() for reference in made)
+    own[0]()
+    runs["TinyGenerator-layers"]()
+    gc.collect()
+    assert not any(reference() for reference in made)

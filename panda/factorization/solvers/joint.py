@@ -24,6 +24,7 @@ from panda.factorization.linear_algebra import (
     nystrom_axes,
     varimax,
 )
+from panda.factorization.loss import check_agreement, compressed_loss
 from panda.factorization.moments import PartMoments
 from panda.factorization.solvers.core import COMPONENTS, Core, core_channels
 from panda.factorization.solvers.quartic import Quartic, descend_appearances, descend_parts
@@ -98,10 +99,13 @@ def joint(
     n1, n2 = (moment / energy for moment in moments.about_zero())
     begin = None if others or appearances == channels else axes @ A
     A = _solve_appearances(n1, n2, appearances, begin)
-    loss = _loss(n1, n2, A)
+    expected = _loss(n1, n2, A)
     A, scale = _canonical(A, n1)
+    A, P = A.float(), (P / scale).float()
+    loss = compressed_loss(A, P, statistics)
+    check_agreement(expected, loss)
     scatter = moments.scatter.div_(scale**2)  # in place: there may be hundreds of megabytes
-    return Solution(A.float(), (P / scale).float(), (*trace, loss), scatter)
+    return Solution(A, P, (*trace, loss), scatter)
 
 
 def _alternate(core: Core, rank: int, P: Tensor) -> tuple[Tensor, Tensor, list[float]]:
@@ -119,7 +123,7 @@ def _alternate(core: Core, rank: int, P: Tensor) -> tuple[Tensor, Tensor, list[f
                 return A, P, trace
             quartic = Quartic(*core.of_components(A), core.basis)
             P = descend_parts(quartic, P, *STEPS)
-            trace.append(max(0.0, 1 + float(quartic(P))))
+            trace.append(1 + float(quartic(P)))
 
 
 def _loss(n1: Tensor, n2: Tensor, A: Tensor) -> float:
@@ -128,7 +132,7 @@ def _loss(n1: Tensor, n2: Tensor, A: Tensor) -> float:
     By way of G, which for appearances for all channels takes half the products of `Quartic`.
     """
     G = A @ A.T
-    return max(0.0, 1 + float((G * (G @ n2 - 2 * n1)).sum()))
+    return 1 + float((G * (G @ n2 - 2 * n1)).sum())
 
 
 def _initial_parts(basis: Tensor, scatter: Tensor, parts: int) -> Tensor:

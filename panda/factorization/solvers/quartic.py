@@ -10,14 +10,14 @@ that are solved together, each with its own step lengths.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from panda.threads import single_threaded
 
 WINDOW = 4
 """A descent ends where this many steps together gain less than its tolerance: a single step may
@@ -91,21 +91,7 @@ class Quartic:
         return torch.stack([first, second, dot(s1, w2) + dot(s2, w1), dot(s2, w2)], -1)
 
 
-@contextmanager
-def _single_thread() -> Iterator[None]:
-    """Run hundreds of tiny products in one thread: more would wait longer than they work.
-
-    On a machine that is busy with other processes, the wait is up to ten times the work.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-@_single_thread()
+@single_threaded
 def descend_parts(quartic: Quartic, start: Tensor, tolerance: float, iterations: int) -> Tensor:
     """Minimize f under X >= 0; no result is above its start.
 
@@ -137,7 +123,7 @@ def descend_parts(quartic: Quartic, start: Tensor, tolerance: float, iterations:
     return at.X.clamp_min(0)
 
 
-@_single_thread()
+@single_threaded
 def descend_appearances(
     quartic: Quartic, start: Tensor, tolerance: float, iterations: int
 ) -> Tensor:

@@ -1,4 +1,7 @@
-"""Eyes and mouth of the largest face in a class map (`panda.metrics.parsing`)."""
+"""Eyes and mouth of the largest face in a class map (`panda.metrics.parsing`).
+
+This decides what a face is, too: parsing alone sees skin in noise, and even a nose.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,12 @@ measured on generated faces."""
 SKEW = 0.5
 """The cosine of the angle between the lines from eye to eye and from eyes to mouth, at most."""
 
+NOSE = 0.1, 0.9
+"""Where the nose is on the way from the eyes (0) to the mouth (1), its middle at least and at most;
+a turned head moves it aside by `ASIDE` of that way at most."""
+
+ASIDE = 0.6
+
 CORNER = 0.05
 """The share of a mouth's pixels, on either side, that are its corner."""
 
@@ -32,7 +41,7 @@ def landmarks(parsed: Tensor) -> np.ndarray | None:
     Returns:
         Three complex numbers, ``x + iy``, x to the right and y down, -1 to 1 from side to side of
         the map: the eye that is left when the face is upright, the other eye, the mouth. None where
-        one is missing, or where they cannot be those of one face.
+        one of them or the nose is missing, or where they cannot be those of one face.
     """
     face = _largest(_where(parsed, *FACE))
     if face is None:
@@ -47,12 +56,23 @@ def landmarks(parsed: Tensor) -> np.ndarray | None:
     turn = (corners - eyes.mean()) / across  # a right angle, where a face looks straight ahead
     if abs(turn.real) > SKEW * abs(turn):
         return None
+    if not _has_nose(parsed, face, eyes.mean(), corners):
+        return None
     if turn.imag < 0:
         eyes = eyes[::-1]
     height, width = parsed.shape
     placed: np.ndarray = np.array([*eyes, corners]) + complex(0.5, 0.5)
     placed.real, placed.imag = 2 * placed.real / width - 1, 2 * placed.imag / height - 1
     return placed
+
+
+def _has_nose(parsed: Tensor, face: np.ndarray, eyes: complex, mouth: complex) -> bool:
+    """Return whether there is a nose between the eyes and the mouth, points in pixels."""
+    nose = _largest(_where(parsed, "nose") & face)
+    if nose is None:
+        return False
+    place = (_points(nose).mean() - eyes) / (mouth - eyes)
+    return bool(NOSE[0] <= place.real <= NOSE[1] and abs(place.imag) <= ASIDE)
 
 
 def _eyes(parsed: Tensor, face: np.ndarray) -> np.ndarray | None:

@@ -1,0 +1,34 @@
+"""Whether what was made with a generator belongs to the one at hand."""
+
+from __future__ import annotations
+
+from panda.errors import PandaError
+from panda.generators.contract import Generator
+from panda.generators.registry import full_name
+
+SHOWN = 16
+"""Characters of a digest that errors show."""
+
+
+def check_weights(generator: Generator, things: str, name: str, digest: str, remedy: str) -> None:
+    """Raise `PandaError` unless things were made with this generator.
+
+    Its weights decide, wherever their file lies now; where a digest is not known, the name does.
+
+    Args:
+        generator: The generator at hand.
+        things: What was made, such as ``"factors"``.
+        name: The name of the generator that they were made with.
+        digest: The digest of its weights; empty where it is not known.
+        remedy: What to do, for the error.
+    """
+    if digest and generator.digest:
+        if digest != generator.digest:
+            raise PandaError(
+                f"these are {things} of {name} with weights of sha256 {digest[:SHOWN]}..., but"
+                f" those of {generator.name} are {generator.digest[:SHOWN]}...; {remedy}"
+            )
+    elif generator.name not in (name, full_name(name)):
+        raise PandaError(
+            f"these are {things} of {name}, but the generator is {generator.name}; {remedy}"
+        )

@@ -201,6 +201,10 @@ BOMBS: dict[str, tuple[Content, str]] = {
     # depth
     "nvidia-deep": (lambda: nvidia_deep(1_000_000, 300), BYTES),
     "torchscript-deep": (lambda: script_deep(1_000_000, 300), BYTES),
+    "long-name": (
+        lambda: zipped(pickled({"\x1b" * 40_000_000: tensor(storage(), (5,))})),
+        "cannot be read: shape [5] reaches element 5",
+    ),
     # repetition
     "many-tensors": (lambda: state_dict(31_000), NAMES),
     "legacy-keys": (lambda: legacy(60_000), NAMES),

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from mutations import Files
 
 TIMES = [2, 30, 300, 1000, 3000, 30_000]
-LARGEST = 1 << 20  # bytes, so that a file is soon written
+LARGEST = 1 << 18  # bytes, so that a file is soon made
 
 
 def multiply(files: Files, dice: random.Random) -> Files:
@@ -75,13 +75,14 @@ def _values(data: bytes) -> _Values:
             taken = list(opcode.stack_before)
             if pickletools.markobject in taken:
                 while (start := stack.pop()) is not None:
-                    items.insert(0, start)
+                    items.append(start)
+                items.reverse()
                 taken = taken[: taken.index(pickletools.markobject)]
             starts = [start for start in (stack.pop() for _ in taken) if start is not None]
+            begin = min([*starts, *items[:1], place])
             for after in opcode.stack_after:
-                is_mark = after is pickletools.markobject
-                stack.append(None if is_mark else min([*starts, *items, place]))
-                found.all.append((min([*starts, *items, place]), end))
+                stack.append(None if after is pickletools.markobject else begin)
+                found.all.append((begin, end))
             ends = [*items[1:], place]
             if opcode.name == "SETITEMS":
                 found.items.extend(zip(items[::2], items[1::2], ends[1::2], strict=True))

@@ -117,9 +117,9 @@ def fit(
         )
         if statistics.artifacts and processes.rank() == 0:
             note(
-                f"a few positions of {layer} vary over {EXCESS:g} times as much as most, as"
-                " artifacts do; parts are looked for without them (keep_artifacts, in the shell"
-                " --keep-artifacts, fits features as they are)"
+                f"{layer} has artifacts: positions that vary over {EXCESS:g} times as much as most,"
+                " and most parts would be specks there. Parts are found without them, at a higher"
+                " loss; --keep-artifacts (keep_artifacts=True) fits features as they are"
             )
         sampled = time.perf_counter()
         if solver == "joint":

@@ -116,7 +116,9 @@ def _new(added: Mapping[str, T], owners: dict[str, str], kind: str, by: str) -> 
 def _chosen(points: object) -> list[EntryPoint]:
     """Return the entry points to load in a fixed order: built-in ones first, each once."""
     unique = {(point.name, point.value): point for point in points}  # type: ignore[attr-defined]
-    ordered = sorted(unique.values(), key=lambda p: (not p.value.startswith("panda_"), p.name))
+    ordered = sorted(
+        unique.values(), key=lambda p: (not p.value.startswith("panda_plugins."), p.name)
+    )
     limit = os.environ.get("PANDA_PLUGINS")
     if limit is None:
         return ordered
@@ -134,6 +136,8 @@ def _chosen(points: object) -> list[EntryPoint]:
 def _collect(
     manager: pluggy.PluginManager, point: EntryPoint
 ) -> tuple[Mapping[str, Card], Mapping[str, Architecture], Mapping[str, Score]]:
+    if manager.has_plugin(point.name):
+        raise PandaError("another plugin has that name; give its entry point a name of its own")
     module = point.load()
     manager.register(module, name=point.name)
     try:

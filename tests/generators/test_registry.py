@@ -9,6 +9,7 @@ import pytest
 import torch
 from conftest import GOLDENS
 from snippets import ROOT
+from toy_plugins import Point
 
 from panda import PandaError, create_generator, list_generators
 from panda.cli import main
@@ -248,3 +249,11 @@ def test_a_generator_that_fails_to_load_names_the_plugins_own_line(tmp_path, mon
     finally:
         registry.plugins.cache_clear()
     assert str(caught.value).endswith(f"({tmp_path / 'mine.py'}, line 5)")
+
+
+def test_two_plugins_of_one_name_are_a_sentence(install, monkeypatch):
+    install(good="Good")
+    twins = [*registry.entry_points(group="panda"), Point("good", "Same", "panda")]
+    monkeypatch.setattr(registry, "entry_points", lambda group: twins)
+    with pytest.warns(PandaWarning, match="'good' is left out: .*another plugin has that name"):
+        registry.plugins()

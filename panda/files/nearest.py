@@ -10,7 +10,8 @@ def nearest_file(path: str | Path) -> str:
     """Return ``"; did you mean 'runs/faces-2'?"`` for a path that does not exist.
 
     The suggestion is a similar name in the same folder. Where that folder does not exist either,
-    the text names it, as it names where a link leads; where nothing is similar or the path exists, it is empty.
+    the text names it, as it names where a link leads; where nothing is similar or the path
+    exists, it is empty.
     """
     path = Path(path)
     try:

@@ -69,6 +69,7 @@ def staging(
             yield work
             if target.is_dir() and work.is_dir():
                 check(target)
+                shutil.copymode(target, work)  # who may read the old results may read the new ones
                 with _without_sweeps(target.parent):  # of two writers, one swaps after the other
                     _swap(work, target, check)
             else:

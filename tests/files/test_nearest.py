@@ -22,6 +22,11 @@ def test_what_has_no_similar_name_has_no_suggestion(tmp_path):
     assert nearest_file(tmp_path / "a\0b") == ""
 
 
+def test_a_link_that_leads_nowhere_is_not_its_own_suggestion(tmp_path):
+    (tmp_path / "faces").symlink_to("gone")
+    assert nearest_file(tmp_path / "faces") == "; it is a link to gone, which does not exist"
+
+
 def test_the_nearest_of_several_similar_names_is_suggested(tmp_path):
     for name in ("faces-10", "faces-2", "faces"):
         (tmp_path / name).mkdir()

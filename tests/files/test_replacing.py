@@ -31,6 +31,15 @@ def test_a_folder_is_replaced_whole(target):
     assert (target / "x").read_text() == "new"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there are no such permissions")
+@pytest.mark.parametrize("mode", [0o700, 0o750, 0o2775])
+def test_a_folder_that_is_replaced_keeps_its_permissions(target, mode):
+    target.chmod(mode)
+    replace(target)
+    assert target.stat().st_mode & 0o7777 == mode
+    assert (target / "x").read_text() == "new"
+
+
 def test_the_old_folder_is_put_back_where_the_new_one_cannot_take_its_place(target, monkeypatch):
     rename, failed = os.rename, []
 

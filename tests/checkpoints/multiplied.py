@@ -37,11 +37,11 @@ def _in_zip(data: bytes, dice: random.Random) -> bytes:
     stream = io.BytesIO()
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(stream, "w") as new:
-            for info in old.infolist():
-                content = old.read(info)
-                if info.filename.endswith("data.pkl"):
+            for name in dict.fromkeys(old.namelist()):
+                content = old.read(name)
+                if name.endswith("data.pkl"):
                     content = _in_file(content, dice)
-                new.writestr(zipfile.ZipInfo(info.filename), content)
+                new.writestr(zipfile.ZipInfo(name), content)
     except Exception:  # damaged before
         return data
     data = stream.getvalue()

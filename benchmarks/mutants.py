@@ -28,7 +28,8 @@ def mutmut(*arguments: str) -> str:
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(["mutmut", *arguments], env=env, stdout=subprocess.PIPE, text=True)
     if done.returncode:
-        raise SystemExit(f"mutmut {arguments[0]} failed:\n{done.stdout[-3000:]}")
+        tail = done.stdout[-3000:]
+        raise SystemExit(f"mutmut {arguments[0]} ended with status {done.returncode}:\n{tail}")
     return done.stdout
 
 
@@ -49,6 +50,7 @@ def interval(missed: int, count: int) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rooms", nargs="+", choices=ROOMS, default=ROOMS)
     parser.add_argument("--count", type=int, default=100, help="mutants of each room")
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
     parser.add_argument("--processes", type=int, default=1)
@@ -56,21 +58,22 @@ def main() -> None:
     processes = f"--max-children={args.processes}"
     mutmut("run", processes, FIRST)
     names, draw = sorted(statuses()), random.Random(args.seed)
-    rooms = {room: [name for name in names if name.split(".")[1] == room] for room in ROOMS}
+    rooms = {room: [name for name in names if name.split(".")[1] == room] for room in args.rooms}
     drawn = {room: draw.sample(some, min(args.count, len(some))) for room, some in rooms.items()}
     mutmut("run", processes, *(name for some in drawn.values() for name in some))
     status = statuses()
+    total = sum(map(len, rooms.values()))
     whole = variance = 0.0
     for room, some in drawn.items():
         missed = [name for name in some if status[name] in MISSED]
         share, (low, high) = len(missed) / len(some), interval(len(missed), len(some))
-        weight = len(rooms[room]) / len(names)
+        weight = len(rooms[room]) / total
         whole += weight * share
         variance += (weight * (high - low) / 2) ** 2
         print(f"\n{room}: {len(missed)} of {len(some)} survive, {share:.1%} ({low:.1%}-{high:.1%})")
         for name in missed:
             print(f"  {name}: {status[name]}")
-    print(f"\nof all {len(names)} mutants: {whole:.1%} +- {math.sqrt(variance):.1%}")
+    print(f"\nof all {total} mutants: {whole:.1%} +- {math.sqrt(variance):.1%}")
 
 
 if __name__ == "__main__":

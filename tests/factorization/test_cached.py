@@ -74,6 +74,9 @@ def test_the_cache_has_a_folder_for_each_fit(tmp_path, monkeypatch):
     assert len(many.name) == len("a-2-12-") + 12 and many != cached_folder("g", "a", 2, 12, 200)
     assert many == cached_folder("g", "a", 2, 12, list(range(0, 400, 2)))
     assert cached_folder("g", "a", 2, 12, [1, 5, 9]).name == "a-2-12-1,5,9"
+    forty = [*range(10, 32, 2), 100, 102]
+    assert len(",".join(map(str, forty))) == 40
+    assert cached_folder("g", "a", 2, 12, forty).name.endswith("-" + ",".join(map(str, forty)))
     path = tmp_path / "net.pkl"
     path.write_bytes(b"1")
     first = cached_folder(str(path), "a", 2, 12)

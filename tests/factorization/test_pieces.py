@@ -35,6 +35,18 @@ def test_the_background_is_the_same_from_maps_and_their_coefficients():
     assert float(torch.cosine_similarity(whole.appearance, shown.appearance, dim=0)) > 0.99
 
 
+def test_the_mean_of_maps_plays_no_part_in_the_background():
+    """Coefficients are about centered; what is left, such as by margins, is no variation."""
+    basis = torch.linalg.qr(random(9 * 16, 12))[0]
+    coefficients = random(4, 5, 12, seed=1)
+    coefficients[:, 0] += 9 * basis.view(9, 16, 12)[:3].sum((0, 1))
+    coefficients[:, 2] += 40 * basis.sum(0)
+    shown = find_background((coefficients @ basis.T).view(4, 5, 9, 16))
+    small = find_background(coefficients, basis.T.reshape(12, 9, 16))
+    torch.testing.assert_close(small.appearance, shown.appearance, rtol=1e-2, atol=1e-3)
+    torch.testing.assert_close(small.detector, shown.detector, rtol=1e-2, atol=1e-3)
+
+
 def test_the_detector_is_higher_by_one_and_the_appearance_is_a_difference_of_means():
     features = 0.1 * random(3, 5, 12, 12)
     sky = torch.zeros(12, 12, dtype=torch.bool)

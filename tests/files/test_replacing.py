@@ -83,6 +83,20 @@ def test_only_leftovers_of_the_target_are_swept_and_empty_ones_of_others(tmp_pat
     sweep(tmp_path / "no" / "folder")
 
 
+def test_leftovers_that_cannot_be_removed_stop_no_work(tmp_path, monkeypatch):
+    (tmp_path / ".x.panda-abcdefgh").mkdir()
+
+    def refuse(path, **_):
+        raise OSError(16, "Device or resource busy")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rmdir", refuse)
+        sweep(tmp_path / "x")
+    assert (tmp_path / ".x.panda-abcdefgh").exists()
+    replace(tmp_path / "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
 def test_text_for_people_is_utf_8_without_what_a_terminal_would_obey(tmp_path):
     write_text(str(tmp_path / "a.txt"), "lächeln\n\x1b[2J\ud800\n")
     assert (tmp_path / "a.txt").read_bytes() == b"l\xc3\xa4cheln\n\\x1b[2J\\ud800\n"

@@ -22,10 +22,13 @@ class PandaError(Exception):
     """
 
     def __init__(self, sentence: str) -> None:
-        sentence = printable(sentence)
-        if len(sentence) > LONGEST:
-            sentence = f"{sentence[: LONGEST * 2 // 3]} ... {sentence[-LONGEST // 4 :]}"
-        super().__init__(sentence)
+        super().__init__(_shortened(printable(_shortened(sentence))))
+
+
+def _shortened(sentence: str) -> str:
+    if len(sentence) <= LONGEST:
+        return sentence
+    return f"{sentence[: LONGEST * 2 // 3]} ... {sentence[-LONGEST // 4 :]}"
 
 
 class MachineError(PandaError):

@@ -214,12 +214,22 @@ def test_modules_of_one_class_are_told_apart_by_their_weights() -> None:
         factors.check(generator)
 
 
-def test_a_module_whose_tensors_are_unchanged_is_not_read_again(monkeypatch) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda weight: weight.data.mul_(1.01),  # as moving averages of weights do
+        lambda weight: weight.numpy().fill(1),
+        lambda weight: weight.detach().mul_(1.01),
+    ],
+    ids=["data", "numpy", "detached"],
+)
+def test_a_module_that_is_changed_behind_its_back_has_another_digest(change) -> None:
     module = nn.Sequential(nn.Conv2d(8, 3, 1), nn.Upsample(scale_factor=4))
     generator = TorchModule(module, ["0"], latent=(8, 4, 4))
     digest = generator.digest
-    monkeypatch.setattr("panda.generators.torch_module.digest_of", None)
     assert generator.digest == digest
+    change(module[0].weight)
+    assert generator.digest not in ("", digest)
 
 
 def test_an_inversion_is_of_its_weights(file) -> None:

@@ -34,6 +34,8 @@ class WebServer:
         self.redirects: dict[str, str] = {}
         self.asked: list[str | None] = []
         """The Range of every request for a file."""
+        self.headers: list[dict[str, str]] = []
+        """Those of every request."""
         self.sent = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -54,6 +56,7 @@ class WebServer:
                 pass
 
             def do_GET(self):
+                web.headers.append(dict(self.headers))
                 if self.path in web.redirects:
                     return self.begin(302, {"Location": web.redirects[self.path]}, 0)
                 web.asked.append(self.headers.get("Range"))

@@ -12,6 +12,7 @@ from torch import Tensor
 from panda.checkpoints.arrays import read_array
 from panda.checkpoints.pickles import parse
 from panda.errors import PandaError
+from panda.files.budget import Budget, File
 
 
 def read_array_pickle(path: Path) -> dict[str, Tensor]:
@@ -23,23 +24,22 @@ def read_array_pickle(path: Path) -> dict[str, Tensor]:
     Raises:
         PandaError: The file contains anything but dicts and arrays of numbers.
     """
-    with path.open("rb") as file:
-        content = parse(file)
+    with File(path, Budget()) as file:
+        content = parse(file, file.budget)
     if not isinstance(content, dict) or not content:
         raise PandaError(f"{path} does not contain a dict of arrays")
-    # Together they are no larger than the file, unless an array is named many times.
-    left, tensors = path.stat().st_size, {}
-    for name, value in _walk(content, ""):
-        array = read_array(value, left)
-        left -= array.nbytes
-        tensors[name] = torch.from_numpy(array)
-    return tensors
+    return {
+        name: torch.from_numpy(read_array(value, file.budget))
+        for name, value in _walk(content, "", file.budget)
+    }
 
 
-def _walk(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+def _walk(value: Any, name: str, budget: Budget) -> Iterator[tuple[str, Any]]:
     """Yield the leaves of nested dicts with their dotted names."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _walk(inner, f"{name}.{key}" if name else str(key))
+            budget.spend(names=1)
+            budget.spend_text(name, str(key))
+            yield from _walk(inner, f"{name}.{key}" if name else str(key), budget)
     else:
         yield name, value

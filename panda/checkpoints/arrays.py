@@ -9,6 +9,7 @@ import numpy as np
 
 from panda.checkpoints.pickles import Global, Record, describe
 from panda.errors import PandaError
+from panda.files.budget import Budget
 
 _SCALARS = {"numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"}
 _ARRAYS = {"numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct"}
@@ -25,16 +26,16 @@ def is_array(value: Any) -> bool:
     return isinstance(value, Record) and value.name in _SCALARS | _ARRAYS
 
 
-def read_array(value: Any, most: int) -> np.ndarray:
+def read_array(value: Any, budget: Budget) -> np.ndarray:
     """Return a copy of the array that a record describes; a scalar has no dimensions.
 
     Args:
         value: A value of a pickle.
-        most: How many bytes the array may have.
+        budget: What reading it may cost.
 
     Raises:
-        PandaError: It is not an array, has more than ``most`` bytes, or has a shape that does not
-            fit its bytes.
+        PandaError: It is not an array, costs more than the budget has left, or has a shape that
+            does not fit its bytes.
     """
     match value:
         case Record(name, (dtype, bytes() as data)) if name in _SCALARS:
@@ -54,8 +55,7 @@ def read_array(value: Any, most: int) -> np.ndarray:
     wanted = math.prod(shape) * kind.itemsize
     if wanted != len(data):
         raise PandaError(f"a numpy array of {wanted} bytes with a content of {len(data)} bytes")
-    if wanted > most:
-        raise PandaError(f"shape {list(shape)} wants more memory than the file can fill")
+    budget.spend(bytes=wanted)
     array = np.frombuffer(data, kind).reshape(shape, order="F" if fortran else "C")
     return np.array(array, dtype=kind.newbyteorder("="), order="C")
 

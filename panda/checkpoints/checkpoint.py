@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from panda.files.budget import Budget
+
 if TYPE_CHECKING:
     import torch
 
@@ -22,6 +24,7 @@ class Checkpoint:
         options: What the user says of the network where the file does not; plugins give it
             precedence. See ``panda convert --set``.
         digest: That of `panda.checkpoints.digest`, where the file has it; else empty.
+        budget: What is left for those who go on with the tensors.
     """
 
     container: str
@@ -29,6 +32,7 @@ class Checkpoint:
     config: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
+    budget: Budget = field(default_factory=Budget)
 
     def __repr__(self) -> str:
         facts = ", ".join(self.config) or "nothing"

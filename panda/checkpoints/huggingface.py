@@ -8,6 +8,7 @@ from pathlib import Path
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.plain import from_json
 from panda.errors import PandaError
+from panda.files.budget import Budget, File
 
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
@@ -19,12 +20,15 @@ def is_huggingface(folder: Path) -> bool:
     )
 
 
-def read_huggingface(folder: Path, read_file: Callable[[Path], Checkpoint]) -> Checkpoint:
+def read_huggingface(
+    folder: Path, read_file: Callable[[Path, Budget], Checkpoint], budget: Budget
+) -> Checkpoint:
     """Read a Hugging Face folder.
 
     Args:
         folder: The folder.
         read_file: Reads the file with the weights.
+        budget: What reading both files may cost.
 
     Returns:
         The weights, of safetensors if both files exist; the config is the whole config.json.
@@ -34,8 +38,9 @@ def read_huggingface(folder: Path, read_file: Callable[[Path], Checkpoint]) -> C
     """
     reading = "config.json"
     try:
-        config = from_json((folder / reading).read_bytes())
+        with File(folder / reading, budget) as file:
+            config = from_json(file.text(), budget)
         reading = next(name for name in _WEIGHTS if (folder / name).is_file())
-        return Checkpoint("huggingface", read_file(folder / reading).tensors, config)
+        return Checkpoint("huggingface", read_file(folder / reading, budget).tensors, config)
     except PandaError as error:
         raise PandaError(f"{reading}: {error}") from error

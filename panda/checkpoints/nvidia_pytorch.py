@@ -7,17 +7,17 @@ the torch module. The format is that of torch_utils/persistence.py in both repos
 
 from __future__ import annotations
 
-import functools
 import io
 from collections.abc import Iterator
 from typing import Any
 
 from panda.checkpoints.checkpoint import Checkpoint
-from panda.checkpoints.pickles import LONGEST, Record, describe
+from panda.checkpoints.pickles import Record, describe
 from panda.checkpoints.plain import plain
 from panda.checkpoints.storages import Storage, read_tensors
 from panda.checkpoints.torch_files import read_legacy
 from panda.errors import PandaError
+from panda.files.budget import Budget
 
 
 def is_nvidia_pytorch(content: Any) -> bool:
@@ -25,39 +25,49 @@ def is_nvidia_pytorch(content: Any) -> bool:
     return isinstance(content, dict) and "G_ema" in content
 
 
-def read_nvidia_pytorch(content: dict[str, Any], file_size: int) -> Checkpoint:
+def read_nvidia_pytorch(content: dict[str, Any], budget: Budget) -> Checkpoint:
     """Return the parameters and buffers of G_ema; the config is its constructor arguments.
 
     Args:
         content: The content of the pickle.
-        file_size: Bytes of the file.
+        budget: What reading the network may cost.
 
     Raises:
-        PandaError: G_ema is not a network, or a tensor of it is damaged.
+        PandaError: G_ema is not a network, a tensor of it is damaged, or it costs more than the
+            budget has left.
     """
     network = content["G_ema"]
-    records = dict(_entries(network, "", set()))
-    arguments = plain(_table(_state(network, "G_ema"), "_init_kwargs"))
-    steps = iter(range(LONGEST))
-    # Tensors may share a storage, and many may name the same stream: each is read once.
-    load = functools.cache(lambda place: _load(place, steps))
-    return Checkpoint("nvidia-pytorch", read_tensors(records, load, file_size), arguments)
+    arguments = plain(_table(_state(network, "G_ema"), "_init_kwargs", budget), budget)
+    tensors = read_tensors(_entries(network, "", set(), budget), _Streams(budget).load, budget)
+    return Checkpoint("nvidia-pytorch", tensors, arguments)
 
 
-def _entries(module: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
-    """Yield names and records as `Module.state_dict` would."""
+def _entries(module: Any, prefix: str, seen: set[int], budget: Budget) -> Iterator[tuple[str, Any]]:
+    """Yield names and records as `Module.state_dict` would; many modules may share a table."""
     state = _state(module, prefix.removesuffix(".") or "G_ema")
     if id(module) in seen:
         raise PandaError(f"module {prefix!r} is there twice, or inside itself")
     seen.add(id(module))
-    excluded = state.get("_non_persistent_buffers_set") or []
+    excluded = _excluded(state, budget)
     for group in ("_parameters", "_buffers"):
-        for name, value in _table(state, group).items():
+        for name, value in _table(state, group, budget).items():
             if value is not None and name not in excluded:
+                budget.spend_text(prefix, name)
                 yield prefix + name, value
-    for name, child in _table(state, "_modules").items():
+    for name, child in _table(state, "_modules", budget).items():
         if child is not None:
-            yield from _entries(child, f"{prefix}{name}.", seen)
+            budget.spend(names=1)
+            budget.spend_text(prefix, name)
+            yield from _entries(child, f"{prefix}{name}.", seen, budget)
+
+
+def _excluded(state: dict[str, Any], budget: Budget) -> set[str]:
+    """Return the names of the buffers that `Module.state_dict` leaves out."""
+    names = state.get("_non_persistent_buffers_set") or []
+    if not isinstance(names, list):
+        raise PandaError(f"an NVIDIA pickle with {describe(names)} where a set of names belongs")
+    budget.spend(steps=len(names))
+    return {name for name in names if isinstance(name, str)}
 
 
 def _state(module: Any, name: str) -> dict[str, Any]:
@@ -71,9 +81,10 @@ def _state(module: Any, name: str) -> dict[str, Any]:
     raise PandaError(f"an NVIDIA pickle whose {name} is {describe(module)}, expected a network")
 
 
-def _table(state: dict[str, Any], group: str) -> dict[str, Any]:
+def _table(state: dict[str, Any], group: str, budget: Budget) -> dict[str, Any]:
     """Return an attribute that must be a dict with text keys."""
     table = state.get(group)
+    budget.spend(steps=len(table) if isinstance(table, dict) else 0)
     if not isinstance(table, dict) or not all(isinstance(name, str) for name in table):
         raise PandaError(
             f"an NVIDIA pickle where {group} is {describe(table)}, expected a dict of names"
@@ -81,10 +92,19 @@ def _table(state: dict[str, Any], group: str) -> dict[str, Any]:
     return table
 
 
-def _load(place: Any, steps: Iterator[object]) -> tuple[Storage, bytes]:
-    """Return a storage that is embedded as a torch file of its own."""
-    match place:
-        case Record("torch.storage._load_from_bytes", (bytes() as data,)):
-            content, load = read_legacy(io.BytesIO(data), steps)
-            return load(content)
-    raise PandaError(f"{describe(place)} where a storage belongs")
+class _Streams:
+    """Storages that are embedded as torch files of their own; many records may name the same."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._storages: dict[int, tuple[Storage, bytes]] = {}
+
+    def load(self, place: Any) -> tuple[Storage, bytes]:
+        """Return the storage of a record."""
+        match place:
+            case Record("torch.storage._load_from_bytes", (bytes() as data,)):
+                if id(data) not in self._storages:
+                    content, load = read_legacy(io.BytesIO(data), self._budget)
+                    self._storages[id(data)] = load(content)
+                return self._storages[id(data)]
+        raise PandaError(f"{describe(place)} where a storage belongs")

@@ -7,7 +7,7 @@ of its build function (ignored here), variables as NumPy arrays, and component n
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -15,8 +15,8 @@ from panda.checkpoints.arrays import read_array
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.pickles import Record, describe
 from panda.checkpoints.plain import plain
-from panda.checkpoints.storages import SHARING
 from panda.errors import PandaError
+from panda.files.budget import Budget
 
 _NETWORKS = {"tfutil.Network", "dnnlib.tflib.network.Network"}
 
@@ -30,47 +30,48 @@ def is_nvidia_tensorflow(content: Any) -> bool:
     )
 
 
-def read_nvidia_tensorflow(content: Any, file_size: int) -> Checkpoint:
+def read_nvidia_tensorflow(content: Any, budget: Budget) -> Checkpoint:
     """Return the variables of Gs, the average generator.
 
     Args:
         content: The content of the pickle.
-        file_size: Bytes of the file.
+        budget: What reading the network may cost.
 
     Returns:
         The variables, those of components under ``mapping/`` or ``synthesis/``; the config is the
         constructor arguments, ``version`` and ``build_func_name``.
 
     Raises:
-        PandaError: A network or a variable is damaged, or all variables together need much more
-            memory than the file has bytes.
+        PandaError: A network or a variable is damaged, or all variables together cost more than the
+            budget has left.
     """
-    state = _state(content[2])
-    left, tensors = SHARING * file_size, {}
-    for name, value in _variables(state):
+    state, tensors = _state(content[2]), {}
+    for name, value in _variables(state, budget):
         try:
-            tensors[name] = torch.from_numpy(read_array(value, left))
-            left -= tensors[name].nbytes
+            tensors[name] = torch.from_numpy(read_array(value, budget))
         except PandaError as error:
             raise PandaError(f"{name!r:.80} cannot be read: {error}") from error
     facts = {key: state.get(key) for key in ("version", "build_func_name")}
-    return Checkpoint("nvidia-tensorflow", tensors, plain({**state["static_kwargs"], **facts}))
+    return Checkpoint(
+        "nvidia-tensorflow", tensors, plain({**state["static_kwargs"], **facts}, budget)
+    )
 
 
-def _variables(state: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _variables(state: dict[str, Any], budget: Budget) -> Iterator[tuple[str, Any]]:
     """Yield the names and records of a network's variables and its components'."""
-    yield from _pairs(state)
-    for prefix, component in (state.get("components") or {}).items():
-        for name, value in _pairs(_state(component)):
-            yield f"{prefix}/{name}", value
+    yield from _pairs(state, "", budget)
+    for name, component in (state.get("components") or {}).items():
+        yield from _pairs(_state(component), f"{name}/", budget)
 
 
-def _pairs(state: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the names and records of a network's variables."""
+def _pairs(state: dict[str, Any], prefix: str, budget: Budget) -> Iterator[tuple[str, Any]]:
+    """Yield the names and records of a network's variables; many components may share them."""
+    budget.spend(names=1 + len(state["variables"]))
     for item in state["variables"]:
         match item:
             case (str() as name, value):
-                yield name, value
+                budget.spend_text(prefix, name)
+                yield prefix + name, value
             case _:
                 raise PandaError(f"an NVIDIA pickle with {describe(item)} where a variable belongs")
 
@@ -83,5 +84,5 @@ def _state(network: Any) -> dict[str, Any]:
                 case {"variables": list(), "static_kwargs": dict()} if isinstance(
                     state.get("components"), dict | None
                 ):
-                    return dict(state)
+                    return cast("dict[str, Any]", state)
     raise PandaError("an NVIDIA pickle whose network has no variables and static_kwargs")

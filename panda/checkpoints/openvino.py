@@ -17,10 +17,9 @@ import torch
 
 from panda.checkpoints.arrays import are_sizes
 from panda.checkpoints.checkpoint import Checkpoint
-from panda.checkpoints.storages import SHARING
 from panda.errors import PandaError
+from panda.files.budget import Budget, File, text_bytes
 
-_LONGEST = 1 << 25  # bytes of XML, whose nodes may take twenty times as much in memory
 _DTYPES = {"f32": "<f4", "f16": "<f2", "i64": "<i8", "i32": "<i4"}
 
 
@@ -68,22 +67,10 @@ class Node:
         return nodes[0]
 
 
-def read_openvino(path: Path) -> Checkpoint:
-    """Return the constants of an IR by the names of their nodes.
-
-    Args:
-        path: The XML file; the constants are in a file of the same name with the suffix ``.bin``.
-
-    Raises:
-        PandaError: The constants are missing or do not fit the graph.
-    """
-    beside = path.with_suffix(".bin")
-    if not beside.is_file():
-        raise PandaError(
-            f"an OpenVINO graph without its constants, expected {beside.name} beside it"
-        )
+def read_openvino(path: Path, budget: Budget) -> Checkpoint:
+    """Return the constants of an IR by the names of their nodes; see `read_ir`."""
     tensors: dict[str, torch.Tensor] = {}
-    for node in read_ir(path.read_bytes(), beside.read_bytes()):
+    for node in read_ir(path, budget):
         if node.value is not None and node.name in tensors:
             raise PandaError(f"an OpenVINO graph with two constants called {node.name!r}")
         if node.value is not None:
@@ -91,23 +78,37 @@ def read_openvino(path: Path) -> Checkpoint:
     return Checkpoint("openvino", tensors)
 
 
-def read_ir(xml: bytes, constants: bytes) -> list[Node]:
+def read_ir(path: Path, budget: Budget) -> list[Node]:
     """Read the nodes of an IR.
 
     Args:
-        xml: The graph.
-        constants: The content of the ``.bin`` file.
+        path: The XML file; the constants are in a file of the same name with the suffix ``.bin``,
+            of which only they are read.
+        budget: What reading both may cost.
 
     Returns:
         The nodes in topological order, which is the order of the file, checked.
 
     Raises:
-        PandaError: The XML is not an IR, declares entities, or points outside its constants.
+        PandaError: The XML is not an IR, declares entities, points outside its constants or has
+            none, or costs more than the budget has left.
     """
+    beside = path.with_suffix(".bin")
+    if not beside.is_file():
+        raise PandaError(
+            f"an OpenVINO graph without its constants, expected {beside.name} beside it"
+        )
+    with File(path, budget) as graph, File(beside, budget) as constants:
+        return _nodes(_parse(graph.text(), budget), constants)
+
+
+def _parse(xml: bytes, budget: Budget) -> ET.Element:
+    """Return the root of an IR."""
     if not xml.lstrip().startswith((b"<?xml", b"<net")) or b"<!" in xml:
         raise PandaError("not an OpenVINO IR: expected a plain XML <net> without declarations")
-    if len(xml) > _LONGEST:
-        raise PandaError(f"an OpenVINO graph of over {_LONGEST} bytes of XML")
+    # The parser makes an object of every tag and attribute, and of each of these in a text.
+    steps = sum(map(xml.count, (b"<", b"=", b"&", b"\n", b"\r")))
+    budget.spend(steps=steps, bytes=text_bytes(xml))
     try:
         # As text: a file may name another encoding, and hide declarations in it.
         root = ET.fromstring(xml.decode())
@@ -115,13 +116,14 @@ def read_ir(xml: bytes, constants: bytes) -> list[Node]:
         raise PandaError(f"not an OpenVINO IR: the XML is damaged ({error})") from error
     if root.tag != "net":
         raise PandaError(f"not an OpenVINO IR: expected <net>, found <{root.tag}>")
+    return root
+
+
+def _nodes(root: ET.Element, constants: File) -> list[Node]:
+    """Return the nodes of an IR in order, with their inputs and values."""
     nodes = {}
-    left = SHARING * len(constants)
     for layer in root.iterfind("layers/layer"):
         value = _value(layer, constants)
-        left -= 0 if value is None else value.nbytes
-        if left < 0:
-            raise PandaError("damaged OpenVINO IR: its constants are many times their file's size")
         nodes[layer.get("id", "")] = Node(layer.get("type", ""), layer.get("name", ""), value=value)
     for target, source in _edges(root):
         if source not in nodes or target not in nodes:
@@ -148,7 +150,7 @@ def _edges(root: ET.Element) -> Iterator[tuple[str, str]]:
     yield from ((target, source) for target, _, source in sorted(rows))
 
 
-def _value(layer: ET.Element, constants: bytes) -> torch.Tensor | None:
+def _value(layer: ET.Element, constants: File) -> torch.Tensor | None:
     """Return the value of a constant, None for other operations."""
     if layer.get("type") != "Const":
         return None
@@ -156,7 +158,7 @@ def _value(layer: ET.Element, constants: bytes) -> torch.Tensor | None:
     facts = {} if data is None else data.attrib
     try:
         dtype = np.dtype(_DTYPES[facts["element_type"]])
-        shape = tuple(int(size) for size in facts["shape"].split(",") if size)
+        shape = tuple(int(size) for size in facts["shape"].split(",", 99) if size)
         offset, size = int(facts["offset"]), int(facts["size"])
         if not are_sizes(*shape, offset, size):
             raise ValueError("these are not sizes")
@@ -166,10 +168,14 @@ def _value(layer: ET.Element, constants: bytes) -> torch.Tensor | None:
             f" place ({error})"
         ) from error
     wanted = math.prod(shape) * dtype.itemsize
-    if size != wanted or offset + size > len(constants):
+    if size != wanted or offset + size > constants.size:
         raise PandaError(
             f"damaged OpenVINO IR: constant {layer.get('name')!r} wants {wanted} bytes at {offset}"
-            f" of a file of {len(constants)} bytes"
+            f" of a file of {constants.size} bytes"
         )
-    array = np.frombuffer(constants, dtype, math.prod(shape), offset).reshape(shape)
-    return torch.from_numpy(array.copy())
+    constants.budget.spend(names=1, bytes=size)
+    constants.seek(offset)
+    array = np.frombuffer(constants.read(size), dtype)
+    if array.nbytes != size:
+        raise PandaError("an OpenVINO graph whose constants changed while they were read")
+    return torch.from_numpy(array.reshape(shape).copy())

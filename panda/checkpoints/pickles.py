@@ -7,14 +7,13 @@ may interpret or ignore. A name that no checkpoint needs is refused as soon as i
 
 from __future__ import annotations
 
-import os
 import pickletools
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any, BinaryIO, Protocol, cast
+from typing import IO, Any, Protocol, cast
 
 from panda.errors import PandaError
+from panda.files.budget import Budget
 
 ALLOWED = frozenset(
     {
@@ -52,8 +51,12 @@ TORCHSCRIPT = "__torch__."
 
 _DICTS = {"collections.OrderedDict", "dnnlib.util.EasyDict"}
 _SETS = {"builtins.set", "__builtin__.set"}
-LONGEST = 1_000_000
-"""Opcodes of a file with all its pickles; large training checkpoints have under 100,000."""
+_ARGUMENTS = frozenset(
+    {"BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT"}
+    | {"BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"}
+    | {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8"}
+)
+"""Opcodes that put their argument on the stack."""
 
 
 @dataclass(frozen=True)
@@ -85,49 +88,25 @@ class Stream(Protocol):
         """Return the bytes up to the next line feed."""
 
 
-class File:
-    """An open file as a stream. It is not mapped: a file truncated meanwhile would end the process.
-
-    No memory is allocated for bytes beyond the size that the file had when it was opened.
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file, self.size = file, os.fstat(file.fileno()).st_size
-        self.tell = file.tell
-
-    def read(self, size: int, /) -> bytes:
-        """Return at most ``size`` bytes."""
-        return self._file.read(max(0, min(size, self.size - self._file.tell())))
-
-    def readline(self) -> bytes:
-        """Return the bytes up to the next line feed."""
-        return self._file.readline(self.size)
-
-
-def parse(
-    stream: Stream, persistent: list[Any] | None = None, steps: Iterator[object] | None = None
-) -> Any:
+def parse(stream: Stream, budget: Budget, persistent: list[Any] | None = None) -> Any:
     """Read a pickle up to its end.
 
     Args:
         stream: Where the pickle begins.
+        budget: What reading it may cost: a step for each opcode.
         persistent: Persistent ids are appended to this list; if None, they are refused.
-        steps: An iterator with an item for each opcode that may still be read, shared by all
-            pickles of a file; by default, `LONGEST` items.
 
     Returns:
         The content: plain values, dicts (of any kind), lists (sets too) and `Record` objects.
 
     Raises:
-        PandaError: The pickle is damaged, has a name that is not on the allow-list, or an opcode
-            that no checkpoint has.
+        PandaError: The pickle is damaged, has a name that is not on the allow-list or an opcode
+            that no checkpoint has, or costs more than the budget has left.
     """
     machine = _Machine(persistent)
-    left = iter(range(LONGEST)) if steps is None else steps
     try:
         for opcode, argument, _ in pickletools.genops(cast("IO[bytes]", stream)):
-            if next(left, None) is None:
-                raise PandaError(f"a pickle of over {LONGEST} steps, more than any checkpoint has")
+            budget.step()
             machine.step(opcode.name, argument)
         return machine.stack[-1]
     except (ValueError, TypeError, IndexError) as error:
@@ -146,17 +125,22 @@ class _Machine:
     def step(self, code: str, argument: Any) -> None:
         """Execute an opcode."""
         stack = self.stack
+        if code in _ARGUMENTS:
+            stack.append(argument)
+            return
         match code:
+            case "BINPUT" | "LONG_BINPUT":
+                self.memo[argument] = stack[-1]
+            case "BINGET" | "LONG_BINGET":
+                if argument not in self.memo:
+                    raise ValueError(f"nothing is memoized under {argument}")
+                stack.append(self.memo[argument])
+            case "MEMOIZE":
+                self.memo[len(self.memo)] = stack[-1]
             case "PROTO" | "FRAME" | "STOP":
                 pass
             case "NONE" | "NEWTRUE" | "NEWFALSE":
                 stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[code])
-            case "BININT" | "BININT1" | "BININT2" | "LONG1" | "LONG4" | "BINFLOAT":
-                stack.append(argument)
-            case "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8":
-                stack.append(argument)
-            case "BINBYTES" | "SHORT_BINBYTES" | "BINBYTES8":
-                stack.append(argument)
             case "EMPTY_DICT":
                 stack.append({})
             case "EMPTY_LIST" | "EMPTY_SET":  # a set stays a list, so that nothing is hashed
@@ -188,14 +172,6 @@ class _Machine:
                 stack.pop()
             case "POP_MARK":
                 self._since_mark()
-            case "BINPUT" | "LONG_BINPUT":
-                self.memo[argument] = stack[-1]
-            case "MEMOIZE":
-                self.memo[len(self.memo)] = stack[-1]
-            case "BINGET" | "LONG_BINGET":
-                if argument not in self.memo:
-                    raise ValueError(f"nothing is memoized under {argument}")
-                stack.append(self.memo[argument])
             case "GLOBAL":
                 stack.append(_global(argument.replace(" ", ".", 1)))
             case "STACK_GLOBAL":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,11 +14,12 @@ from panda.checkpoints.huggingface import is_huggingface, read_huggingface
 from panda.checkpoints.nvidia_pytorch import is_nvidia_pytorch, read_nvidia_pytorch
 from panda.checkpoints.nvidia_tensorflow import is_nvidia_tensorflow, read_nvidia_tensorflow
 from panda.checkpoints.openvino import read_openvino
-from panda.checkpoints.pickles import File, describe, parse
+from panda.checkpoints.pickles import describe, parse
 from panda.checkpoints.tensorflowjs import read_model_json
 from panda.checkpoints.tensors import read_safetensors
 from panda.checkpoints.torch_files import LEGACY_MAGIC, read_torch
 from panda.errors import MachineError, PandaError
+from panda.files.budget import Budget, File
 from panda.files.nearest import nearest_file
 from panda.files.tilde import expand
 from panda.files.unchanged import unchanged
@@ -34,13 +36,15 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 
     Raises:
         PandaError: It does not exist, is damaged, of no known container, changes while it is read,
-            or has numbers that are not finite. Nothing else is raised.
+            has numbers that are not finite, or asks for more work than a file of its size may.
+            Nothing else is raised.
     """
-    path = expand(path)
+    path, budget = expand(path), Budget()
     with unchanged(path), _errors_of(path):
-        checkpoint = _read_folder(path) if path.is_dir() else _read_file(path)
+        read = _read_folder if path.is_dir() else _read_file
+        checkpoint = read(path, budget)
         _check(checkpoint)
-        return checkpoint
+        return replace(checkpoint, budget=budget)
 
 
 @contextmanager
@@ -62,38 +66,39 @@ def _errors_of(path: Path) -> Iterator[None]:
         raise PandaError(f"{path}: damaged in an unexpected way ({reason}); {_EXPECTED}") from error
 
 
-def _read_folder(path: Path) -> Checkpoint:
+def _read_folder(path: Path, budget: Budget) -> Checkpoint:
     """Read a folder by the names of the files in it."""
     if is_huggingface(path):
-        return read_huggingface(path, _read_file)
+        return read_huggingface(path, _read_file, budget)
     if (path / "model.json").is_file():
-        return read_model_json(path / "model.json")
+        return read_model_json(path / "model.json", budget)
     graphs = sorted(path.glob("*.xml"))
     if len(graphs) == 1:
-        return read_openvino(graphs[0])
+        return read_openvino(graphs[0], budget)
     if graphs:
         raise PandaError(f"a folder of {len(graphs)} graphs, expected one; give the path of one")
     content = ", ".join(sorted(entry.name for entry in path.iterdir())[:6]) or "nothing"
     raise PandaError(f"a folder of {content}; {_EXPECTED}")
 
 
-def _read_file(path: Path) -> Checkpoint:
+def _read_file(path: Path, budget: Budget) -> Checkpoint:
     """Read a file by its first bytes."""
     if path.exists() and not path.is_file():
         raise PandaError(f"neither a file nor a folder; {_EXPECTED}")
-    with path.open("rb") as file:
+    with File(path, budget) as file:
         head = file.read(512)
+        file.seek(0)
+        if _is_safetensors(head):
+            return read_safetensors(path, budget)
+        if head.startswith(b"PK"):
+            return read_torch(file)
+        if head.startswith(b"\x80"):
+            return _read_pickle(file)
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if _is_safetensors(head):
-        return read_safetensors(path)
-    if head.startswith(b"PK"):
-        return read_torch(path)
-    if head.startswith(b"\x80"):
-        return _read_pickle(path)
     if text.startswith(b"{"):
-        return read_model_json(path)
+        return read_model_json(path, budget)
     if text.startswith((b"<?xml", b"<net")):
-        return read_openvino(path)
+        return read_openvino(path, budget)
     if text.startswith((b"<!doctype html", b"<html")):
         raise PandaError(f"a web page, as a download that failed leaves behind; {_EXPECTED}")
     content = f"bytes that begin with {head[:16]!r}" if head else "an empty file"
@@ -104,17 +109,16 @@ def _is_safetensors(head: bytes) -> bool:
     return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= _LARGEST_HEADER
 
 
-def _read_pickle(path: Path) -> Checkpoint:
+def _read_pickle(file: File) -> Checkpoint:
     """Read an NVIDIA pickle, or an older torch file, which begins with a pickle too."""
-    with path.open("rb") as file:
-        view = File(file)
-        content = parse(view)
-        if content == LEGACY_MAGIC:
-            return read_torch(path)
-        if is_nvidia_pytorch(content):
-            return read_nvidia_pytorch(content, view.size)
-        if is_nvidia_tensorflow(content):
-            return read_nvidia_tensorflow(content, view.size)
+    content = parse(file, file.budget)
+    if content == LEGACY_MAGIC:
+        file.seek(0)
+        return read_torch(file)
+    if is_nvidia_pytorch(content):
+        return read_nvidia_pytorch(content, file.budget)
+    if is_nvidia_tensorflow(content):
+        return read_nvidia_tensorflow(content, file.budget)
     raise PandaError(f"a pickle of {describe(content)}; {_EXPECTED}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from panda.checkpoints.arrays import are_sizes
 from panda.checkpoints.pickles import Global, Record, describe
 from panda.errors import PandaError
+from panda.files.budget import Budget
 
 _DTYPES = {
     "torch.FloatStorage": ("<f4", torch.float32),
@@ -26,8 +27,6 @@ _DTYPES = {
     "torch.ByteStorage": ("|u1", torch.uint8),
     "torch.BoolStorage": ("|b1", torch.bool),
 }
-SHARING = 4
-"""How often, on average, tensors may share the bytes of a file, as tied weights do."""
 
 
 @dataclass(frozen=True)
@@ -65,35 +64,35 @@ class Storage:
 
 
 def read_tensors(
-    records: Mapping[str, Any], load: Callable[[Any], tuple[Storage, bytes]], file_size: int
+    records: Iterable[tuple[str, Any]],
+    load: Callable[[Any], tuple[Storage, bytes]],
+    budget: Budget,
 ) -> dict[str, torch.Tensor]:
     """Return the tensors of records; they share no memory.
 
     Args:
-        records: Records by name, as pickles of torch describe tensors.
+        records: Names and records, as pickles of torch describe tensors.
         load: Returns the storage and its bytes for what a record says of them.
-        file_size: Bytes of the file.
+        budget: What reading them may cost.
 
     Raises:
         PandaError: A value is not a tensor or reaches outside its storage, or all tensors together
-            need much more memory than the file has bytes.
+            cost more than the budget has left.
     """
-    left = SHARING * file_size
     tensors = {}
-    for name, record in records.items():
+    for name, record in records:
+        budget.spend(names=1)
         try:
-            tensor = _read_tensor(record, load, left)
+            tensors[name] = _read_tensor(record, load, budget)
         except PandaError as error:
             raise PandaError(f"{name!r:.80} cannot be read: {error}") from error
-        left -= tensor.nbytes
-        tensors[name] = tensor
     return tensors
 
 
 def _read_tensor(
-    record: Any, load: Callable[[Any], tuple[Storage, bytes]], most: int
+    record: Any, load: Callable[[Any], tuple[Storage, bytes]], budget: Budget
 ) -> torch.Tensor:
-    """Return the tensor of a record, if it has no more than ``most`` bytes."""
+    """Return the tensor of a record."""
     match record:
         case Record("torch._utils._rebuild_parameter", (inner, *_)):
             record = inner
@@ -117,8 +116,7 @@ def _read_tensor(
             f"shape {list(shape)} reaches element {end} of a storage of {len(flat)}"
             f" (declared {storage.size})"
         )
-    if count * flat.itemsize > most:
-        raise PandaError(f"shape {list(shape)} wants more memory than the file can fill")
+    budget.spend(bytes=count * flat.itemsize)
     steps = [stride * flat.itemsize for stride in strides]
     view = np.ndarray(shape, flat.dtype, flat.data, offset * flat.itemsize if count else 0, steps)
     return torch.from_numpy(np.array(view, order="C")).view(torch_type)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -13,9 +14,10 @@ from safetensors.torch import load, save
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.plain import from_json
 from panda.checkpoints.seal import KEY as SEAL
-from panda.checkpoints.seal import seal, unsealed
+from panda.checkpoints.seal import read_sealed, seal
 from panda.errors import PandaError
-from panda.files.writing import no_pipe, staging
+from panda.files.budget import Budget
+from panda.files.writing import staging
 
 CONFIG = "config"
 """Key of a checkpoint's config, as JSON, in the metadata."""
@@ -74,21 +76,27 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     save_tensors(path, checkpoint.tensors, metadata)
 
 
-def read_safetensors(path: str | Path) -> Checkpoint:
+def read_safetensors(path: str | Path, budget: Budget | None = None) -> Checkpoint:
     """Return the tensors of a safetensors file, and its config and options if it has them.
 
     The file is read, not mapped: the tensors stay the same when the file changes later.
 
+    Args:
+        path: The file.
+        budget: What reading it may cost; by default, what a file of its size may.
+
     Raises:
-        PandaError: The file is damaged.
+        PandaError: The file is damaged, or costs more than the budget has left.
     """
-    content = no_pipe(Path(path)).read_bytes()
-    metadata = unsealed(content)
+    budget = budget or Budget()
+    content, metadata = read_sealed(Path(path), budget)
+    budget.spend(bytes=len(content))
+    np.empty(len(content), np.uint8)  # a MemoryError where `load`, which copies, would panic
     try:
         tensors = load(content)
     except SafetensorError as error:
         raise PandaError(f"a damaged or truncated safetensors file ({error})") from error
-    config, options = (from_json(metadata.get(key, "{}")) for key in (CONFIG, OPTIONS))
+    config, options = (from_json(metadata.get(key, "{}"), budget) for key in (CONFIG, OPTIONS))
     # Without a seal, the tensors may have changed since the digest was written.
     digest = metadata.get(DIGEST, "") if SEAL in metadata else ""
-    return Checkpoint("safetensors", tensors, config, options, digest)
+    return Checkpoint("safetensors", tensors, config, options, digest, budget)

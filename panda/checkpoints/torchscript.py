@@ -6,11 +6,12 @@ The pickle contains a tree of modules. Each is an object of a class that the arc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from panda.checkpoints.pickles import TORCHSCRIPT, Record
 from panda.errors import PandaError
+from panda.files.budget import Budget
 
 
 def is_torchscript(content: Any) -> bool:
@@ -18,22 +19,32 @@ def is_torchscript(content: Any) -> bool:
     return isinstance(content, Record) and content.name.startswith(TORCHSCRIPT)
 
 
-def torchscript_tensors(content: Record) -> Mapping[str, Any]:
-    """Return the records of all tensors by dotted names, as `Module.state_dict` does.
+def torchscript_tensors(
+    module: Record, budget: Budget, prefix: str = "", seen: set[int] | None = None
+) -> Iterator[tuple[str, Any]]:
+    """Yield the dotted names and the records of all tensors, as `Module.state_dict` does.
+
+    Args:
+        module: The root, or a module inside.
+        budget: What reading them may cost; many modules may have the same attributes.
+        prefix: Names of the modules around this one.
+        seen: Identities of the modules so far.
 
     Raises:
-        PandaError: A module is contained twice, or inside itself.
+        PandaError: A module is contained twice, or inside itself, or all together cost more than
+            the budget has left.
     """
-    return dict(_entries(content, "", set()))
-
-
-def _entries(module: Record, prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
-    """Yield the names and records of a module's tensors."""
+    seen = set() if seen is None else seen
     if id(module) in seen:
         raise PandaError(f"module {prefix!r:.80} is there twice, or inside itself")
     seen.add(id(module))
-    for name, value in (module.state if isinstance(module.state, dict) else {}).items():
+    attributes = module.state if isinstance(module.state, dict) else {}
+    budget.spend(steps=len(attributes))
+    for name, value in attributes.items():
         if is_torchscript(value):
-            yield from _entries(value, f"{prefix}{name}.", seen)
+            budget.spend(names=1)
+            budget.spend_text(prefix, str(name))
+            yield from torchscript_tensors(value, budget, f"{prefix}{name}.", seen)
         elif isinstance(value, Record) and value.name.startswith("torch._utils._rebuild_"):
+            budget.spend_text(prefix, str(name))
             yield f"{prefix}{name}", value

@@ -87,6 +87,12 @@ def add(verbs: Verbs[Parser]) -> None:
         metavar="N",
         help="of the solver paper (default: %(default)s)",
     )
+    verb.add_argument(
+        "--keep-artifacts",
+        action="store_true",
+        help="find parts in the features as they are, even where a few positions vary so much that"
+        " parts become specks",
+    )
     add_out(verb, "where the factors go")
     add_device(verb)
     add_json(verb)
@@ -150,6 +156,7 @@ def _fit(options: argparse.Namespace, device: str, journal: Path) -> None:
         solver=options.solver,
         learning_rate=options.learning_rate,
         steps=options.steps,
+        keep_artifacts=options.keep_artifacts,
         resume=journal,
     )
     if processes.rank() == 0:

@@ -63,11 +63,11 @@ def read_edits(path: str | Path) -> dict[str, NamedEdit]:
     Raises:
         PandaError: Where the file cannot be read or is something else.
     """
-    from panda.files.writing import no_pipe
+    from panda.files.budget import load_json
 
     path = expand(path)
     try:
-        content = json.loads(no_pipe(path).read_text(encoding="utf-8-sig"))
+        content = load_json(path)
     except OSError as error:
         raise PandaError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

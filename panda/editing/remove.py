@@ -16,7 +16,7 @@ from panda.errors import PandaError
 from panda.factorization.background import border_mask
 from panda.factorization.factors import Factors, scale_parts
 from panda.factorization.part_names import Parts
-from panda.generators.contract import Generator, Latents, Layer, on_canvas
+from panda.generators.contract import Generator, Latents, on_canvas
 from panda.generators.natural import as_number
 
 REACH = 1.5
@@ -34,7 +34,7 @@ def object_parts(factors: Factors) -> list[int]:
 
     Their order is that of the factors: strongest first.
     """
-    (border,) = on_canvas(border_mask(factors.layer)[None], factors.layer)
+    (border,) = on_canvas(border_mask(factors.layer, factors.border)[None], factors.layer)
     masks = factors.masks
     # Not a number, and so not of the object, for a part that lies in the margins alone.
     density = (masks * border).sum((1, 2)) / masks.sum((1, 2)) / border.mean()
@@ -93,7 +93,7 @@ def remove(
         masks = (factors.parts[None] if refined is None else refined).to(features)
         where = scale_parts(masks[:, :, list(chosen)].sum(2, keepdim=True)).mT
         where = where.view(-1, 1, factors.layer.height, factors.layer.width)
-    paint = _border_mean(factors.layer, features, background) + amount * background
+    paint = _border_mean(factors, features, background) + amount * background
     return torch.lerp(features, paint[:, :, None, None], where.mul(REACH).clamp_max(1))
 
 
@@ -104,9 +104,9 @@ def _find(factors: Factors, parts: Parts) -> tuple[int, ...]:
     return factors.find_parts(parts)
 
 
-def _border_mean(layer: Layer, features: Tensor, background: Tensor) -> Tensor:
+def _border_mean(factors: Factors, features: Tensor, background: Tensor) -> Tensor:
     """Return each sample's mean feature ``[N, C]`` over the background-like half of its border."""
-    rows = features.flatten(2)[:, :, border_mask(layer).flatten().bool()]
+    rows = features.flatten(2)[:, :, border_mask(factors.layer, factors.border).flatten().bool()]
     likeness = (background @ rows)[:, None]
     like = (likeness >= likeness.median(2, keepdim=True).values).to(rows)
     return (rows * like).sum(2) / like.sum(2)

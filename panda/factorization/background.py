@@ -51,12 +51,16 @@ class Background:
     """A vector ``[C]`` whose coordinate is higher by one on background than elsewhere."""
 
 
-def border_mask(layer: Layer) -> Tensor:
-    """Return the image's top row and the upper half of its sides, ``[H, W]`` of zeros and ones."""
+def border_mask(layer: Layer, border: int = 0) -> Tensor:
+    """Return the image's top row and the upper half of its sides, ``[H, W]`` of zeros and ones.
+
+    Args:
+        layer: The layer.
+        border: How many outer rows and columns of the image, with artifacts, are left out.
+    """
     mask = torch.zeros(layer.height, layer.width)
-    inside = mask[
-        layer.margin : layer.height - layer.margin, layer.margin : layer.width - layer.margin
-    ]
+    skip = layer.margin + border
+    inside = mask[skip : layer.height - skip, skip : layer.width - skip]
     inside[0] = 1
     inside[: (len(inside) + 1) // 2, [0, -1]] = 1
     return mask

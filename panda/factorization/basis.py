@@ -22,7 +22,13 @@ face generator the energy outside the basis is then 0.175 of all, and 0.174 with
 """
 
 
-def find_basis(batches: Mapping[int, Tensor], count: int, like: Tensor, components: int) -> Tensor:
+def find_basis(
+    batches: Mapping[int, Tensor],
+    count: int,
+    like: Tensor,
+    components: int,
+    scales: Tensor | None = None,
+) -> Tensor:
     """Return about the leading right singular vectors of the first samples' channels.
 
     A randomized range finder with a power iteration over all samples (Halko, Martinsson and Tropp
@@ -35,12 +41,16 @@ def find_basis(batches: Mapping[int, Tensor], count: int, like: Tensor, componen
         count: The number of samples of all processes.
         like: Any batch, for shape, type and device.
         components: K, the number of vectors.
+        scales: What positions are multiplied by, ``[S]``, before it is said what leads; the span
+            of the result is one of the features as they are.
 
     Returns:
         Orthonormal columns ``[S, K]``. The first one is constant, so that the mean over positions
         lies in the basis; the others follow by strength.
     """
     batches = {start: batch[: max(0, count - start)] for start, batch in batches.items()}
+    if scales is not None:
+        batches = {start: batch * scales for start, batch in batches.items()}
     basis = _sketch(batches, count, like, components)
     power = processes.Sum(basis)
     for start, batch in batches.items():
@@ -48,6 +58,8 @@ def find_basis(batches: Mapping[int, Tensor], count: int, like: Tensor, componen
         power.add((mixed.mT @ (mixed @ basis)).sum(0))
     vectors = power.result()
     vectors = vectors @ eigenvectors(basis.T.double() @ vectors)[1]
+    if scales is not None:
+        vectors = vectors / scales[:, None]
     vectors = torch.cat([torch.ones_like(vectors[:, :1]), vectors[:, :-1]], 1)
     return processes.broadcast(torch.linalg.qr(vectors)[0].to(basis))
 

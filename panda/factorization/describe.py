@@ -14,7 +14,7 @@ from panda.factorization.factors import Factors
 from panda.factorization.linear_algebra import fix_signs, leading_eigenvectors
 from panda.factorization.moments import PartMoments
 from panda.factorization.solvers.joint import Solution
-from panda.factorization.statistics import Statistics
+from panda.factorization.statistics import Statistics, spatial_scatter
 from panda.generators.contract import Layer
 
 OWN_APPEARANCES = 16
@@ -55,7 +55,7 @@ def describe(
         span = torch.linalg.qr(A)[0]
         axes, deviations = _principal_axes(span.T.double() @ scatter @ span.double())
         axes, around = axes @ span.T, span @ (span.T @ around)
-    scale = (statistics.energy / statistics.count / layer.positions) ** 0.5
+    scale = _typical_norm(statistics)
     tensors = {
         "appearances": A,
         "parts": P,
@@ -70,13 +70,25 @@ def describe(
     return Factors(generator=generator, layer=layer, config=config, **cpu)
 
 
+def _typical_norm(statistics: Statistics) -> float:
+    """Return the root mean square norm of a feature vector; positions with artifacts count less."""
+    energy, positions = statistics.energy, len(statistics.basis)
+    if statistics.artifacts:
+        maps = (statistics.basis * statistics.artifacts.weights[:, None]).double().cpu()
+        scatter = spatial_scatter(statistics)
+        energy = float(((maps @ scatter) * maps).sum())
+    return float((energy / statistics.count / positions) ** 0.5)
+
+
 def _background(statistics: Statistics, layer: Layer) -> Background:
     """Find the background in the first samples, less the mean feature of all samples."""
     samples = statistics.first(SAMPLES)
     centered = samples - statistics.mean[:, None] * statistics.basis.sum(0)
     if float(centered.norm()) < 1e-5 * float(samples.norm()):
         centered.zero_()  # nothing varies but the rounding
-    maps = statistics.basis.T.reshape(-1, layer.height, layer.width)
+    maps = statistics.basis.T
+    maps = statistics.artifacts.clean(maps) if statistics.artifacts else maps
+    maps = maps.reshape(-1, layer.height, layer.width)
     return find_background(centered, pooled(maps, layer))
 
 

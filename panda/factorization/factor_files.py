@@ -13,9 +13,9 @@ from torch import Tensor
 
 from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.errors import PandaError
+from panda.files.budget import load_json
 from panda.files.ownership import check_folder as check_ownership
 from panda.files.ownership import replacing
-from panda.files.writing import no_pipe
 from panda.generators.contract import Layer
 
 FORMAT = 1
@@ -51,7 +51,7 @@ def write_factors(
 def read_factors(folder: Path) -> tuple[str, Layer, dict[str, Any], dict[str, Tensor]]:
     """Return generator, layer, config and tensors of a folder of factors; see `Factors.load`."""
     try:
-        config = json.loads(no_pipe(folder / "config.json").read_text(encoding="utf-8"))
+        config = load_json(folder / "config.json")
         layer = _layer(config.pop("layer"))
         generator = config.pop("generator")
         version = config.pop("format")

@@ -135,6 +135,12 @@ class Factors:
         return float(self.config["trace"][-1]) if self.config.get("trace") else float("nan")
 
     @property
+    def border(self) -> int:
+        """The outer rows and columns of the image that have artifacts and are not looked at."""
+        count = as_whole(self.config.get("border", 0)) or 0
+        return count if 0 < 4 * count < self.layer.side else 0
+
+    @property
     def seeds(self) -> str:
         """The seeds of a fit with otherwise default settings, such as ``"0-999"``, or ``""``.
 

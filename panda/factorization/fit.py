@@ -16,6 +16,7 @@ from torch import Tensor
 from panda import __version__
 from panda.errors import PandaError, nearest
 from panda.factorization import processes
+from panda.factorization.artifacts import EXCESS
 from panda.factorization.describe import describe
 from panda.factorization.factors import Factors
 from panda.factorization.features import Features
@@ -30,6 +31,7 @@ from panda.files.npy import read_npy
 from panda.generators.contract import Generator, Layer
 from panda.generators.natural import as_labels, as_number, as_truncation
 from panda.generators.seeds import Seeds, as_seeds, as_whole
+from panda.notes import note
 
 Labels = SupportsIndex | Iterable[SupportsIndex] | None
 
@@ -49,6 +51,7 @@ def fit(
     solver: str = "joint",
     learning_rate: SupportsFloat = 1e-6,
     steps: SupportsIndex = 10_000,
+    keep_artifacts: bool = False,
     batch: SupportsIndex | None = None,
     resume: str | os.PathLike[str] | None = None,
 ) -> Factors:
@@ -69,6 +72,9 @@ def fit(
         solver: ``"joint"``, or ``"paper"`` for the released update rule.
         learning_rate: For the solver ``"paper"`` only.
         steps: For the solver ``"paper"`` only.
+        keep_artifacts: Find parts in the features as they are, even where a few positions vary so
+            much that parts become specks; see `panda.factorization.artifacts`. The solver
+            ``"paper"`` always does.
         batch: How many samples to compute together; changes the speed, not the results.
         resume: A folder for intermediate results, from which the same call resumes after an
             interruption; `panda.factorization.journal.forget` removes it.
@@ -100,13 +106,26 @@ def fit(
     started = time.perf_counter()
     folder = None if resume is None else as_path(resume, "resume")
     # An exception keeps the frames that it passed, so that no journal goes before it is handled.
-    with nullcontext() if folder is None else Journal(folder, _facts(features)) as journal:
-        statistics = gather(features, len(features.seeds), rank_s, journal)
+    facts = {**_facts(features), "keep_artifacts": bool(keep_artifacts)}
+    with nullcontext() if folder is None else Journal(folder, facts) as journal:
+        statistics = gather(
+            features,
+            len(features.seeds),
+            rank_s,
+            journal,
+            None if keep_artifacts or solver == "paper" else place,
+        )
+        if statistics.artifacts and processes.rank() == 0:
+            note(
+                f"a few positions of {layer} vary over {EXCESS:g} times as much as most, as"
+                " artifacts do; parts are looked for without them (keep_artifacts, in the shell"
+                " --keep-artifacts, fits features as they are)"
+            )
         sampled = time.perf_counter()
         if solver == "joint":
             solution = joint(statistics, rank_c, rank_s)
             check_true_samples(solution.appearances, solution.parts, statistics, features)
-            options: dict[str, Any] = {}
+            options: dict[str, Any] = {"keep_artifacts": True} if keep_artifacts else {}
         else:
             solution = _fit_released_rule(features, statistics, (rank_c, rank_s), rate, count)
             options = {"learning_rate": rate, "steps": count}
@@ -116,6 +135,7 @@ def fit(
             "truncation": features.truncation,
             "label": features.label,
             "solver": {"name": solver, **options},
+            "border": statistics.artifacts.ring if statistics.artifacts else 0,
             "energy_per_sample": statistics.energy / len(features.seeds),
             "energy_discarded": statistics.discarded,
             "processes": processes.count(),

@@ -17,10 +17,12 @@ from torch import Tensor
 
 from panda.errors import PandaError
 from panda.factorization import processes
+from panda.factorization.artifacts import Artifacts, find_artifacts
 from panda.factorization.basis import find_basis
 from panda.factorization.journal import Journal
 from panda.factorization.samples import Samples
 from panda.factorization.shares import Batches, Share
+from panda.generators.contract import Layer
 from panda.progress import bar
 
 COMPONENTS = 8, 64, 128
@@ -48,6 +50,7 @@ class Statistics:
         energy: The sum of all squared features, exact.
         discarded: The fraction of the energy that lies outside the basis.
         seen_mean: The mean of ``Z Q``, ``[C, K]``.
+        artifacts: What parts are looked for without, where the layer has any.
     """
 
     basis: Tensor
@@ -56,6 +59,7 @@ class Statistics:
     energy: float
     discarded: float
     seen_mean: Tensor
+    artifacts: Artifacts | None = None
 
     @property
     def mean(self) -> Tensor:
@@ -112,7 +116,23 @@ class Statistics:
         return replace(self, basis=self.basis @ components, samples=samples)
 
 
-def gather(batches: Batches, count: int, parts: int, journal: Journal | None = None) -> Statistics:
+def spatial_scatter(statistics: Statistics) -> Tensor:
+    """Return the sum of Z^T Z in the basis, ``[K, K]`` float64 on the CPU."""
+
+    def terms(z: Tensor) -> tuple[Tensor]:
+        rows = z.flatten(0, 1)
+        return (rows.T @ rows,)
+
+    return statistics.sum(terms)[0]
+
+
+def gather(
+    batches: Batches,
+    count: int,
+    parts: int,
+    journal: Journal | None = None,
+    layer: Layer | None = None,
+) -> Statistics:
     """Compute the statistics of a stream of features.
 
     Args:
@@ -121,6 +141,7 @@ def gather(batches: Batches, count: int, parts: int, journal: Journal | None = N
         parts: R_S, the number of parts to be fitted.
         journal: Where intermediate results are written, and from which an earlier call that was
             interrupted is resumed.
+        layer: The layer, if its artifacts are to be found.
 
     Raises:
         PandaError: Where all features are zero.
@@ -133,13 +154,20 @@ def gather(batches: Batches, count: int, parts: int, journal: Journal | None = N
     sums = _resumed(journal, (positions, components), probe)
     if sums is None:
         few = min(count, BASIS_SAMPLES, max(1, BASIS_BYTES // first[0].nbytes))
+        begin = share.first(few)
+        artifacts = layer and find_artifacts(begin, count, first, layer)
+        # A basis of all positions is complete in any scale.
+        scales = artifacts.scales if artifacts and components < positions else None
         sums = {
-            "basis": find_basis(share.first(few), few, first, components),
+            "basis": find_basis(begin, few, first, components, scales),
+            "scales": artifacts.scales if artifacts else first.new_ones(positions),
             "seen": torch.zeros(channels, components, dtype=torch.float64),
             "totals": torch.tensor([0, 0, probe], dtype=torch.float64),
             "lengths": torch.zeros(0, dtype=torch.int64),
         }
-    basis, seen, totals = (sums[name].to(device) for name in ("basis", "seen", "totals"))
+    basis, scales, seen, totals = (
+        sums[name].to(device) for name in ("basis", "scales", "seen", "totals")
+    )
     lengths = sums["lengths"].tolist()
     path = journal.samples if journal else None
     samples = Samples(share.count, (channels, components), device, path, lengths)
@@ -148,7 +176,8 @@ def gather(batches: Batches, count: int, parts: int, journal: Journal | None = N
         if journal:
             samples.sync()
             lengths = torch.tensor(samples.lengths, dtype=torch.int64)
-            journal.write({"basis": basis, "seen": seen, "totals": totals, "lengths": lengths})
+            kept = {"basis": basis, "scales": scales, "seen": seen, "totals": totals}
+            journal.write({**kept, "lengths": lengths})
 
     if not lengths:
         write()
@@ -172,7 +201,9 @@ def gather(batches: Batches, count: int, parts: int, journal: Journal | None = N
         raise PandaError("every feature is zero, so there is nothing to factorize")
     # A basis of all positions leaves nothing out; of others, only rounding makes it less than zero.
     discarded = 0.0 if components == positions else max(0.0, 1 - inside / energy)
-    return Statistics(basis, samples, count, energy, discarded, (seen / count).float())
+    plain = layer is None or bool((scales == 1).all())
+    artifacts = None if layer is None or plain else Artifacts(layer.height, layer.width, scales)
+    return Statistics(basis, samples, count, energy, discarded, (seen / count).float(), artifacts)
 
 
 def _components(parts: int, positions: int, limit: int) -> int:
@@ -196,7 +227,7 @@ def _resumed(
     same = (
         journal is not None
         and sums is not None
-        and set(sums) == {"basis", "seen", "totals", "lengths"}  # another version's differ
+        and set(sums) == {"basis", "scales", "seen", "totals", "lengths"}  # in this version
         and tuple(sums["basis"].shape) == shape
         and math.isclose(float(sums["totals"][2]), probe, rel_tol=1e-4)
         and journal.has_samples(4 * int(sums["lengths"].sum()) * len(sums["seen"]) * shape[1])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from panda.errors import DiskError, PandaError
+from panda.files.budget import load_json
 from panda.files.in_place import open_in_place
 from panda.files.writing import no_pipe
 
@@ -77,7 +78,7 @@ def read_json(path: Path, what: str, remedy: str = "delete it to have it made ag
         PandaError: Where the file cannot be read or holds anything else.
     """
     try:
-        content = json.loads(no_pipe(path).read_bytes())
+        content = load_json(path)
     except OSError as error:
         raise PandaError(f"{path} cannot be read: {error.strerror}; {remedy}") from error
     except (ValueError, RecursionError) as error:

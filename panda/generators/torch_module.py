@@ -86,7 +86,6 @@ class TorchModule(Generator):
         self.latent, self.draw, self.images = _latent_shape(latent), draw, images
         self._submodules = _submodules(module, self.name, layers)
         self._rows: list[torch.Size] | None = None
-        self._digest: tuple[object, str] = None, ""
         modes = [(part, part.training) for part in module.modules()]
         learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
         try:
@@ -101,18 +100,18 @@ class TorchModule(Generator):
 
     @property
     def digest(self) -> str:
-        """See `Generator.digest`; computed anew after each change of the module's tensors."""
+        """See `Generator.digest`; computed each time, since not all changes of tensors are counted.
+
+        ``parameter.data.mul_()``, which moving averages of weights use, leaves no trace.
+        """
         tensors = {
             name: value
             for name, value in self.module.state_dict().items()
             if isinstance(value, Tensor) and value.layout == torch.strided
         }
-        if any(tensor.is_inference() or tensor.is_quantized for tensor in tensors.values()):
-            return ""  # those do not count their changes, and these have no plain numbers
-        state = [(name, value.data_ptr(), value._version) for name, value in tensors.items()]
-        if self._digest[0] != state:
-            self._digest = state, digest_of(tensors)
-        return self._digest[1]
+        if any(tensor.is_quantized for tensor in tensors.values()):
+            return ""  # these have no plain numbers
+        return digest_of(tensors)
 
     def sample(self, seeds: Any, *, truncation: Any = None, label: Any = None) -> Latents:
         """See `Generator.sample`; normal draws are multiplied by the truncation.

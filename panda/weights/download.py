@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-import sys
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -35,6 +35,9 @@ PAUSE = 1.0
 
 BUSY = (429, 502, 503, 504)
 """Status codes that may be gone at the next try."""
+
+LARGEST = 1 << 35
+"""Bytes of a file, at most; published generators have under 1 GB."""
 
 CHUNK = 1 << 20
 REDIRECTS = 5
@@ -85,8 +88,8 @@ class Download:
         """Download what is missing of the file.
 
         Raises:
-            PandaError: The server refuses, sends a web page, or breaks off again and again. What
-                was downloaded so far is kept.
+            PandaError: The server refuses, has a web page or more than fits on the disk, or breaks
+                off again and again. What was downloaded so far is kept.
         """
         longest, left = self._size(), TRIES
         while True:
@@ -126,7 +129,10 @@ class Download:
             if start and not (same and start == requested):
                 self.path.unlink(missing_ok=True)
                 raise _BrokenError("the file changed on the server meanwhile")
-            chunks = _chunks(response, sys.maxsize if size is None else size - start)
+            most = self._most(start)
+            if size is not None and size > most:
+                raise self._too_large(f"says that it has {size} bytes", most)
+            chunks = _chunks(response, (most + 1 if size is None else size) - start)
             first = next(chunks, b"")
             if not start:
                 if not first and not size:
@@ -153,6 +159,20 @@ class Download:
                     progress.update(len(chunk))
             if size is not None and self._size() < size:
                 raise _BrokenError(f"{self._size()} of {size} bytes came")
+            if self._size() > most:
+                self.path.unlink()
+                raise self._too_large("has no end", most)
+
+    def _most(self, received: int) -> int:
+        """Return how many bytes the file may have: those that are here, and what is free."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return min(LARGEST, received + shutil.disk_usage(self.path.parent).free)
+
+    def _too_large(self, what: str, most: int) -> PandaError:
+        reason = "no generator has more"
+        if most < LARGEST:
+            reason = f"no more fit into {self.path.parent}"
+        return PandaError(f"{self.address} {what}, expected at most {most}: {reason}; {BY_HAND}")
 
     def _answer(self, start: int, validator: str) -> HTTPResponse:
         """Request the file from a byte on, if the server still has that of the validator."""
@@ -191,7 +211,11 @@ class _Redirects(HTTPRedirectHandler):
         before, after = (urlsplit(url).scheme for url in (req.full_url, newurl))
         if after != "https" and (before, after) != ("http", "http"):
             raise PandaError(f"{req.full_url} leads from {before} to {newurl:.200}; {BY_HAND}")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
+        request = super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
+        if request is not None:
+            # The next server may be reached without the proxy, whose password this is.
+            request.remove_header("Proxy-authorization")
+        return request
 
 
 def _span(response: HTTPResponse) -> tuple[int, int | None]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -16,6 +17,12 @@ from panda.files.cache import workspace
 from panda.files.nearest import nearest_file
 from panda.files.writing import no_pipe
 from panda.progress import bar
+
+WRITTEN = 8
+"""How many times the size of an archive its client may write: into its cache, unpacked, ..."""
+
+SPARE = 1 << 26
+"""Bytes that the client of a small archive may write."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class Package(ABC):
         with workspace() as folder:
             what = f"the archive (.whl, .tgz) of {self.description}"
             origin = f"{local}, expected to be {what}," if local else f"the download of {what}"
-            data = read_checked(local or self._download(folder), self.sha256, origin)
+            data = read_checked(local or self._download(folder), self.sha256, self.size, origin)
             files = folder / "members"
             files.mkdir()
             for name, content in self._read(data).items():
@@ -110,7 +117,12 @@ def run_client(
     ):
         try:
             while client.poll() is None:
-                progress.update(min(size, _bytes_in(folder)) - progress.n)
+                progress.update(min(size, written := _bytes_in(folder)) - progress.n)
+                if written > WRITTEN * size + SPARE:
+                    raise PandaError(
+                        f"{description} is larger than its {size / 1e6:.0f} MB: {command[0]} has"
+                        f" written {written / 1e6:.0f} MB and was ended; nothing was kept"
+                    )
                 try:
                     client.wait(timeout=0.2)
                 except subprocess.TimeoutExpired:
@@ -123,19 +135,22 @@ def run_client(
         return client.returncode, log.read().decode(errors="replace").strip().splitlines()
 
 
-def read_checked(path: Path, sha256: str, origin: str) -> bytes:
+def read_checked(path: Path, sha256: str, size: int, origin: str) -> bytes:
     """Read a whole archive and check its sha256.
 
     Args:
         path: The archive.
         sha256: Its expected checksum.
+        size: About how many bytes it should have; one of twice as many is not read.
         origin: Where it comes from, for the error.
 
     Raises:
         PandaError: It cannot be read, or has another checksum.
     """
     try:
-        data = no_pipe(path).read_bytes()
+        if (given := no_pipe(path).stat().st_size) > 2 * size + SPARE:
+            raise PandaError(f"{origin} has {given} bytes, expected about {size}; nothing was kept")
+        data = path.read_bytes()
     except OSError as error:
         raise PandaError(f"{path} cannot be read: {error.strerror}{nearest_file(path)}") from error
     digest = hashlib.sha256(data).hexdigest()
@@ -148,10 +163,10 @@ def read_checked(path: Path, sha256: str, origin: str) -> bytes:
 
 
 def _bytes_in(folder: Path) -> int:
+    """Return the size of the files in a folder in which a client creates and removes others."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except OSError:
-            continue  # the client moved it meanwhile
+    for parent, _, names in os.walk(folder):  # which passes over folders that are gone
+        for name in names:
+            with suppress(OSError):
+                total += Path(parent, name).lstat().st_size
     return total

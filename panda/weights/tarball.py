@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import zlib
 from pathlib import PurePosixPath
 
 from panda.errors import PandaError
+from panda.files.budget import Budget
 
-UNPACKED = 20
-"""How many times its size an archive may unpack to; weights unpack to about once theirs."""
+
+class _Unpacked(gzip.GzipFile):
+    """A gzip stream whose unpacked bytes are charged: a header of tar may have any size."""
+
+    def __init__(self, data: bytes, budget: Budget) -> None:
+        super().__init__(fileobj=io.BytesIO(data), mode="rb")
+        self._budget = budget
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return at most ``size`` unpacked bytes."""
+        data: bytes = super().read(size)
+        self._budget.spend(bytes=len(data))
+        return data
 
 
 def read_members(data: bytes, members: tuple[str, ...], description: str) -> dict[str, bytes]:
@@ -25,28 +38,26 @@ def read_members(data: bytes, members: tuple[str, ...], description: str) -> dic
         The content of each wanted file, by its path.
 
     Raises:
-        PandaError: The archive is damaged, lacks a wanted file, unpacks to many times its size, or
-            contains a link or a path that leads out of it.
+        PandaError: The archive is damaged, lacks a wanted file, unpacks to more than a file of its
+            size may fill, or contains a link or a path that leads out of it.
     """
-    contents = {}
-    most = UNPACKED * len(data) + (1 << 20)
+    contents, budget = {}, Budget(len(data))
     try:
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
+        stream = _Unpacked(data, budget)
+        # As a stream, of which 10 KiB are unpacked at a time.
+        with tarfile.open(fileobj=stream, mode="r|") as archive:
             for member in archive:
+                budget.spend(names=1)
                 path = PurePosixPath(member.name)
                 if (
                     not (member.isreg() or member.isdir())
+                    or member.issparse()
                     or path.is_absolute()
                     or ".." in path.parts
                 ):
                     raise PandaError(
-                        f"{description} holds {member.name!r}, which is a link or outside the"
+                        f"{description} holds {member.name!r:.80}, which is a link or outside the"
                         " package; nothing was kept"
-                    )
-                if member.issparse() or member.offset_data + member.size > most:
-                    raise PandaError(
-                        f"{description} unpacks to over {UNPACKED} times its size, which no weights"
-                        " do; nothing was kept"
                     )
                 file = archive.extractfile(member) if member.name in members else None
                 if file is not None:

@@ -2,9 +2,11 @@
 
     python tests/checkpoints/fuzz.py --mutations 20000
 
-A mutant that takes a reader along a way no file took before is damaged further. Each container is
-read in a separate process, under `guard.Guard`. Exit status 1 where anything but a plain reading
-or a refusal in one sentence happened; the file that caused it is kept, and its name printed.
+A mutant that takes a reader along a way no file took before is damaged further. In one
+of four, parts are shared, nested or repeated many times; what took a reader longer than all before
+is multiplied further. Each container is read in a separate process,
+under `guard.Guard`. Exit status 1 where anything but a plain reading or a refusal in one sentence
+happened; the file that caused it is kept, and its name printed.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from types import FrameType
 from typing import Any
 
 from guard import Guard
-from mutations import Files, mutate
+from multiplied import multiply
+from mutations import mutate
 from small_files import CONTAINERS
 
 import panda
@@ -79,7 +82,7 @@ def fuzz(
     work.mkdir(parents=True)
     write(work)
     whole = {path.name: path.read_bytes() for path in work.iterdir()}
-    corpus: list[Files] = [whole]
+    corpus, costly, most = [whole], [whole], 0.0
     read(work / entry)  # so that all that is needed is imported
     ways.new(lambda: read(work / entry))
     guard = guard or Guard()
@@ -87,17 +90,26 @@ def fuzz(
     sentences = set()
     for number in range(count):
         parent = dice.choice(corpus if dice.random() < 0.7 else corpus[:1])
-        mutant = mutate(parent, corpus, dice)
+        if multiplied := dice.random() < 0.25:
+            mutant = multiply(dice.choice(costly), dice)
+        else:
+            mutant = mutate(parent, corpus, dice)
         for file, content in mutant.items():
             (work / file).write_bytes(content)
         new = False
 
-        def attempt() -> None:
+        def attempt(traced: bool = not multiplied) -> None:
             nonlocal new
-            new = ways.new(lambda: read(work / entry))
+            if traced:
+                new = ways.new(lambda: read(work / entry))
+            else:  # whose time is measured, most of which would be the tracer's
+                read(work / entry)
 
         before = len(guard.problems)
         sentence = guard.watch(f"mutant {number}", attempt)
+        if multiplied and guard.last > most:
+            most = guard.last
+            costly = [*costly[-9:], mutant]
         counts["read" if sentence is None else "refused"] += 1
         sentences.add(re.sub(r"[^a-z ]+", "", (sentence or "").replace(str(work), ""))[:60])
         if len(guard.problems) > before:

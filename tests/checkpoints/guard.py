@@ -40,7 +40,7 @@ class Guard:
 
     def __init__(self, target: Path | None = None) -> None:
         self.problems: list[str] = []
-        self.slowest = 0.0
+        self.slowest = self.last = 0.0
         self._harm: list[str] = []
         self._watching = False
         self._target = None if target is None else str(target.resolve())
@@ -81,7 +81,8 @@ class Guard:
             faulthandler.cancel_dump_traceback_later()
             self.problems += [f"{name}: {event}" for event in dict.fromkeys(self._harm)]
             self._harm.clear()
-            self.slowest = max(self.slowest, time.process_time() - started)
+            self.last = time.process_time() - started
+            self.slowest = max(self.slowest, self.last)
         if "\n" in sentence or len(sentence) > LONGEST:
             self.problems.append(f"{name}: no one sentence: {sentence!r:.300}")
         if "the memory of this machine" in sentence:

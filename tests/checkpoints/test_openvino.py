@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from panda import PandaError
-from panda.checkpoints.openvino import read_ir
+from panda.checkpoints.openvino import Node, read_ir
+from panda.files.budget import Budget
 
 IR = """<?xml version="1.0"?><net name="toy" version="10"><layers>
 <layer id="0" name="x" type="Parameter"/>
@@ -16,8 +17,18 @@ IR = """<?xml version="1.0"?><net name="toy" version="10"><layers>
 CONSTANTS = struct.pack("<3f", 9, 1.5, -2)
 
 
-def test_nodes_edges_and_constants_are_read():
-    x, w, product = read_ir(IR.encode(), CONSTANTS)
+@pytest.fixture
+def nodes(tmp_path):
+    def read(xml: str) -> list[Node]:
+        (tmp_path / "net.xml").write_text(xml)
+        (tmp_path / "net.bin").write_bytes(CONSTANTS)
+        return read_ir(tmp_path / "net.xml", Budget())
+
+    return read
+
+
+def test_nodes_edges_and_constants_are_read(nodes):
+    x, w, product = nodes(IR)
     assert product.inputs == [x, w]
     assert torch.equal(w.value, torch.tensor([[1.5, -2.0]]))
     assert product.constant() is w.value
@@ -42,8 +53,8 @@ def test_nodes_edges_and_constants_are_read():
         ("<net ", '<!DOCTYPE net [<!ENTITY a "b">]><net '),
     ],
 )
-def test_damaged_graphs_are_refused_in_one_sentence(old, new):
+def test_damaged_graphs_are_refused_in_one_sentence(old, new, nodes):
     assert old in IR
     with pytest.raises(PandaError) as caught:
-        read_ir(IR.replace(old, new).encode(), CONSTANTS)
+        nodes(IR.replace(old, new))
     assert "\n" not in str(caught.value)

@@ -65,7 +65,8 @@ def test_verbs_draw_the_class_of_the_fit(
     assert json.loads(capsys.readouterr().out)["label"] == label
 
 
-def test_names_and_measures_are_of_the_class_of_the_fit(generator, folders, drawn):
+def test_names_and_measures_are_of_the_class_of_the_fit(generator, folders, drawn, monkeypatch):
+    monkeypatch.setattr("panda.evaluation.parsed.are_faces", lambda parsed: True)
     factors = Factors.load(folders / "one")
     name_factors(generator, factors, None, appearances=1)
     list(parsed_batches(generator, factors, lambda images: images[:, 0], range(2)))

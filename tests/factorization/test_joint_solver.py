@@ -236,8 +236,8 @@ def test_the_core_loses_no_channel(tiny, monkeypatch):
     P = torch.rand(64, 5, dtype=torch.float64)
     components = torch.linalg.qr(torch.rand(64, 20, dtype=torch.float64))[0]
     assert core_channels(12, 20, 12) == (4, True)
-    axes = joint_module._channel_axes(statistics, P, 4)
-    scatter = joint_module._spatial_scatter(statistics) / statistics.energy
+    axes = joint_module._channel_axes(statistics, statistics.basis.double().T @ P, 4)
+    scatter = joint_module.spatial_scatter(statistics) / statistics.energy
     scatter = components.T @ scatter @ components
     core = Core.of(statistics, axes, components, scatter)
     assert core.channels == 4 + 1

@@ -143,7 +143,7 @@ def test_the_channel_axes_are_those_of_what_the_parts_see():
     P = torch.zeros(16, 2).double()
     P[:4, 0] = P[4:8, 1] = 1
     statistics = gather([Z], 40, 2)
-    found = joint_module._channel_axes(statistics, P, 4)
+    found = joint_module._channel_axes(statistics, statistics.basis.double().T @ P, 4)
     assert found.shape == (12, 4)
     inside = found.T @ axes[:, :4]
     torch.testing.assert_close(inside @ inside.T, torch.eye(4).double(), atol=1e-3, rtol=0)

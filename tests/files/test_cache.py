@@ -21,9 +21,12 @@ def test_the_cache_is_where_the_environment_says(monkeypatch):
     assert home() == Path.home() / ".cache" / "panda"
 
 
-def test_a_workspace_is_empty_in_the_cache_and_goes_whatever_happens(cache):
+def test_a_workspace_is_empty_in_the_cache_and_goes_whatever_happens(cache, monkeypatch):
+    cache = cache / "a" / "b"
+    monkeypatch.setenv("PANDA_HOME", str(cache))
+    assert not cache.exists()
     with workspace() as folder:
-        assert folder.parent == cache and folder.name.startswith(".fetch-")
+        assert folder.parent == cache and folder.name.startswith(".fetch.panda-")
         assert list(folder.iterdir()) == []
         (folder / "x").touch()
     with pytest.raises(KeyError), workspace() as folder:
@@ -41,12 +44,15 @@ def test_a_cache_that_cannot_be_made_is_one_sentence(tmp_path, monkeypatch):
 
 
 def test_only_what_is_half_done_is_removed_when_the_cache_is_locked(cache):
-    half = [".fetch-1/x", "generators/.2/x", "downloads/a/.3/x"]
-    whole = ["generators/g/x", "downloads/a/b/x", "factors/.4/x", "fetch-5/x"]
+    left = ".x.panda-abcdefgh/half"
+    half = [left, f"generators/{left}", f"downloads/a/{left}"]
+    whole = ["generators/.2/x", f"downloads/{left}", f"factors/{left}", f"generators/g/{left}"]
     for path in half + whole:
         (cache / path).parent.mkdir(parents=True)
         (cache / path).touch()
+    (cache / ".y.panda-abcdefgh").touch()  # no folder of ours: left alone
     with lock():
+        assert (cache / ".y.panda-abcdefgh").exists()
         assert not any((cache / path).exists() for path in half)
         assert all((cache / path).exists() for path in whole)
         with locked(cache / ".lock") as acquired:

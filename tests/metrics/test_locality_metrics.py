@@ -154,6 +154,15 @@ def test_pickles_of_arrays_are_read_as_data(tmp_path):
         read_array_pickle(path)
 
 
+def test_dicts_that_share_dicts_are_not_walked_without_an_end(tmp_path):
+    nested: dict[str, object] = {}
+    for _ in range(60):
+        nested = {"a": nested, "b": nested}
+    (tmp_path / "a.ckpt").write_bytes(pickle.dumps(nested, protocol=3))
+    with pytest.raises(PandaError, match="over 30000 names, more than any checkpoint has"):
+        read_array_pickle(tmp_path / "a.ckpt")
+
+
 def test_listing_methods_and_measures_needs_no_weights():
     code = "import panda.methods.catalog, panda.metrics.lpips, panda.metrics.regions"
     subprocess.run([sys.executable, "-c", code], check=True)

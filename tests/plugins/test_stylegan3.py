@@ -281,6 +281,7 @@ def test_double_precision_agrees():
         ({}, {"margin_size": 12}, r"missing \(synthesis\.L0_40_8"),
         ({}, {"num_layers": 12}, "15 StyleGAN3 layers, but its constructor's arguments say"),
         ({}, {"img_resolution": 48}, "img_resolution = 48, expected a power of two"),
+        ({}, {"filter_size": 1024, "lrelu_upsampling": 1024}, "more memory than the file can fill"),
         ({}, {"filter_size": 10**9}, "filter_size = 1000000000, expected something like 6"),
         ({}, {"conv_clamp": "much"}, "conv_clamp='much', expected a number from 0 to 2.32 or null"),
     ],

@@ -116,6 +116,14 @@ def test_an_early_rosinality_file_gets_noise_and_a_mean():
     assert (w.mean(0) - mean).abs().max() < 5 * (w.std(0) / 500**0.5).max()
 
 
+def test_a_mean_of_w_from_very_many_z_is_refused():
+    whole = checkpoint("stylegan2-rosinality").tensors
+    wide = {n: t for n, t in whole.items() if n != "latent_avg"}
+    wide["style.1.weight"] = torch.zeros(1, 1).expand(32, 1_000_000)
+    with pytest.raises(PandaError, match="over 500000 steps to read, more than any checkpoint"):
+        load("stylegan2-rosinality", wide)
+
+
 def test_tensorflow_prefixes_are_alike():
     for folder in ("stylegan1-tf", "stylegan2-tf"):
         plain = {n.removeprefix("G_"): t for n, t in checkpoint(folder).tensors.items()}

@@ -1,12 +1,13 @@
 """What a web server may answer instead of the file: a sentence, and nothing is cached."""
 
 import json
+import shutil
 
 import pytest
 from fetching import FILE, SUM, kept, weights
 
 from panda import PandaError
-from panda.weights import download
+from panda.weights import Url, download
 
 
 def test_a_busy_server_is_asked_again(cache, web):
@@ -33,6 +34,41 @@ def test_sizes_of_thousands_of_digits_are_no_sizes(cache, web):
     web.claims = "9" * 5000
     weights(web).fetch()
     assert weights(web).cached
+
+
+def test_a_size_that_no_disk_holds_is_refused_before_a_byte_is_kept(cache, web):
+    web.claims = 10**17
+    with pytest.raises(PandaError, match=f"says that it has {10**17} bytes, expected at most"):
+        weights(web).fetch()
+    assert kept(cache) == []
+    assert len(web.asked) == 1
+
+
+def test_a_size_beyond_what_is_free_names_the_folder(cache, web, monkeypatch):
+    usage = shutil.disk_usage(cache.parent)._replace(free=len(FILE) - 1)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
+    said = rf"has {len(FILE)} bytes, expected at most {len(FILE) - 1}: no more fit into .*downloads"
+    with pytest.raises(PandaError, match=said):
+        weights(web).fetch()
+
+
+def test_a_file_without_an_end_is_not_kept(cache, web, monkeypatch):
+    monkeypatch.setattr(download, "LARGEST", len(FILE) + 100)
+    web.junk = bytes(3_000_000)
+    with pytest.raises(PandaError, match="has no end, expected at most .*: no generator has more"):
+        weights(web).fetch()
+    assert kept(cache) == []
+
+
+def test_the_password_of_a_proxy_stays_with_the_proxy(cache, web, monkeypatch):
+    monkeypatch.setenv("http_proxy", web.address.replace("//", "//me:secret@"))
+    web.redirects = {"http://weights.invalid/net.pkl": f"{web.address}/net.pkl"}
+    source = Url({"net.pkl": "http://weights.invalid/net.pkl"})
+    with source.fetch() as path:
+        assert path.read_bytes() == FILE
+    asked, answered = web.headers
+    assert asked["Proxy-Authorization"] == "Basic bWU6c2VjcmV0"
+    assert "secret" not in str(answered) and "Proxy-Authorization" not in answered
 
 
 def test_a_server_that_promises_too_little_is_noticed_by_the_reader(cache, web):

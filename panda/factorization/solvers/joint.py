@@ -28,7 +28,7 @@ from panda.factorization.loss import check_agreement, compressed_loss
 from panda.factorization.moments import PartMoments
 from panda.factorization.solvers.core import COMPONENTS, Core, core_channels
 from panda.factorization.solvers.quartic import Quartic, descend_appearances, descend_parts
-from panda.factorization.statistics import Statistics
+from panda.factorization.statistics import Statistics, spatial_scatter
 from panda.progress import bar
 
 TOLERANCE = 5e-6
@@ -82,19 +82,31 @@ def joint(
     Raises:
         PandaError: Where the features have fewer parts than were asked for, or the factors diverge.
     """
-    energy = statistics.energy
-    values, components = torch.linalg.eigh(_spatial_scatter(statistics) / energy)
+    energy, artifacts = statistics.energy, statistics.artifacts
+    view, scatter = statistics.basis.double().cpu(), spatial_scatter(statistics)
+    # What samples are multiplied by to be in the view, and their energy there.
+    turn, seen = torch.eye(len(scatter)).double(), energy
+    if artifacts:
+        mean = statistics.seen_mean.double().cpu()
+        view, turn = artifacts.view(view, scatter - statistics.count * mean.T @ mean)
+        scatter = turn.T @ scatter @ turn
+        seen = float(scatter.trace())
+    values, components = torch.linalg.eigh(scatter / seen)
     components = components[:, -max(COMPONENTS, 3 * parts) :]
     scatter = values[-components.shape[1] :].diag()
-    basis = statistics.basis.double().cpu() @ components
+    basis, components = view @ components, turn @ components
     P = _initial_parts(basis, scatter, parts) if start is None else start.double().cpu()
     P = descend_parts(Quartic(scatter, scatter, basis), P, *STEPS)
     channels = statistics.samples.row[0]
     count, others = core_channels(channels, basis.shape[1], appearances)
-    axes = _channel_axes(statistics, P, count)
-    core = Core.of(statistics, axes, components, scatter if others else None)
+    axes = _channel_axes(statistics, turn @ (view.T @ P), count)
+    rest = scatter if others else None
+    core = Core.of(statistics, axes, components, rest, basis=basis, energy=seen)
     A, P, trace = _alternate(core, min(appearances, core.channels), P)
     P = _strongest_first(basis, P, core.of_components(A)[0])
+    if artifacts:
+        P = artifacts.weights.double().cpu()[:, None] * P
+        trace = []  # of other features
     moments = PartMoments.of(statistics, P)
     n1, n2 = (moment / energy for moment in moments.about_zero())
     begin = None if others or appearances == channels else axes @ A
@@ -150,21 +162,11 @@ def _initial_parts(basis: Tensor, scatter: Tensor, parts: int) -> Tensor:
     return unit
 
 
-def _spatial_scatter(statistics: Statistics) -> Tensor:
-    """Return the sum of Z^T Z in the basis, ``[K, K]`` float64 on the CPU."""
-
-    def terms(z: Tensor) -> tuple[Tensor]:
-        rows = z.flatten(0, 1)
-        return (rows.T @ rows,)
-
-    return statistics.sum(terms)[0]
-
-
-def _channel_axes(statistics: Statistics, P: Tensor, count: int) -> Tensor:
+def _channel_axes(statistics: Statistics, pooling: Tensor, count: int) -> Tensor:
     """Return about the leading axes ``[C, count]`` of the sum of Z H Z^T of a few samples.
 
     They come from its products with twice as many random vectors: one pass over the samples, and
-    no large eigenproblem.
+    no large eigenproblem. ``pooling`` is P for samples in the spatial basis, ``[K, R_S]``.
     """
     channels = statistics.samples.row[0]
     draw = torch.Generator().manual_seed(0)
@@ -172,10 +174,9 @@ def _channel_axes(statistics: Statistics, P: Tensor, count: int) -> Tensor:
     probes = torch.linalg.qr(random)[0]
 
     def terms(z: Tensor, pooling: Tensor, probes: Tensor) -> tuple[Tensor]:
-        rows = (pooling @ z.flatten(0, 1).T).view(-1, channels)
+        rows = (pooling.T @ z.flatten(0, 1).T).view(-1, channels)
         return (rows.T @ (rows @ probes),)
 
-    pooling = P.T @ statistics.basis.double().cpu()
     (products,) = statistics.sum(terms, pooling, probes, first=AXES_SAMPLES)
     return nystrom_axes(products, probes, count)
 

@@ -24,8 +24,10 @@ def transposed_kernel(weight: Tensor, *, transposed: bool = False) -> Tensor:
     if not transposed:
         weight = weight.flip(2, 3).transpose(0, 1)
     padded = F.pad(weight, (1, 1, 1, 1))
-    shifts = [padded[..., i : i + 4, j : j + 4] for i in (0, 1) for j in (0, 1)]
-    return torch.stack(shifts).sum(0).contiguous(memory_format=torch.channels_last)
+    total = padded[..., :4, :4].clone()
+    for i, j in ((0, 1), (1, 0), (1, 1)):
+        total += padded[..., i : i + 4, j : j + 4]
+    return total.contiguous(memory_format=torch.channels_last)
 
 
 def upsampled_conv(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:

@@ -30,8 +30,14 @@ def transform(weight: Tensor) -> Tensor | None:
     if weight.device.type != "cpu" or min(weight.shape[:2]) < CHANNELS:
         return None
     matrix = WEIGHT.double()
-    products = torch.einsum("ai,bj,ocij->abco", matrix, matrix, weight.double())
-    return products.flatten(0, 1).to(weight.dtype)
+    channels_out, channels = weight.shape[:2]
+    out = weight.new_empty(16, channels, channels_out)
+    block = max(1, WORKSPACE // (16 * channels))  # in double precision, which takes much memory
+    for first in range(0, channels_out, block):
+        part = weight[first : first + block].double()
+        products = torch.einsum("ai,bj,ocij->abco", matrix, matrix, part)
+        out[..., first : first + block] = products.flatten(0, 1)
+    return out
 
 
 def conv3x3(x: Tensor, kernel: Tensor, scale: Tensor | None = None) -> Tensor:

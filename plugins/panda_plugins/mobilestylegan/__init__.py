@@ -34,8 +34,7 @@ def _convert(folder: Path) -> Checkpoint:
 
     from .convert import from_openvino
 
-    members = {path.name: path.read_bytes() for path in folder.iterdir()}
-    return Checkpoint("openvino", from_openvino(members))
+    return Checkpoint("openvino", from_openvino(folder))
 
 
 def _recognizes(checkpoint: Checkpoint) -> bool:

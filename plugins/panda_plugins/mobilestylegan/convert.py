@@ -7,12 +7,13 @@ back from its activation. Constant scales are multiplied into the style weights.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 
 from panda.checkpoints.openvino import Node, read_ir
 from panda.errors import PandaError
+from panda.files.budget import Budget
 from panda.generators.seeds import seeded_normal
 
 from . import CHANNELS
@@ -22,18 +23,18 @@ W_MEAN_SAMPLES = 65_536
 """Number of w to average for their mean, which the graphs lack."""
 
 
-def from_openvino(members: Mapping[str, bytes]) -> dict[str, torch.Tensor]:
+def from_openvino(folder: Path) -> dict[str, torch.Tensor]:
     """Convert the two graphs, mapping and synthesis, to the state dict of `Network`.
 
     Args:
-        members: The ``.xml`` and ``.bin`` files of both graphs, by name.
+        folder: Contains the ``.xml`` and ``.bin`` files of both graphs.
 
     Raises:
         PandaError: A graph is not that of the published network.
     """
-    files = {name.rpartition("mobilestylegan_ffhq_")[2]: data for name, data in members.items()}
-    tensors = _mapping(read_ir(files["mnet.xml"], files["mnet.bin"]))
-    tensors |= _synthesis(read_ir(files["snet.xml"], files["snet.bin"]))
+    budget = Budget()
+    tensors = _mapping(read_ir(folder / "mobilestylegan_ffhq_mnet.xml", budget))
+    tensors |= _synthesis(read_ir(folder / "mobilestylegan_ffhq_snet.xml", budget))
     network = Network(list(CHANNELS.values()))
     try:
         network.load_state_dict({**tensors, "w_mean": torch.zeros(512)})

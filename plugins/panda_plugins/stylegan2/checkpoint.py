@@ -97,6 +97,8 @@ def read_network(checkpoint: Checkpoint, dtype: torch.dtype) -> Network:
     weights.load(network, {"resample_filter": resample_filter})
     network.requires_grad_(False).to(dtype)
     if "latent_avg" in unsaved:
+        size = sum(parameter.numel() for parameter in network.mapping.parameters())
+        checkpoint.budget.spend(steps=MEAN_SAMPLES * (config.z_dim // 50 + size // 100_000))
         z = torch.from_numpy(seeded_normal([0], MEAN_SAMPLES, config.z_dim))[0]
         network.mapping.w_avg = network.mapping(z.to(dtype), None).mean(0)
     return network

@@ -108,6 +108,8 @@ def build(checkpoint: Checkpoint) -> Network:
             f"the checkpoint has {len(layers)} StyleGAN3 layers, but its constructor's arguments"
             f" say num_layers = {config.sampling.num_layers}"
         )
+    designs = config.sampling.layers(config.resolution)
+    checkpoint.budget.spend(bytes=sum(design.filter_bytes for design in designs))
     with torch.device("meta"):
         return Network(config)
 

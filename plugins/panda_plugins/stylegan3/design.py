@@ -76,6 +76,12 @@ class LayerDesign:
         """Downsampling factor after the activation."""
         return self.between // self.target.sampling_rate
 
+    @property
+    def filter_bytes(self) -> int:
+        """Bytes that designing the filters takes; arguments may ask for any number of taps."""
+        up, down = self.filter_size * self.up, self.filter_size * self.down
+        return 8 * (up + (6 * down**2 if self.radial else down))
+
     @cached_property
     def filters(self) -> dict[str, NDArray[np.float64] | None]:
         """The two filters, None for no filter.

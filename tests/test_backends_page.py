@@ -22,7 +22,7 @@ from panda.generators.torch_module import TorchModule
 from panda.testing import check_generator
 
 PAGE = "docs/backends.md"
-EXAMPLE = ROOT / "examples" / "panda-dcgan"
+EXAMPLE = ROOT / "examples" / "panda-upconv"
 
 
 def test_the_python_snippets_run_from_top_to_bottom(capsys):
@@ -49,8 +49,8 @@ class TwoInputs(nn.Module):
 
 
 def test_the_package_on_the_page_is_the_example():
-    module = (EXAMPLE / "panda_dcgan.py").read_text()
-    assert f"# panda_dcgan.py\n{module}" in blocks(PAGE, "python")
+    module = (EXAMPLE / "panda_upconv.py").read_text()
+    assert f"# panda_upconv.py\n{module}" in blocks(PAGE, "python")
     assert (EXAMPLE / "pyproject.toml").read_text() in blocks(PAGE, "toml")
     assert sum(bool(line.strip()) for line in module.splitlines()) < 40
 
@@ -59,7 +59,7 @@ def test_the_package_on_the_page_is_the_example():
 def installed(tmp_path_factory):
     """A folder with the example installed into it by pip, and how to run something there."""
     folder = tmp_path_factory.mktemp("user")
-    shutil.copytree(EXAMPLE, folder / "examples" / "panda-dcgan")
+    shutil.copytree(EXAMPLE, folder / "examples" / "panda-upconv")
     site = folder / "site"
     places = [str(site), os.environ.get("PYTHONPATH", "")]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))}
@@ -86,8 +86,8 @@ def test_the_shell_session_installs_the_example_and_finds_it(installed):
     folder, run = installed
     (session,) = blocks(PAGE, "sh")
     output = {line: run(line) for line in session.splitlines()}
-    assert "dcgan-random-64" in output["panda list"]
-    assert "dcgan  panda-dcgan 1.0  dcgan-random-64, DCGAN files" in output["panda plugins"]
+    assert "upconv-random-64" in output["panda list"]
+    assert "upconv  panda-upconv 1.0  upconv-random-64, UpConvGAN files" in output["panda plugins"]
     assert "18 passed" in output["python -m pytest test_backend.py"]
     assert (folder / "factors" / "config.json").is_file()
 
@@ -96,16 +96,16 @@ def test_the_examples_architecture_opens_files(installed, tmp_path):
     _, run = installed
     sys.path.insert(0, str(EXAMPLE))
     try:
-        import panda_dcgan
+        import panda_upconv
 
         torch.manual_seed(3)
-        network = panda_dcgan.network(12, 4)
+        network = panda_upconv.network(12, 4)
         tensors = {f"main.{name}": tensor for name, tensor in network.state_dict().items()}
     finally:
         sys.path.remove(str(EXAMPLE))
     torch.save(tensors, tmp_path / "netG.pth")
     facts = json.loads(run(f"panda info {tmp_path / 'netG.pth'} --json"))
-    assert (facts["architecture"], facts["resolution"]) == ("DCGAN", 64)
+    assert (facts["architecture"], facts["resolution"]) == ("UpConvGAN", 64)
     assert [layer["height"] for layer in facts["layers"]] == [4, 8, 16, 32]
 
 

@@ -1,4 +1,4 @@
-"""DCGAN (Radford et al., arXiv 1511.06434) for PandA: opens its files, and brings a toy."""
+"""GANs that upsample and convolve (Odena et al., distill.pub 2016): opens files, brings a toy."""
 
 from itertools import pairwise
 
@@ -9,11 +9,10 @@ from panda.checkpoints.checkpoint import Checkpoint
 def network(latent, c):
     from torch import nn
 
-    steps, widths = nn.Sequential(), [latent, 8 * c, 4 * c, 2 * c, c, 3]
-    for k, (before, after) in enumerate(pairwise(widths)):
-        stride, padding = (2, 1) if k else (1, 0)
-        steps.append(nn.ConvTranspose2d(before, after, 4, stride, padding, bias=False))
-        steps.extend([nn.BatchNorm2d(after), nn.ReLU(inplace=True)] if k < 4 else [nn.Tanh()])
+    steps = nn.Sequential(nn.ConvTranspose2d(latent, 8 * c, 4), nn.ReLU())
+    for before, after in pairwise([8 * c, 4 * c, 2 * c, c, 3]):
+        steps.extend([nn.Upsample(scale_factor=2), nn.Conv2d(before, after, 3, padding=1)])
+        steps.append(nn.Tanh() if after == 3 else nn.ReLU())
     return steps
 
 
@@ -22,10 +21,10 @@ def build(checkpoint, device, dtype):
     from panda.generators.torch_module import TorchModule
 
     tensors = {name.removeprefix("main."): t.float() for name, t in checkpoint.tensors.items()}
-    latent, c = (shape_of(tensors, f"{k}.weight", dims=4)[0] for k in (0, 12))
+    latent, c = shape_of(tensors, "0.weight", dims=4)[0], shape_of(tensors, "12.weight", dims=4)[1]
     net = network(latent, c)
-    load_strictly(net, tensors, "DCGAN")
-    layers = ["2", "5", "8", "11"]  # after each ReLU: 4, 8, 16 and 32 pixels
+    load_strictly(net, tensors, "UpConvGAN")
+    layers = ["1", "4", "7", "10"]  # after each ReLU: 4, 8, 16 and 32 pixels
     return TorchModule(net, layers, latent=(latent, 1, 1), device=device, dtype=dtype)
 
 
@@ -39,9 +38,9 @@ def toy(device, dtype):
 
 @hookimpl
 def panda_generators():
-    return {"dcgan-random-64": Card("DCGAN", "none", 64, "Apache-2.0", "random weights", toy)}
+    return {"upconv-random-64": Card("UpConvGAN", "none", 64, "Apache-2.0", "random weights", toy)}
 
 
 @hookimpl
 def panda_architectures():
-    return {"DCGAN": Architecture(lambda file: "main.12.weight" in file.tensors, build)}
+    return {"UpConvGAN": Architecture(lambda file: "main.12.bias" in file.tensors, build)}

@@ -30,7 +30,7 @@ from panda.files.cache import home
 from panda.generators import registry
 from panda.generators.card import Card
 from panda.generators.registry import create_generator
-from panda.inversion import search
+from panda.inversion import coordinates, search
 from panda.naming import names
 from panda.weights import Url, Weights, download
 from panda_plugins.stylegan2 import ARCHITECTURE
@@ -105,7 +105,7 @@ def panda(*arguments: object) -> int:
     journal.SECONDS = -1.0
     for module in (fit_verb, rendering, naming, demo_run):
         module.create_generator = small
-    search.LPIPS = Distance
+    search.LPIPS, coordinates.SAMPLES = Distance, 100
     demo_run.QUICK = replace(demo_run.QUICK, fit_samples=12, shown_samples=1)
     demo_run.SEEDS = (0, 3)
     demo_run._layers = lambda generator: [(generator.layers["b"], 2)]

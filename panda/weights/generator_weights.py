@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from panda.checkpoints.seal import Integrity, integrity
 from panda.errors import MachineError, PandaError
 from panda.files.cache import home, lock
-from panda.files.writing import staging
+from panda.files.writing import staging, sweep
 from panda.generators.architecture import Architecture
 from panda.weights.shipped import Shipped
 
@@ -85,6 +85,8 @@ class Weights:
         """
         if self._is_whole() and local is None:
             self.source.tidy()
+            if not isinstance(self.source, Shipped):
+                sweep(self.path)  # after a kill at the last moment
             return
         import torch
 

@@ -178,14 +178,21 @@ def test_too_little_memory_is_a_sentence(monkeypatch, capsys, error):
 def test_an_interrupted_fit_says_that_the_same_command_resumes(
     factors, tiny, tmp_path, monkeypatch, capsys
 ):
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
+    journal, head, written = tmp_path / ".new.fit", tiny.head, [False]
+
+    def interrupted(*arguments):
+        if (journal / "0-of-1.sums").exists() or not written[0]:
+            raise KeyboardInterrupt
+        return head(*arguments)
 
     command = ["fit", "tiny", "b", "--parts", "2", "--seeds", "0-9", "--out", str(tmp_path / "new")]
     with monkeypatch.context() as patch:
         patch.setattr(tiny, "head", interrupted)
+        assert main(command) == 130  # before anything was written from which it could resume
+        assert capsys.readouterr().err == "panda: interrupted; no file was left half-written\n"
+        assert not journal.exists()
+        written[0] = True
         assert main(command) == 130
-    journal = tmp_path / ".new.fit"
     assert capsys.readouterr().err == (
         "panda: interrupted; no file was left half-written; the same command resumes the fit from"
         f" {journal}\n"

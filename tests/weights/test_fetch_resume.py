@@ -170,9 +170,9 @@ def test_redirects_are_followed_and_resumed(cache, web):
 def test_what_killed_processes_left_half_done_is_removed(cache, web):
     (downloads,) = broken(web, 400_000) and (cache / "downloads").iterdir()
     left = [
-        cache / ".fetch-1",
-        cache / "generators" / ".toy.safetensors.1",
-        downloads / ".n.json.1",
+        cache / ".fetch.panda-killed00",
+        cache / "generators" / ".toy.safetensors.panda-killed00",
+        downloads / ".n.json.panda-killed00",
     ]
     for folder in left:
         folder.mkdir(parents=True)

@@ -129,7 +129,7 @@ def _check(checkpoint: Checkpoint) -> None:
         raise PandaError("a checkpoint without tensors, expected the weights of a generator")
     for name, tensor in checkpoint.tensors.items():
         # In blocks, since what torch compares takes more memory than the tensor.
-        blocks = tensor.reshape(-1).split(_BLOCK)
+        blocks = torch.split(tensor.reshape(-1), _BLOCK)
         if not all(bool(torch.isfinite(block).all()) for block in blocks):
             count = sum(int((~torch.isfinite(block)).sum()) for block in blocks)
             raise PandaError(

@@ -124,7 +124,7 @@ REFUSED = [
     ["fit", "tiny", "b", "--parts", "99999", "--seeds", "0-7"],
     [*VERBS["fit"], "--solver", "paper", "--learning-rate", "1e8", "--steps", "9"],
     ["edit", "factors", "--edit", "0:p0:1", "--label", "3"],
-    ["edit", "factors", "--edit", "0:p0:1e8"],
+    ["edit", "factors", "--edit", "0:p0:1e300"],
     ["edit", "factors", "--edit", "9:p0:1"],
     ["benchmark", "ablations", "tiny", "nothing"],
     ["compare", "nothing"],

@@ -66,7 +66,7 @@ def test_a_full_disk_while_converting_keeps_the_download(cache, web, full):
 
 
 def test_too_little_memory_while_converting_keeps_the_download(cache, web, monkeypatch):
-    def fail(path):
+    def fail(path, budget):
         raise MemoryError
 
     mine = weights(web)

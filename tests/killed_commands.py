@@ -55,6 +55,8 @@ class Command:
     """What may stay in the folder beside the result: patterns of paths."""
     grows: bool = False
     """Whether the result appears file by file, and not as a whole."""
+    once: bool = False
+    """Whether it refuses to run, with status 2, where its result is."""
     prepare: Callable[[], int] = lambda: 0
     """Makes what the folder holds before, such as earlier results."""
 
@@ -191,7 +193,7 @@ def demo(folder: Path) -> Command:
 def conversion(folder: Path) -> Command:
     """Convert a checkpoint."""
     arguments = ["convert", str(FILE), "--out", str(folder / "x.safetensors")]
-    return Command(lambda: main(arguments), folder, "x.safetensors")
+    return Command(lambda: main(arguments), folder, "x.safetensors", once=True)
 
 
 def fetching(folder: Path) -> Command:

@@ -217,7 +217,7 @@ def _face_scores(
         notes.append(f"removal without the classifier's figures: {error}")
     try:
         figures = measure_removal(generator, factors, parser, classifier, "hair", plan.scored)
-        hair = {k: tuple(v) for k, v in figures.items() if k in ("gone", "stays", "class drop")}
+        hair = {k: tuple(v) for k, v in figures.items() if k not in ("what", "parts", "n")}
     except PandaError as error:
         hair = {}
         notes.append(f"hair was not removed: {error}")

@@ -22,7 +22,7 @@ from panda.generators.contract import Generator, Latents, Layer, on_canvas
 from panda.generators.seeds import evaluation_seeds
 from panda.metrics.changes import change
 from panda.metrics.parsing import CLASSES, FaceParser, mask, share
-from panda.metrics.removal import area_gone, iou
+from panda.metrics.removal import SEAM, area_gone, away_from, damage, iou, seam
 from panda.metrics.roir import SIZE, small
 from panda.metrics.summary import MeanStd, mean_and_std
 
@@ -101,8 +101,8 @@ def measure_depths(
 def measure_object_removal(
     generator: Generator, factors: Factors, plan: Plan, parser: FaceParser | None
 ) -> Removal:
-    """Measure what replacing the whole object by background does, on samples that no fit saw."""
-    inside, outside, areas = [], [], []
+    """Measure what removing the whole object does, on samples that no fit saw."""
+    inside, outside, areas, seams, damages = [], [], [], [], []
     for latents in scored_batches(generator, plan):
         state = generator.head(latents, factors.layer.name)
         before = small(generator.tail(state, factors.layer.name))
@@ -115,9 +115,12 @@ def measure_object_removal(
         if parser is not None:
             parsed = parser(before), parser(after)
             areas.append(torch.stack([share(maps, *CLASSES[1:]) for maps in parsed]))
+            person = ~mask(_at_size(parsed[0]), "background").to(before.device)
+            seams.append(seam(after, person))
+            damages.append(damage(before, after, away_from(person, SEAM)))
     changed_inside, changed_outside = (float(torch.cat(x).mean()) for x in (inside, outside))
     gone = summary([area_gone(*torch.cat(areas, 1))]) if areas else None
-    return Removal(changed_inside, changed_outside, gone)
+    return Removal(changed_inside, changed_outside, gone, summary(seams), summary(damages))
 
 
 def summary(values: Sequence[Tensor]) -> MeanStd | None:

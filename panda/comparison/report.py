@@ -131,7 +131,7 @@ class View:
             "Background factors",
             "Background is found without labels: clusters of features that fill the upper corners."
             " Below: where it lives, and for each generator a sample, the map of its detector, the"
-            " map's mask, and the sample with the object replaced by background.",
+            " map's mask, and the sample without the object.",
         )
         generators = self.comparison.generators
         for title, values in (("IoU with parsed background", ious), ("contrast, sd", contrasts)):

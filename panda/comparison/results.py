@@ -44,18 +44,23 @@ class Appearance:
 
 @dataclass(frozen=True)
 class Removal:
-    """What replacing the object by background does, wherever its detector sees none.
+    """What continuing the background into the object's place does.
 
     Attributes:
         inside: The mean absolute change of pixels inside the object, as a share of the range.
         outside: The same outside of it.
         gone: The share of the parsed face that disappears (`panda.metrics.removal.area_gone`), as
             mean and standard deviation; None without faces.
+        seam: The jump of color that is left along the parsed border (`panda.metrics.removal.seam`),
+            likewise.
+        damage: The change of color in the parsed background, likewise.
     """
 
     inside: float
     outside: float
     gone: MeanStd | None
+    seam: MeanStd | None
+    damage: MeanStd | None
 
 
 @dataclass(frozen=True)

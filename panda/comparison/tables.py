@@ -88,6 +88,8 @@ def at_level(comparison: Comparison, level: int) -> Table:
         ("removed: change inside", lambda at: f"{at.removal.inside:.3f}"),
         ("outside", lambda at: f"{at.removal.outside:.3f}"),
         ("face gone", lambda at: pair(at.removal.gone)),
+        ("seam", lambda at: pair(at.removal.seam)),
+        ("damage", lambda at: pair(at.removal.damage)),
     ]
     for name in _names(at.localization for _, at in results):
         columns.append((f"IoU {name}", lambda at, k=name: pair(at.localization.get(k))))  # type: ignore[misc]
@@ -99,9 +101,11 @@ def at_level(comparison: Comparison, level: int) -> Table:
     rows = [(name, *(make(at) for _, make in columns)) for name, at in results]
     about = (
         "loss: share of the features' energy that the factors leave. Edits: mean change of pixels"
-        " inside the part over that outside. Removed: the object gives way to"
-        " background; changes are shares of the range. IoU: mean ± sd over samples. Gone: the"
-        " share of the parsed area of all samples together, ± the sd of what single ones differ by."
+        " inside the part over that outside. Removed: its surroundings go on where the object was;"
+        " changes are shares of the range. IoU: mean ± sd over samples. Gone: the share of the"
+        " parsed area of all samples together, ± the sd of what single ones differ by. Seam: the"
+        " jump of color that is left along its border. Damage: the change of color in the parsed"
+        " background."
     )
     return Table(*_used(header, rows), f"At 1/{level} of the image", about)
 

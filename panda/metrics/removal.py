@@ -67,6 +67,28 @@ def iou(a: Tensor, b: Tensor) -> Tensor:
     return both / (a | b).sum((1, 2))
 
 
+def traces(before: Tensor, after: Tensor, inside: Tensor) -> dict[str, Tensor]:
+    """Return what shows that something was removed, and what else changed; values ``[N]``.
+
+    Args:
+        before: Images ``[N, 3, H, W]`` in [-1, 1].
+        after: Likewise.
+        inside: Where the object was, ``[N, H, W]`` bool.
+
+    Returns:
+        ``"seam before"`` and ``"seam"`` of `seam`; ``"texture"`` of `texture_ratio`, beside what is
+        away from the object; ``"damage"`` of `damage`, there.
+    """
+    inside = inside.to(before.device)
+    away = away_from(inside, SEAM)
+    return {
+        "seam before": seam(before, inside),
+        "seam": seam(after, inside),
+        "texture": texture_ratio(after, inside, away),
+        "damage": damage(before, after, away),
+    }
+
+
 def seam(images: Tensor, inside: Tensor, reach: int = SEAM) -> Tensor:
     """Return the jump of color along the border of a region, ``[N]``; NaN where it has none.
 

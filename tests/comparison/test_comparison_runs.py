@@ -243,8 +243,10 @@ def test_faces_are_parsed_where_there_are_any(toys, tmp_path, monkeypatch):
     assert one.faces and all(0 <= depth.iou[0] <= 1 for depth in one.depths)
     level = one.levels[0]
     assert set(level.localization) == {"background", "hair", "skin"}
-    assert set(level.hair) == {"gone", "stays", "class drop"}
+    traces = {"seam before", "seam", "texture", "damage"}
+    assert set(level.hair) == {"gone", "stays", "class drop"} | traces
     assert level.removal.gone == (0, 0)  # the stand-in sees the same face in everything
+    assert level.removal.seam[0] > 0 and level.removal.damage[0] >= 0
     assert all("background" in part.name or part.name for part in level.parts)
     assert "IoU background" in markdown(found)
 

@@ -75,8 +75,8 @@ def test_a_value_that_is_no_json_is_text(tmp_path):
         ("=true", "'=true' is no option and value"),
         ("final_tanh=", "'final_tanh=' is no option and value"),
         ("final_tahn=true", "no option 'final_tahn'; did you mean 'final_tanh'?"),
-        ("final_tanh=yes", "the file says final_tanh='yes', expected false or true"),
-        ("label_size=35", "label_size=35, but z and label are 35 numbers"),
+        ("final_tanh=yes", "--set final_tanh=yes, expected false or true"),
+        ("label_size=35", "--set label_size=35, but z and label are 35 numbers"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence_and_writes_nothing(setting, sentence, tmp_path, capsys):

@@ -283,7 +283,7 @@ def test_arguments_that_no_network_here_has_are_refused(folder, config):
 
 @pytest.mark.parametrize("name", ["demodulate", "use_wscale"])
 def test_what_genforce_can_and_we_cannot_is_refused_once_it_is_set(name):
-    with pytest.raises(PandaError, match=f"the file says {name}=False, expected true"):
+    with pytest.raises(PandaError, match=f"--set {name}=false, expected true"):
         opened("stylegan2-genforce", **{name: False})
 
 

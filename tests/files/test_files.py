@@ -163,6 +163,28 @@ def test_what_a_file_does_not_say_is_warned_of(folder, tmp_path):
         create_generator(str(path))
 
 
+def test_every_file_is_warned_of_by_its_name(tmp_path):
+    tensors = dict(read_checkpoint(GOLDENS / "stylegan2-ada-cond" / "network.pkl").tensors)
+    files = [tmp_path / name for name in ("one.safetensors", "two.safetensors")]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for file in files:
+            save_file(tensors, file)
+            create_generator(file)
+    named = [
+        str(warning.message).partition(" does not say how its StyleGAN2")[0] for warning in caught
+    ]
+    assert named == [str(file) for file in files]
+
+
+def test_a_command_that_loads_a_file_twice_warns_of_it_once(capsys):
+    file = str(GOLDENS / "stylegan2-rosinality" / "checkpoint.pt")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")  # as after a library has touched the filters
+        main(["check", file])
+    assert capsys.readouterr().err.count(f"panda: warning: {file} does not say how its") == 1
+
+
 def test_a_name_that_is_no_text_is_one_sentence(tmp_path):
     with pytest.raises(PandaError, match="cannot hold the name"):
         save_checkpoint(tmp_path / "x", Checkpoint("", {"\ud800": torch.zeros(1)}))

@@ -130,9 +130,9 @@ def read_options(
     if assumed and not checkpoint.config:
         listed = ", ".join(f"{option.name}={json.dumps(option.default)}" for option in assumed)
         warnings.warn(
-            f"the file does not say how its {architecture} was made: {listed} is assumed, and"
-            " images are wrong where that does not hold; 'panda convert FILE --set NAME=VALUE"
-            " --out NEW.safetensors' records what holds",
+            f"{checkpoint.source or 'the file'} does not say how its {architecture} was made:"
+            f" {listed} is assumed, and images are wrong where that does not hold; 'panda convert"
+            " FILE --set NAME=VALUE --out NEW.safetensors' records what holds",
             PandaWarning,
             stacklevel=2,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from panda.checkpoints.digest import weights_digest
 from panda.checkpoints.read import read_checkpoint
@@ -26,7 +26,7 @@ from panda.factorization.journal import forget
 from panda.generators.contract import Generator, Layer
 from panda.generators.entries import Entry
 from panda.generators.one_class import OneClass
-from panda.generators.registry import cards, create_generator, full_name, is_file, scores
+from panda.generators.registry import cards, create_generator, is_file, scores
 from panda.generators.seeds import evaluation_seeds
 from panda.metrics.efficientnet import Classifier
 from panda.metrics.faces import OnceParser, are_faces
@@ -181,7 +181,7 @@ def analyze_level(
     without = remove(factors, state.x)
     after = generator.tail(state.with_features(without), layer.name)
     with folder.writing(folder.level(entry, level)) as work:
-        _of_whole_generator(factors, entry).save(work / "factors")
+        factors.save(work / "factors")
         save_tensors(work / MAPS, {"parts": maps, "changes": changes.marks}, {})
         draw_parts(work, images, maps)
         draw_background(work, factors, state.x, images, after)
@@ -189,12 +189,6 @@ def analyze_level(
             picture.save(work / f"change-{number}.png")
         write_json(work / FIGURES, asdict(figures))
     forget(journal)
-
-
-def _of_whole_generator(factors: Factors, entry: Entry) -> Factors:
-    """Return factors as other verbs take them: of the generator, the class in their config."""
-    config = {**factors.config, "label": entry.label}
-    return replace(factors, generator=full_name(entry.generator), config=config)
 
 
 def _face_scores(

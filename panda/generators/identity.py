@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from panda.errors import PandaError
 from panda.generators.contract import Generator
+from panda.generators.one_class import whole
 from panda.generators.registry import full_name
 
 SHOWN = 16
@@ -28,7 +29,7 @@ def check_weights(generator: Generator, things: str, name: str, digest: str, rem
                 f"these are {things} of {name} with weights of sha256 {digest[:SHOWN]}..., but"
                 f" those of {generator.name} are {generator.digest[:SHOWN]}...; {remedy}"
             )
-    elif generator.name not in (name, full_name(name)):
+    elif whole(generator)[0] not in (name, full_name(name)):
         raise PandaError(
             f"these are {things} of {name}, but the generator is {generator.name}; {remedy}"
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from panda.errors import PandaError
 from panda.generators.contract import Generator
 from panda.generators.one_class import whole
-from panda.generators.registry import full_name
+from panda.generators.registry import cards, full_name, is_file
 
 SHOWN = 16
 """Characters of a digest that errors show."""
@@ -33,3 +35,16 @@ def check_weights(generator: Generator, things: str, name: str, digest: str, rem
         raise PandaError(
             f"these are {things} of {name}, but the generator is {generator.name}; {remedy}"
         )
+
+
+def why_lost(name: str) -> str:
+    """Return why no generator has a name that results note; empty where there is one."""
+    if is_file(name):
+        return "" if os.path.lexists(name) else "which is no longer there"
+    if name in cards():
+        return ""
+    return (
+        "which is no file, and no plugin brings it (see 'panda plugins'): a module in memory is for"
+        " Python, as in panda.edit_images(generator, factors, latents, edits), until a plugin"
+        " brings it (docs/backends.md)"
+    )

@@ -7,7 +7,7 @@ import torch
 from drawn_faces import draw_features
 
 from panda import PandaError
-from panda.cli import main, naming
+from panda.cli import main, rendering
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
 from panda.generators.registry import create_generator
@@ -235,7 +235,7 @@ def test_everything_that_can_be_asked_for_is_measured():
 
 
 def test_from_the_shell(tiny, factors, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(naming, "create_generator", lambda name, device: tiny)
+    monkeypatch.setattr(rendering, "create_generator", lambda name, device: tiny)
     monkeypatch.setattr("panda.metrics.parsing.FaceParser", lambda device: parse)
     folder = str(tmp_path / "f")
     replace(factors).save(folder)

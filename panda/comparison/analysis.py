@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 from panda.checkpoints.digest import weights_digest
@@ -47,6 +47,26 @@ def load(entry: Entry, device: str) -> Generator:
     except DiskError as error:  # of the cache, which other generators may not need
         raise PandaError(str(error)) from error
     return generator if entry.label is None else OneClass(generator, entry.label)
+
+
+def check_classes(entries: Iterable[Entry]) -> None:
+    """Raise `PandaError` for entries of a class that their generator does not have.
+
+    What fails in any other way is left to `analyze`, and does not keep the others from being done.
+    """
+    known: dict[str, Generator] = {}
+    for entry in entries:
+        if entry.label is None:
+            continue
+        try:
+            if entry.generator not in known:
+                known[entry.generator] = load(Entry(entry.generator), "cpu")
+        except Exception:  # a backend may fail in any way at all
+            continue
+        try:
+            OneClass(known[entry.generator], entry.label)
+        except PandaError as error:
+            raise PandaError(f"{entry.name} cannot be compared: {error}") from error
 
 
 def analyze(

@@ -246,6 +246,23 @@ def test_modules_of_one_class_are_told_apart_by_their_weights() -> None:
         factors.check(generator)
 
 
+def test_the_refusal_of_a_namesake_says_what_differs() -> None:
+    def wrap(channels: int, up: str = "1") -> TorchModule:
+        module = nn.Sequential()
+        module.add_module("0", nn.Conv2d(8, channels, 1))
+        module.add_module(up, nn.Upsample(scale_factor=4))
+        module.add_module("2", nn.Conv2d(channels, 3, 1))
+        return TorchModule(module, [up], latent=(8, 4, 4))
+
+    factors = fit(wrap(6), "1", parts=2, seeds=8)
+    with pytest.raises(PandaError, match=rf"{BOTH} \(another one of this name, or trained since\)"):
+        factors.check(wrap(6))
+    with pytest.raises(PandaError, match=r"for Layer\(.*channels=6, .* has Layer\(.*channels=5, "):
+        factors.check(wrap(5))
+    with pytest.raises(PandaError, match="'Sequential' has no layer '1'; valid: up"):
+        factors.check(wrap(6, "up"))
+
+
 @pytest.mark.parametrize(
     "change",
     [

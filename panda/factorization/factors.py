@@ -255,17 +255,23 @@ class Factors:
 
         A generator that is held to one class needs factors of that class, or of all classes.
         """
+        name, held = whole(generator)
+        if name == self.generator:  # of two modules of one class, sizes say more than weights
+            self._check_layer(generator)
         check_weights(generator, "factors", self.generator, self.digest, "fit factors for it")
-        _, held = whole(generator)
         if held is not None and self.label not in (None, held):
             raise PandaError(
                 f"these are factors of class {self.label} of {self.generator}, but the generator is"
                 f" {generator.name}, of class {held}; fit factors for it"
             )
-        if generator.layer(self.layer.name) != self.layer:
+        self._check_layer(generator)
+
+    def _check_layer(self, generator: Generator) -> None:
+        layer = generator.layer(self.layer.name)
+        if layer != self.layer:
             raise PandaError(
-                f"these factors are for {self.layer}, but {generator.name} has"
-                f" {generator.layer(self.layer.name)}"
+                f"these factors are for {self.layer}, but {generator.name} has {layer}; fit factors"
+                " for it"
             )
 
     def to(self, device: torch.device | str) -> Factors:

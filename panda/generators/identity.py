@@ -25,13 +25,15 @@ def check_weights(generator: Generator, things: str, name: str, digest: str, rem
         digest: The digest of its weights; empty where it is not known.
         remedy: What to do, for the error.
     """
+    namesake = whole(generator)[0] in (name, full_name(name))
     if digest and generator.digest:
         if digest != generator.digest:
+            why = " (another one of this name, or trained since)" if namesake else ""
             raise PandaError(
                 f"these are {things} of {name} with weights of sha256 {digest[:SHOWN]}..., but"
-                f" those of {generator.name} are {generator.digest[:SHOWN]}...; {remedy}"
+                f" those of {generator.name} are {generator.digest[:SHOWN]}...{why}; {remedy}"
             )
-    elif whole(generator)[0] not in (name, full_name(name)):
+    elif not namesake:
         raise PandaError(
             f"these are {things} of {name}, but the generator is {generator.name}; {remedy}"
         )

@@ -49,7 +49,7 @@ class Edit:
         self,
         parts: Parts,
         appearance: int | str,
-        strength: SupportsFloat,
+        strength: SupportsFloat | None = None,
         sigma: bool = False,
         named: str = "",
     ) -> None:
@@ -59,7 +59,7 @@ class Edit:
             parts: One part, several (list, range, array), or text: ``"0+1"``, ``"0,1"``, or the
                 name of a part.
             appearance: See above; NumPy and torch integers and text such as ``"12"`` also work.
-            strength: A finite number.
+            strength: A finite number; a removal without one has the usual strength, 1.2.
             sigma: See above.
             named: See above; of no effect where ``parts`` are given.
 
@@ -68,8 +68,14 @@ class Edit:
         """
         given = read_parts(parts)
         numbers, named = ((), given) if isinstance(given, str) else (given, named)
+        what = read_appearance(appearance)
+        if strength is None and what != REMOVE:
+            raise PandaError(
+                f"an edit by appearance {what!r:.60} needs a strength, such as Edit(0, 'p0', 4);"
+                " only a removal has a usual one"
+            )
         try:
-            value = float(strength)
+            value = STRENGTH if strength is None else float(strength)
         except (TypeError, ValueError, OverflowError):
             raise PandaError(
                 f"strength {strength!r:.60}: expected a finite number, with sigma=True for standard"
@@ -77,7 +83,7 @@ class Edit:
             ) from None
         fields = {
             "parts": numbers,
-            "appearance": read_appearance(appearance),
+            "appearance": what,
             "strength": value,
             "sigma": bool(sigma),
             "named": "" if numbers else named,
@@ -101,7 +107,7 @@ class Edit:
                 " 3+5:0:-40 or 3:p0:2.5sd (a part's own first appearance, in standard deviations)"
             )
         parts, appearance, strength, unit = match.groups()
-        return Edit(parts, appearance, float(strength or STRENGTH), unit == "sd")
+        return Edit(parts, appearance, float(strength) if strength else None, unit == "sd")
 
     def __str__(self) -> str:
         """Return the text that `parse` reads."""

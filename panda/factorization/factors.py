@@ -28,6 +28,7 @@ from panda.factorization.part_names import Parts, find_parts, part_names
 from panda.files.unchanged import unchanged
 from panda.generators.contract import Generator, Layer, on_canvas
 from panda.generators.identity import check_weights
+from panda.generators.one_class import whole
 from panda.generators.seeds import as_whole
 
 
@@ -250,12 +251,27 @@ class Factors:
         return self.appearances[:, column], float(spread.mean())
 
     def check(self, generator: Generator) -> None:
-        """Raise `PandaError` unless these are factors of these weights and of their layer."""
+        """Raise `PandaError` unless these are factors of these weights and of their layer.
+
+        A generator that is held to one class needs factors of that class, or of all classes.
+        """
+        name, held = whole(generator)
+        if name == self.generator:  # of two modules of one class, sizes say more than weights
+            self._check_layer(generator)
         check_weights(generator, "factors", self.generator, self.digest, "fit factors for it")
-        if generator.layer(self.layer.name) != self.layer:
+        if held is not None and self.label not in (None, held):
             raise PandaError(
-                f"these factors are for {self.layer}, but {generator.name} has"
-                f" {generator.layer(self.layer.name)}"
+                f"these are factors of class {self.label} of {self.generator}, but the generator is"
+                f" {generator.name}, of class {held}; fit factors for it"
+            )
+        self._check_layer(generator)
+
+    def _check_layer(self, generator: Generator) -> None:
+        layer = generator.layer(self.layer.name)
+        if layer != self.layer:
+            raise PandaError(
+                f"these factors are for {self.layer}, but {generator.name} has {layer}; fit factors"
+                " for it"
             )
 
     def to(self, device: torch.device | str) -> Factors:

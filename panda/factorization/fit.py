@@ -30,6 +30,7 @@ from panda.factorization.statistics import Statistics, gather
 from panda.files.npy import read_npy
 from panda.generators.contract import Generator, Layer
 from panda.generators.natural import as_labels, as_number, as_truncation
+from panda.generators.one_class import whole
 from panda.generators.seeds import Seeds, as_seeds, as_whole
 from panda.notes import note
 
@@ -146,7 +147,7 @@ def fit(
             },
             "versions": _versions(),
         }
-        return describe(generator.name, place, solution, statistics, config)
+        return describe(whole(generator)[0], place, solution, statistics, config)
 
 
 def import_released(
@@ -186,12 +187,13 @@ def import_released(
         "weights_sha256": generator.digest,
         "seeds": compact_seeds(features.seeds),
         "truncation": 1.0,
-        "label": None,
+        "label": features.label,
         "solver": {"name": "imported", "files": [file.name for file in files]},
         "trace": [],
         "versions": _versions(),
     }
-    return describe(generator.name, place, Solution(A, P.clamp_min(0), ()), statistics, config)
+    solution = Solution(A, P.clamp_min(0), ())
+    return describe(whole(generator)[0], place, solution, statistics, config)
 
 
 def _features(
@@ -207,7 +209,8 @@ def _features(
     if batch is not None and (size is None or size < 1):
         raise PandaError(f"batch is {batch!r:.60}, expected a whole number of samples from 1")
     plain = as_seeds(seeds)
-    psi, labels = as_truncation(truncation), as_labels(label, len(plain))
+    _, held = whole(generator)
+    psi, labels = as_truncation(truncation), as_labels(held if label is None else label, len(plain))
     return Features(generator, layer, plain, psi, labels, size)
 
 

@@ -13,7 +13,7 @@ from panda.naming.names import name_factors
 
 @pytest.fixture
 def factors(tiny, tmp_path, monkeypatch):
-    for module in ("rendering", "fit", "naming"):
+    for module in ("rendering", "fit"):
         monkeypatch.setattr(f"panda.cli.{module}.create_generator", lambda name, device: tiny)
     monkeypatch.setattr("panda.demo.run.create_generator", lambda name, device: tiny)
     fit(tiny, "b", parts=4, seeds=range(60)).save(tmp_path / "factors")

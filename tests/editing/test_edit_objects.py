@@ -49,6 +49,15 @@ def test_an_edit_is_written_as_it_is_read(edit, text):
     assert again.strength == pytest.approx(edit.strength, rel=1e-11, abs=0)
 
 
+def test_only_a_removal_has_a_usual_strength():
+    assert Edit([0, 1], "remove") == Edit.parse("0+1:remove") == Edit([0, 1], "remove", 1.0)
+    for appearance in (0, "p0", "bg"):
+        assert said(Edit, 0, appearance) == (
+            f"an edit by appearance {appearance!r} needs a strength, such as Edit(0, 'p0', 4); only"
+            " a removal has a usual one"
+        )
+
+
 @pytest.mark.parametrize("edit", ["0:p0:1e300sd", "0:3:-1e300", "1:bg:1e300"])
 def test_a_strength_that_no_image_survives_is_a_sentence(tiny, edit):
     factors = fit(tiny, "b", parts=2, seeds=range(8))

@@ -24,7 +24,7 @@ from toy_plugins import install  # noqa: F401
 from web_server import WebServer
 
 from panda import Generator, Latents, Layer, PandaError, State, create_generator
-from panda.factorization import cached
+from panda.factorization import cached, verdict
 from panda.factorization.fit import fit
 from panda.generators.registry import cards
 from panda.generators.seeds import seeded_normal
@@ -90,6 +90,14 @@ class TinyGenerator(Generator):
 
     def forward(self, latents: Latents) -> Tensor:
         return self.tail(self.head(latents, "a"), "a")
+
+
+@pytest.fixture(autouse=True)
+def any_background(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take any background as found: random weights have none, and few tests ask for one."""
+    if "verdict" not in request.keywords:
+        monkeypatch.setattr(verdict, "AGREEMENT", -1.0)
+        monkeypatch.setattr(verdict, "COVERED", 0.0)
 
 
 @pytest.fixture

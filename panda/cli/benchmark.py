@@ -274,7 +274,13 @@ def run_localization(options: argparse.Namespace) -> None:
         print_json({"factors": options.factors, "n": options.n, "localization": figures})
         return
     for name, facts in figures.items():
-        say(f"{name:12} IoU {_figure(facts['iou'])}  concept {facts['concept']}")
+        gain = "{:+.3f} +- {:.3f}".format(*facts["gain"])
+        say(
+            f"{name:12} IoU {_figure(facts['iou'])}  concept {facts['concept']}  over the best"
+            f" constant mask ({facts['constant'][0]:.3f}): {gain}"
+        )
+    if not factors.has_background:
+        note(factors.no_background)
 
 
 def run_removal(options: argparse.Namespace) -> None:

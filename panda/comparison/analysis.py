@@ -196,15 +196,16 @@ def analyze_level(
         localization=concepts,
         hair=hair,
         scores=added,
-        notes=(*notes, *failed),
+        notes=(*([] if factors.has_background else [factors.no_background]), *notes, *failed),
     )
-    without = remove(factors, state.x)
-    after = generator.tail(state.with_features(without), layer.name)
     with folder.writing(folder.level(entry, level)) as work:
         factors.save(work / "factors")
         save_tensors(work / MAPS, {"parts": maps, "changes": changes.marks}, {})
         draw_parts(work, images, maps)
-        draw_background(work, factors, state.x, images, after)
+        if factors.has_background:
+            without = remove(factors, state.x)
+            after = generator.tail(state.with_features(without), layer.name)
+            draw_background(work, factors, state.x, images, after)
         for number, picture in enumerate(changes.pictures):
             picture.save(work / f"change-{number}.png")
         write_json(work / FIGURES, asdict(figures))

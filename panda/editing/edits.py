@@ -59,7 +59,7 @@ class Edit:
             parts: One part, several (list, range, array), or text: ``"0+1"``, ``"0,1"``, or the
                 name of a part.
             appearance: See above; NumPy and torch integers and text such as ``"12"`` also work.
-            strength: A finite number; a removal without one has the usual strength, 1.2.
+            strength: A finite number; a removal without one removes all.
             sigma: See above.
             named: See above; of no effect where ``parts`` are given.
 

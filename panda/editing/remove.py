@@ -15,12 +15,12 @@ from torch.nn import functional as F
 
 from panda.editing.edit_files import STRENGTH
 from panda.editing.fill import fill
-from panda.editing.localize import otsu
 from panda.editing.natural import read_parts, resume, stop
 from panda.errors import PandaError
-from panda.factorization.background import border_mask
+from panda.factorization.background import BORDERS, border_mask
 from panda.factorization.factors import Factors, scale_parts
 from panda.factorization.part_names import Parts
+from panda.factorization.thresholds import otsu
 from panda.generators.contract import Generator, Latents, on_canvas
 from panda.generators.natural import as_number
 
@@ -48,7 +48,7 @@ def object_parts(factors: Factors) -> list[int]:
 
     Their order is that of the factors: strongest first.
     """
-    (border,) = on_canvas(border_mask(factors.layer, factors.border)[None], factors.layer)
+    (border,) = on_canvas(_border(factors)[None], factors.layer)
     masks = factors.masks
     # Not a number, and so not of the object, for a part that lies in the margins alone.
     density = (masks * border).sum((1, 2)) / masks.sum((1, 2)) / border.mean()
@@ -64,7 +64,11 @@ def object_map(factors: Factors, features: Tensor) -> Tensor:
     Args:
         factors: Whose detector decides.
         features: Features ``[N, C, H, W]``.
+
+    Raises:
+        PandaError: Where no background was found.
     """
+    factors.check_background()
     maps = torch.einsum("c,nchw->nhw", factors.background_detector.to(features), features)
     level = torch.stack([otsu(row) for row in on_canvas(maps, factors.layer)])
     return ((level[:, None, None] - maps) / SOFT + 0.5).clamp(0, 1)
@@ -91,8 +95,8 @@ def remove(
         Features ``[N, C, H, W]``.
 
     Raises:
-        PandaError: Where ``parts`` is empty, the factors have no such parts, or the strength is no
-            number from 0 to 1.
+        PandaError: Where ``parts`` is empty, the factors have no such parts, the strength is no
+            number from 0 to 1, or the object is to go and no background was found.
     """
     chosen = None if parts is None else _find(factors, parts)
     amount = check_strength(strength)
@@ -131,7 +135,7 @@ def enclosed(factors: Factors, unknown: Tensor) -> Tensor:
 
     These are scraps of the object: a patch of a cap, clothes in a lower corner.
     """
-    border = border_mask(factors.layer, factors.border).bool().numpy()
+    border = _border(factors).bool().numpy()
     apart = []
     for known in (~unknown).cpu().numpy():
         regions, _ = ndimage.label(known)
@@ -153,7 +157,9 @@ def _surroundings(
     enough = known >= KNOWN
     filled[enough] = fill(features[enough], unknown[enough])
     few = features[~enough]
-    background = factors.vector("bg", chosen or ())[0].to(features)
+    background = factors.background.to(features)
+    if not factors.has_background:
+        background = torch.zeros_like(background)
     paint = _border_mean(factors, few, background) + PAINT * background
     filled[~enough] = paint[:, :, None, None].expand_as(few)
     return filled
@@ -166,9 +172,16 @@ def _find(factors: Factors, parts: Parts) -> tuple[int, ...]:
     return factors.find_parts(parts)
 
 
+def _border(factors: Factors) -> Tensor:
+    """Return where background meets the border, ``[H, W]`` of zeros and ones."""
+    border = factors.background_border
+    place = BORDERS[0] if border == "none" else border
+    return border_mask(factors.layer, factors.border, place)
+
+
 def _border_mean(factors: Factors, features: Tensor, background: Tensor) -> Tensor:
     """Return each sample's mean feature ``[N, C]`` over the background-like half of its border."""
-    rows = features.flatten(2)[:, :, border_mask(factors.layer, factors.border).flatten().bool()]
+    rows = features.flatten(2)[:, :, _border(factors).flatten().bool()]
     likeness = (background @ rows)[:, None]
     like = (likeness >= likeness.median(2, keepdim=True).values).to(rows)
     return (rows * like).sum(2) / like.sum(2)

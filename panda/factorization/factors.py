@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from panda.errors import PandaError
+from panda.factorization.background import BORDERS
 from panda.factorization.display import SIZE, html_of_parts, picture_of_parts
 from panda.factorization.factor_files import (
     TENSORS,
@@ -25,6 +26,7 @@ from panda.factorization.factor_files import (
 )
 from panda.factorization.inputs import as_path, joined_seeds
 from panda.factorization.part_names import Parts, find_parts, part_names
+from panda.factorization.verdict import Verdict
 from panda.files.unchanged import unchanged
 from panda.generators.contract import Generator, Layer, on_canvas
 from panda.generators.identity import check_weights
@@ -142,6 +144,40 @@ class Factors:
         return count if 0 < 4 * count < self.layer.side else 0
 
     @property
+    def background_border(self) -> str:
+        """Where background meets the border of the images (`panda.factorization.background`)."""
+        facts = self.config.get("background")
+        border = facts.get("border") if isinstance(facts, Mapping) else None
+        return border if border in BORDERS else BORDERS[0]
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What speaks for a background; None where it is not known, as from few samples."""
+        return Verdict.of_facts(self.config.get("background"))
+
+    @property
+    def has_background(self) -> bool:
+        """Whether a background was found, as far as is known."""
+        verdict = self.verdict
+        return self.background_border != "none" and (verdict is None or verdict.found)
+
+    @property
+    def no_background(self) -> str:
+        """Why the background cannot be used, in a sentence; empty where it can."""
+        if self.has_background:
+            return ""
+        verdict = self.verdict
+        reason = verdict.reason if verdict and self.background_border != "none" else "as was asked"
+        return f"no background was found at {self.layer.name} of {self.generator}: {reason}"
+
+    def check_background(self) -> None:
+        """Raise `PandaError` where no background was found."""
+        if not self.has_background:
+            raise PandaError(
+                f"{self.no_background}; another layer or --border (border=) of the fit may find one"
+            )
+
+    @property
     def seeds(self) -> str:
         """The seeds of a fit with otherwise default settings, such as ``"0-999"``, or ``""``.
 
@@ -228,7 +264,8 @@ class Factors:
             over the parts.
 
         Raises:
-            PandaError: For an appearance or part that does not exist.
+            PandaError: For an appearance or part that does not exist, and ``"bg"`` where no
+                background was found.
         """
         rank_c = self.appearances.shape[1]
         chosen = list(self.find_parts(parts))
@@ -241,6 +278,7 @@ class Factors:
                 )
             return self.own[chosen[0], axis], float(self.own_spread[chosen[0], axis])
         if isinstance(appearance, str):
+            self.check_background()
             return self.background, float(self.background.norm())
         column = as_whole(appearance)
         if column is None or not 0 <= column < rank_c:

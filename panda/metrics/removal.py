@@ -67,6 +67,20 @@ def iou(a: Tensor, b: Tensor) -> Tensor:
     return both / (a | b).sum((1, 2))
 
 
+def best_constant(truth: Tensor) -> Tensor:
+    """Return the one mask ``[H, W]`` bool that overlaps most with all of some masks.
+
+    It is where more than a share of them are, for the share with the highest mean `iou`.
+
+    Args:
+        truth: Masks ``[N, H, W]`` bool.
+    """
+    mean = truth.float().mean(0)
+    masks = [mean > level / 20 for level in range(20)]
+    scores = [float(iou(each.expand_as(truth), truth).nan_to_num(0).mean()) for each in masks]
+    return masks[scores.index(max(scores))]
+
+
 def traces(before: Tensor, after: Tensor, inside: Tensor) -> dict[str, Tensor]:
     """Return what shows that something was removed, and what else changed; values ``[N]``.
 

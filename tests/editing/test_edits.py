@@ -7,11 +7,12 @@ from rounding import rounding
 
 from panda import PandaError
 from panda.editing.edits import Edit, direction, edit_images
-from panda.editing.localize import localize, otsu
+from panda.editing.localize import localize
 from panda.editing.refine import refine
 from panda.editing.remove import grow, remove, remove_images
 from panda.factorization.background import border_mask
 from panda.factorization.fit import fit
+from panda.factorization.thresholds import otsu
 from panda.generators.contract import Layer
 
 pytestmark = pytest.mark.numeric

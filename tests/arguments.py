@@ -161,7 +161,7 @@ def playground(folder: Path):
     def no_network(*given):
         raise PandaError("there is no network")
 
-    places = ["cli.rendering", "cli.fit", "cli.catalog", "cli.invert", "cli.naming"]
+    places = ["cli.rendering", "cli.fit", "cli.catalog", "cli.invert"]
     places += ["cli.benchmark", "demo.run", "testing.trial", "comparison.analysis"]
     with contextlib.ExitStack() as stack:
         for place in places:

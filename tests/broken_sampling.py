@@ -111,6 +111,20 @@ class AlwaysSingle(TinyGenerator):
         super().__init__(device, torch.float32)
 
 
+class OtherWeightsAtEachLoad(TinyGenerator):
+    def __init__(self, device, dtype):
+        super().__init__(device, dtype)
+        unseeded = torch.Generator()
+        unseeded.seed()
+        self.rgb.weight.normal_(std=0.3, generator=unseeded)
+
+
+class OtherWeightsInFloat64(TinyGenerator):
+    def __init__(self, device, dtype):
+        super().__init__(device, dtype)
+        self.rgb.weight.mul_(2 if dtype == torch.float64 else 1)
+
+
 class ExcusedByAList(TinyGenerator):
     excused = ["gradient"]  # noqa: RUF012
 
@@ -164,6 +178,8 @@ SAMPLING = {
     UsualTruncationRefused: ("truncation", "sample refuses usual_truncation, which is 0.7"),
     TruncatedOrNot: ("truncation", "images are the same at truncations 1 and 0.5"),
     AlwaysSingle: ("precision", "are torch.float32 when loaded in float64; pass dtype on"),
+    OtherWeightsAtEachLoad: ("precision", ", as with random weights; read them from a file"),
+    OtherWeightsInFloat64: ("precision", "from those in float32; pass dtype on"),
     ExcusedByAList: ("excuses", "excused is ['gradient']; expected {check: reason}"),
     ExcusedByNobody: ("excuses", "excused is None"),
     ExcusedByNumber: ("excuses", "excused[1] = 'odd'; expected a check"),

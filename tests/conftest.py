@@ -24,7 +24,7 @@ from toy_plugins import install  # noqa: F401
 from web_server import WebServer
 
 from panda import Generator, Latents, Layer, PandaError, State, create_generator
-from panda.factorization import cached
+from panda.factorization import cached, verdict
 from panda.factorization.fit import fit
 from panda.generators.registry import cards
 from panda.generators.seeds import seeded_normal
@@ -99,6 +99,12 @@ SLOWEST = ("test_kills.py", "test_arguments.py", "test_readme.py", "test_odd_con
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the slowest files first; all others stay in their order."""
     items.sort(key=lambda item: item.path.name not in SLOWEST)
+@pytest.fixture(autouse=True)
+def any_background(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take any background as found: random weights have none, and few tests ask for one."""
+    if "verdict" not in request.keywords:
+        monkeypatch.setattr(verdict, "AGREEMENT", -1.0)
+        monkeypatch.setattr(verdict, "COVERED", 0.0)
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ assert after.shape == (2, 3, 64, 64)
     "an edit as in the shell": """
 latents = generator.sample("0-2")
 one = panda.edit_images(generator, factors, latents, "0:p0:4sd")
-two = panda.edit_images(generator, factors, latents, ["0:p0:4sd", "1+2:remove:1.2"])
+two = panda.edit_images(generator, factors, latents, ["0:p0:4sd", "1+2:remove:1"])
 assert one.shape == two.shape and not torch.equal(one, two)
 """,
     "seeds from NumPy and torch": """

@@ -123,6 +123,38 @@ VERBS = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
+def test_factors_of_a_file_that_was_moved_take_it_where_it_is(
+    factors, file, tmp_path, verb, capsys
+) -> None:
+    (tmp_path / "new").mkdir()
+    moved = file.rename(tmp_path / "new" / "other.safetensors")
+    words = [verb, str(factors), *VERBS[verb], "--seeds", "0,1"]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert f"factors of {file}, which is no longer there; --generator takes a file" in said
+    assert main([*words, "--generator", str(moved)]) == 0
+    train(moved)
+    capsys.readouterr()
+    shutil.rmtree(tmp_path / "out", ignore_errors=True)
+    assert main([*words, "--generator", str(moved)]) == 2
+    assert "these are factors of" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_commands_say_that_a_module_in_memory_is_for_python(tmp_path, capsys) -> None:
+    module = nn.Sequential(nn.Conv2d(8, 3, 1), nn.Upsample(scale_factor=4))
+    generator = TorchModule(module, ["0"], latent=(8, 4, 4))
+    fit(generator, "0", parts=2, seeds=8).save(tmp_path / "factors")
+    words = [str(tmp_path / "factors"), "--edit", "0:p0:2sd", "--out", str(tmp_path / "out")]
+    assert main(["edit", *words]) == 2
+    said = capsys.readouterr().err
+    assert "factors of Sequential, which is no file, and no plugin brings it" in said
+    assert "a module in memory is for Python, as in panda.edit_images(" in said
+    with pytest.raises(PandaError, match="factors of Sequential, .* a module in memory is for"):
+        Library(factors=[tmp_path / "factors"])
+
+
+@pytest.mark.parametrize("verb", VERBS)
 def test_other_weights_under_the_same_path_are_refused(
     factors, file, tmp_path, verb, capsys
 ) -> None:
@@ -212,6 +244,23 @@ def test_modules_of_one_class_are_told_apart_by_their_weights() -> None:
         module[0].weight.mul_(1.01)  # trained further
     with pytest.raises(PandaError, match=BOTH):
         factors.check(generator)
+
+
+def test_the_refusal_of_a_namesake_says_what_differs() -> None:
+    def wrap(channels: int, up: str = "1") -> TorchModule:
+        module = nn.Sequential()
+        module.add_module("0", nn.Conv2d(8, channels, 1))
+        module.add_module(up, nn.Upsample(scale_factor=4))
+        module.add_module("2", nn.Conv2d(channels, 3, 1))
+        return TorchModule(module, [up], latent=(8, 4, 4))
+
+    factors = fit(wrap(6), "1", parts=2, seeds=8)
+    with pytest.raises(PandaError, match=rf"{BOTH} \(another one of this name, or trained since\)"):
+        factors.check(wrap(6))
+    with pytest.raises(PandaError, match=r"for Layer\(.*channels=6, .* has Layer\(.*channels=5, "):
+        factors.check(wrap(5))
+    with pytest.raises(PandaError, match="'Sequential' has no layer '1'; valid: up"):
+        factors.check(wrap(6, "up"))
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ class Checkpoint:
             precedence. See ``panda convert --set``.
         digest: That of `panda.checkpoints.digest`, where the file has it; else empty.
         budget: What is left for those who go on with the tensors.
+        source: The file or the generator that it is of, for messages; empty where none is known.
     """
 
     container: str
@@ -33,6 +34,7 @@ class Checkpoint:
     options: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
     budget: Budget = field(default_factory=Budget)
+    source: str = ""
 
     def __repr__(self) -> str:
         facts = ", ".join(self.config) or "nothing"

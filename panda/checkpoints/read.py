@@ -45,7 +45,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         read = _read_folder if path.is_dir() else _read_file
         checkpoint = read(path, budget)
         _check(checkpoint)
-        return replace(checkpoint, budget=budget)
+        return replace(checkpoint, budget=budget, source=str(path))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from panda.cli.parser import build_parser
 from panda.errors import PandaError
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 where all is done, 1 where a check failed, 2 for wrong use, which one line on stderr
         explains, and 130 where the command was interrupted.
     """
-    warnings.showwarning = _show_warning
+    warnings.showwarning = _shows_once()
     try:
         words = sys.argv[1:] if arguments is None else arguments
         options = build_parser().parse_args([expand_word(word) for word in words])
@@ -65,9 +65,19 @@ def _system(error: OSError | MemoryError) -> int:
     return 2
 
 
-def _show_warning(message: object, *_: object, **__: object) -> None:
-    """Show a warning as one line, without the place in the code."""
-    _say(f"warning: {message}")
+def _shows_once() -> Callable[..., None]:
+    """Return what shows a warning as one line, without the place in the code, and only once.
+
+    Python by itself warns again once a library has touched its filters.
+    """
+    shown = set()
+
+    def show(message: object, *_: object, **__: object) -> None:
+        if (text := str(message)) not in shown:
+            shown.add(text)
+            _say(f"warning: {text}")
+
+    return show
 
 
 def _say(message: object) -> None:

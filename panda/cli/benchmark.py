@@ -29,6 +29,7 @@ from panda.notes import note
 
 if TYPE_CHECKING:
     from panda.factorization.factors import Factors
+    from panda.generators.contract import Generator
 
 
 def add(verbs: Verbs[Parser]) -> None:
@@ -267,14 +268,19 @@ def run_localization(options: argparse.Namespace) -> None:
     from panda.evaluation.localization import measure_localization
     from panda.metrics.parsing import FaceParser
 
-    factors = _load(options)
-    generator = create_generator(factors.generator, device=options.device)
+    factors, generator = _load(options)
     figures = measure_localization(generator, factors, FaceParser(options.device), options.n)
     if options.json:
         print_json({"factors": options.factors, "n": options.n, "localization": figures})
         return
     for name, facts in figures.items():
-        say(f"{name:12} IoU {_figure(facts['iou'])}  concept {facts['concept']}")
+        gain = "{:+.3f} +- {:.3f}".format(*facts["gain"])
+        say(
+            f"{name:12} IoU {_figure(facts['iou'])}  concept {facts['concept']}  over the best"
+            f" constant mask ({facts['constant'][0]:.3f}): {gain}"
+        )
+    if not factors.has_background:
+        note(factors.no_background)
 
 
 def run_removal(options: argparse.Namespace) -> None:
@@ -283,8 +289,7 @@ def run_removal(options: argparse.Namespace) -> None:
     from panda.metrics.efficientnet import Classifier
     from panda.metrics.parsing import FaceParser
 
-    factors = _load(options)
-    generator = create_generator(factors.generator, device=options.device)
+    factors, generator = _load(options)
     parser = FaceParser(options.device)
     try:
         classifier = Classifier(options.device)
@@ -325,8 +330,7 @@ def run_ablations(options: argparse.Namespace) -> None:
     )
     page = ablations.write(rows, f"{options.generator} {options.layer}", options.out)
     if options.json:
-        variants = [asdict(row) for row in rows]
-        print_json({"out": options.out, "report": page, "variants": variants})
+        print_json({"out": options.out, "report": page, "variants": list(map(asdict, rows))})
     else:
         for row in rows:
             say(
@@ -336,12 +340,14 @@ def run_ablations(options: argparse.Namespace) -> None:
     note(str(page))
 
 
-def _load(options: argparse.Namespace) -> Factors:
+def _load(options: argparse.Namespace) -> tuple[Factors, Generator]:
+    from panda.cli.rendering import generator_of
     from panda.factorization.factors import Factors
 
     if options.n < 1:
         raise PandaError(f"{options.n} images, expected at least one")
-    return Factors.load(options.factors)
+    factors = Factors.load(options.factors)
+    return factors, generator_of(factors, options)
 
 
 def _figure(moments: Any) -> str:

@@ -227,6 +227,7 @@ def _file_facts(path: str) -> tuple[dict[str, Any], tuple[Layer, ...]]:
         "tensors": len(checkpoint.tensors),
         "parameters": sum(tensor.numel() for tensor in checkpoint.tensors.values()),
         "config": dict(checkpoint.config),
+        "options": dict(checkpoint.options),
     }
     return facts, tuple(generator.layers.values())
 

@@ -31,7 +31,7 @@ def add(verbs: Verbs[Parser]) -> None:
         "edit images locally",
         "Add an appearance where a part is, in some samples or photographs, and write the edited"
         " images. Several edits are applied one after the other.",
-        "panda edit faces --edit 0:p0:5sd --edit 3+5:remove:1.2 --seeds 0-3 --out edited\n"
+        "panda edit faces --edit 0:p0:5sd --edit 3+5:remove --seeds 0-3 --out edited\n"
         "panda edit faces --edit hair:p0:4sd --out edited",
     )
     add_factors(
@@ -44,7 +44,7 @@ def add(verbs: Verbs[Parser]) -> None:
         metavar="PARTS:APPEARANCE:STRENGTH",
         help="parts by number (3, 3+5 or 3,5) or by name once panda name has run; an appearance by"
         " number, p0, p1, ... for what varies most in one part, bg for background, or remove; a"
-        " strength as it is or in standard deviations: 3:12:30, 7:p0:5sd, 0:bg:1, 0:remove:1.2"
+        " strength as it is or in standard deviations: 3:12:30, 7:p0:5sd, 0:bg:1, 0:remove"
         " (0:remove for short)."
         " Or the name of an edit (panda edits), FILE.json or FILE.json:NAME. May be given several"
         " times",

@@ -30,8 +30,8 @@ from panda.notes import note
 if TYPE_CHECKING:
     from panda.factorization.factors import Factors
 
-SOLVERS = ("joint", "paper")
-"""Those of `panda.factorization.fit`, without importing torch."""
+SOLVERS, BORDERS = ("joint", "paper"), ("corners", "top", "sides", "none")
+"""Those of `panda.factorization`, without importing torch."""
 
 
 def add(verbs: Verbs[Parser]) -> None:
@@ -92,6 +92,13 @@ def add(verbs: Verbs[Parser]) -> None:
         action="store_true",
         help="find parts in the features as they are, even where a few positions vary so much that"
         " parts become specks",
+    )
+    verb.add_argument(
+        "--border",
+        choices=BORDERS,
+        default=BORDERS[0],
+        help="where background meets the border of the images: at the top and the upper sides"
+        " (corners), at the top, on all sides, or nowhere (default: %(default)s)",
     )
     add_out(verb, "where the factors go")
     add_device(verb)
@@ -157,6 +164,7 @@ def _fit(options: argparse.Namespace, device: str, journal: Path) -> None:
         learning_rate=options.learning_rate,
         steps=options.steps,
         keep_artifacts=options.keep_artifacts,
+        border=options.border,
         resume=journal,
     )
     if processes.rank() == 0:

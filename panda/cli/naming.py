@@ -5,9 +5,17 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from panda.cli.options import Parser, Verbs, add_device, add_factors, add_json, add_verb, finite
+from panda.cli.options import (
+    Parser,
+    Verbs,
+    add_device,
+    add_factors,
+    add_json,
+    add_verb,
+    existing_factors,
+    finite,
+)
 from panda.cli.output import print_json, say
-from panda.generators.registry import create_generator
 from panda.generators.seeds import parse_numbers
 from panda.notes import note
 
@@ -57,7 +65,13 @@ def add(verbs: Verbs[Parser]) -> None:
         "panda discover 'open mouth' faces",
     )
     verb.add_argument("wanted", metavar="WORDS", help="what an edit shall do, such as 'big eyes'")
-    add_factors(verb, nargs="+", help="folders that panda name has named")
+    verb.add_argument(
+        "factors",
+        metavar="FACTORS",
+        type=existing_factors,
+        nargs="+",
+        help="folders that panda name has named",
+    )
     verb.add_argument(
         "--top", type=int, default=10, metavar="N", help="how many to print (default: %(default)s)"
     )
@@ -66,6 +80,7 @@ def add(verbs: Verbs[Parser]) -> None:
 
 def run_name(options: argparse.Namespace) -> None:
     """Name the factors' parts and appearances, and write the names into their folder."""
+    from panda.cli.rendering import generator_of
     from panda.factorization.factors import Factors
     from panda.metrics.parsing import FaceParser
     from panda.naming.names import name_factors
@@ -74,7 +89,7 @@ def run_name(options: argparse.Namespace) -> None:
     seeds = parse_numbers(options.seeds)
     factors = Factors.load(options.factors)
     Factors.check_folder(options.factors)
-    generator = create_generator(factors.generator, device=options.device)
+    generator = generator_of(factors, options)
     parse = None if options.no_faces else FaceParser(options.device)
     named = name_factors(
         generator,

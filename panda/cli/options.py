@@ -156,10 +156,16 @@ def add_layer(verb: Parser) -> None:
 
 
 def add_factors(verb: Parser, **more: Any) -> None:
-    """Add a folder of factors."""
+    """Add a folder of factors, and where their generator is now."""
     words = "a folder written by panda fit"
     verb.add_argument(
         "factors", metavar="FACTORS", type=existing_factors, **{"help": words, **more}
+    )
+    verb.add_argument(
+        "--generator",
+        metavar="GENERATOR",
+        help="where the factors' generator is now: a file or a name with the same weights"
+        " (default: where it was when they were fitted)",
     )
 
 

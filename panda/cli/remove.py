@@ -1,4 +1,4 @@
-"""``panda remove``: parts, or the whole object, replaced by background."""
+"""``panda remove``: parts, or the whole object, replaced by what is around them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def add(verbs: Verbs[Parser]) -> None:
         verbs,
         "remove",
         run,
-        "replace the object by background",
-        "Replace the object, or some of its parts, by the background of the same image.",
+        "replace the object by its surroundings",
+        "Continue the surroundings of the object, or of some of its parts, into their place.",
         "panda remove faces --seeds 0-3 --out removed\npanda remove faces --parts hair --out bald",
     )
     add_factors(verb)
@@ -26,14 +26,14 @@ def add(verbs: Verbs[Parser]) -> None:
         "--strength",
         type=finite,
         default=STRENGTH,
-        help="of the background, in typical norms of a feature (default: %(default)s)",
+        help="the share that goes, 0 to 1 (default: %(default)g)",
     )
     add_skip(verb)
     add_drawing(verb)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Replace parts, or the whole object, by background."""
+    """Replace parts, or the whole object, by what is around them."""
     from panda.cli.rendering import COMPARED, Rendering
     from panda.editing.remove import remove
 

@@ -23,6 +23,7 @@ from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.files.ownership import check_folder, replacing
 from panda.generators.contract import Generator, Latents, State
+from panda.generators.identity import why_lost
 from panda.generators.registry import create_generator
 from panda.generators.seeds import parse_numbers
 from panda.images import difference_picture, save_picture, sheet, to_picture
@@ -103,8 +104,7 @@ class Rendering:
         else:
             self.numbers = range(len(inversion))
         self.factors = Factors.load(options.factors) if factors is None else factors
-        self.generator: Generator = create_generator(self.factors.generator, device=options.device)
-        self.factors.check(self.generator)
+        self.generator = generator_of(self.factors, options)
         self.latents = inversion.latents_for(self.generator) if inversion is not None else None
         self.layer = self.factors.layer.name
         if options.label is None and inversion is None:
@@ -166,7 +166,7 @@ class Rendering:
                 "out": self.out,
                 "sheet": self.out / "sheet.png",
                 "columns": columns,
-                "generator": self.factors.generator,
+                "generator": self.generator.name,
                 "layer": self.layer,
                 "truncation": None if self.latents is not None else self.options.truncation,
                 "label": self.options.label,
@@ -194,6 +194,26 @@ class Rendering:
     def finish(self, chunk: Chunk, x: Tensor) -> Tensor:
         """Resume the generator with other features; raises `PandaError` where that gives NaN."""
         return resume(self.generator, self.factors, chunk.state, x, chunk.numbers)
+
+
+def generator_of(factors: Factors, options: argparse.Namespace) -> Generator:
+    """Load the generator of factors, from where ``--generator`` says that it is now.
+
+    Raises:
+        PandaError: Where it cannot be loaded, or its weights are not those of the factors.
+    """
+    try:
+        name = factors.generator if options.generator is None else options.generator
+        generator = create_generator(name, device=options.device)
+    except PandaError as error:
+        if options.generator is None and (reason := why_lost(factors.generator)):
+            raise PandaError(
+                f"these are factors of {factors.generator}, {reason}; --generator takes a file or a"
+                " name with the same weights"
+            ) from error
+        raise
+    factors.check(generator)
+    return generator
 
 
 def part_titles(factors: Factors) -> list[str]:

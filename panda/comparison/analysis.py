@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 
 from panda.checkpoints.digest import weights_digest
 from panda.checkpoints.read import read_checkpoint
@@ -26,7 +26,7 @@ from panda.factorization.journal import forget
 from panda.generators.contract import Generator, Layer
 from panda.generators.entries import Entry
 from panda.generators.one_class import OneClass
-from panda.generators.registry import cards, create_generator, full_name, is_file, scores
+from panda.generators.registry import cards, create_generator, is_file, scores
 from panda.generators.seeds import evaluation_seeds
 from panda.metrics.efficientnet import Classifier
 from panda.metrics.faces import OnceParser, are_faces
@@ -47,6 +47,26 @@ def load(entry: Entry, device: str) -> Generator:
     except DiskError as error:  # of the cache, which other generators may not need
         raise PandaError(str(error)) from error
     return generator if entry.label is None else OneClass(generator, entry.label)
+
+
+def check_classes(entries: Iterable[Entry]) -> None:
+    """Raise `PandaError` for entries of a class that their generator does not have.
+
+    What fails in any other way is left to `analyze`, and does not keep the others from being done.
+    """
+    known: dict[str, Generator] = {}
+    for entry in entries:
+        if entry.label is None:
+            continue
+        try:
+            if entry.generator not in known:
+                known[entry.generator] = load(Entry(entry.generator), "cpu")
+        except Exception:  # a backend may fail in any way at all
+            continue
+        try:
+            OneClass(known[entry.generator], entry.label)
+        except PandaError as error:
+            raise PandaError(f"{entry.name} cannot be compared: {error}") from error
 
 
 def analyze(
@@ -176,25 +196,20 @@ def analyze_level(
         localization=concepts,
         hair=hair,
         scores=added,
-        notes=(*notes, *failed),
+        notes=(*([] if factors.has_background else [factors.no_background]), *notes, *failed),
     )
-    without = remove(factors, state.x)
-    after = generator.tail(state.with_features(without), layer.name)
     with folder.writing(folder.level(entry, level)) as work:
-        _of_whole_generator(factors, entry).save(work / "factors")
+        factors.save(work / "factors")
         save_tensors(work / MAPS, {"parts": maps, "changes": changes.marks}, {})
         draw_parts(work, images, maps)
-        draw_background(work, factors, state.x, images, after)
+        if factors.has_background:
+            without = remove(factors, state.x)
+            after = generator.tail(state.with_features(without), layer.name)
+            draw_background(work, factors, state.x, images, after)
         for number, picture in enumerate(changes.pictures):
             picture.save(work / f"change-{number}.png")
         write_json(work / FIGURES, asdict(figures))
     forget(journal)
-
-
-def _of_whole_generator(factors: Factors, entry: Entry) -> Factors:
-    """Return factors as other verbs take them: of the generator, the class in their config."""
-    config = {**factors.config, "label": entry.label}
-    return replace(factors, generator=full_name(entry.generator), config=config)
 
 
 def _face_scores(
@@ -217,7 +232,7 @@ def _face_scores(
         notes.append(f"removal without the classifier's figures: {error}")
     try:
         figures = measure_removal(generator, factors, parser, classifier, "hair", plan.scored)
-        hair = {k: tuple(v) for k, v in figures.items() if k in ("gone", "stays", "class drop")}
+        hair = {k: tuple(v) for k, v in figures.items() if k not in ("what", "parts", "n")}
     except PandaError as error:
         hair = {}
         notes.append(f"hair was not removed: {error}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from panda.comparison import tables
-from panda.comparison.results import Comparison, GeneratorResult, Match, Matching, MatchRow
+from panda.comparison.results import Comparison, GeneratorResult, Level, Match, Matching, MatchRow
 from panda.comparison.store import WHAT, ComparisonFolder, write_json
 from panda.files.ownership import updating
 from panda.files.writing import write_text
@@ -131,7 +131,7 @@ class View:
             "Background factors",
             "Background is found without labels: clusters of features that fill the upper corners."
             " Below: where it lives, and for each generator a sample, the map of its detector, the"
-            " map's mask, and the sample with the object replaced by background.",
+            " map's mask, and the sample without the object.",
         )
         generators = self.comparison.generators
         for title, values in (("IoU with parsed background", ious), ("contrast, sd", contrasts)):
@@ -145,12 +145,8 @@ class View:
                     [Figure(tile) for tile in tiles(self.picture(result, level.level, name), 4)]
                     for name in strips[:2]
                 ]
-                gone = level.removal.gone
-                words = f"face gone {tables.pair(gone)}, " if gone else ""
                 self.page.card(
-                    rows,
-                    f"{result.name} at 1/{level.level}, {level.layer} · {words}change outside"
-                    f" {level.removal.outside:.1%}, inside {level.removal.inside:.1%}",
+                    rows, f"{result.name} at 1/{level.level}, {level.layer} · {_removed(level)}"
                 )
 
     def figures(self, shown: Sequence[Table]) -> None:
@@ -198,7 +194,7 @@ def background_facts(comparison: Comparison) -> dict[str, str]:
         answers["background IoU at each one's best layer"] = spanned(measured)
     for level in comparison.plan.levels:
         removals = [at.removal for r in comparison.generators if (at := r.at(level))]
-        if gone := [removal.gone[0] for removal in removals if removal.gone is not None]:
+        if gone := [removal.gone[0] for removal in removals if removal and removal.gone]:
             answers[f"of the face gone after removal at 1/{level}"] = spanned(gone)
     for classes in comparison.similarities:
         pairs = [classes.cosines[i][j] for i in range(len(classes.labels)) for j in range(i)]
@@ -206,6 +202,15 @@ def background_facts(comparison: Comparison) -> dict[str, str]:
         what = f"background's similarity between classes of {name} at 1/{classes.level}"
         answers[what] = spanned(pairs)
     return answers
+
+
+def _removed(level: Level) -> str:
+    """Return what removal of the object changes, in words."""
+    removal = level.removal
+    if removal is None:
+        return "no background was found"
+    gone = f"face gone {tables.pair(removal.gone)}, " if removal.gone else ""
+    return f"{gone}change outside {removal.outside:.1%}, inside {removal.inside:.1%}"
 
 
 def spanned(values: Sequence[float]) -> str:

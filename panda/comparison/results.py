@@ -8,6 +8,7 @@ from typing import Any
 
 from panda.comparison.plan import Plan
 from panda.errors import PandaError, nearest
+from panda.factorization.verdict import Verdict
 from panda.generators.entries import Entry
 from panda.metrics.summary import MeanStd
 
@@ -44,18 +45,23 @@ class Appearance:
 
 @dataclass(frozen=True)
 class Removal:
-    """What replacing the object by background does, wherever its detector sees none.
+    """What continuing the background into the object's place does.
 
     Attributes:
         inside: The mean absolute change of pixels inside the object, as a share of the range.
         outside: The same outside of it.
         gone: The share of the parsed face that disappears (`panda.metrics.removal.area_gone`), as
             mean and standard deviation; None without faces.
+        seam: The jump of color that is left along the parsed border (`panda.metrics.removal.seam`),
+            likewise.
+        damage: The change of color in the parsed background, likewise.
     """
 
     inside: float
     outside: float
     gone: MeanStd | None
+    seam: MeanStd | None
+    damage: MeanStd | None
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ class Level:
         seconds: Of ``"sampling"``, ``"solving"`` and ``"all"``.
         parts: All parts, in order.
         appearances: The first ones of each part.
-        removal: Of the whole object.
+        removal: Of the whole object; None where no background was found.
         localization: IoU of a concept's map with the parsed class, by concept.
         hair: Of removing the parts that cover it (`panda.evaluation.removal`).
         scores: Those of plugins.
@@ -86,7 +92,7 @@ class Level:
     seconds: Mapping[str, float]
     parts: tuple[Part, ...]
     appearances: tuple[Appearance, ...]
-    removal: Removal
+    removal: Removal | None
     localization: Mapping[str, MeanStd] = field(default_factory=dict)
     hair: Mapping[str, MeanStd] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
@@ -112,6 +118,10 @@ class Depth:
         contrast: By how many standard deviations the detector's coordinate is higher on the border
             than elsewhere.
         iou: Of its thresholded map with parsed background; None without faces.
+        gain: By how much this is above the best constant mask, as mean and half of the 95 %
+            interval; likewise.
+        agreement: See `panda.factorization.verdict`; None from too few samples.
+        covered: Likewise.
     """
 
     layer: str
@@ -119,11 +129,25 @@ class Depth:
     share: float
     contrast: float
     iou: MeanStd | None
+    gain: MeanStd | None = None
+    agreement: float | None = None
+    covered: float | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError where this is no size of a layer."""
         if self.size < 1:
             raise ValueError(f"a layer of {self.size} positions a side")
+
+    @property
+    def verdict(self) -> str:
+        """Whether there is a background: ``"found"``, another word, or ``""`` if nothing tells."""
+        if self.agreement is None or self.covered is None:
+            return ""
+        if not Verdict(self.agreement, self.covered).found:
+            return "not found"
+        if self.gain is not None and self.gain[0] <= self.gain[1]:
+            return "no better than a constant mask"
+        return "found"
 
 
 @dataclass(frozen=True)

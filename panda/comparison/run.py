@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from panda.comparison.analysis import analyze
+from panda.comparison.analysis import analyze, check_classes
 from panda.comparison.matching import match
 from panda.comparison.plan import Plan
 from panda.comparison.results import Comparison, Failure, GeneratorResult, Matching
@@ -53,8 +53,8 @@ def compare(
         Every figure; `panda.comparison.report.write` makes pages of it.
 
     Raises:
-        PandaError: For wrong use, a full disk, a generator's name as the folder, and where every
-            generator fails.
+        PandaError: For wrong use, a class that a generator does not have, a full disk, a
+            generator's name as the folder, and where every generator fails.
     """
     plan, out, jobs = plan or Plan(), _as_folder(out), as_count(jobs, "jobs")
     entries = find_entries(_as_texts(generators))
@@ -62,6 +62,11 @@ def compare(
     folder = ComparisonFolder(out, plan)
     progress = Progress(entries)
     with folder.lock():
+        try:
+            check_classes(entry for entry in entries if not folder.done(entry, plan))
+        except PandaError:
+            folder.withdraw()
+            raise
         if jobs == 1 or len(entries) == 1:
             failures = [_try(entry, plan, folder, str(device), progress) for entry in entries]
         else:

@@ -85,9 +85,11 @@ def at_level(comparison: Comparison, level: int) -> Table:
         ("loss", lambda at: f"{at.loss:.4f}"),
         ("fit, s", lambda at: f"{at.seconds['sampling'] + at.seconds['solving']:.1f}"),
         ("edit inside / outside", lambda at: _ratio(at)),
-        ("removed: change inside", lambda at: f"{at.removal.inside:.3f}"),
-        ("outside", lambda at: f"{at.removal.outside:.3f}"),
-        ("face gone", lambda at: pair(at.removal.gone)),
+        ("removed: change inside", lambda at: f"{at.removal.inside:.3f}" if at.removal else "-"),
+        ("outside", lambda at: f"{at.removal.outside:.3f}" if at.removal else "-"),
+        ("face gone", lambda at: pair(at.removal.gone if at.removal else None)),
+        ("seam", lambda at: pair(at.removal.seam if at.removal else None)),
+        ("damage", lambda at: pair(at.removal.damage if at.removal else None)),
     ]
     for name in _names(at.localization for _, at in results):
         columns.append((f"IoU {name}", lambda at, k=name: pair(at.localization.get(k))))  # type: ignore[misc]
@@ -99,9 +101,11 @@ def at_level(comparison: Comparison, level: int) -> Table:
     rows = [(name, *(make(at) for _, make in columns)) for name, at in results]
     about = (
         "loss: share of the features' energy that the factors leave. Edits: mean change of pixels"
-        " inside the part over that outside. Removed: the object gives way to"
-        " background; changes are shares of the range. IoU: mean ± sd over samples. Gone: the"
-        " share of the parsed area of all samples together, ± the sd of what single ones differ by."
+        " inside the part over that outside. Removed: its surroundings go on where the object was;"
+        " changes are shares of the range. IoU: mean ± sd over samples. Gone: the share of the"
+        " parsed area of all samples together, ± the sd of what single ones differ by. Seam: the"
+        " jump of color that is left along its border. Damage: the change of color in the parsed"
+        " background."
     )
     return Table(*_used(header, rows), f"At 1/{level} of the image", about)
 
@@ -112,7 +116,10 @@ def background(comparison: Comparison) -> list[Table]:
     return [at_a_glance(comparison), *between, depths(comparison)]
 
 
-MEASURES = ("layer", "side", "of the image", "share", "contrast", "IoU background")
+MEASURES = (
+    *("layer", "side", "of the image", "share", "contrast", "agreement", "IoU background"),
+    *("over a constant mask", "verdict"),
+)
 """Columns about the background of a layer."""
 
 
@@ -120,7 +127,10 @@ def _measured(result: GeneratorResult, depth: Depth) -> tuple[str, ...]:
     """Return the `MEASURES` of a layer."""
     part = f"1/{result.resolution / depth.size:g}"
     share, contrast = f"{depth.share:.3f}", f"{depth.contrast:+.2f}"
-    return depth.layer, str(depth.size), part, share, contrast, pair(depth.iou)
+    agreement = "-" if depth.agreement is None else f"{depth.agreement:.2f}"
+    gain = "-" if depth.gain is None else f"{depth.gain[0]:+.3f} ± {depth.gain[1]:.3f}"
+    shown = (share, contrast, agreement, pair(depth.iou), gain, depth.verdict or "-")
+    return depth.layer, str(depth.size), part, *shown
 
 
 def at_a_glance(comparison: Comparison) -> Table:
@@ -144,6 +154,8 @@ def at_a_glance(comparison: Comparison) -> Table:
 
 def _removed(at: Level) -> list[str]:
     """Return what removal of the whole object does: the face gone, change inside and outside."""
+    if at.removal is None:
+        return ["no background", "-"]
     return [pair(at.removal.gone), f"{at.removal.inside:.2f} / {at.removal.outside:.2f}"]
 
 
@@ -152,13 +164,15 @@ def depths(comparison: Comparison) -> Table:
     rows = []
     for result in comparison.generators:
         for depth in result.depths:
-            *figures, overlap = _measured(result, depth)
+            *figures, verdict = _measured(result, depth)
             star = " *" if depth is carrier(result) else ""
-            rows.append((result.name, *figures, overlap + star))
+            rows.append((result.name, *figures, verdict + star))
     about = (
         "share: of the variance of features, what lies along the background appearance. contrast:"
         " standard deviations by which its detector's coordinate is higher on the border than"
-        " elsewhere. IoU: of that map, thresholded, with parsed background. *: the layer that"
+        " elsewhere. agreement: the correlation of detectors from disjoint sets of samples. IoU: of"
+        " that map, thresholded, with parsed background; and by how much it is above the best"
+        " constant mask, learned on other samples (± half of the 95 % interval). *: the layer that"
         " carries it best (by IoU, or by contrast without faces)."
     )
     return Table(("generator", *MEASURES), rows, "Background at every depth", about)
@@ -180,7 +194,7 @@ def similarity(classes: BackgroundSimilarity) -> Table:
 
 
 def carrier(result: GeneratorResult) -> Depth | None:
-    """Return the layer that carries background best; None where none was measured.
+    """Return the layer that carries background best; None where none was found.
 
     By IoU, or by contrast where no faces are parsed.
     """
@@ -188,7 +202,8 @@ def carrier(result: GeneratorResult) -> Depth | None:
     def rank(depth: Depth) -> float:
         return depth.iou[0] if depth.iou is not None else depth.contrast
 
-    return max(result.depths, key=rank, default=None)
+    found = [depth for depth in result.depths if depth.verdict in ("found", "")]
+    return max(found, key=rank, default=None)
 
 
 def matched(matching: Matching) -> Table:

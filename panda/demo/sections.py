@@ -201,11 +201,13 @@ def concepts(page: Page, study: LayerStudy, count: int) -> None:
     page.section(
         f"Concept maps at {study.factors.layer.name}",
         "How much of one appearance there is at every position (yellow: most), and the mask that"
-        " Otsu's threshold makes of it. The background appearance was found automatically.",
+        " Otsu's threshold makes of it. "
+        + (study.factors.no_background or "The background was found automatically")
+        + ".",
     )
     pictures = [to_picture(image, SIZE) for image in study.images[:count]]
     rows = []
-    for appearance in ("bg", 0, 1, 2):
+    for appearance in ("bg", 0, 1, 2) if study.factors.has_background else (0, 1, 2):
         maps, masks = localize(study.factors, study.state.x[:count], appearance, resolution=SIZE)
         caption = "background" if appearance == "bg" else f"appearance {appearance}"
         rows.append(
@@ -226,12 +228,13 @@ def removal(page: Page, study: LayerStudy, count: int) -> None:
     part = study.object_parts()[0]
     page.section(
         f"Object removal at {study.factors.layer.name}",
-        "The background appearance replaces one part, and then everything that is not background."
-        " The direction of the edit is the same for all samples; color and texture come from the"
-        " surroundings in each image.",
+        "What surrounds one part, and then what surrounds everything that is not background, goes"
+        " on in its place: features in between solve Laplace's equation in each image. "
+        + (study.factors.no_background and f"{study.factors.no_background}."),
     )
     rows = [[Figure(to_picture(image, SIZE), "before") for image in study.images[:count]]]
-    for chosen, words in (([part], f"without part {part}"), (None, "without the object")):
+    removals = [([part], f"without part {part}"), (None, "without the object")]
+    for chosen, words in removals if study.factors.has_background else removals[:1]:
         line = []
         for row in range(count):
             after = study.finish(row, remove(study.factors, study.x(row), chosen))
@@ -283,8 +286,12 @@ def overview(study: LayerStudy, count: int = 3) -> Image.Image:
         picture = to_picture(study.images[row], SIZE)
         x = study.x(row)
         changed = [x + direction(study.factors, [edit]).to(x) for edit in chosen]
-        changed.append(remove(study.factors, x))
-        heat, _ = localize(study.factors, x, "bg", resolution=SIZE)
+        if study.factors.has_background:
+            changed.append(remove(study.factors, x))
+            heat, _ = localize(study.factors, x, "bg", resolution=SIZE)
+        else:
+            changed.append(remove(study.factors, x, objects[:1]))
+            heat, _ = localize(study.factors, x, 0, resolution=SIZE)
         rows.append(
             [
                 picture,

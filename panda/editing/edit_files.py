@@ -22,8 +22,8 @@ FORMAT = 1
 OPTIONAL = ("seeds", "weights")
 """Fields that a file may leave out."""
 
-STRENGTH = 1.2
-"""The usual strength of a removal, in typical (root mean square) norms of a feature vector."""
+STRENGTH = 1.0
+"""The usual strength of a removal: all of it."""
 
 PATTERN = re.compile(
     r"([\w ,+'&./()-]{1,200}):(p?[0-9]{1,6}|bg|remove)"

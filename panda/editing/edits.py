@@ -14,14 +14,14 @@ from panda.editing.edit_files import PATTERN, STRENGTH
 from panda.editing.named import FILE, check_factors, find_named
 from panda.editing.natural import read_appearance, read_parts, resume, stop
 from panda.editing.refine import refine
-from panda.editing.remove import remove
+from panda.editing.remove import check_strength, remove
 from panda.errors import PandaError
 from panda.factorization.factors import Factors, scale_parts
 from panda.factorization.part_names import Parts
 from panda.generators.contract import Generator, Latents
 
 REMOVE = "remove"
-"""The appearance of an edit that replaces its parts by background (`panda.editing.remove`)."""
+"""The appearance of an edit that continues what surrounds its parts (`panda.editing.remove`)."""
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -34,7 +34,7 @@ class Edit:
             given varies most, ``"bg"`` for the background, or `REMOVE`.
         strength: Alpha of the paper, or a number of standard deviations where ``sigma`` is true:
             one of them moves the coordinate by as much as it varies, averaged over the part, from
-            sample to sample. For a removal, the strength of `panda.editing.remove.remove`.
+            sample to sample. For a removal, the share that goes, up to 1.
         sigma: Whether ``strength`` counts standard deviations.
         named: The parts by name, such as ``"hair"``, until `resolve` replaces it by numbers.
     """
@@ -49,7 +49,7 @@ class Edit:
         self,
         parts: Parts,
         appearance: int | str,
-        strength: SupportsFloat,
+        strength: SupportsFloat | None = None,
         sigma: bool = False,
         named: str = "",
     ) -> None:
@@ -59,7 +59,7 @@ class Edit:
             parts: One part, several (list, range, array), or text: ``"0+1"``, ``"0,1"``, or the
                 name of a part.
             appearance: See above; NumPy and torch integers and text such as ``"12"`` also work.
-            strength: A finite number.
+            strength: A finite number; a removal without one removes all.
             sigma: See above.
             named: See above; of no effect where ``parts`` are given.
 
@@ -68,8 +68,14 @@ class Edit:
         """
         given = read_parts(parts)
         numbers, named = ((), given) if isinstance(given, str) else (given, named)
+        what = read_appearance(appearance)
+        if strength is None and what != REMOVE:
+            raise PandaError(
+                f"an edit by appearance {what!r:.60} needs a strength, such as Edit(0, 'p0', 4);"
+                " only a removal has a usual one"
+            )
         try:
-            value = float(strength)
+            value = STRENGTH if strength is None else float(strength)
         except (TypeError, ValueError, OverflowError):
             raise PandaError(
                 f"strength {strength!r:.60}: expected a finite number, with sigma=True for standard"
@@ -77,7 +83,7 @@ class Edit:
             ) from None
         fields = {
             "parts": numbers,
-            "appearance": read_appearance(appearance),
+            "appearance": what,
             "strength": value,
             "sigma": bool(sigma),
             "named": "" if numbers else named,
@@ -89,7 +95,7 @@ class Edit:
     def parse(text: str) -> Edit:
         """Read ``PARTS:APPEARANCE:STRENGTH``: ``3:12:30``, ``3+5:0:-40``, ``hair:p0:2.5sd``.
 
-        ``3:remove`` is ``3:remove:1.2``, the usual strength of a removal.
+        ``3:remove`` is ``3:remove:1``: all of the part goes.
 
         Raises:
             PandaError: Where the text is something else.
@@ -101,7 +107,7 @@ class Edit:
                 " 3+5:0:-40 or 3:p0:2.5sd (a part's own first appearance, in standard deviations)"
             )
         parts, appearance, strength, unit = match.groups()
-        return Edit(parts, appearance, float(strength or STRENGTH), unit == "sd")
+        return Edit(parts, appearance, float(strength) if strength else None, unit == "sd")
 
     def __str__(self) -> str:
         """Return the text that `parse` reads."""
@@ -127,10 +133,11 @@ class Edit:
             self.change(factors)
         elif self.sigma:
             raise PandaError(
-                f"{self}: a removal has no standard deviations; {STRENGTH} is its usual strength"
+                f"{self}: a removal has no standard deviations; its strength is a share, up to 1"
             )
         else:
             replace(self, appearance="bg").change(factors)
+            check_strength(self.strength)
 
     def change(self, factors: Factors) -> Tensor:
         """Return the vector ``[C]`` to add where the mask is one.

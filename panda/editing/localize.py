@@ -10,6 +10,7 @@ from panda.editing.natural import read_appearance, stop
 from panda.errors import PandaError, nearest
 from panda.factorization.factors import Factors
 from panda.factorization.part_names import Parts
+from panda.factorization.thresholds import otsu
 from panda.generators.contract import Generator, Latents, Layer, on_canvas
 
 
@@ -106,27 +107,3 @@ def concept_maps(layer: Layer, features: Tensor, vector: Tensor) -> Tensor:
 def enlarge(maps: Tensor, size: int) -> Tensor:
     """Return maps ``[N, H, W]`` resized to ``[N, size, size]`` (bicubic)."""
     return F.interpolate(maps[:, None], (size, size), mode="bicubic", align_corners=False)[:, 0]
-
-
-def otsu(values: Tensor, bins: int = 256) -> Tensor:
-    """Return the threshold that maximizes the variance between the classes it makes (Otsu, 1979).
-
-    Between two clusters far apart every threshold is equally good; the one in the middle is taken.
-
-    Args:
-        values: Numbers of any shape.
-        bins: Of the histogram among whose edges the threshold is.
-    """
-    low, high = values.min(), values.max()
-    if low == high:
-        return high
-    counts = torch.histc(values.float(), bins, float(low), float(high))
-    centers = torch.linspace(float(low), float(high), 2 * bins + 1, device=values.device)[1::2]
-    below = counts.cumsum(0)
-    above = below[-1] - below
-    sums = (counts * centers).cumsum(0)
-    difference = sums / below.clamp_min(1) - (sums[-1] - sums) / above.clamp_min(1)
-    variances = below * above * difference.square()
-    best = int(variances.argmax())
-    equal = (variances[best:] == variances[best]).cumprod(0).sum()
-    return (centers[best] + equal * (high - low) / (2 * bins)).to(values)

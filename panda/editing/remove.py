@@ -1,26 +1,40 @@
-"""Object removal: give the object the appearance of its surroundings (paper, section 4.2).
+"""Object removal: what surrounds an object goes on where it was.
 
-The background appearance (`panda.factorization.background`) is what the backgrounds of all
-samples have in common, so what it paints has the color and texture of that very image.
+Features around the object are continued into its place (`panda.editing.fill`). Where the image has
+hardly any surroundings, the place is painted with the background appearance instead
+(`panda.factorization.background`; paper, section 4.2).
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from scipy import ndimage
 from torch import Tensor
+from torch.nn import functional as F
 
 from panda.editing.edit_files import STRENGTH
-from panda.editing.localize import otsu
+from panda.editing.fill import fill
 from panda.editing.natural import read_parts, resume, stop
 from panda.errors import PandaError
-from panda.factorization.background import border_mask
+from panda.factorization.background import BORDERS, border_mask
 from panda.factorization.factors import Factors, scale_parts
 from panda.factorization.part_names import Parts
+from panda.factorization.thresholds import otsu
 from panda.generators.contract import Generator, Latents, on_canvas
 from panda.generators.natural import as_number
 
 REACH = 1.5
 """Soft masks are multiplied by this and clipped to one, so that an object goes with its rim."""
+
+RIM = 0.15
+"""Where the object has this much of a position, the position is replaced, and its neighbors are."""
+
+KNOWN = 0.05
+"""The least share of an image from which the rest is continued."""
+
+PAINT = 1.2
+"""Of the background appearance, in typical norms of a feature vector, where there is less."""
 
 SOFT = 0.5
 """The range of the detector's coordinate over which the object fades into background.
@@ -34,7 +48,7 @@ def object_parts(factors: Factors) -> list[int]:
 
     Their order is that of the factors: strongest first.
     """
-    (border,) = on_canvas(border_mask(factors.layer, factors.border)[None], factors.layer)
+    (border,) = on_canvas(_border(factors)[None], factors.layer)
     masks = factors.masks
     # Not a number, and so not of the object, for a part that lies in the margins alone.
     density = (masks * border).sum((1, 2)) / masks.sum((1, 2)) / border.mean()
@@ -50,7 +64,11 @@ def object_map(factors: Factors, features: Tensor) -> Tensor:
     Args:
         factors: Whose detector decides.
         features: Features ``[N, C, H, W]``.
+
+    Raises:
+        PandaError: Where no background was found.
     """
+    factors.check_background()
     maps = torch.einsum("c,nchw->nhw", factors.background_detector.to(features), features)
     level = torch.stack([otsu(row) for row in on_canvas(maps, factors.layer)])
     return ((level[:, None, None] - maps) / SOFT + 0.5).clamp(0, 1)
@@ -64,37 +82,87 @@ def remove(
     strength: float = STRENGTH,
     refined: Tensor | None = None,
 ) -> Tensor:
-    """Return features in which parts, or the whole object, are background.
-
-    There, each sample's features give way to the mean over its border, moved along the
-    background appearance.
+    """Return features in which the surroundings of parts, or of the whole object, replace them.
 
     Args:
         factors: What the parts count.
         features: Features ``[N, C, H, W]``.
         parts: Numbers or names of parts; by default the object is each sample's `object_map`.
-        strength: How far to move, in units of the typical norm of a feature vector.
+        strength: How much of the object goes: 0 leaves it, 1 removes it.
         refined: Parts ``[N, S, R_S]`` in place of the global ones.
 
     Returns:
         Features ``[N, C, H, W]``.
 
     Raises:
-        PandaError: Where ``parts`` is empty, the factors have no such parts, or the strength is no
-            finite number.
+        PandaError: Where ``parts`` is empty, the factors have no such parts, the strength is no
+            number from 0 to 1, or the object is to go and no background was found.
     """
     chosen = None if parts is None else _find(factors, parts)
-    amount = as_number(strength, "strength")
-    background, _ = factors.vector("bg", chosen or ())
-    background = background.to(features)
+    amount = check_strength(strength)
     if chosen is None:
-        where = object_map(factors, features)[:, None]
+        where = object_map(factors, features)
     else:
         masks = (factors.parts[None] if refined is None else refined).to(features)
-        where = scale_parts(masks[:, :, list(chosen)].sum(2, keepdim=True)).mT
-        where = where.view(-1, 1, factors.layer.height, factors.layer.width)
-    paint = _border_mean(factors, features, background) + amount * background
-    return torch.lerp(features, paint[:, :, None, None], where.mul(REACH).clamp_max(1))
+        where = scale_parts(masks[:, :, list(chosen)].sum(2, keepdim=True))
+        where = where.view(-1, factors.layer.height, factors.layer.width)
+        where = where.expand(len(features), -1, -1)
+    unknown = grow(where > RIM)
+    if chosen is None:
+        unknown = unknown | enclosed(factors, unknown)
+    weight = torch.maximum(soften(unknown.to(features)), (where * REACH).clamp_max(1))
+    filled = _surroundings(factors, features, unknown, chosen)
+    return torch.lerp(features, filled, amount * weight[:, None])
+
+
+def check_strength(strength: object) -> float:
+    """Return the strength of a removal; raise `PandaError` where it is no number from 0 to 1."""
+    amount = as_number(strength, "strength")
+    if not 0 <= amount <= 1:
+        raise PandaError(
+            f"the strength of a removal is {amount:g}, expected 0 (nothing goes) to 1 (all goes)"
+        )
+    return amount
+
+
+def grow(masks: Tensor, cells: int = 1) -> Tensor:
+    """Return masks ``[N, H, W]`` bool with all neighbors of what they hold."""
+    return F.max_pool2d(masks.float()[:, None], 2 * cells + 1, 1, cells)[:, 0] > 0
+
+
+def enclosed(factors: Factors, unknown: Tensor) -> Tensor:
+    """Return what lies apart from where the background meets the border, ``[N, H, W]`` bool.
+
+    These are scraps of the object: a patch of a cap, clothes in a lower corner.
+    """
+    border = _border(factors).bool().numpy()
+    apart = []
+    for known in (~unknown).cpu().numpy():
+        regions, _ = ndimage.label(known)
+        apart.append(known & ~np.isin(regions, np.unique(regions[border & known])))
+    return torch.from_numpy(np.stack(apart)).to(unknown.device)
+
+
+def soften(masks: Tensor) -> Tensor:
+    """Return means of masks ``[N, H, W]`` over 3 x 3 positions."""
+    return F.avg_pool2d(F.pad(masks[:, None], (1, 1, 1, 1), mode="replicate"), 3, 1)[:, 0]
+
+
+def _surroundings(
+    factors: Factors, features: Tensor, unknown: Tensor, chosen: tuple[int, ...] | None
+) -> Tensor:
+    """Return features with the unknown ``[N, H, W]`` bool continued from the others, or painted."""
+    known = on_canvas(~unknown, factors.layer).float().mean((1, 2))
+    filled = features.clone()
+    enough = known >= KNOWN
+    filled[enough] = fill(features[enough], unknown[enough])
+    few = features[~enough]
+    background = factors.background.to(features)
+    if not factors.has_background:
+        background = torch.zeros_like(background)
+    paint = _border_mean(factors, few, background) + PAINT * background
+    filled[~enough] = paint[:, :, None, None].expand_as(few)
+    return filled
 
 
 def _find(factors: Factors, parts: Parts) -> tuple[int, ...]:
@@ -104,9 +172,16 @@ def _find(factors: Factors, parts: Parts) -> tuple[int, ...]:
     return factors.find_parts(parts)
 
 
+def _border(factors: Factors) -> Tensor:
+    """Return where background meets the border, ``[H, W]`` of zeros and ones."""
+    border = factors.background_border
+    place = BORDERS[0] if border == "none" else border
+    return border_mask(factors.layer, factors.border, place)
+
+
 def _border_mean(factors: Factors, features: Tensor, background: Tensor) -> Tensor:
     """Return each sample's mean feature ``[N, C]`` over the background-like half of its border."""
-    rows = features.flatten(2)[:, :, border_mask(factors.layer, factors.border).flatten().bool()]
+    rows = features.flatten(2)[:, :, _border(factors).flatten().bool()]
     likeness = (background @ rows)[:, None]
     like = (likeness >= likeness.median(2, keepdim=True).values).to(rows)
     return (rows * like).sum(2) / like.sum(2)
@@ -132,7 +207,7 @@ def remove_images(
 
     Raises:
         PandaError: Where the factors are not of this generator or have no such parts, the strength
-            is no finite number, or an image comes out NaN.
+            is no number from 0 to 1, or an image comes out NaN.
     """
     state = stop(generator, factors, latents)
     x = remove(factors, state.x, parts, strength=strength)

@@ -7,15 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from panda.editing.localize import concept_maps, enlarge, localize, otsu
+from panda.editing.localize import concept_maps, enlarge, localize
 from panda.evaluation.parsed import ParsedBatch, parsed_batches
 from panda.factorization.factors import Factors
+from panda.factorization.thresholds import otsu
 from panda.generators.contract import Generator
 from panda.generators.seeds import as_count, evaluation_seeds, selection_seeds
 from panda.metrics.parsing import FaceParser, mask
-from panda.metrics.removal import iou
+from panda.metrics.removal import best_constant, iou
 from panda.metrics.roir import SIZE
-from panda.metrics.summary import mean_and_std
+from panda.metrics.summary import mean_and_interval, mean_and_std
 
 CONCEPTS = {"background": ("background",), "hair": ("hair",), "skin": ("skin", "nose")}
 """Concepts and the face classes that they cover; that of the background is found automatically."""
@@ -43,35 +44,53 @@ def measure_localization(
         select: The number of other images that appearances are chosen on.
 
     Returns:
-        For each of `CONCEPTS` the name of the chosen ``"concept"``, the ``"iou"`` as mean and
-        standard deviation over the images, and ``"n"``.
+        For each of `CONCEPTS` (without background, where none was found) the name of the chosen
+        ``"concept"``; the ``"iou"``, and that of the ``"constant"`` mask that fits best on the
+        images to select on, as mean and standard deviation over the images; the ``"gain"``, by how
+        much the first is above the second, as mean and half of its 95 % interval; and ``"n"``.
 
     Raises:
         PandaError: Where the factors are of another generator, or a number is below one.
     """
     n, select = as_count(n, "images"), as_count(select, "images to select on")
     factors.check(generator)
-    chosen = _choose(generator, factors, parser, select)
+    seen = list(parsed_batches(generator, factors, parser, selection_seeds(select)))
+    chosen = _choose(factors, seen)
     vectors = _vectors(factors)
-    ious: dict[str, list[Tensor]] = {name: [] for name in CONCEPTS}
+    names = {name: key for name, (key, _) in chosen.items()}
+    if factors.has_background:
+        names = {"background": "bg", **names}
+    parsed = torch.cat([batch.parsed for batch in seen])
+    constants = {name: best_constant(mask(parsed, *CONCEPTS[name])) for name in names}
+    ious: dict[str, list[Tensor]] = {name: [] for name in names}
+    fixed: dict[str, list[Tensor]] = {name: [] for name in names}
     for batch in parsed_batches(generator, factors, parser, evaluation_seeds(n)):
-        _, background = localize(factors, batch.state.x, "bg", resolution=SIZE)
-        truth = mask(batch.parsed, *CONCEPTS["background"])
-        ious["background"].append(iou(background, truth))
-        for name, (key, sign) in chosen.items():
-            ious[name].append(_overlap(factors, batch, vectors[key] * sign, name))
-    names = {"background": "bg", **{name: key for name, (key, _) in chosen.items()}}
+        for name in names:
+            truth = mask(batch.parsed, *CONCEPTS[name])
+            fixed[name].append(iou(constants[name].expand_as(truth), truth))
+            if name == "background":
+                _, background = localize(factors, batch.state.x, "bg", resolution=SIZE)
+                ious[name].append(iou(background, truth))
+            else:
+                key, sign = chosen[name]
+                ious[name].append(_overlap(factors, batch, vectors[key] * sign, name))
+    return {name: _figures(names[name], n, ious[name], fixed[name]) for name in names}
+
+
+def _figures(concept: str, n: int, ious: list[Tensor], fixed: list[Tensor]) -> dict[str, Any]:
+    """Return the figures of one concept from its IoUs and those of the constant mask."""
+    found, constant = torch.cat(ious), torch.cat(fixed)
     return {
-        name: {"concept": names[name], "iou": mean_and_std(torch.cat(values)), "n": n}
-        for name, values in ious.items()
+        "concept": concept,
+        "iou": mean_and_std(found),
+        "constant": mean_and_std(constant),
+        "gain": mean_and_interval(found - constant),
+        "n": n,
     }
 
 
-def _choose(
-    generator: Generator, factors: Factors, parser: FaceParser, count: int
-) -> dict[str, tuple[str, float]]:
+def _choose(factors: Factors, batches: list[ParsedBatch]) -> dict[str, tuple[str, float]]:
     """Return the direction and sign of each concept but the background's that fit best."""
-    batches = list(parsed_batches(generator, factors, parser, selection_seeds(count)))
     vectors = _vectors(factors)
     chosen = {}
     for name in list(CONCEPTS)[1:]:

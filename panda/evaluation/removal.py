@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from panda.generators.contract import Generator
 from panda.generators.seeds import as_count, evaluation_seeds, selection_seeds
 from panda.metrics.efficientnet import Classifier
 from panda.metrics.parsing import CLASSES, FaceParser, mask, share
-from panda.metrics.removal import area_gone, class_drop, feature_distance, without
+from panda.metrics.removal import area_gone, class_drop, feature_distance, traces, without
 from panda.metrics.roir import small
 from panda.metrics.summary import mean_and_std
 
@@ -46,9 +47,11 @@ def measure_removal(
     Returns:
         ``"what"``, the ``"parts"`` that were removed (None for the object), ``"n"``, and as mean
         and standard deviation over the images: ``"gone"``, the share of the parsed area that
-        disappears (`panda.metrics.removal.area_gone`); ``"stays"``, the distance of the
-        classifier's features where the object was not; ``"class drop"``, the fall of the
-        probability of the class that the whole image was.
+        disappears (`panda.metrics.removal.area_gone`); ``"seam"``, the jump of color that is left
+        along its border, and ``"seam before"``; ``"texture"``, how much fine detail its place has
+        afterwards, beside what is around; ``"damage"``, the change of color everywhere else, away
+        from the border; ``"stays"``, the distance of the classifier's features where the object was
+        not; ``"class drop"``, the fall of the probability of the class that the whole image was.
 
     Raises:
         PandaError: For a class that parsing does not know, where none of the images has it, and
@@ -65,20 +68,22 @@ def measure_removal(
         classes = (what,)
         parts = covering(factors, torch.cat([batch.parsed for batch in batches]), what)
     areas: list[Tensor] = []
-    rows: dict[str, list[Tensor]] = {"stays": [], "class drop": []}
+    rows: dict[str, list[Tensor]] = defaultdict(list)
     for batch in parsed_batches(generator, factors, parser, evaluation_seeds(n)):
         x = remove(factors, batch.state.x, parts)
         after = small(generator.tail(batch.state.with_features(x), factors.layer.name))
         parsed = batch.parsed, parser(after)
         areas.append(torch.stack([share(maps, *classes) for maps in parsed]))
+        images = batch.before, after
+        inside = mask(batch.parsed, *classes)
+        for name, values in traces(*images, inside).items():
+            rows[name].append(values)
         if classifier is not None:
-            images = batch.before, after
-            inside = mask(batch.parsed, *classes)
             features = [classifier(without(image, inside))[1] for image in images]
             rows["stays"].append(feature_distance(*features))
             rows["class drop"].append(class_drop(*(classifier(image)[0] for image in images)))
     gone = mean_and_std(area_gone(*torch.cat(areas, 1)))
-    figures = {name: mean_and_std(torch.cat(values)) for name, values in rows.items() if values}
+    figures = {name: mean_and_std(torch.cat(values)) for name, values in rows.items()}
     return {"what": what, "parts": parts, "n": n, "gone": gone, **figures}
 
 

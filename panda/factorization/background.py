@@ -21,6 +21,9 @@ from torch.nn import functional as F
 from panda.factorization.linear_algebra import eigenvectors
 from panda.generators.contract import Layer, on_canvas
 
+BORDERS = ("corners", "top", "sides", "none")
+"""Where background meets the border of the image; see `look_mask` and `border_mask`."""
+
 SIDE = 32
 """Features are averaged to this many positions a side, if they have more."""
 
@@ -51,26 +54,45 @@ class Background:
     """A vector ``[C]`` whose coordinate is higher by one on background than elsewhere."""
 
 
-def border_mask(layer: Layer, border: int = 0) -> Tensor:
-    """Return the image's top row and the upper half of its sides, ``[H, W]`` of zeros and ones.
+def border_mask(layer: Layer, skip: int = 0, border: str = BORDERS[0]) -> Tensor:
+    """Return the outermost positions of the image at a border, ``[H, W]`` of zeros and ones.
 
     Args:
         layer: The layer.
-        border: How many outer rows and columns of the image, with artifacts, are left out.
+        skip: How many outer rows and columns of the image, with artifacts, are left out.
+        border: ``"corners"``: the top row and the upper half of the sides; ``"top"``: the top row;
+            ``"sides"``: all four; ``"none"``: nothing.
     """
     mask = torch.zeros(layer.height, layer.width)
-    skip = layer.margin + border
+    skip += layer.margin
     inside = mask[skip : layer.height - skip, skip : layer.width - skip]
-    inside[0] = 1
-    inside[: (len(inside) + 1) // 2, [0, -1]] = 1
+    if border != "none":
+        inside[0] = 1
+    if border == "corners":
+        inside[: (len(inside) + 1) // 2, [0, -1]] = 1
+    if border == "sides":
+        inside[-1] = inside[:, 0] = inside[:, -1] = 1
     return mask
 
 
-def corner_mask(height: int, width: int) -> Tensor:
-    """Return the upper third of an image's outer sixths, ``[H, W]`` bool."""
+def look_mask(height: int, width: int, border: str = BORDERS[0]) -> Tensor:
+    """Return where background is looked for, ``[H, W]`` bool.
+
+    Args:
+        height: Rows.
+        width: Columns.
+        border: ``"corners"``: the upper third of the outer sixths; ``"top"``: the upper sixth;
+            ``"sides"``: the outer sixth all around; ``"none"``: nowhere.
+    """
     mask = torch.zeros(height, width, dtype=torch.bool)
-    rows, columns = max(1, height // 3), max(1, width // 6)
-    mask[:rows, :columns] = mask[:rows, -columns:] = True
+    rows, columns = max(1, height // 6), max(1, width // 6)
+    if border == "corners":
+        third = max(1, height // 3)
+        mask[:third, :columns] = mask[:third, -columns:] = True
+    if border in ("top", "sides"):
+        mask[:rows] = True
+    if border == "sides":
+        mask[-rows:] = mask[:, :columns] = mask[:, -columns:] = True
     return mask
 
 
@@ -81,7 +103,9 @@ def pooled(maps: Tensor, layer: Layer) -> Tensor:
     return F.adaptive_avg_pool2d(inside[None], (height, width))[0]
 
 
-def find_background(features: Tensor, maps: Tensor | None = None) -> Background:
+def find_background(
+    features: Tensor, maps: Tensor | None = None, place: Tensor | None = None
+) -> Background:
     """Find the background in features of samples, without labels.
 
     Args:
@@ -90,6 +114,7 @@ def find_background(features: Tensor, maps: Tensor | None = None) -> Background:
             rounding.
         maps: The maps ``[K, h, w]`` of which features are sums; only a few axes of the features are
             ever expanded to positions.
+        place: Where background is looked for, ``[h, w]`` bool; by default in the upper corners.
     """
     height, width = (features if maps is None else maps).shape[-2:]
     samples = features.flatten(2)
@@ -106,10 +131,11 @@ def find_background(features: Tensor, maps: Tensor | None = None) -> Background:
     scatter = rows @ weighted.movedim(1, 0).flatten(1).T - count * mean[:, None] * mean
     axes = eigenvectors(scatter)[1][:, :DISCRIMINANT_AXES]
     coordinates = (expand(axes.T @ samples).mT - axes.T @ mean).flatten(0, 1)
-    corners = corner_mask(height, width).flatten().repeat(len(samples)).to(features.device)
-    background = _in_corners(_clusters(coordinates[:, :AXES]), corners)
+    place = look_mask(height, width) if place is None else place
+    where = place.flatten().repeat(len(samples)).to(features.device)
+    background = _in_place(_clusters(coordinates[:, :AXES]), where)
     inside, outside = coordinates[background], coordinates[~background]
-    if not len(outside):  # nothing varies, so there is one cluster
+    if not len(inside) or not len(outside):  # it is looked for nowhere, or nothing varies
         return Background(torch.zeros_like(mean), torch.zeros_like(mean))
     difference = inside.mean(0) - outside.mean(0)
     within = _covariance(inside) + _covariance(outside)
@@ -129,10 +155,12 @@ def _covariance(points: Tensor) -> Tensor:
     return centered.T @ centered / len(centered)
 
 
-def _in_corners(labels: Tensor, corners: Tensor) -> Tensor:
-    """Return which points ``[n]`` are in clusters that are denser in the corners, bool."""
+def _in_place(labels: Tensor, place: Tensor) -> Tensor:
+    """Return which points ``[n]`` are in clusters that are denser in a place, bool."""
+    if not bool(place.any()):
+        return torch.zeros_like(place)
     overall = torch.bincount(labels, minlength=CLUSTERS).double() / len(labels)
-    inside = torch.bincount(labels[corners], minlength=CLUSTERS).double() / corners.sum()
+    inside = torch.bincount(labels[place], minlength=CLUSTERS).double() / place.sum()
     lift = inside / overall.clamp_min(1e-30)
     return torch.isin(labels, (lift >= min(LIFT, float(lift.max()))).nonzero()[:, 0])
 

@@ -9,12 +9,20 @@ import torch
 from torch import Tensor
 
 from panda.factorization import processes
-from panda.factorization.background import SAMPLES, Background, find_background, pooled
+from panda.factorization.background import (
+    BORDERS,
+    SAMPLES,
+    Background,
+    find_background,
+    look_mask,
+    pooled,
+)
 from panda.factorization.factors import Factors
 from panda.factorization.linear_algebra import fix_signs, leading_eigenvectors
 from panda.factorization.moments import PartMoments
 from panda.factorization.solvers.joint import Solution
 from panda.factorization.statistics import Statistics, spatial_scatter
+from panda.factorization.verdict import MOST, Verdict, judge
 from panda.generators.contract import Layer
 
 OWN_APPEARANCES = 16
@@ -27,6 +35,7 @@ def describe(
     solution: Solution,
     statistics: Statistics,
     config: Mapping[str, Any],
+    border: str = BORDERS[0],
 ) -> Factors:
     """Complete a solution to factors: standard deviations, each part's own axes, the background.
 
@@ -36,12 +45,14 @@ def describe(
         solution: Appearances and parts.
         statistics: The samples that they are described over.
         config: What reproduces the factors: see `Factors`.
+        border: Where background is looked for, one of `BORDERS`.
 
     Returns:
         The factors, on the CPU.
     """
     A, P = solution.appearances.to(statistics.basis), solution.parts.to(statistics.basis)
-    background = _background(statistics, layer)
+    background, verdict = _background(statistics, layer, border)
+    facts = {"border": border, **(verdict.facts() if verdict else {})}
     around = background.appearance
     scatter = solution.scatter
     if scatter is None:
@@ -67,7 +78,7 @@ def describe(
         "mean": statistics.mean,
     }
     cpu = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
-    return Factors(generator=generator, layer=layer, config=config, **cpu)
+    return Factors(generator=generator, layer=layer, config={**config, "background": facts}, **cpu)
 
 
 def _typical_norm(statistics: Statistics) -> float:
@@ -80,16 +91,21 @@ def _typical_norm(statistics: Statistics) -> float:
     return float((energy / statistics.count / positions) ** 0.5)
 
 
-def _background(statistics: Statistics, layer: Layer) -> Background:
+def _background(
+    statistics: Statistics, layer: Layer, border: str
+) -> tuple[Background, Verdict | None]:
     """Find the background in the first samples, less the mean feature of all samples."""
-    samples = statistics.first(SAMPLES)
+    samples = statistics.first(MOST)
     centered = samples - statistics.mean[:, None] * statistics.basis.sum(0)
     if float(centered.norm()) < 1e-5 * float(samples.norm()):
         centered.zero_()  # nothing varies but the rounding
     maps = statistics.basis.T
     maps = statistics.artifacts.clean(maps) if statistics.artifacts else maps
     maps = maps.reshape(-1, layer.height, layer.width)
-    return find_background(centered, pooled(maps, layer))
+    maps = pooled(maps, layer)
+    place = look_mask(maps.shape[1], maps.shape[2], border)
+    background = find_background(centered[:SAMPLES], maps, place)
+    return background, judge(centered, maps, background, place)
 
 
 def _principal_axes(scatter: Tensor) -> tuple[Tensor, Tensor]:

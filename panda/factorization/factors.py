@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from panda.errors import PandaError
+from panda.factorization.background import BORDERS
 from panda.factorization.display import SIZE, html_of_parts, picture_of_parts
 from panda.factorization.factor_files import (
     TENSORS,
@@ -25,9 +26,11 @@ from panda.factorization.factor_files import (
 )
 from panda.factorization.inputs import as_path, joined_seeds
 from panda.factorization.part_names import Parts, find_parts, part_names
+from panda.factorization.verdict import Verdict
 from panda.files.unchanged import unchanged
 from panda.generators.contract import Generator, Layer, on_canvas
 from panda.generators.identity import check_weights
+from panda.generators.one_class import whole
 from panda.generators.seeds import as_whole
 
 
@@ -141,6 +144,40 @@ class Factors:
         return count if 0 < 4 * count < self.layer.side else 0
 
     @property
+    def background_border(self) -> str:
+        """Where background meets the border of the images (`panda.factorization.background`)."""
+        facts = self.config.get("background")
+        border = facts.get("border") if isinstance(facts, Mapping) else None
+        return border if border in BORDERS else BORDERS[0]
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What speaks for a background; None where it is not known, as from few samples."""
+        return Verdict.of_facts(self.config.get("background"))
+
+    @property
+    def has_background(self) -> bool:
+        """Whether a background was found, as far as is known."""
+        verdict = self.verdict
+        return self.background_border != "none" and (verdict is None or verdict.found)
+
+    @property
+    def no_background(self) -> str:
+        """Why the background cannot be used, in a sentence; empty where it can."""
+        if self.has_background:
+            return ""
+        verdict = self.verdict
+        reason = verdict.reason if verdict and self.background_border != "none" else "as was asked"
+        return f"no background was found at {self.layer.name} of {self.generator}: {reason}"
+
+    def check_background(self) -> None:
+        """Raise `PandaError` where no background was found."""
+        if not self.has_background:
+            raise PandaError(
+                f"{self.no_background}; another layer or --border (border=) of the fit may find one"
+            )
+
+    @property
     def seeds(self) -> str:
         """The seeds of a fit with otherwise default settings, such as ``"0-999"``, or ``""``.
 
@@ -227,7 +264,8 @@ class Factors:
             over the parts.
 
         Raises:
-            PandaError: For an appearance or part that does not exist.
+            PandaError: For an appearance or part that does not exist, and ``"bg"`` where no
+                background was found.
         """
         rank_c = self.appearances.shape[1]
         chosen = list(self.find_parts(parts))
@@ -240,6 +278,7 @@ class Factors:
                 )
             return self.own[chosen[0], axis], float(self.own_spread[chosen[0], axis])
         if isinstance(appearance, str):
+            self.check_background()
             return self.background, float(self.background.norm())
         column = as_whole(appearance)
         if column is None or not 0 <= column < rank_c:
@@ -250,12 +289,27 @@ class Factors:
         return self.appearances[:, column], float(spread.mean())
 
     def check(self, generator: Generator) -> None:
-        """Raise `PandaError` unless these are factors of these weights and of their layer."""
+        """Raise `PandaError` unless these are factors of these weights and of their layer.
+
+        A generator that is held to one class needs factors of that class, or of all classes.
+        """
+        name, held = whole(generator)
+        if name == self.generator:  # of two modules of one class, sizes say more than weights
+            self._check_layer(generator)
         check_weights(generator, "factors", self.generator, self.digest, "fit factors for it")
-        if generator.layer(self.layer.name) != self.layer:
+        if held is not None and self.label not in (None, held):
             raise PandaError(
-                f"these factors are for {self.layer}, but {generator.name} has"
-                f" {generator.layer(self.layer.name)}"
+                f"these are factors of class {self.label} of {self.generator}, but the generator is"
+                f" {generator.name}, of class {held}; fit factors for it"
+            )
+        self._check_layer(generator)
+
+    def _check_layer(self, generator: Generator) -> None:
+        layer = generator.layer(self.layer.name)
+        if layer != self.layer:
+            raise PandaError(
+                f"these factors are for {self.layer}, but {generator.name} has {layer}; fit factors"
+                " for it"
             )
 
     def to(self, device: torch.device | str) -> Factors:

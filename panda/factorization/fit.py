@@ -17,6 +17,7 @@ from panda import __version__
 from panda.errors import PandaError, nearest
 from panda.factorization import processes
 from panda.factorization.artifacts import EXCESS
+from panda.factorization.background import BORDERS
 from panda.factorization.describe import describe
 from panda.factorization.factors import Factors
 from panda.factorization.features import Features
@@ -30,6 +31,7 @@ from panda.factorization.statistics import Statistics, gather
 from panda.files.npy import read_npy
 from panda.generators.contract import Generator, Layer
 from panda.generators.natural import as_labels, as_number, as_truncation
+from panda.generators.one_class import whole
 from panda.generators.seeds import Seeds, as_seeds, as_whole
 from panda.notes import note
 
@@ -52,6 +54,7 @@ def fit(
     learning_rate: SupportsFloat = 1e-6,
     steps: SupportsIndex = 10_000,
     keep_artifacts: bool = False,
+    border: str = BORDERS[0],
     batch: SupportsIndex | None = None,
     resume: str | os.PathLike[str] | None = None,
 ) -> Factors:
@@ -75,6 +78,8 @@ def fit(
         keep_artifacts: Find parts in the features as they are, even where a few positions vary so
             much that parts become specks; see `panda.factorization.artifacts`. The solver
             ``"paper"`` always does.
+        border: Where background meets the border of the images: ``"corners"`` (at the top and the
+            upper sides), ``"top"``, ``"sides"`` (all around), or ``"none"`` where there is none.
         batch: How many samples to compute together; changes the speed, not the results.
         resume: A folder for intermediate results, from which the same call resumes after an
             interruption; `panda.factorization.journal.forget` removes it.
@@ -94,6 +99,8 @@ def fit(
         )
     if solver not in SOLVERS:
         raise PandaError(f"there is no solver {solver!r:.60}{nearest(str(solver), SOLVERS)}")
+    if border not in BORDERS:
+        raise PandaError(f"there is no border {border!r:.60}{nearest(str(border), BORDERS)}")
     count, rate = as_whole(steps), as_number(learning_rate, "learning rate")
     if count is None or count < 1 or rate <= 0:
         raise PandaError(
@@ -146,7 +153,10 @@ def fit(
             },
             "versions": _versions(),
         }
-        return describe(generator.name, place, solution, statistics, config)
+        factors = describe(whole(generator)[0], place, solution, statistics, config, border)
+        if not factors.has_background and processes.rank() == 0:
+            note(factors.no_background)
+        return factors
 
 
 def import_released(
@@ -186,12 +196,13 @@ def import_released(
         "weights_sha256": generator.digest,
         "seeds": compact_seeds(features.seeds),
         "truncation": 1.0,
-        "label": None,
+        "label": features.label,
         "solver": {"name": "imported", "files": [file.name for file in files]},
         "trace": [],
         "versions": _versions(),
     }
-    return describe(generator.name, place, Solution(A, P.clamp_min(0), ()), statistics, config)
+    solution = Solution(A, P.clamp_min(0), ())
+    return describe(whole(generator)[0], place, solution, statistics, config)
 
 
 def _features(
@@ -207,7 +218,8 @@ def _features(
     if batch is not None and (size is None or size < 1):
         raise PandaError(f"batch is {batch!r:.60}, expected a whole number of samples from 1")
     plain = as_seeds(seeds)
-    psi, labels = as_truncation(truncation), as_labels(label, len(plain))
+    _, held = whole(generator)
+    psi, labels = as_truncation(truncation), as_labels(held if label is None else label, len(plain))
     return Features(generator, layer, plain, psi, labels, size)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import torch
@@ -172,28 +173,38 @@ def gather(
     path = journal.samples if journal else None
     samples = Samples(share.count, (channels, components), device, path, lengths)
 
+    counted = seen, totals, len(lengths)
+
     def write() -> None:
         if journal:
             samples.sync()
-            lengths = torch.tensor(samples.lengths, dtype=torch.int64)
+            seen, totals, blocks = counted
+            lengths = torch.tensor(samples.lengths[:blocks], dtype=torch.int64)
             kept = {"basis": basis, "scales": scales, "seen": seen, "totals": totals}
             journal.write({**kept, "lengths": lengths})
 
     if not lengths:
         write()
     with bar(total=share.count, initial=sum(lengths), desc="sample", unit="img") as progress:
-        for block in share.blocks[len(lengths) :]:
-            pieces = []
-            for batch in map(share.take, block):
-                pieces.append(batch @ basis)
-                totals[0] += _energy(batch)
-                totals[1] += _energy(pieces[-1])
-                progress.update(len(batch))
-            piece = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
-            seen += piece.sum(0)
-            samples.append(piece)
-            if journal and journal.due:
+        try:
+            for number, block in enumerate(share.blocks[len(lengths) :], len(lengths) + 1):
+                pieces, totals = [], totals.clone()
+                for batch in map(share.take, block):
+                    pieces.append(batch @ basis)
+                    totals[0] += _energy(batch)
+                    totals[1] += _energy(pieces[-1])
+                    progress.update(len(batch))
+                piece = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+                samples.append(piece)
+                seen = seen + piece.sum(0)
+                # In one step: whenever an interruption comes, the sums are those of these blocks.
+                counted = seen, totals, number
+                if journal and journal.due:
+                    write()
+        except BaseException:
+            with suppress(PandaError, OSError):  # what ended the sampling says more
                 write()
+            raise
     write()
     seen, totals = processes.all_reduce([seen, totals])
     energy, inside, _ = totals.tolist()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from panda.errors import PandaError
 from panda.generators.contract import Generator
-from panda.generators.registry import full_name
+from panda.generators.one_class import whole
+from panda.generators.registry import cards, full_name, is_file
 
 SHOWN = 16
 """Characters of a digest that errors show."""
@@ -22,13 +25,28 @@ def check_weights(generator: Generator, things: str, name: str, digest: str, rem
         digest: The digest of its weights; empty where it is not known.
         remedy: What to do, for the error.
     """
+    namesake = whole(generator)[0] in (name, full_name(name))
     if digest and generator.digest:
         if digest != generator.digest:
+            why = " (another one of this name, or trained since)" if namesake else ""
             raise PandaError(
                 f"these are {things} of {name} with weights of sha256 {digest[:SHOWN]}..., but"
-                f" those of {generator.name} are {generator.digest[:SHOWN]}...; {remedy}"
+                f" those of {generator.name} are {generator.digest[:SHOWN]}...{why}; {remedy}"
             )
-    elif generator.name not in (name, full_name(name)):
+    elif not namesake:
         raise PandaError(
             f"these are {things} of {name}, but the generator is {generator.name}; {remedy}"
         )
+
+
+def why_lost(name: str) -> str:
+    """Return why no generator has a name that results note; empty where there is one."""
+    if is_file(name):
+        return "" if os.path.lexists(name) else "which is no longer there"
+    if name in cards():
+        return ""
+    return (
+        "which is no file, and no plugin brings it (see 'panda plugins'): a module in memory is for"
+        " Python, as in panda.edit_images(generator, factors, latents, edits), until a plugin"
+        " brings it (docs/backends.md)"
+    )

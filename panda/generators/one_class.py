@@ -27,3 +27,13 @@ class OneClass(Wrapper):
         if label not in (None, self.label):
             raise PandaError(f"{self.name} is restricted to its class, but label {label} was given")
         return super().sample(seeds, truncation=truncation, label=self.label)
+
+
+def whole(generator: Generator) -> tuple[str, int | None]:
+    """Return the name of the whole generator, and the class that this one is held to, or None."""
+    inner = generator
+    while isinstance(inner, Wrapper):
+        if isinstance(inner, OneClass):
+            return inner.inner.name, inner.label
+        inner = inner.inner
+    return generator.name, None

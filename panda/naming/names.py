@@ -48,6 +48,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 """What a part can be named after, by face classes."""
 
+CHUNK = 4
+"""Images in a batch; more only take memory."""
+
 FAINT = 0.01
 """A part whose mask is less than this everywhere in the image is not in the image."""
 
@@ -110,16 +113,27 @@ def name_factors(
     layer = factors.layer.name
     psi = generator.usual_truncation
     latents = generator.sample(seeds, truncation=psi, label=factors.label)
-    state = generator.head(latents, layer)
-    images = small(generator.tail(state, layer))
-    before, faces = look_at_faces(images, parse, factors.masks)
-    if parse is not None and faces is None:
-        note(f"the samples of {generator.name} are no faces, so parts are named by their places")
-    spreads = {measure: spread(values) for measure, values in before.measures.items()}
-    titles = [describe_part(mask, before.parsed) for mask in factors.masks]
+    chunks = [latents[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
     parts = []
     count = min(appearances, factors.own.shape[1])
-    with bar(total=len(titles) * count, desc="name", unit="edit") as progress:
+    # Every sample as it is, and with each edit at plus and minus the strength.
+    total = len(seeds) * (1 + 2 * count * len(factors.masks))
+    with bar(total=total, desc="name", unit="img") as progress:
+        states = [generator.head(chunk, layer) for chunk in chunks]
+
+        def render(change: Tensor | None = None) -> Tensor:
+            images = []
+            for state in states:
+                x = state.x if change is None else state.x + change
+                images.append(small(generator.tail(state.with_features(x), layer)))
+                progress.update(len(x))
+            return torch.cat(images)
+
+        before, faces = look_at_faces(render(), parse, factors.masks)
+        if parse is not None and faces is None:
+            note(f"the samples of {generator.name} are no faces, so parts are named by place")
+        spreads = {measure: spread(values) for measure, values in before.measures.items()}
+        titles = [describe_part(mask, before.parsed) for mask in factors.masks]
         for part, title in enumerate(titles):
             listed = []
             for axis in range(count):
@@ -127,10 +141,10 @@ def name_factors(
                 for sign in (1, -1):
                     edit = Edit((part,), f"p{axis}", sign * strength, sigma=True)
                     if factors.vector(f"p{axis}", (part,))[1] == 0:
+                        progress.update(len(seeds))
                         continue
-                    change = direction(factors, [edit]).to(state.x)
-                    image = generator.tail(state.with_features(state.x + change), layer)
-                    measured.append(look(small(image), faces, factors.masks).measures)
+                    images = render(direction(factors, [edit]).to(states[0].x))
+                    measured.append(look(images, faces, factors.masks).measures)
                 if measured:
                     effects = {
                         measure: effect_of(measured[0][measure] - measured[1][measure], unit)
@@ -149,7 +163,6 @@ def name_factors(
                             },
                         }
                     )
-                progress.update(1)
             parts.append({"name": title, "edits": listed})
     names = {"parts": parts, "faces": faces is not None, "samples": len(seeds)}
     return replace(factors, config={**factors.config, "names": names})

@@ -12,6 +12,7 @@ from torch import Tensor
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.generators.entries import find_entries
+from panda.generators.identity import why_lost
 from panda.generators.registry import cards, create_generator, full_name, is_file
 from panda.generators.shared import Shared, share
 from panda.metrics.parsing import WEIGHTS, FaceParser
@@ -43,6 +44,9 @@ class Library:
         self.device = device
         self.factors = {str(folder): Factors.load(folder) for folder in factors}
         names = [loaded.generator for loaded in self.factors.values()]
+        for name in names:
+            if reason := why_lost(name):
+                raise PandaError(f"there are factors of {name}, {reason}")
         if generators:
             names += [entry.generator for entry in find_entries(generators)]
         else:

@@ -113,8 +113,11 @@ class Canvas:
             yield resume(self.generator, self.factors, self.state(len(batch)), features)
 
     def heat(self, edit: Edit | None) -> Tensor:
-        """Return the concept map ``[H, W]`` of the edit's appearance, or of the background."""
-        appearance, part = "bg", None
+        """Return the concept map ``[H, W]`` of the edit's appearance, or of the background.
+
+        Where no background was found, the strongest appearance takes its place.
+        """
+        appearance, part = "bg" if self.factors.has_background else "0", None
         if edit is not None and edit.appearance != REMOVE:
             appearance, part = str(edit.appearance), edit.parts[0]
         return localize(self.factors, self.state().x, appearance, part=part)[0][0]

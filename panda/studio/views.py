@@ -117,7 +117,7 @@ def strength(session: Session) -> dict[str, Any]:
         return {
             "value": value,
             "minimum": 0.0,
-            "maximum": 2 * STRENGTH,
+            "maximum": STRENGTH,
             "label": "Strength of the removal",
             "on": True,
         }

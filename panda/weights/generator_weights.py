@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -128,7 +128,7 @@ class Weights:
         from panda.checkpoints.digest import weights_digest
         from panda.checkpoints.tensors import read_safetensors
 
-        checkpoint = read_safetensors(path)
+        checkpoint = replace(read_safetensors(path), source=self.name)
         if not self.architecture.recognizes(checkpoint):
             raise PandaError("its tensors are those of another architecture")
         generator = self.architecture.build(checkpoint, device, dtype)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from conftest import MINI
 
-from panda import create_generator
+from panda import PandaError, create_generator, edit_images
 from panda.cli import main
 from panda.editing.edits import apply_edits, find_edits
 from panda.evaluation.parsed import parsed_batches
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
+from panda.generators.one_class import OneClass
+from panda.generators.shared import share
 from panda.naming.names import name_factors
 from panda.studio.app import Selection, Studio
 from panda.studio.library import Library
@@ -80,6 +83,29 @@ def test_the_studio_begins_with_the_class_of_the_fit(folders, drawn):
     assert session.origin.label == 2
     assert drawn == [2]
     assert studio.open(Selection(CLASSES, label=1)).origin.label == 1
+
+
+def test_factors_of_one_class_are_refused_by_a_generator_of_another(generator, folders):
+    """Their weights are the same. Factors of all classes hold for each."""
+    other = OneClass(generator, 1)
+    sentence = f"of class 2 of {CLASSES}, but the generator is {CLASSES}@1, of class 1"
+    for held in (other, share(other)):
+        with pytest.raises(PandaError, match=sentence):
+            edit_images(held, Factors.load(folders / "one"), held.sample([0]), "0:p0:4sd")
+    for name, held in (("one", generator), ("one", OneClass(generator, 2)), ("all", other)):
+        edit_images(held, Factors.load(folders / name), held.sample([0]), "0:p0:4sd")
+
+
+def test_a_fit_to_one_class_makes_factors_of_the_generator_and_this_class(generator, tmp_path):
+    factors = fit(OneClass(generator, 2), "8.block1", parts=2, seeds=8)
+    same = fit(generator, "8.block1", parts=2, seeds=8, label=2)
+    assert (factors.generator, factors.label, factors.seeds) == (CLASSES, 2, same.seeds)
+    assert torch.equal(factors.parts, same.parts)
+    factors.save(tmp_path / "factors")
+    words = ["parts", str(tmp_path / "factors"), "--seeds", "0", "--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    nameless = replace(factors, config={**factors.config, "weights_sha256": ""})
+    nameless.check(OneClass(generator, 2))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from panda.naming.names import name_factors
 
 @pytest.fixture
 def factors(tiny, tmp_path, monkeypatch):
-    for module in ("rendering", "fit", "naming"):
+    for module in ("rendering", "fit"):
         monkeypatch.setattr(f"panda.cli.{module}.create_generator", lambda name, device: tiny)
     monkeypatch.setattr("panda.demo.run.create_generator", lambda name, device: tiny)
     fit(tiny, "b", parts=4, seeds=range(60)).save(tmp_path / "factors")
@@ -65,9 +65,9 @@ def test_a_refinement_names_its_rows_beside_its_columns(factors, tmp_path, capsy
 
 
 def test_an_edit_says_which_edits_were_applied(factors, tmp_path, capsys):
-    words = ["edit", str(factors), "--edit", "0:p0:5sd", "--edit", "1:remove:1.2", "--json"]
+    words = ["edit", str(factors), "--edit", "0:p0:5sd", "--edit", "1:remove:1", "--json"]
     assert main([*words, "--out", str(tmp_path / "out")]) == 0
-    assert read(capsys)["edits"] == ["0:p0:5sd", "1:remove:1.2"]
+    assert read(capsys)["edits"] == ["0:p0:5sd", "1:remove:1"]
 
 
 def test_what_is_removed_is_the_same_by_either_separator(factors, tmp_path):

@@ -197,6 +197,13 @@ def test_one_that_fails_is_reported_and_the_others_go_on(toys, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+def test_a_class_that_does_not_exist_is_refused_before_any_work(toys, tmp_path, monkeypatch):
+    monkeypatch.setattr("panda.comparison.run.analyze", None)
+    with pytest.raises(PandaError, match="^tiny@99 cannot be compared: tiny has no classes, but"):
+        compare(["other", "tiny@99"], tmp_path / "out", SMALL)
+    assert not (tmp_path / "out").exists()
+
+
 def test_damaged_results_are_a_failure_that_says_what_to_do(toys, tmp_path):
     small = replace(SMALL, levels=(4,))
     compare(["tiny"], tmp_path / "out", small)
@@ -243,8 +250,10 @@ def test_faces_are_parsed_where_there_are_any(toys, tmp_path, monkeypatch):
     assert one.faces and all(0 <= depth.iou[0] <= 1 for depth in one.depths)
     level = one.levels[0]
     assert set(level.localization) == {"background", "hair", "skin"}
-    assert set(level.hair) == {"gone", "stays", "class drop"}
+    traces = {"seam before", "seam", "texture", "damage"}
+    assert set(level.hair) == {"gone", "stays", "class drop"} | traces
     assert level.removal.gone == (0, 0)  # the stand-in sees the same face in everything
+    assert level.removal.seam[0] > 0 and level.removal.damage[0] >= 0
     assert all("background" in part.name or part.name for part in level.parts)
     assert "IoU background" in markdown(found)
 

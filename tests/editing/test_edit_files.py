@@ -107,7 +107,7 @@ def test_an_edit_that_tells_its_seeds_is_for_factors_of_a_plain_fit_on_them(fact
     with pytest.raises(PandaError, match="fitted on seeds 0-9, but these are others"):
         find_edits(str(zoo), factors)
     plain = {"truncation": 1.0, "label": None, "solver": {"name": "joint"}, "seeds": "0-9"}
-    assert find_edits(str(zoo), replace(factors, config=plain)) == [Edit((0,), "remove", 1.2)]
+    assert find_edits(str(zoo), replace(factors, config=plain)) == [Edit((0,), "remove", 1.0)]
     with pytest.raises(PandaError, match="these are of seeds 1,5"):
         find_edits(str(zoo), replace(factors, config=plain | {"seeds": [1, 5]}))
 

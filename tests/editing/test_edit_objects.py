@@ -49,13 +49,21 @@ def test_an_edit_is_written_as_it_is_read(edit, text):
     assert again.strength == pytest.approx(edit.strength, rel=1e-11, abs=0)
 
 
-@pytest.mark.parametrize("edit", ["0:p0:1e300sd", "0:3:-1e300", "1:bg:1e300", "0:remove:1e300"])
+def test_only_a_removal_has_a_usual_strength():
+    assert Edit([0, 1], "remove") == Edit.parse("0+1:remove") == Edit([0, 1], "remove", 1.0)
+    for appearance in (0, "p0", "bg"):
+        assert said(Edit, 0, appearance) == (
+            f"an edit by appearance {appearance!r} needs a strength, such as Edit(0, 'p0', 4); only"
+            " a removal has a usual one"
+        )
+
+
+@pytest.mark.parametrize("edit", ["0:p0:1e300sd", "0:3:-1e300", "1:bg:1e300"])
 def test_a_strength_that_no_image_survives_is_a_sentence(tiny, edit):
     factors = fit(tiny, "b", parts=2, seeds=range(8))
     latents = tiny.sample([1, 2])
     words = "the image came out NaN; the strength is too large"
     assert said(edit_images, tiny, factors, latents, edit) == words
-    assert said(remove_images, tiny, factors, latents, strength=1e300) == words
     state = stop(tiny, factors, latents)
     broken = state.x.clone()
     broken[1, 0, 0, 0] = math.inf
@@ -68,6 +76,14 @@ def test_the_strength_of_a_removal_is_a_finite_number(tiny, strength):
     factors = fit(tiny, "b", parts=2, seeds=range(8))
     sentence = said(remove_images, tiny, factors, tiny.sample([1]), strength=strength)
     assert sentence == f"strength {strength!r} is not a number, such as 0.7"
+
+
+@pytest.mark.parametrize("strength", [-0.5, 1.2, 1e300])
+def test_the_strength_of_a_removal_is_a_share(tiny, strength):
+    factors = fit(tiny, "b", parts=2, seeds=range(8))
+    words = f"the strength of a removal is {strength:g}, expected 0 (nothing goes) to 1 (all goes)"
+    assert said(remove_images, tiny, factors, tiny.sample([1]), strength=strength) == words
+    assert said(edit_images, tiny, factors, tiny.sample([1]), f"0:remove:{strength}") == words
 
 
 def test_names_are_of_no_effect_where_there_are_numbers():
@@ -112,7 +128,7 @@ def test_sentences_about_what_factors_do_not_have():
     )
     assert torch.equal(Edit(0, 1, 2).change(still), torch.tensor([0.0, 2, 0]))
     assert said(Edit(0, "remove", 1, sigma=True).check, factors) == (
-        "0:remove:1sd: a removal has no standard deviations; 1.2 is its usual strength"
+        "0:remove:1sd: a removal has no standard deviations; its strength is a share, up to 1"
     )
     assert "parts 0 to 1" in said(Edit(2, "remove", 1).check, factors)
     assert "expected each part once" in said(Edit((0, 0), "remove", 1).check, factors)
@@ -160,8 +176,8 @@ def test_focus_moves_the_lower_end_of_a_mask():
 
 def test_a_removal_takes_what_was_added_before_it_and_leaves_what_comes_after():
     factors, x, _ = planted()
-    add, go = Edit(0, 1, 3), Edit.parse("0:remove:0.5")
-    removed = remove(factors, x, (0,), strength=0.5)
+    add, go = Edit(0, 1, 3), Edit.parse("0:remove")
+    removed = remove(factors, x, (0,))
     torch.testing.assert_close(apply_edits(factors, x, [add, go]), removed)
     torch.testing.assert_close(
         apply_edits(factors, x, [go, add]), removed + direction(factors, [add])
@@ -175,7 +191,7 @@ def test_edits_are_made_in_the_parts_of_each_sample(tiny):
     latents = tiny.sample([1, 2])
     state = tiny.head(latents, "b")
     refined = refine(factors, state.x)
-    for edits in ("0:p0:4sd", "0:remove:2"):
+    for edits in ("0:p0:4sd", "0:remove"):
         changed = apply_edits(factors, state.x, as_edits(edits, factors), refined)
         image = tiny.tail(state.with_features(changed), "b")
         assert torch.equal(edit_images(tiny, factors, latents, edits, refined=True), image)

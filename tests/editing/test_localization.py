@@ -7,7 +7,8 @@ import torch
 from planted import planted
 
 from panda import PandaError
-from panda.editing.localize import concept_maps, enlarge, localize, otsu
+from panda.editing.localize import concept_maps, enlarge, localize
+from panda.factorization.thresholds import otsu
 from panda.generators.contract import Layer
 
 

@@ -11,7 +11,16 @@ from panda.evaluation.localization import measure_localization
 from panda.evaluation.removal import measure_removal
 from panda.factorization.fit import fit
 from panda.metrics.parsing import CLASSES
-from panda.metrics.removal import area_gone, class_drop, feature_distance, iou, without
+from panda.metrics.removal import (
+    area_gone,
+    class_drop,
+    damage,
+    feature_distance,
+    iou,
+    seam,
+    traces,
+    without,
+)
 
 
 @pytest.fixture
@@ -63,6 +72,28 @@ def test_the_area_that_is_gone_is_that_of_all_images_together():
     assert area_gone(torch.zeros(2), torch.tensor([0, 0.1])).isnan().all()
 
 
+def squares(color: float, noise: float = 0.0) -> torch.Tensor:
+    """Return an image ``[1, 3, 48, 48]`` of gray with a square of another brightness, and noise."""
+    draw = torch.Generator().manual_seed(0)
+    image = noise * torch.randn(1, 3, 48, 48, generator=draw)
+    image[..., 16:32, 16:32] += color
+    return image
+
+
+def test_traces_of_a_removal_are_in_shares_of_the_range_of_colors():
+    inside = squares(1)[:, 0] > 0
+    assert float(seam(squares(1), inside)) == pytest.approx(0.5)
+    assert float(seam(squares(0), inside)) == 0
+    found = traces(squares(1), squares(0) + 0.2, inside)
+    assert float(found["seam before"]) == pytest.approx(0.5)
+    assert float(found["seam"]) == pytest.approx(0, abs=1e-6)
+    assert float(found["damage"]) == pytest.approx(0.1)
+    rough = torch.where(inside[:, None], squares(0, 0.2), squares(0, 0.1))
+    assert float(traces(rough, rough, inside)["texture"]) == pytest.approx(2, rel=0.2)
+    assert math.isnan(float(seam(squares(0), torch.zeros_like(inside))))
+    assert math.isnan(float(damage(squares(0), squares(1), torch.zeros_like(inside))))
+
+
 def test_localization_and_removal_are_measured(tiny, factors):
     found = measure_localization(tiny, factors, parser, n=10, select=4)
     assert set(found) == {"background", "hair", "skin"}
@@ -71,6 +102,7 @@ def test_localization_and_removal_are_measured(tiny, factors):
     gone = measure_removal(tiny, factors, parser, classifier, "hair", n=10)
     assert gone["gone"] == (0, 0)  # the stand-in sees the same face whatever happens
     assert gone["stays"][0] > 0 and gone["parts"]
+    assert gone["seam before"][0] > 0 and gone["damage"][0] > 0 and gone["texture"][0] > 0
     whole = measure_removal(tiny, factors, parser, classifier, "object", n=10)
     assert whole["gone"] == (0, 0) and whole["parts"] is None and whole["class drop"][0] != 0
     with pytest.raises(PandaError, match="no face class 'hairs'"):

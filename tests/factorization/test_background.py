@@ -3,9 +3,9 @@
 import torch
 from torch.nn.functional import cosine_similarity
 
-from panda.editing.localize import otsu
 from panda.factorization.background import find_background, pooled
 from panda.factorization.fit import fit
+from panda.factorization.thresholds import otsu
 from panda.generators.contract import Layer
 
 SIDE = 24

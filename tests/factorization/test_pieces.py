@@ -83,9 +83,9 @@ def test_a_cluster_is_background_where_it_is_half_again_as_dense_in_the_corners(
     labels = torch.tensor([0] * 40 + [1] * 40 + [2] * 20)
     corners = torch.zeros(100, dtype=torch.bool)
     corners[:13] = corners[40:45] = corners[80:82] = True  # 0.65, 0.25 and 0.1 of the corners
-    assert background._in_corners(labels, corners).tolist() == [True] * 40 + [False] * 60
+    assert background._in_place(labels, corners).tolist() == [True] * 40 + [False] * 60
     corners[:] = True  # no cluster is denser: then the densest ones are
-    assert background._in_corners(labels, corners).all()
+    assert background._in_place(labels, corners).all()
 
 
 def test_random_signs_are_of_the_sample_alone():
@@ -193,7 +193,7 @@ def test_coordinates_are_described_by_their_deviations(rank):
         assert rank < 6 or (own.gather(1, own.abs().argmax(1, keepdim=True)) > 0).all()
     outside = factors.background - A @ torch.linalg.lstsq(A, factors.background[:, None])[0][:, 0]
     assert outside.abs().max() < 1e-4
-    assert factors.generator == "g" and factors.config == {"a": 1}
+    assert factors.generator == "g" and factors.config["a"] == 1
     torch.testing.assert_close(factors.mean, Z.mean((0, 2)), atol=1e-5, rtol=1e-4)
 
 

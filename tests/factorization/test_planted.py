@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from panda.factorization.background import corner_mask, find_background
+from panda.factorization.background import find_background, look_mask
 from panda.factorization.fit import fit
 from panda.factorization.solvers import refine
 from panda.factorization.solvers.joint import joint
@@ -69,8 +69,8 @@ def test_an_axis_that_hardly_varies_is_no_evidence_of_background():
 
 
 def test_the_corners_are_the_upper_third_of_the_outer_sixths():
-    assert corner_mask(6, 12).int().tolist() == [[1, 1, *[0] * 8, 1, 1]] * 2 + [[0] * 12] * 4
-    assert corner_mask(1, 1).tolist() == [[True]]
+    assert look_mask(6, 12).int().tolist() == [[1, 1, *[0] * 8, 1, 1]] * 2 + [[0] * 12] * 4
+    assert look_mask(1, 1).tolist() == [[True]]
 
 
 def test_the_mean_feature_is_exact_though_most_of_the_features_is_outside_the_basis():

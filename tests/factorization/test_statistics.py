@@ -12,6 +12,7 @@ from panda.factorization.features import Features
 from panda.factorization.fit import _facts, fit, reconstruction_loss
 from panda.factorization.journal import Journal, forget
 from panda.factorization.moments import PartMoments
+from panda.factorization.samples import Samples
 from panda.factorization.solvers.joint import joint
 from panda.factorization.statistics import gather
 
@@ -152,12 +153,12 @@ def test_a_fit_stopped_at_any_writing_ends_in_the_same_bits(stop, tiny, tmp_path
         return fit(tiny, "c", parts=2, seeds=range(40), resume=tmp_path / folder)
 
     monkeypatch.setattr("panda.factorization.journal.SECONDS", -1.0)
-    undisturbed, write, left = fitted("undisturbed"), Journal.write, [None] * stop
+    undisturbed, write, written = fitted("undisturbed"), Journal.write, []
 
     def stopped(journal, tensors):
         write(journal, tensors)
-        left.pop()
-        if not left:
+        written.append(journal)
+        if len(written) == stop:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
@@ -232,6 +233,41 @@ def test_a_fit_that_was_interrupted_resumes_while_its_exception_is_kept(
     assert "f.fit has 128 samples of this process; resuming" in capsys.readouterr().err
     assert kept.value.__traceback__ is not None
     assert torch.equal(factors.parts, fit(tiny, "b", **options).parts)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize("place", ["sampling", "appending", "appended"])
+def test_no_sample_is_lost_or_counted_twice_wherever_a_fit_stops(
+    tiny, tmp_path, monkeypatch, capsys, error, place
+):
+    """Long before the journal is due, between any two of its steps."""
+    head, append = tiny.head, Samples.append
+    options = {"parts": 2, "seeds": range(160)}
+
+    def stopping_head(latents, layer):
+        if 150 in latents.seeds:
+            raise error
+        return head(latents, layer)
+
+    def stopping_append(samples, block):
+        if samples.lengths != [32] * 4:
+            return append(samples, block)
+        if place == "appended":
+            append(samples, block)
+        raise error
+
+    with monkeypatch.context() as patch, pytest.raises(error):
+        if place == "sampling":
+            patch.setattr(tiny, "head", stopping_head)
+        else:
+            patch.setattr(Samples, "append", stopping_append)
+        fit(tiny, "b", **options, resume=tmp_path / "f.fit")
+    factors = fit(tiny, "b", **options, resume=tmp_path / "f.fit")
+    assert "f.fit has 128 samples of this process; resuming" in capsys.readouterr().err
+    undisturbed = fit(tiny, "b", **options)
+    assert factors.config["trace"] == undisturbed.config["trace"]
+    for name in TENSORS:
+        assert torch.equal(getattr(factors, name), getattr(undisturbed, name)), name
 
 
 def test_two_runs_at_once_are_refused(journaled, tiny):

@@ -62,6 +62,15 @@ def test_options_that_are_set_go_into_the_file_and_are_not_assumed_again(tmp_pat
         assert (generator.forward(latents) - io["image"]).abs().max() <= 1e-4
 
 
+def test_info_shows_what_conversion_has_recorded(tmp_path, capsys):
+    source, out = GOLDENS / "stylegan2-rosinality" / "checkpoint.pt", tmp_path / "x.safetensors"
+    assert main(["convert", str(source), "--set", "lr_mlp=0.01", "--out", str(out)]) == 0
+    assert main(["info", str(out)]) == 0
+    assert "\noptions      {'lr_mlp': 0.01}\n" in capsys.readouterr().out
+    assert main(["info", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["options"] == {"lr_mlp": 0.01}
+
+
 def test_a_value_that_is_no_json_is_text(tmp_path):
     source, out = GOLDENS / "stylegan1-genforce" / "checkpoint.pth", tmp_path / "x.safetensors"
     assert main(["convert", str(source), "--set", "fused_scale=auto", "--out", str(out)]) == 0
@@ -75,8 +84,8 @@ def test_a_value_that_is_no_json_is_text(tmp_path):
         ("=true", "'=true' is no option and value"),
         ("final_tanh=", "'final_tanh=' is no option and value"),
         ("final_tahn=true", "no option 'final_tahn'; did you mean 'final_tanh'?"),
-        ("final_tanh=yes", "the file says final_tanh='yes', expected false or true"),
-        ("label_size=35", "label_size=35, but z and label are 35 numbers"),
+        ("final_tanh=yes", "--set final_tanh=yes, expected false or true"),
+        ("label_size=35", "--set label_size=35, but z and label are 35 numbers"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence_and_writes_nothing(setting, sentence, tmp_path, capsys):
@@ -161,6 +170,28 @@ def test_what_a_file_does_not_say_is_warned_of(folder, tmp_path):
     save_file(dict(read_checkpoint(GOLDENS / folder / "network.pkl").tensors), path)
     with pytest.warns(PandaWarning, match="does not say how .* conv_clamp="):
         create_generator(str(path))
+
+
+def test_every_file_is_warned_of_by_its_name(tmp_path):
+    tensors = dict(read_checkpoint(GOLDENS / "stylegan2-ada-cond" / "network.pkl").tensors)
+    files = [tmp_path / name for name in ("one.safetensors", "two.safetensors")]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for file in files:
+            save_file(tensors, file)
+            create_generator(file)
+    named = [
+        str(warning.message).partition(" does not say how its StyleGAN2")[0] for warning in caught
+    ]
+    assert named == [str(file) for file in files]
+
+
+def test_a_command_that_loads_a_file_twice_warns_of_it_once(capsys):
+    file = str(GOLDENS / "stylegan2-rosinality" / "checkpoint.pt")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")  # as after a library has touched the filters
+        main(["check", file])
+    assert capsys.readouterr().err.count(f"panda: warning: {file} does not say how its") == 1
 
 
 def test_a_name_that_is_no_text_is_one_sentence(tmp_path):

@@ -1,13 +1,14 @@
 """Names of parts and appearances, and edits found by words."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
 from drawn_faces import draw_features
 
 from panda import PandaError
-from panda.cli import main, naming
+from panda.cli import main, rendering
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
 from panda.generators.registry import create_generator
@@ -25,6 +26,7 @@ from panda.naming.effects import (
 )
 from panda.naming.names import GROUPS, describe_part, name_factors, place_of
 from panda.naming.saved import names_of
+from panda.progress import watched
 
 
 @pytest.fixture
@@ -214,6 +216,21 @@ def test_names_say_what_an_edit_changes_and_stay_with_the_factors(tiny, factors,
     assert {one.edit for one in found}.isdisjoint(one.edit for one in opposite)
 
 
+def test_naming_shows_its_steps_every_few_images(tiny, factors, monkeypatch):
+    """An edit of many samples may take minutes."""
+    steps, rendered, tail = [(0, 0)], [0], tiny.tail
+
+    def counting(state, layer):
+        rendered[0] += len(state.x)
+        return tail(state, layer)
+
+    monkeypatch.setattr(tiny, "tail", counting)
+    with watched(lambda what, done, total: steps.append((done, rendered[0]))):
+        name_factors(tiny, factors, None, seeds=range(10), appearances=2)
+    assert steps[-1] == (10 * (1 + 2 * 2 * 3), rendered[0])
+    assert all(after - before <= 4 for (_, before), (_, after) in pairwise(steps))
+
+
 def test_without_faces_place_and_color_remain(tiny, factors):
     names = names_of(name_factors(tiny, factors, None, seeds=range(4), appearances=1))
     assert names["faces"] is False
@@ -235,7 +252,7 @@ def test_everything_that_can_be_asked_for_is_measured():
 
 
 def test_from_the_shell(tiny, factors, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(naming, "create_generator", lambda name, device: tiny)
+    monkeypatch.setattr(rendering, "create_generator", lambda name, device: tiny)
     monkeypatch.setattr("panda.metrics.parsing.FaceParser", lambda device: parse)
     folder = str(tmp_path / "f")
     replace(factors).save(folder)

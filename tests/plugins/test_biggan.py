@@ -299,7 +299,12 @@ def test_brock_deep_of_another_depth_is_refused_or_set():
         ),
         (DEEP, {"extra": torch.zeros(1)}, {}, r"1 not part of it \(extra\)"),
         (DEEP, {"generator.bn.bias": torch.full((4,), torch.inf)}, {}, "1 not finite floating"),
-        (DEEP, {}, {"layers": [[True, 1, 1]]}, "lists 1 layers, but the tensors are those of 8"),
+        (
+            DEEP,
+            {},
+            {"layers": [[True, 1, 1]]},
+            "'layers' has 1 entries, but the tensors are those of 8",
+        ),
         (DEEP, {}, {"layers": "many"}, "layers='many', expected"),
         (DEEP, {}, {"output_dim": 256}, "output_dim=256, but its layers make 64"),
         (DEEP, {}, {"eps": None}, "eps=None, expected a small number"),

@@ -104,7 +104,7 @@ def test_layers_are_those_of_the_original(generators, folder):
         assert design.padding(size) == layer["padding"][0]
 
 
-@pytest.mark.filterwarnings("ignore:the file does not say")
+@pytest.mark.filterwarnings("ignore:.*does not say how")
 def test_without_arguments_shapes_show_the_rest(generators):
     for folder in (T, R):
         inferred = from_checkpoint(checkpoint(folder), CPU, torch.float32)

@@ -22,7 +22,7 @@ def test_a_matcher_matches_an_edit_to_itself_in_the_same_generator(canvas):
     turned = replace(canvas.factors, own=-canvas.factors.own)
     assert matcher.match(edit, canvas.generator, turned).edit.strength == -3.0
     panel = transfer_edits(
-        matcher, [edit, Edit((0,), REMOVE, 1.2)], canvas.generator, canvas.factors, 1
+        matcher, [edit, Edit((0,), REMOVE, 1.0)], canvas.generator, canvas.factors, 1
     )
     assert panel.before.size == panel.after.size == (320, 320) and len(panel.matches) == 2
     with pytest.raises(PandaError, match="2:5:3 cannot be matched; expected an appearance"):

@@ -124,7 +124,7 @@ def test_views_are_pictures_of_the_right_size(session):
     assert views.stack(session)["rows"][0]["text"] == str(session.stack.step.edit)
     session.add(REMOVE, "gone")
     slider = views.strength(session)
-    assert (slider["minimum"], slider["value"], slider["maximum"]) == (0.0, 1.2, 2.4)
+    assert (slider["minimum"], slider["value"], slider["maximum"]) == (0.0, 1.0, 1.0)
 
 
 def test_a_photograph_is_edited_like_a_sample(studio, session, tmp_path, monkeypatch):

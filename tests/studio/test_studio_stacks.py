@@ -14,13 +14,13 @@ def step(text, name="edit"):
 
 
 def test_a_stack_grows_switches_moves_and_shrinks():
-    stack = Stack().add(step("0:p0:4sd")).add(step("1:p1:2sd")).add(step("2:remove:1.2"))
+    stack = Stack().add(step("0:p0:4sd")).add(step("1:p1:2sd")).add(step("2:remove:1"))
     assert (len(stack.steps), stack.chosen) == (3, 2)
     assert stack.add(step("1:p1:9sd")).chosen == 1
     assert len(stack.add(step("1:p1:9sd")).steps) == 3
-    assert [str(e) for e in stack.toggle(1).edits] == ["0:p0:4sd", "2:remove:1.2"]
+    assert [str(e) for e in stack.toggle(1).edits] == ["0:p0:4sd", "2:remove:1"]
     moved = stack.move(2, -1)
-    assert [str(e) for e in moved.edits] == ["0:p0:4sd", "2:remove:1.2", "1:p1:2sd"]
+    assert [str(e) for e in moved.edits] == ["0:p0:4sd", "2:remove:1", "1:p1:2sd"]
     assert moved.chosen == 1 and moved.move(0, -1).steps == moved.steps
     dropped = moved.drop(0)
     assert dropped.chosen == 0 and dropped.drop(0).chosen is None
@@ -47,7 +47,7 @@ def test_undo_takes_a_whole_drag_back_and_redo_makes_it_again():
 
 
 def test_an_edit_runs_the_tail_alone_and_gives_the_usual_image(canvas):
-    edits = [Edit((0,), "p0", 3.0, True), Edit((1,), REMOVE, 1.2)]
+    edits = [Edit((0,), "p0", 3.0, True), Edit((1,), REMOVE, 1.0)]
     images = [canvas.images([edits[:k]])[0] for k in (0, 1, 2)]
     assert (canvas.generator.heads, canvas.generator.tails) == (1, 3)
     for k, image in enumerate(images):
@@ -58,15 +58,15 @@ def test_an_edit_runs_the_tail_alone_and_gives_the_usual_image(canvas):
 
 
 def test_a_removal_in_a_stack_is_that_of_remove_and_its_order_counts(canvas):
-    removal, added = Edit((1,), REMOVE, 1.2), Edit((1,), "p0", 6.0, True)
+    removal, added = Edit((1,), REMOVE, 1.0), Edit((1,), "p0", 6.0, True)
     expected = remove_images(canvas.generator, canvas.factors, canvas.latents, [1])
     torch.testing.assert_close(canvas.images([[removal]]), expected)
     first, second = canvas.images([[removal, added], [added, removal]])
     assert (first - second).abs().max() > 1e-3
     with pytest.raises(PandaError, match="no standard deviations"):
-        canvas.images([[Edit((1,), REMOVE, 1.2, True)]])
+        canvas.images([[Edit((1,), REMOVE, 1.0, True)]])
     with pytest.raises(PandaError, match="parts 0 to 3"):
-        canvas.images([[Edit((9,), REMOVE, 1.2)]])
+        canvas.images([[Edit((9,), REMOVE, 1.0)]])
     with pytest.raises(PandaError, match="appearance 'remove'"):
         direction(canvas.factors, [removal])
 
@@ -79,6 +79,6 @@ def test_edits_one_after_the_other_are_their_sum(canvas):
     )
 
 
-@pytest.mark.parametrize("text", ["3:12:30", "3+5:0:-40", "3:p0:2.5sd", "1:bg:1.2", "0:remove:1.2"])
+@pytest.mark.parametrize("text", ["3:12:30", "3+5:0:-40", "3:p0:2.5sd", "1:bg:1.2", "0:remove:1"])
 def test_an_edit_is_written_as_it_is_read(text):
     assert str(Edit.parse(text)) == text

@@ -102,7 +102,7 @@ def test_names_follow_their_files():
     assert source.description.endswith("/table2/stylegan2-ffhq-config-e-Gorig-Dskip.pkl")
 
 
-@pytest.mark.filterwarnings("ignore:the file does not say")
+@pytest.mark.filterwarnings("ignore:.*does not say how")
 def test_the_orig_networks_of_table_2_open_from_tensorflow_names():
     """ToRGB at the last resolution alone; the goldens of both names have the same weights."""
     images = []

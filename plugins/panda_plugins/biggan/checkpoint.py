@@ -107,7 +107,7 @@ def huggingface_config(checkpoint: Checkpoint) -> huggingface.Config:
     ups = [row[0] for row in options["layers"]]
     if len(ups) != len(sizes):
         raise PandaError(
-            f"the file lists {len(ups)} layers, but the tensors are those of {len(sizes)}"
+            f"'layers' has {len(ups)} entries, but the tensors are those of {len(sizes)} layers"
         )
     resolution = 4 << sum(ups)
     if (said := checkpoint.config.get("output_dim", resolution)) != resolution:

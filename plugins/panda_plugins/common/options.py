@@ -86,6 +86,14 @@ def outer(taps: Sequence[float]) -> Tensor:
     return torch.outer(row, row) / row.sum().square()
 
 
+def said(checkpoint: Checkpoint, name: str, value: Any) -> str:
+    """Return an option with its value and who gave it, the file or the user, for messages."""
+    if name not in checkpoint.options:
+        return f"the file says {name}={value!r:.80}"
+    written = value if isinstance(value, str) else json.dumps(value)
+    return f"--set {name}={written:.80}"
+
+
 def read_options(
     architecture: str,
     checkpoint: Checkpoint,
@@ -116,17 +124,15 @@ def read_options(
     given = {**(checkpoint.config if record is None else record), **checkpoint.options}
     for name, option in known.items():
         if name in given and not option.valid(given[name]):
-            raise PandaError(
-                f"the file says {name}={given[name]!r:.80}, expected {option.expected}"
-            )
+            raise PandaError(f"{said(checkpoint, name, given[name])}, expected {option.expected}")
     values = {**(shown or {}), **given}
     assumed = [option for name, option in known.items() if name not in values]
     if assumed and not checkpoint.config:
         listed = ", ".join(f"{option.name}={json.dumps(option.default)}" for option in assumed)
         warnings.warn(
-            f"the file does not say how its {architecture} was made: {listed} is assumed, and"
-            " images are wrong where that does not hold; 'panda convert FILE --set NAME=VALUE"
-            " --out NEW.safetensors' records what holds",
+            f"{checkpoint.source or 'the file'} does not say how its {architecture} was made:"
+            f" {listed} is assumed, and images are wrong where that does not hold; 'panda convert"
+            " FILE --set NAME=VALUE --out NEW.safetensors' records what holds",
             PandaWarning,
             stacklevel=2,
         )

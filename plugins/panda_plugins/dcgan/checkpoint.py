@@ -13,7 +13,7 @@ from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.strict import load_strictly
 from panda.errors import PandaError
 
-from ..common.options import count, one_of, read_options
+from ..common.options import count, one_of, read_options, said
 from .backend import DCGAN
 from .network import ACTIVATIONS, Network, Step
 
@@ -51,7 +51,7 @@ def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.d
     inputs, classes = steps[0].channels[0], options["classes"]
     if classes >= inputs:
         raise PandaError(
-            f"the file says label_count={classes}, but z and label are {inputs} numbers"
+            f"{said(checkpoint, 'label_count', classes)}, but z and label are {inputs} numbers"
         )
     with torch.device("meta"):
         network = Network(steps, options["activation"])

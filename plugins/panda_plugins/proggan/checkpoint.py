@@ -14,7 +14,7 @@ from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.strict import load_strictly, shape_of
 from panda.errors import PandaError
 
-from ..common.options import count, one_of, read_options
+from ..common.options import count, one_of, read_options, said
 from .backend import ProGAN
 from .network import Network
 from .tensorflow import HUB, from_tensorflow, from_tensorflow_hub
@@ -101,7 +101,8 @@ def build(
     options = _options(checkpoint, inputs, fused)
     if options["classes"] >= inputs:
         raise PandaError(
-            f"the file says label_size={options['classes']}, but z and label are {inputs} numbers"
+            f"{said(checkpoint, 'label_size', options['classes'])}, but z and label are {inputs}"
+            " numbers"
         )
     with torch.device("meta"):
         return Network(inputs - options["classes"], channels, **options)

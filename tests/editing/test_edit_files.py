@@ -188,7 +188,7 @@ def test_facts_of_the_wrong_kind_are_one_sentence_to_readers_and_writers(tmp_pat
     ) as error:
         read_edits(path)
     assert len(str(error.value)) < 1000
-    with pytest.raises(PandaError, match=f"'{field}' of edit 'a' is .* expected"):
+    with pytest.raises(PandaError, match=f"new.json: '{field}' of edit 'a' is .* expected"):
         write_edits(tmp_path / "new.json", {"a": NamedEdit(**(facts | fact))})
     assert not (tmp_path / "new.json").exists()
 

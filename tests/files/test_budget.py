@@ -71,8 +71,8 @@ def test_only_small_reads_and_lines_cost_nothing(path):
 
 
 def test_names_and_steps_have_limits_of_their_own():
+    Budget().spend(names=NAMES, steps=STEPS)
     budget = Budget()
-    budget.spend(names=NAMES)
     budget.spend(steps=STEPS - 1)
     budget.step()
     with pytest.raises(PandaError, match=f"over {STEPS} steps to read"):

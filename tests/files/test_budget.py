@@ -52,8 +52,19 @@ def test_a_read_costs_what_is_left_of_the_file(path, size):
             budget.spend(bytes=1)
 
 
-def test_a_read_behind_the_end_is_empty(path):
-    with File(path, Budget()) as file:
+def test_a_read_of_a_part_costs_that_part(path):
+    budget = Budget()
+    with File(path, budget) as file:
+        assert len(file.read(5_000)) == 5_000
+        budget.spend(bytes=25_000)
+        with pytest.raises(PandaError, match=TOO_MUCH):
+            budget.spend(bytes=1)
+
+
+def test_a_read_behind_the_end_is_empty_and_costs_nothing(path):
+    budget = Budget()
+    with File(path, budget) as file:
+        budget.spend(bytes=30_000)
         file.seek(20_000)
         assert file.read() == b""
 
@@ -71,7 +82,9 @@ def test_only_small_reads_and_lines_cost_nothing(path):
 
 
 def test_names_and_steps_have_limits_of_their_own():
-    Budget().spend(names=NAMES, steps=STEPS)
+    budget = Budget()
+    budget.spend(names=NAMES, steps=STEPS)
+    budget.spend(bytes=0)
     budget = Budget()
     budget.spend(steps=STEPS - 1)
     budget.step()
@@ -113,6 +126,21 @@ def test_json_costs_its_bytes_or_four_times_as_many_if_it_is_not_ascii():
     parse_json(other, given := Budget(8))
     with pytest.raises(PandaError, match=TOO_MUCH):
         given.spend(bytes=1)
+
+
+def test_a_json_file_costs_its_bytes_as_read_and_as_text(tmp_path, monkeypatch):
+    (tmp_path / "file.json").write_text('["ä"]', encoding="utf-8")
+    monkeypatch.setattr(budget, "SPARE", 12)
+    assert load_json(tmp_path / "file.json") == ["ä"]
+    monkeypatch.setattr(budget, "SPARE", 11)
+    with pytest.raises(PandaError, match="file.json: wants 1 bytes more"):
+        load_json(tmp_path / "file.json")
+
+
+def test_json_has_the_budget_of_its_size_where_none_is_given():
+    assert parse_json('["abcd"]') == ["abcd"]
+    with pytest.raises(PandaError, match=TOO_MUCH):
+        parse_json('["ä"]')
 
 
 @pytest.mark.parametrize("text", ['["ä"]', '["ä"]'.encode(), '\ufeff["ä"]'.encode()])

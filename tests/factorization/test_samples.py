@@ -69,7 +69,7 @@ def test_batches_have_the_labels_of_their_seeds():
 
 @pytest.mark.parametrize("memory", [0, 2**28])
 def test_samples_come_back_in_order_and_as_they_were_changed(tmp_path, monkeypatch, memory):
-    monkeypatch.setenv("PANDA_HOME", str(tmp_path))
+    monkeypatch.setenv("PANDA_HOME", str(tmp_path / "not" / "made"))
     monkeypatch.setattr(samples, "MEMORY", memory)
     blocks = [random(n, 3, 4, seed=n) for n in (2, 5, 1)]
     kept = Samples(8, (3, 4), CPU)

@@ -142,6 +142,12 @@ def test_wrong_tensors_are_one_sentence(factors, tmp_path, damage):
         Factors.load(tmp_path / "f")
 
 
+def test_factors_that_cannot_be_are_not_saved(factors, tmp_path):
+    with pytest.raises(PandaError, match=f"^{tmp_path / 'f'}: parts must be non-negative"):
+        replace(factors, parts=-factors.parts).save(tmp_path / "f")
+    assert not (tmp_path / "f").exists()
+
+
 def test_a_strength_in_deviations_that_do_not_exist_is_refused(tiny):
     from panda.editing.edits import Edit
 

@@ -1,5 +1,7 @@
 """Features in batches, and what is stored of them: in order, in range, and found again."""
 
+import resource
+
 import pytest
 import torch
 
@@ -124,3 +126,18 @@ def test_samples_that_cannot_be_kept_say_where(tmp_path, monkeypatch):
         f"cannot keep samples in {tmp_path / 'file'}: File exists; PANDA_HOME may name another"
         " folder"
     )
+
+
+@pytest.mark.parametrize("count", [25, 10_000])
+def test_samples_that_the_disk_has_no_room_for_say_where(tmp_path, count):
+    """Few are written when they are waited for; many at once."""
+    kept = Samples(count, (3, 4), CPU, tmp_path / "x.samples")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(DiskError) as said:
+            kept.append(random(count, 3, 4))
+            kept.sync()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert str(said.value) == f"cannot keep samples in {tmp_path / 'x.samples'}: File too large"

@@ -1,6 +1,7 @@
 """Features in batches, and what is stored of them: in order, in range, and found again."""
 
 import resource
+import tempfile
 
 import pytest
 import torch
@@ -84,6 +85,16 @@ def test_samples_come_back_in_order_and_as_they_were_changed(tmp_path, monkeypat
     changed = kept.map(lambda block: block.mT[:, :2])
     assert changed.row == (2, 3) and changed.lengths == [2, 5, 1]
     assert torch.equal(torch.cat(list(changed)), torch.cat(blocks).mT[:, :2])
+
+
+def test_many_samples_are_kept_in_the_cache(tmp_path, monkeypatch):
+    """The folder of temporary files is memory on many machines."""
+    monkeypatch.setenv("PANDA_HOME", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no folder"))
+    monkeypatch.setattr(samples, "MEMORY", 0)
+    kept = Samples(1, (3, 4), CPU)
+    kept.append(random(1, 3, 4))
+    assert torch.equal(next(iter(kept)), random(1, 3, 4))
 
 
 def test_samples_of_a_file_go_on_where_they_ended(tmp_path):

@@ -141,6 +141,7 @@ def test_the_eighteen_released_edits_come_with_their_generator():
         ('{"format": 1, "edits": {"a": {"edits": []}}}', "'generator' of edit 'a' is missing"),
         ('{"format": 1, "edits": {"a": 3}}', "'a' is no short name of an edit with its fields"),
         ('{"format": 1, "edits": {"\\u001b": {}}}', r"'\\x1b' is no short name"),
+        ('{"format": 1, "edits": {"": {}}}', "'' is no short name"),
         ('{"format": 1, "edits": 3}', "format 1 and edits by name"),
         ("[" * 100_000, "is no edit zoo"),
     ],
@@ -166,6 +167,13 @@ def test_a_damaged_zoo_is_one_sentence(tmp_path, content, said):
         {"edits": {"0:0:1": 5}},
         {"edits": ["zzz"]},
         {"layer": "l" * 100_000},
+        {"layer": "l" * 201},
+        {"layer": ""},
+        {"generator": ""},
+        {"generator": "g" * 4097},
+        {"appearances": 0},
+        {"parts": 1_000_000},
+        {"weights": "a" * 63},
         {"seeds": 3},
         {"seeds": "3-1"},
     ],
@@ -180,9 +188,18 @@ def test_facts_of_the_wrong_kind_are_one_sentence_to_readers_and_writers(tmp_pat
     ) as error:
         read_edits(path)
     assert len(str(error.value)) < 1000
-    with pytest.raises(PandaError, match=f"'{field}' of edit 'a' is .* expected"):
+    with pytest.raises(PandaError, match=f"new.json: '{field}' of edit 'a' is .* expected"):
         write_edits(tmp_path / "new.json", {"a": NamedEdit(**(facts | fact))})
     assert not (tmp_path / "new.json").exists()
+
+
+def test_facts_may_be_as_short_and_as_long_as_any(zoo):
+    edits = {
+        "e": NamedEdit("g", "l", 1, 1, ("0:0:1",)),
+        "e" * 200: NamedEdit("g" * 4096, "l" * 200, 999_999, 999_999, ("0:0:1",), "0-9", "a" * 64),
+    }
+    write_edits(zoo, edits)
+    assert read_edits(zoo) == edits
 
 
 def test_words_for_people_are_left_alone(zoo):

@@ -50,6 +50,19 @@ def test_factors_are_refused_by_what_differs():
         )
 
 
+def test_the_weights_decide_where_they_are_known():
+    mine, other = "a" * 64, "b" * 64
+    factors = replace(planted()[0], config={"weights_sha256": mine})
+    check_factors("a", replace(EDIT, weights=mine, generator="by another name"), factors)
+    with pytest.raises(PandaError) as said:
+        check_factors("a", replace(EDIT, weights=other), factors)
+    assert str(said.value) == (
+        f"edit 'a' is for planted with weights of sha256 {'b' * 16}..., but these are factors of"
+        f" planted with {'a' * 16}..."
+    )
+    check_factors("a", replace(EDIT, weights=other), planted()[0])
+
+
 def test_factors_of_a_file_may_be_of_any_generator(tmp_path):
     (tmp_path / "net.pkl").touch()
     own = replace(planted()[0], generator=str(tmp_path / "net.pkl"))

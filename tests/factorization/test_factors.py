@@ -53,6 +53,21 @@ def test_saving_again_replaces_but_never_touches_other_folders(factors, tmp_path
         factors.save(tmp_path / "photos")
 
 
+@pytest.mark.parametrize("missing", [None, "format", "generator", "layer"])
+def test_factors_from_before_manifests_are_known_by_their_config(factors, tmp_path, missing):
+    folder = factors.save(tmp_path / "f")
+    (folder / "made_by_panda.json").unlink()
+    if missing is None:
+        factors.save(folder)
+        assert Factors.load(folder).config == factors.config
+        return
+    config = json.loads((folder / "config.json").read_text())
+    del config[missing]
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(PandaError, match="exists and holds no factors"):
+        factors.save(folder)
+
+
 def test_saving_again_leaves_what_others_put_there(factors, tmp_path):
     folder = factors.save(tmp_path / "f")
     (folder / "notes.txt").write_text("mine")
@@ -127,6 +142,12 @@ def test_wrong_tensors_are_one_sentence(factors, tmp_path, damage):
         Factors.load(tmp_path / "f")
 
 
+def test_factors_that_cannot_be_are_not_saved(factors, tmp_path):
+    with pytest.raises(PandaError, match=f"^{tmp_path / 'f'}: parts must be non-negative"):
+        replace(factors, parts=-factors.parts).save(tmp_path / "f")
+    assert not (tmp_path / "f").exists()
+
+
 def test_a_strength_in_deviations_that_do_not_exist_is_refused(tiny):
     from panda.editing.edits import Edit
 
@@ -159,7 +180,9 @@ def test_a_picture_and_a_folder_of_results_hold_no_factors(tmp_path):
 
 def test_factors_of_another_generator_or_layer_are_refused(factors, tiny):
     factors.check(tiny)
-    with pytest.raises(PandaError, match="factors of other, but the generator is tiny"):
+    with pytest.raises(
+        PandaError, match="factors of other, but the generator is tiny; fit factors for it$"
+    ):
         replace(factors, generator="other").check(tiny)
     with pytest.raises(PandaError, match="these factors are for Layer"):
         replace(factors, layer=replace(factors.layer, channels=5)).check(tiny)

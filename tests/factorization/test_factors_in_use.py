@@ -162,6 +162,9 @@ def test_arrays_are_transformed_like_tensors(factors, tiny):
     assert torch.equal(
         factors.inverse_transform(coordinates.numpy()), factors.inverse_transform(coordinates)
     )
+    back = factors.inverse_transform(coordinates.double())
+    assert back.dtype == torch.float64
+    torch.testing.assert_close(back.float(), factors.inverse_transform(coordinates))
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,11 @@ def test_seeds_in_any_form_are_the_same_samples(tiny, seeds):
     assert torch.equal(factors.parts, fit(tiny, "a", parts=2, seeds=range(12)).parts)
 
 
+def test_samples_may_come_one_by_one(tiny):
+    alone, together = (fit(tiny, "a", parts=2, seeds=range(12), batch=size) for size in (1, 12))
+    torch.testing.assert_close(alone.parts, together.parts, rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("whole", [np.int64, np.uint8, torch.tensor])
 def test_numbers_of_other_libraries_are_numbers(tiny, tmp_path, whole):
     factors = fit(

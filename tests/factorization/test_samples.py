@@ -1,5 +1,8 @@
 """Features in batches, and what is stored of them: in order, in range, and found again."""
 
+import resource
+import tempfile
+
 import pytest
 import torch
 
@@ -69,7 +72,7 @@ def test_batches_have_the_labels_of_their_seeds():
 
 @pytest.mark.parametrize("memory", [0, 2**28])
 def test_samples_come_back_in_order_and_as_they_were_changed(tmp_path, monkeypatch, memory):
-    monkeypatch.setenv("PANDA_HOME", str(tmp_path))
+    monkeypatch.setenv("PANDA_HOME", str(tmp_path / "not" / "made"))
     monkeypatch.setattr(samples, "MEMORY", memory)
     blocks = [random(n, 3, 4, seed=n) for n in (2, 5, 1)]
     kept = Samples(8, (3, 4), CPU)
@@ -82,6 +85,16 @@ def test_samples_come_back_in_order_and_as_they_were_changed(tmp_path, monkeypat
     changed = kept.map(lambda block: block.mT[:, :2])
     assert changed.row == (2, 3) and changed.lengths == [2, 5, 1]
     assert torch.equal(torch.cat(list(changed)), torch.cat(blocks).mT[:, :2])
+
+
+def test_many_samples_are_kept_in_the_cache(tmp_path, monkeypatch):
+    """The folder of temporary files is memory on many machines."""
+    monkeypatch.setenv("PANDA_HOME", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no folder"))
+    monkeypatch.setattr(samples, "MEMORY", 0)
+    kept = Samples(1, (3, 4), CPU)
+    kept.append(random(1, 3, 4))
+    assert torch.equal(next(iter(kept)), random(1, 3, 4))
 
 
 def test_samples_of_a_file_go_on_where_they_ended(tmp_path):
@@ -124,3 +137,18 @@ def test_samples_that_cannot_be_kept_say_where(tmp_path, monkeypatch):
         f"cannot keep samples in {tmp_path / 'file'}: File exists; PANDA_HOME may name another"
         " folder"
     )
+
+
+@pytest.mark.parametrize("count", [25, 10_000])
+def test_samples_that_the_disk_has_no_room_for_say_where(tmp_path, count):
+    """Few are written when they are waited for; many at once."""
+    kept = Samples(count, (3, 4), CPU, tmp_path / "x.samples")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(DiskError) as said:
+            kept.append(random(count, 3, 4))
+            kept.sync()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert str(said.value) == f"cannot keep samples in {tmp_path / 'x.samples'}: File too large"

@@ -210,11 +210,16 @@ def test_pages_that_an_error_stops_change_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "out"]
 
 
-def test_a_run_that_was_refused_leaves_nothing_that_was_not_there(tmp_path):
+@pytest.mark.parametrize("files", [["plan.json"], ["plan.json", ".lock"]])
+def test_a_run_that_was_refused_leaves_nothing_that_was_not_there(tmp_path, files):
     (tmp_path / "out" / "rows" / "a").mkdir(parents=True)
-    (tmp_path / "out" / "plan.json").touch()
+    for name in files:
+        (tmp_path / "out" / name).touch()
     withdraw(tmp_path / "out", ["plan.json", ".lock"], ["rows"], [tmp_path / "out"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_was_refused_leaves_the_results_that_were_there(tmp_path):
     (tmp_path / "out" / "rows" / "a").mkdir(parents=True)
     for name in ("plan.json", "rows/a/x"):
         (tmp_path / "out" / name).touch()

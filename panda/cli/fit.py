@@ -49,10 +49,11 @@ def add(verbs: Verbs[Parser]) -> None:
     add_layer(verb)
     verb.add_argument(
         "--parts",
-        type=int,
+        type=_parts,
         default=8,
         metavar="R_S",
-        help="number of parts, R_S (default: %(default)s)",
+        help="number of parts, R_S; or auto: of 2 to 16, a number that two halves of the samples"
+        " agree on, at the knee of the loss (default: %(default)s)",
     )
     verb.add_argument(
         "--appearances",
@@ -124,6 +125,14 @@ def add(verbs: Verbs[Parser]) -> None:
     add_out(verb, "where the factors go")
     add_device(verb)
     add_json(verb)
+
+
+def _parts(text: str) -> int | str:
+    """Read a number of parts, or ``"auto"``."""
+    return text if text == "auto" else int(text)
+
+
+_parts.__name__ = "int or auto"  # in the parser's sentences
 
 
 def run_fit(options: argparse.Namespace) -> None:

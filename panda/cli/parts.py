@@ -36,9 +36,10 @@ def run(options: argparse.Namespace) -> None:
     with rendering.results(["sample", *titles]) as results:
         areas = factors.masks.mean((1, 2)).tolist()
         names = factors.part_names or [None] * len(areas)
+        stability = factors.part_stability or [None] * len(areas)
         results.facts["parts"] = [
-            {"part": part, "name": name, "area": area}
-            for part, (name, area) in enumerate(zip(names, areas, strict=True))
+            {"part": part, "name": name, "area": area, "stability": stable}
+            for part, (name, area, stable) in enumerate(zip(names, areas, stability, strict=True))
         ]
         for chunk in rendering.chunks():
             masks = factors.masks.expand(len(chunk.numbers), -1, -1, -1)

@@ -20,7 +20,7 @@ from torch import Tensor
 from panda.cli.output import print_json
 from panda.editing.natural import resume
 from panda.errors import PandaError
-from panda.factorization.factors import Factors
+from panda.factorization.factors import STABLE, Factors
 from panda.files.ownership import check_folder, replacing
 from panda.generators.contract import Generator, Latents, State
 from panda.generators.identity import why_lost
@@ -217,9 +217,12 @@ def generator_of(factors: Factors, options: argparse.Namespace) -> Generator:
 
 
 def part_titles(factors: Factors) -> list[str]:
-    """Return how each part is called in a sheet: its number, and its name where it has one."""
+    """Return how each part is called in a sheet: number, name if it has one, and if unstable."""
     names = factors.part_names or [""] * len(factors.masks)
-    return [f"part {part} {name}".strip() for part, name in enumerate(names)]
+    titles = [f"part {part} {name}".strip() for part, name in enumerate(names)]
+    for part, value in enumerate(factors.part_stability):
+        titles[part] += "" if value >= STABLE else " (unstable)"
+    return titles
 
 
 def _inversion(options: argparse.Namespace) -> Inversion | None:

@@ -158,7 +158,7 @@ def edits(page: Page, study: LayerStudy, axes: int) -> None:
         box = box if box[2] < CLOSE_UP else (0.0, 0.0, 1.0)
         before = study.images[row]
         lines = []
-        for axis in range(axes):
+        for axis in study.factors.stable_axes(part)[:axes]:
             words = f"before, seed {study.latents.seeds[row]}"
             line = [Figure(to_picture(crop(before, box), SIZE), words)]
             for sign in (1, -1):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from panda.factorization import processes
@@ -78,7 +79,47 @@ def describe(
         "mean": statistics.mean,
     }
     cpu = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
-    return Factors(generator=generator, layer=layer, config={**config, "background": facts}, **cpu)
+    described = {**config, "background": facts}
+    if solution.stability:
+        own = _own_stability(statistics, P, axes)
+        described["stability"] = {"parts": _rounded(solution.stability), "own": own}
+    return Factors(generator=generator, layer=layer, config=described, **cpu)
+
+
+def _own_stability(statistics: Statistics, P: Tensor, axes: Tensor) -> list[list[float]]:
+    """Return how well two halves of the samples agree on each part's own axes, as cosines.
+
+    Only turns inside the span of a part's axes are seen: of the last ones, less than there is.
+
+    Args:
+        statistics: The samples.
+        P: Parts ``[S, R_S]``.
+        axes: Their own axes ``[R_S, L, C]``.
+    """
+
+    def terms(z: Tensor, pooling: Tensor, axes: Tensor) -> tuple[Tensor, Tensor]:
+        columns = (z @ pooling).permute(2, 1, 0)  # [R_S, C, B]
+        along = (axes @ columns).double()
+        return along.sum(2), along @ along.mT
+
+    arguments = statistics.basis.T @ P, axes
+    both = statistics.sum(terms, *arguments)
+    odd = statistics.sum(terms, *arguments, odd=True)
+    even = tuple(total - half for total, half in zip(both, odd, strict=True))
+    turns = []
+    for count, (sums, squares) in ((statistics.count // 2, odd), (-(-statistics.count // 2), even)):
+        covariance = squares / count - sums[:, :, None] * sums[:, None] / count**2
+        turns.append(torch.linalg.eigh(covariance)[1].mT)  # [R_S, axes of the half, L]
+    rows = []
+    for halves in zip(*turns, strict=True):
+        pair = [turn[linear_sum_assignment(-turn.abs().T.numpy())[1]] for turn in halves]
+        rows.append(_rounded((pair[0] * pair[1]).sum(1).abs().tolist()))
+    return rows
+
+
+def _rounded(values: Iterable[float]) -> list[float]:
+    """Return values to the digits that tell something."""
+    return [round(value, 4) for value in values]
 
 
 def _typical_norm(statistics: Statistics) -> float:

@@ -26,6 +26,7 @@ from panda.factorization.factor_files import (
 )
 from panda.factorization.inputs import as_path, joined_seeds
 from panda.factorization.part_names import Parts, find_parts, part_names
+from panda.factorization.solvers.joint import STABLE as STABLE
 from panda.factorization.verdict import Verdict
 from panda.files.unchanged import unchanged
 from panda.generators.contract import Generator, Layer, on_canvas
@@ -84,6 +85,8 @@ class Factors:
         """Return what a notebook shows: the parts in colors, with their numbers and names."""
         names = self.part_names or [""] * self.parts.shape[1]
         legend = [f"{part} {name}".strip() for part, name in enumerate(names)]
+        for part, value in enumerate(self.part_stability):
+            legend[part] += "" if value >= STABLE else " (unstable)"
         return html_of_parts(repr(self), self.show(), legend)
 
     def show(self, over: Image.Image | Tensor | None = None, *, size: int = SIZE) -> Image.Image:
@@ -154,6 +157,35 @@ class Factors:
     def verdict(self) -> Verdict | None:
         """What speaks for a background; None where it is not known, as from few samples."""
         return Verdict.of_facts(self.config.get("background"))
+
+    @property
+    def part_stability(self) -> tuple[float, ...]:
+        """How well each part agrees between two halves of the samples, a cosine up to 1.
+
+        There is none for older or imported factors, and for those of the solver ``"paper"``.
+        """
+        return self._stability("parts", self.parts.shape[1])
+
+    def stable_axes(self, part: int) -> list[int]:
+        """Return the numbers of a part's own axes: those first on which halves of samples agree.
+
+        Both groups keep their order, strongest first.
+        """
+        axes = list(range(self.own.shape[1]))
+        known = self._stability("own", len(self.own), part)
+        return sorted(axes, key=lambda axis: bool(known) and known[axis] < STABLE)
+
+    def _stability(self, kind: str, count: int, row: int | None = None) -> tuple[float, ...]:
+        """Read cosines from the config; none where it has none, or something else."""
+        facts = self.config.get("stability")
+        values = facts.get(kind) if isinstance(facts, Mapping) else None
+        if not isinstance(values, list | tuple) or len(values) != count:
+            return ()
+        if row is not None:
+            values, count = values[row], self.own.shape[1]
+            if not isinstance(values, list | tuple) or len(values) != count:
+                return ()
+        return tuple(values) if all(isinstance(value, float) for value in values) else ()
 
     @property
     def has_background(self) -> bool:

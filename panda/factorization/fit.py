@@ -26,6 +26,7 @@ from panda.factorization.journal import Journal
 from panda.factorization.loss import check_true_samples
 from panda.factorization.loss import reconstruction_loss as reconstruction_loss
 from panda.factorization.solvers import paper
+from panda.factorization.solvers.choose import choose_parts
 from panda.factorization.solvers.joint import Solution, joint
 from panda.factorization.statistics import Statistics, gather
 from panda.files.npy import read_npy
@@ -37,6 +38,10 @@ from panda.notes import note
 
 Labels = SupportsIndex | Iterable[SupportsIndex] | None
 
+AUTO = "auto"
+MOST_PARTS = 16
+"""The most parts that are chosen automatically."""
+
 SEEDS = range(1000)
 SOLVERS = ("joint", "paper")
 
@@ -45,7 +50,7 @@ def fit(
     generator: Generator,
     layer: str,
     *,
-    parts: SupportsIndex = 8,
+    parts: SupportsIndex | str = 8,
     appearances: SupportsIndex | None = None,
     seeds: Seeds = SEEDS,
     truncation: SupportsFloat = 1.0,
@@ -66,7 +71,9 @@ def fit(
     Args:
         generator: Where features come from.
         layer: The name of one of its layers.
-        parts: R_S, the number of parts, at most the layer's positions.
+        parts: R_S, the number of parts, at most the layer's positions; or ``"auto"``: of 2
+            to 16, a number that halves of the samples agree on, at the knee of the loss
+            (`panda.factorization.solvers.choose`).
         appearances: R_C, the number of appearances, at most the layer's channels C; by default C.
         seeds: The samples: numbers, a range, an array, text such as ``"0-999"``, or one number n
             for the seeds 0 to n - 1.
@@ -89,8 +96,12 @@ def fit(
             or have an all-zero part, and the solver ``"paper"`` on several processes.
     """
     place = find_layer(generator, layer)
+    automatic = isinstance(parts, str) and parts == AUTO
     rank_s = _check_rank(
-        "parts", parts, place.positions, f"{place.height} x {place.width} positions"
+        "parts",
+        min(MOST_PARTS, place.positions) if automatic else parts,
+        place.positions,
+        f"{place.height} x {place.width} positions",
     )
     rank_c = place.channels
     if appearances is not None:
@@ -101,6 +112,8 @@ def fit(
         raise PandaError(f"there is no solver {solver!r:.60}{nearest(str(solver), SOLVERS)}")
     if border not in BORDERS:
         raise PandaError(f"there is no border {border!r:.60}{nearest(str(border), BORDERS)}")
+    if automatic and (solver != "joint" or place.positions < 2):
+        raise PandaError(f"parts={AUTO!r} needs the solver joint and a layer of several positions")
     count, rate = as_whole(steps), as_number(learning_rate, "learning rate")
     if count is None or count < 1 or rate <= 0:
         raise PandaError(
@@ -130,9 +143,14 @@ def fit(
             )
         sampled = time.perf_counter()
         if solver == "joint":
-            solution = joint(statistics, rank_c, rank_s)
+            curve: list[dict[str, float]] = []
+            if automatic:
+                solution, curve = choose_parts(statistics, rank_c, rank_s)
+            else:
+                solution = joint(statistics, rank_c, rank_s)
             check_true_samples(solution.appearances, solution.parts, statistics, features)
             options: dict[str, Any] = {"keep_artifacts": True} if keep_artifacts else {}
+            options |= {"curve": curve} if curve else {}
         else:
             solution = _fit_released_rule(features, statistics, (rank_c, rank_s), rate, count)
             options = {"learning_rate": rate, "steps": count}

@@ -72,6 +72,7 @@ class Statistics:
         terms: Callable[..., tuple[Tensor, ...]],
         *arguments: Tensor,
         first: int | None = None,
+        odd: bool = False,
     ) -> tuple[Tensor, ...]:
         """Return sums over all samples of all processes, float64 on the CPU.
 
@@ -80,10 +81,12 @@ class Statistics:
                 returns tensors that are sums over the block.
             *arguments: Tensors that ``terms`` takes after the block.
             first: Sum over this many first samples only.
+            odd: Sum over every second sample only.
         """
         inputs = [argument.to(self.basis) for argument in arguments]
         totals = [processes.Sum(term) for term in terms(self.samples.empty(), *inputs)]
-        for _, block in self._numbered(first or self.count):
+        for start, block in self._numbered(first or self.count):
+            block = _odd(start, block) if odd else block
             for total, term in zip(totals, terms(block, *inputs), strict=True):
                 total.add(term)
         return tuple(total.result().cpu() for total in totals)
@@ -116,15 +119,27 @@ class Statistics:
         samples = self.samples.map(lambda block: axes.T @ block @ components)
         return replace(self, basis=self.basis @ components, samples=samples)
 
+    def odd_half(self) -> Statistics:
+        """Return every second sample alone; energy and mean stay those of all."""
+        half = Samples(sum(self.samples.lengths), self.samples.row, self.basis.device)
+        for start, block in self._numbered(self.count):
+            half.append(_odd(start, block))
+        return replace(self, samples=half, count=self.count // 2)
 
-def spatial_scatter(statistics: Statistics) -> Tensor:
-    """Return the sum of Z^T Z in the basis, ``[K, K]`` float64 on the CPU."""
+
+def _odd(start: int, block: Tensor) -> Tensor:
+    """Return the rows of a block with odd numbers, if the first one is number ``start``."""
+    return block[1 - start % 2 :: 2]
+
+
+def spatial_scatter(statistics: Statistics, odd: bool = False) -> Tensor:
+    """Return the sum of Z^T Z in the basis, ``[K, K]`` float64 on the CPU; see `Statistics.sum`."""
 
     def terms(z: Tensor) -> tuple[Tensor]:
         rows = z.flatten(0, 1)
         return (rows.T @ rows,)
 
-    return statistics.sum(terms)[0]
+    return statistics.sum(terms, odd=odd)[0]
 
 
 def gather(
@@ -156,7 +171,7 @@ def gather(
     if sums is None:
         few = min(count, BASIS_SAMPLES, max(1, BASIS_BYTES // first[0].nbytes))
         begin = share.first(few)
-        artifacts = layer and find_artifacts(begin, count, first, layer)
+        artifacts = layer and find_artifacts(begin, few, first, layer)
         # A basis of all positions is complete in any scale.
         scales = artifacts.scales if artifacts and components < positions else None
         sums = {

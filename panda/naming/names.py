@@ -136,7 +136,7 @@ def name_factors(
         titles = [describe_part(mask, before.parsed) for mask in factors.masks]
         for part, title in enumerate(titles):
             listed = []
-            for axis in range(count):
+            for axis in factors.stable_axes(part)[:count]:
                 measured = []
                 for sign in (1, -1):
                     edit = Edit((part,), f"p{axis}", sign * strength, sigma=True)

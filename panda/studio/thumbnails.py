@@ -111,8 +111,8 @@ def _saved_names(factors: Factors) -> list[str]:
 
 
 def axes_of(canvas: Canvas, part: int) -> list[str]:
-    """Return the appearances of a part that are shown: the first ones that vary."""
-    axes = [f"p{axis}" for axis in range(min(AXES, canvas.factors.own.shape[1]))]
+    """Return the appearances of a part that are shown: the first ones that vary, stable first."""
+    axes = [f"p{axis}" for axis in canvas.factors.stable_axes(part)[:AXES]]
     return [axis for axis in axes if canvas.factors.vector(axis, (part,))[1] > 0]
 
 

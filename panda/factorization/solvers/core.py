@@ -78,6 +78,7 @@ class Core:
         *,
         basis: Tensor | None = None,
         energy: float | None = None,
+        odd: bool = False,
     ) -> Core:
         """Make the core of samples in some channel axes and spatial components.
 
@@ -90,10 +91,12 @@ class Core:
                 have one eigenvalue in common.
             basis: The components as maps ``[S, L]``, where they are of cleaned features.
             energy: The energy of those features, likewise.
+            odd: Take every second sample only; the scatter is theirs.
         """
         if scatter is not None:
             axes = functional.pad(axes, (0, 1))
-        table = _table(statistics.project(axes, components)).div_(energy or statistics.energy)
+        small = statistics.project(axes, components)
+        table = _table(small.odd_half() if odd else small).div_(energy or statistics.energy)
         if scatter is not None:
             rows, columns = torch.triu_indices(axes.shape[1], axes.shape[1])
             values, vectors = torch.linalg.eigh(scatter - table[rows == columns].sum(0))

@@ -12,9 +12,11 @@ nothing; a last step finds the best appearances for all samples.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import torch
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from panda.errors import PandaError
@@ -33,6 +35,15 @@ from panda.progress import bar
 
 TOLERANCE = 5e-6
 """Stop when a round lowers the loss by less than this fraction of the energy."""
+
+HALF_TOLERANCE = 5e-5
+"""Likewise for a half of the samples, of which only the parts are compared."""
+
+STABLE = 0.8
+"""Parts and axes are stable if halves of the samples agree by this cosine."""
+
+LEAST_SAMPLES = 8
+"""The least number of samples whose halves are compared."""
 
 STEPS = 1e-12, 10
 """Within a round, stop where a step lowers the loss by less than this, or after this many steps.
@@ -66,6 +77,10 @@ class Solution:
 
     scatter: Tensor | None = None
     """The scatter of each column of Z P, ``[R_S, C, C]``, where the solver computes it."""
+
+    stability: tuple[float, ...] = ()
+    """For each part the cosine of its form in one half of the samples and in the other, where the
+    solver computes it."""
 
 
 def joint(
@@ -102,25 +117,54 @@ def joint(
     axes = _channel_axes(statistics, turn @ (view.T @ P), count)
     rest = scatter if others else None
     core = Core.of(statistics, axes, components, rest, basis=basis, energy=seen)
-    A, P, trace = _alternate(core, min(appearances, core.channels), P)
+    rank = min(appearances, core.channels)
+    A, P, trace = _alternate(core, rank, P)
     P = _strongest_first(basis, P, core.of_components(A)[0])
+    stability: tuple[float, ...] = ()
+    if statistics.count >= LEAST_SAMPLES:
+        odd_scatter = components.T @ spatial_scatter(statistics, odd=True) @ components / seen
+        rest = odd_scatter if others else None
+        odd = Core.of(statistics, axes, components, rest, basis=basis, energy=seen, odd=True)
+        even = replace(core, table=core.table - odd.table)
+        halves = ((odd, odd_scatter), (even, scatter - odd_scatter))
+        stability = _stability(halves, rank, P)
     if artifacts:
         P = artifacts.weights.double().cpu()[:, None] * P
         trace = []  # of other features
     moments = PartMoments.of(statistics, P)
     n1, n2 = (moment / energy for moment in moments.about_zero())
-    begin = None if others or appearances == channels else axes @ A
-    A = _solve_appearances(n1, n2, appearances, begin)
+    best = None if others or appearances == channels else axes @ A
+    A = _solve_appearances(n1, n2, appearances, best)
     expected = _loss(n1, n2, A)
     A, scale = _canonical(A, n1)
     A, P = A.float(), (P / scale).float()
     loss = compressed_loss(A, P, statistics)
     check_agreement(expected, loss)
     scatter = moments.scatter.div_(scale**2)  # in place: there may be hundreds of megabytes
-    return Solution(A, P, (*trace, loss), scatter)
+    return Solution(A, P, (*trace, loss), scatter, stability)
 
 
-def _alternate(core: Core, rank: int, P: Tensor) -> tuple[Tensor, Tensor, list[float]]:
+def _stability(halves: Iterable[tuple[Core, Tensor]], rank: int, P: Tensor) -> tuple[float, ...]:
+    """Return how well the parts of two halves of the samples agree, a cosine for each part of P.
+
+    Args:
+        halves: The core of each half, and the sum of its Z^T Z in the components.
+        rank: The number of appearances.
+        P: The parts of all samples, with which those of each half are matched.
+    """
+    matched = []
+    for core, scatter in halves:
+        start = _initial_parts(core.basis, scatter, P.shape[1])
+        start = descend_parts(Quartic(scatter, scatter, core.basis), start, *STEPS)
+        found = _alternate(core, rank, start, HALF_TOLERANCE)[1]
+        unit = (found / found.norm(dim=0).clamp_min(1e-30)).nan_to_num(0)
+        matched.append(unit[:, linear_sum_assignment(-(P.T @ unit).numpy())[1]])
+    return tuple((matched[0] * matched[1]).sum(0).tolist())
+
+
+def _alternate(
+    core: Core, rank: int, P: Tensor, tolerance: float = TOLERANCE
+) -> tuple[Tensor, Tensor, list[float]]:
     """Alternate the half steps from P until the loss no longer falls; return A, P, the trace."""
     A: Tensor | None = None
     trace: list[float] = []
@@ -131,7 +175,7 @@ def _alternate(core: Core, rank: int, P: Tensor) -> tuple[Tensor, Tensor, list[f
             trace.append(_loss(n1, n2, A))
             progress.set_postfix(loss=f"{trace[-1]:.5f}")
             progress.update()
-            if len(trace) > 1 and not trace[-3] - trace[-1] >= TOLERANCE:  # also where it is NaN
+            if len(trace) > 1 and not trace[-3] - trace[-1] >= tolerance:  # also where it is NaN
                 return A, P, trace
             quartic = Quartic(*core.of_components(A), core.basis)
             P = descend_parts(quartic, P, *STEPS)

@@ -99,6 +99,8 @@ SLOWEST = ("test_kills.py", "test_arguments.py", "test_readme.py", "test_odd_con
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the slowest files first; all others stay in their order."""
     items.sort(key=lambda item: item.path.name not in SLOWEST)
+
+
 @pytest.fixture(autouse=True)
 def any_background(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take any background as found: random weights have none, and few tests ask for one."""

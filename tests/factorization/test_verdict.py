@@ -80,12 +80,43 @@ def test_where_there_is_none_it_is_said_in_place_of_an_answer(tiny, tmp_path, ca
     for ask in asked:
         with pytest.raises(PandaError, match=f"{words}.*another layer or --border"):
             ask()
-    assert remove_images(tiny, factors, latents, 0).shape == (2, 3, 16, 16)
+    without = remove_images(tiny, factors, latents, 0)
+    assert without.shape == (2, 3, 16, 16)
+    assert torch.equal(edit_images(tiny, factors, latents, "0:remove"), without)
     assert object_parts(factors) and localize_images(tiny, factors, latents, 0)
     again = Factors.load(factors.save(tmp_path / "f"))
     assert again.verdict == factors.verdict and not again.has_background
     before = replace(factors, config={**factors.config, "background": None})
     assert before.has_background and before.verdict is None  # as older ones are
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        [],
+        "found",
+        True,
+        {"border": []},
+        {"border": "left"},
+        {"found": False},
+        {"agreement": True, "covered": True},
+        {"agreement": float("nan"), "covered": 0.9},
+        {"agreement": 0.9, "covered": float("inf")},
+        {"agreement": 10**400, "covered": 0.9},
+    ],
+)
+def test_a_folder_that_says_something_else_of_its_background_is_refused(facts, tiny, tmp_path):
+    factors = fit(tiny, "b", parts=3, seeds=range(8))
+    folder = replace(factors, config={**factors.config, "background": facts}).save(tmp_path / "f")
+    with pytest.raises(PandaError, match="not that of factors: background is .*, expected what"):
+        Factors.load(folder)
+
+
+def test_a_verdict_in_whole_numbers_counts(tiny, tmp_path):
+    factors = fit(tiny, "b", parts=3, seeds=range(8))
+    facts = {"found": False, "agreement": 0, "covered": 1}
+    folder = replace(factors, config={**factors.config, "background": facts}).save(tmp_path / "f")
+    assert not Factors.load(folder).has_background
 
 
 def test_none_can_be_asked_for(tiny):

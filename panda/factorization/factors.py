@@ -141,7 +141,8 @@ class Factors:
     def border(self) -> int:
         """The outer rows and columns of the image that have artifacts and are not looked at."""
         count = as_whole(self.config.get("border", 0)) or 0
-        return count if 0 < 4 * count < self.layer.side else 0
+        size = min(self.layer.height, self.layer.width) - 2 * self.layer.margin
+        return count if 0 < 4 * count < size else 0
 
     @property
     def background_border(self) -> str:

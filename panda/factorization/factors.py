@@ -185,7 +185,8 @@ class Factors:
         Together with the generator, the layer and the ranks they reproduce the factors.
         """
         plain = {"truncation": 1.0, "label": None, "solver": {"name": "joint"}}
-        if any(self.config.get(name, "missing") != value for name, value in plain.items()):
+        usual = self.background_border == BORDERS[0]
+        if not usual or any(self.config.get(k, "missing") != value for k, value in plain.items()):
             return ""
         seeds = self.config.get("seeds", "")
         return joined_seeds(seeds) if isinstance(seeds, list) else str(seeds)

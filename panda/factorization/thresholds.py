@@ -27,7 +27,7 @@ def otsu(values: Tensor, bins: int = 256) -> Tensor:
     variances = below * above * difference.square()
     best = int(variances.argmax())
     equal = (variances[best:] == variances[best]).cumprod(0).sum()
-    return (centers[best] + equal * (high - low) / (2 * bins)).to(values)
+    return (centers[best] + equal * (float(high) - float(low)) / (2 * bins)).to(values)
 
 
 def otsu_each(maps: Tensor) -> Tensor:

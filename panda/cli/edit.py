@@ -44,10 +44,9 @@ def add(verbs: Verbs[Parser]) -> None:
         metavar="PARTS:APPEARANCE:STRENGTH",
         help="parts by number (3, 3+5 or 3,5) or by name once panda name has run; an appearance by"
         " number, p0, p1, ... for what varies most in one part, bg for background, or remove; a"
-        " strength as it is or in standard deviations: 3:12:30, 7:p0:5sd, 0:bg:1, 0:remove"
-        " (0:remove for short)."
-        " Or the name of an edit (panda edits), FILE.json or FILE.json:NAME. May be given several"
-        " times",
+        " strength as it is or in standard deviations: 3:12:30, 7:p0:5sd, 0:bg:1, 0:remove:1"
+        " (0:remove for short). Or the name of an edit (panda edits), FILE.json or FILE.json:NAME."
+        " May be given several times",
     )
     add_skip(verb)
     add_refine(verb)

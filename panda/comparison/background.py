@@ -25,7 +25,7 @@ from panda.factorization.background import (
 )
 from panda.factorization.factors import Factors
 from panda.factorization.features import Features
-from panda.factorization.thresholds import otsu
+from panda.factorization.thresholds import otsu_each
 from panda.factorization.verdict import MOST, Verdict, judge
 from panda.generators.contract import Generator, Latents, Layer, on_canvas
 from panda.generators.seeds import evaluation_seeds, selection_seeds
@@ -74,8 +74,7 @@ class _DepthSums:
         self.contrast.append(apart / maps.flatten(1).std(1).clamp_min(1e-12))
         if truth is not None and constant is not None:
             large = enlarge(maps, SIZE)
-            level = torch.stack([otsu(row) for row in large])
-            self.iou.append(iou(large >= level[:, None, None], truth))
+            self.iou.append(iou(large >= otsu_each(large), truth))
             self.gain.append(self.iou[-1] - iou(constant.expand_as(truth), truth))
 
     def depth(self) -> Depth:

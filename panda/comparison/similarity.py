@@ -17,6 +17,8 @@ def background_similarities(
 ) -> list[BackgroundSimilarity]:
     """Compare the background appearances of each generator that has several classes in ``results``.
 
+    Classes without a background are left out.
+
     Raises:
         PandaError: Where factors in the folder are damaged.
     """
@@ -29,10 +31,13 @@ def background_similarities(
         for generator, members in classes.items():
             if len(members) < 2:
                 continue
-            factors = [folder.factors(member.entry, level) for member in members]
-            vectors = torch.stack([each.background for each in factors])
+            factors = {member.label: folder.factors(member.entry, level) for member in members}
+            found = {label: each for label, each in factors.items() if each.has_background}
+            if len(found) < 2:
+                continue
+            vectors = torch.stack([each.background for each in found.values()])
             unit = F.normalize(vectors.double(), dim=1)
             cosines = tuple(tuple(row) for row in (unit @ unit.mT).tolist())
-            labels = tuple(member.label for member in members)
+            labels = tuple(found)
             similarities.append(BackgroundSimilarity(level, generator, labels, cosines))
     return similarities

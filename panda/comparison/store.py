@@ -171,4 +171,4 @@ def _read(folder: Path, kind: type) -> Any:
     try:
         return decode(kind, content)
     except (TypeError, ValueError, OverflowError) as error:
-        raise PandaError(f"{file} is damaged ({error}); {remedy}") from error
+        raise PandaError(f"{file} is damaged, or of another version ({error}); {remedy}") from error

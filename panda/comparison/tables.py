@@ -14,6 +14,7 @@ from panda.comparison.results import (
     Match,
     Matching,
 )
+from panda.factorization.verdict import AGREEMENT, COVERED
 from panda.generators.entries import Entry
 from panda.metrics.summary import MeanStd
 from panda.report.table import Table
@@ -172,8 +173,9 @@ def depths(comparison: Comparison) -> Table:
         " standard deviations by which its detector's coordinate is higher on the border than"
         " elsewhere. agreement: the correlation of detectors from disjoint sets of samples. IoU: of"
         " that map, thresholded, with parsed background; and by how much it is above the best"
-        " constant mask, learned on other samples (± half of the 95 % interval). *: the layer that"
-        " carries it best (by IoU, or by contrast without faces)."
+        " constant mask, learned on other samples (± half of the 95 % interval). verdict: a"
+        f" background has an agreement of at least {AGREEMENT:g}, and covers {COVERED:.0%} of the"
+        " corners. *: the layer that carries it best (by IoU, or by contrast without faces)."
     )
     return Table(("generator", *MEASURES), rows, "Background at every depth", about)
 

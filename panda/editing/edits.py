@@ -136,8 +136,8 @@ class Edit:
                 f"{self}: a removal has no standard deviations; its strength is a share, up to 1"
             )
         else:
-            replace(self, appearance="bg").change(factors)
             check_strength(self.strength)
+            self._check_parts(factors)
 
     def change(self, factors: Factors) -> Tensor:
         """Return the vector ``[C]`` to add where the mask is one.
@@ -146,11 +146,7 @@ class Edit:
             PandaError: Where the factors have no such parts or appearance, a part is given twice,
                 the strength is not finite, or ``sigma`` is set for what does not vary.
         """
-        parts = self.resolve(factors).parts
-        if not parts:
-            raise PandaError("an edit needs at least one part")
-        if len(set(parts)) != len(parts) or not math.isfinite(self.strength):
-            raise PandaError(f"{self}: expected each part once and a finite strength")
+        parts = self._check_parts(factors)
         if len(parts) > 1 and re.fullmatch("p[0-9]+", str(self.appearance)):
             single = [replace(self, parts=(part,)) for part in parts]
             raise PandaError(
@@ -166,6 +162,15 @@ class Edit:
         # Adding alpha a moves the coordinate a^T Z by alpha |a|^2.
         unit = spread / float(vector.square().sum()) if self.sigma else 1.0
         return self.strength * unit * vector
+
+    def _check_parts(self, factors: Factors) -> tuple[int, ...]:
+        """Return the parts by number; raise `PandaError` where factors have no such parts."""
+        parts = self.resolve(factors).parts
+        if not parts:
+            raise PandaError("an edit needs at least one part")
+        if len(set(parts)) != len(parts) or not math.isfinite(self.strength):
+            raise PandaError(f"{self}: expected each part once and a finite strength")
+        return factors.find_parts(parts)
 
 
 Edits = Edit | str | Iterable[Edit | str]

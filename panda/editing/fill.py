@@ -22,11 +22,11 @@ def fill(features: Tensor, unknown: Tensor) -> Tensor:
         unknown: ``[N, H, W]`` bool; each sample has a known position.
 
     Returns:
-        Features ``[N, C, H, W]``, with the known ones as they were.
+        Features ``[N, C, H, W]``, with the known ones as they were; no gradients pass through.
     """
     height, width = features.shape[2:]
     laplacian = _laplacian(height, width)
-    filled = features.flatten(2).clone()
+    filled = features.detach().flatten(2).clone()
     for row, mask in zip(filled, unknown.flatten(1).cpu().numpy(), strict=True):
         if not mask.any():
             continue
@@ -42,9 +42,7 @@ def _laplacian(height: int, width: int) -> csr_matrix:
     """Return the negative Laplacian of a grid with free edges, ``[H W, H W]``."""
 
     def path(count: int) -> csr_matrix:
-        degrees = np.full(count, 2.0)
-        degrees[[0, -1]] -= 1
-        steps = np.ones(count - 1)
-        return diags([degrees, -steps, -steps], [0, 1, -1])
+        steps = diags([1.0, -1.0], [1, 0], (count - 1, count))
+        return steps.T @ steps
 
     return csr_matrix(kron(path(height), identity(width)) + kron(identity(height), path(width)))

@@ -10,7 +10,7 @@ from panda.editing.natural import read_appearance, stop
 from panda.errors import PandaError, nearest
 from panda.factorization.factors import Factors
 from panda.factorization.part_names import Parts
-from panda.factorization.thresholds import otsu
+from panda.factorization.thresholds import otsu_each
 from panda.generators.contract import Generator, Latents, Layer, on_canvas
 
 
@@ -85,11 +85,8 @@ def localize(
     maps = concept_maps(factors.layer, features, vector)
     if resolution is not None:
         maps = enlarge(maps, resolution)
-    if threshold == "mean":
-        level = (vector @ factors.mean).to(maps).expand(len(maps))
-    else:
-        level = torch.stack([otsu(row) for row in maps])
-    return maps, maps >= level[:, None, None]
+    level = (vector @ factors.mean).to(maps) if threshold == "mean" else otsu_each(maps)
+    return maps, maps >= level
 
 
 def concept_maps(layer: Layer, features: Tensor, vector: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from panda.errors import PandaError
 from panda.factorization.background import BORDERS, border_mask
 from panda.factorization.factors import Factors, scale_parts
 from panda.factorization.part_names import Parts
-from panda.factorization.thresholds import otsu
+from panda.factorization.thresholds import otsu_each
 from panda.generators.contract import Generator, Latents, on_canvas
 from panda.generators.natural import as_number
 
@@ -70,8 +70,8 @@ def object_map(factors: Factors, features: Tensor) -> Tensor:
     """
     factors.check_background()
     maps = torch.einsum("c,nchw->nhw", factors.background_detector.to(features), features)
-    level = torch.stack([otsu(row) for row in on_canvas(maps, factors.layer)])
-    return ((level[:, None, None] - maps) / SOFT + 0.5).clamp(0, 1)
+    level = otsu_each(on_canvas(maps, factors.layer))
+    return ((level - maps) / SOFT + 0.5).clamp(0, 1)
 
 
 def remove(
@@ -107,9 +107,12 @@ def remove(
         where = scale_parts(masks[:, :, list(chosen)].sum(2, keepdim=True))
         where = where.view(-1, factors.layer.height, factors.layer.width)
         where = where.expand(len(features), -1, -1)
-    unknown = grow(where > RIM)
+    seen = where > RIM
+    wide, narrow = grow(seen), seen
     if chosen is None:
-        unknown = unknown | enclosed(factors, unknown)
+        wide, narrow = (mask | enclosed(factors, mask) for mask in (wide, narrow))
+    # At 4 x 4 positions the neighbors of an object may be all that is around it.
+    unknown = torch.where(_rest(factors, wide) < KNOWN, narrow, wide)
     weight = torch.maximum(soften(unknown.to(features)), (where * REACH).clamp_max(1))
     filled = _surroundings(factors, features, unknown, chosen)
     return torch.lerp(features, filled, amount * weight[:, None])
@@ -136,11 +139,11 @@ def enclosed(factors: Factors, unknown: Tensor) -> Tensor:
     These are scraps of the object: a patch of a cap, clothes in a lower corner.
     """
     border = _border(factors).bool().numpy()
-    apart = []
-    for known in (~unknown).cpu().numpy():
+    apart = torch.zeros_like(unknown)
+    for row, known in zip(apart, (~unknown).cpu().numpy(), strict=True):
         regions, _ = ndimage.label(known)
-        apart.append(known & ~np.isin(regions, np.unique(regions[border & known])))
-    return torch.from_numpy(np.stack(apart)).to(unknown.device)
+        row.copy_(torch.from_numpy(known & ~np.isin(regions, np.unique(regions[border & known]))))
+    return apart
 
 
 def soften(masks: Tensor) -> Tensor:
@@ -152,9 +155,8 @@ def _surroundings(
     factors: Factors, features: Tensor, unknown: Tensor, chosen: tuple[int, ...] | None
 ) -> Tensor:
     """Return features with the unknown ``[N, H, W]`` bool continued from the others, or painted."""
-    known = on_canvas(~unknown, factors.layer).float().mean((1, 2))
     filled = features.clone()
-    enough = known >= KNOWN
+    enough = _rest(factors, unknown).flatten() >= KNOWN
     filled[enough] = fill(features[enough], unknown[enough])
     few = features[~enough]
     background = factors.background.to(features)
@@ -163,6 +165,11 @@ def _surroundings(
     paint = _border_mean(factors, few, background) + PAINT * background
     filled[~enough] = paint[:, :, None, None].expand_as(few)
     return filled
+
+
+def _rest(factors: Factors, unknown: Tensor) -> Tensor:
+    """Return the share of each image that is known, ``[N, 1, 1]``."""
+    return on_canvas(~unknown, factors.layer).float().mean((1, 2), keepdim=True)
 
 
 def _find(factors: Factors, parts: Parts) -> tuple[int, ...]:

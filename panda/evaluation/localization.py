@@ -10,7 +10,7 @@ from torch import Tensor
 from panda.editing.localize import concept_maps, enlarge, localize
 from panda.evaluation.parsed import ParsedBatch, parsed_batches
 from panda.factorization.factors import Factors
-from panda.factorization.thresholds import otsu
+from panda.factorization.thresholds import otsu_each
 from panda.generators.contract import Generator
 from panda.generators.seeds import as_count, evaluation_seeds, selection_seeds
 from panda.metrics.parsing import FaceParser, mask
@@ -117,5 +117,4 @@ def _vectors(factors: Factors) -> dict[str, Tensor]:
 def _overlap(factors: Factors, batch: ParsedBatch, vector: Tensor, name: str) -> Tensor:
     """Return the IoU ``[N]`` of a direction's thresholded map with a concept's classes."""
     maps = enlarge(concept_maps(factors.layer, batch.state.x, vector), SIZE)
-    level = torch.stack([otsu(row) for row in maps])
-    return iou(maps >= level[:, None, None], mask(batch.parsed, *CONCEPTS[name]))
+    return iou(maps >= otsu_each(maps), mask(batch.parsed, *CONCEPTS[name]))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.errors import PandaError
+from panda.factorization.verdict import Verdict
 from panda.files.budget import load_json
 from panda.files.ownership import check_folder as check_ownership
 from panda.files.ownership import replacing
@@ -85,6 +86,7 @@ def _check_config(config: Mapping[str, Any]) -> None:
         raise TypeError(f"weights_sha256 is {digest!r:.60}, expected the digest of weights")
     if not isinstance(trace, list) or any(type(loss) is not float for loss in trace):
         raise TypeError(f"trace is {trace!r:.60}, expected a list of losses")
+    Verdict.of_facts(config.get("background"))
     listed = isinstance(seeds, list) and all(type(seed) is int for seed in seeds)
     if not (listed or isinstance(seeds, str)):
         raise TypeError(f"seeds are {seeds!r:.60}, expected such as '0-999' or a list")

@@ -144,7 +144,8 @@ class Factors:
     def border(self) -> int:
         """The outer rows and columns of the image that have artifacts and are not looked at."""
         count = as_whole(self.config.get("border", 0)) or 0
-        return count if 0 < 4 * count < self.layer.side else 0
+        size = min(self.layer.height, self.layer.width) - 2 * self.layer.margin
+        return count if 0 < 4 * count < size else 0
 
     @property
     def background_border(self) -> str:
@@ -216,7 +217,8 @@ class Factors:
         Together with the generator, the layer and the ranks they reproduce the factors.
         """
         plain = {"truncation": 1.0, "label": None, "solver": {"name": "joint"}}
-        if any(self.config.get(name, "missing") != value for name, value in plain.items()):
+        usual = self.background_border == BORDERS[0]
+        if not usual or any(self.config.get(k, "missing") != value for k, value in plain.items()):
             return ""
         seeds = self.config.get("seeds", "")
         return joined_seeds(seeds) if isinstance(seeds, list) else str(seeds)

@@ -171,10 +171,7 @@ def fit(
             },
             "versions": _versions(),
         }
-        factors = describe(whole(generator)[0], place, solution, statistics, config, border)
-        if not factors.has_background and processes.rank() == 0:
-            note(factors.no_background)
-        return factors
+        return _described(generator, place, solution, statistics, config, border)
 
 
 def import_released(
@@ -220,7 +217,22 @@ def import_released(
         "versions": _versions(),
     }
     solution = Solution(A, P.clamp_min(0), ())
-    return describe(whole(generator)[0], place, solution, statistics, config)
+    return _described(generator, place, solution, statistics, config, BORDERS[0])
+
+
+def _described(
+    generator: Generator,
+    layer: Layer,
+    solution: Solution,
+    statistics: Statistics,
+    config: dict[str, Any],
+    border: str,
+) -> Factors:
+    """Return a solution completed to factors, and say so where no background was found."""
+    factors = describe(whole(generator)[0], layer, solution, statistics, config, border)
+    if not factors.has_background and processes.rank() == 0:
+        note(factors.no_background)
+    return factors
 
 
 def _features(

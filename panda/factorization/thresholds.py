@@ -27,4 +27,9 @@ def otsu(values: Tensor, bins: int = 256) -> Tensor:
     variances = below * above * difference.square()
     best = int(variances.argmax())
     equal = (variances[best:] == variances[best]).cumprod(0).sum()
-    return (centers[best] + equal * (high - low) / (2 * bins)).to(values)
+    return (centers[best] + equal * (float(high) - float(low)) / (2 * bins)).to(values)
+
+
+def otsu_each(maps: Tensor) -> Tensor:
+    """Return the threshold `otsu` of each of the maps ``[N, H, W]``, ``[N, 1, 1]``."""
+    return maps.new_tensor([float(otsu(each)) for each in maps.detach()]).view(-1, 1, 1)

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from panda.factorization.background import Background, find_background
+from panda.factorization.background import BORDERS, Background, find_background
 from panda.factorization.thresholds import otsu
 
 SETS = 4
@@ -72,13 +72,20 @@ class Verdict:
 
     @classmethod
     def of_facts(cls, facts: object) -> Verdict | None:
-        """Read what config.json keeps; None where it is something else."""
-        if not isinstance(facts, Mapping):
+        """Read what config.json keeps; None where it says nothing, as for few samples.
+
+        Raises:
+            TypeError: Where it is something else.
+        """
+        if facts is None:
             return None
-        agreement, covered = facts.get("agreement"), facts.get("covered")
-        if not isinstance(agreement, float) or not isinstance(covered, float):
-            return None
-        return cls(agreement, covered)
+        if isinstance(facts, Mapping) and facts.get("border", BORDERS[0]) in BORDERS:
+            if facts.keys().isdisjoint(("found", "agreement", "covered")):
+                return None
+            figures: list[Any] = [facts.get("agreement"), facts.get("covered")]
+            if all(type(each) in (int, float) and -1 <= each <= 1 for each in figures):
+                return cls(*map(float, figures))
+        raise TypeError(f"background is {facts!r:.200}, expected what a fit says of it")
 
 
 def judge(

@@ -86,6 +86,11 @@ def test_classes_of_one_generator_are_compared_on_a_page_of_background(tmp_path)
     assert kept["similarities"][0]["labels"] == [0, 1, 2, None]
     assert compare(given, tmp_path / "out", small) == found  # nothing is measured again
 
+    file = places[1] / "level-2/factors/config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"background": {"border": "none"}}))
+    (without,) = compare(given, tmp_path / "out", small).similarities
+    assert without.labels == (0, 2, None)
+
 
 def test_generators_with_one_class_have_no_similarities(tmp_path):
     found = compare([f"{BIGGAN}@1"], tmp_path / "out", replace(SMALL, levels=(2,)))

@@ -208,7 +208,10 @@ def test_damaged_results_are_a_failure_that_says_what_to_do(toys, tmp_path):
     small = replace(SMALL, levels=(4,))
     compare(["tiny"], tmp_path / "out", small)
     (tmp_path / "out/generators/tiny/level-4/figures.json").write_text("{}")
-    with pytest.raises(PandaError, match="is damaged .* delete .*/level-4 to have it made again"):
+    with pytest.raises(
+        PandaError,
+        match="is damaged, or of another version .* delete .*/level-4 to have it made again",
+    ):
         compare(["tiny"], tmp_path / "out", small)
     with pytest.raises(PandaError, match="holds no comparison"):
         compare(["tiny"], tmp_path, small)

@@ -160,6 +160,8 @@ def test_otsu_splits_two_clusters():
     step = (high.max() - low.min()) / 256
     assert low.max() - step < otsu(torch.cat([low, high])) < high.min() + step
     assert float(otsu(torch.ones(9))) == 1.0
+    wide = torch.tensor([0.0, 1000.0]).half()  # whose range times the bins is beyond float16
+    assert 0 < float(otsu(wide)) < 1000
 
 
 @pytest.mark.parametrize("values", [[0, 0, 1, 1], [0, 1, 1, 1, 1, 1], [0, 0, 0, 0, 1]])

@@ -108,3 +108,43 @@ def test_a_map_of_the_background_is_highest_in_the_sky():
     assert float(maps[:, ~mask.bool()].min() - maps[:, mask.bool()].max()) == pytest.approx(
         1, abs=0.2
     )
+
+
+def test_a_layer_of_one_row_or_column_is_continued_like_any_other():
+    line = torch.arange(5.0).view(1, 1, 1, 5)
+    unknown = torch.tensor([[[False, True, True, False, True]]])
+    expected = torch.tensor([0.0, 1.0, 2.0, 3.0, 3.0])
+    assert torch.allclose(fill(line, unknown).flatten(), expected, atol=1e-6)
+    assert torch.allclose(fill(line.mT, unknown.mT).flatten(), expected, atol=1e-6)
+
+
+def test_gradients_reach_what_stays():
+    factors, x, mask = planted()
+    variable = x.clone().requires_grad_()
+    remove(factors, variable).sum().backward()
+    assert (variable.grad[:, :, 0] == 1).all() and not variable.grad[:, :, mask.bool()].any()
+
+
+def test_no_samples_give_none():
+    factors, x, _ = planted()
+    assert remove(factors, x[:0]).shape == x[:0].shape
+    assert localize(factors, x[:0], "bg")[1].shape == (0, 8, 8)
+
+
+def test_an_object_whose_neighbors_fill_the_image_leaves_what_is_around_it():
+    """At 4 x 4 positions no place is further away; the sky is still that of the sample."""
+    factors, x, mask = planted((slice(1, 3), slice(1, 3)))
+    small, layer = x[:, :, :4, :4], replace(LAYER, height=4, width=4)
+    parts = torch.stack([mask[:4, :4].flatten(), 1 - mask[:4, :4].flatten()], 1)
+    factors = replace(factors, layer=layer, parts=parts)
+    for chosen in (0, None):
+        assert torch.allclose(remove(factors, small, chosen), skies(small), atol=1e-6)
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 2), (2, 16)])
+def test_a_narrow_layer_has_no_room_for_a_border_with_artifacts(height, width):
+    factors, _, _ = planted()
+    layer = replace(LAYER, height=height, width=width)
+    parts = torch.eye(height * width)[:, :2]
+    narrow = replace(factors, layer=layer, parts=parts, config={"border": 1})
+    assert narrow.border == 0 and object_parts(narrow)

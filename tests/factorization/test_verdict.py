@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from test_background import scene
@@ -12,7 +13,7 @@ from panda.editing.localize import localize_images
 from panda.editing.remove import object_parts, remove_images
 from panda.factorization.background import BORDERS, border_mask, find_background, look_mask
 from panda.factorization.factors import Factors
-from panda.factorization.fit import fit
+from panda.factorization.fit import fit, import_released
 from panda.factorization.verdict import LEAST, judge
 from panda.generators.contract import Layer
 
@@ -80,7 +81,9 @@ def test_where_there_is_none_it_is_said_in_place_of_an_answer(tiny, tmp_path, ca
     for ask in asked:
         with pytest.raises(PandaError, match=f"{words}.*another layer or --border"):
             ask()
-    assert remove_images(tiny, factors, latents, 0).shape == (2, 3, 16, 16)
+    without = remove_images(tiny, factors, latents, 0)
+    assert without.shape == (2, 3, 16, 16)
+    assert torch.equal(edit_images(tiny, factors, latents, "0:remove"), without)
     assert object_parts(factors) and localize_images(tiny, factors, latents, 0)
     again = Factors.load(factors.save(tmp_path / "f"))
     assert again.verdict == factors.verdict and not again.has_background
@@ -88,11 +91,48 @@ def test_where_there_is_none_it_is_said_in_place_of_an_answer(tiny, tmp_path, ca
     assert before.has_background and before.verdict is None  # as older ones are
 
 
+def test_imported_factors_without_one_say_so_as_a_fit_does(tiny, tmp_path, capsys):
+    np.save(tmp_path / "Uc.npy", np.eye(12, 3, dtype=np.float32))
+    np.save(tmp_path / "Us.npy", np.ones((64, 2), dtype=np.float32))
+    import_released(tiny, "b", tmp_path / "Uc.npy", tmp_path / "Us.npy", seeds=64)
+    assert "no background was found at b of tiny: detectors" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        [],
+        "found",
+        True,
+        {"border": []},
+        {"border": "left"},
+        {"found": False},
+        {"agreement": True, "covered": True},
+        {"agreement": float("nan"), "covered": 0.9},
+        {"agreement": 0.9, "covered": float("inf")},
+        {"agreement": 10**400, "covered": 0.9},
+    ],
+)
+def test_a_folder_that_says_something_else_of_its_background_is_refused(facts, tiny, tmp_path):
+    factors = fit(tiny, "b", parts=3, seeds=range(8))
+    folder = replace(factors, config={**factors.config, "background": facts}).save(tmp_path / "f")
+    with pytest.raises(PandaError, match="not that of factors: background is .*, expected what"):
+        Factors.load(folder)
+
+
+def test_a_verdict_in_whole_numbers_counts(tiny, tmp_path):
+    factors = fit(tiny, "b", parts=3, seeds=range(8))
+    facts = {"found": False, "agreement": 0, "covered": 1}
+    folder = replace(factors, config={**factors.config, "background": facts}).save(tmp_path / "f")
+    assert not Factors.load(folder).has_background
+
+
 def test_none_can_be_asked_for(tiny):
     factors = fit(tiny, "b", parts=3, seeds=range(8), border="none")
     with pytest.raises(PandaError, match="found at b of tiny: as was asked; another layer"):
         remove_images(tiny, factors, tiny.sample([1]))
     assert remove_images(tiny, factors, tiny.sample([1]), [0, 1, 2]).isfinite().all()
+    assert factors.seeds == ""  # which alone would make others: those of the usual border
     with pytest.raises(PandaError, match="there is no border 'top left'; did you mean 'top'"):
         fit(tiny, "b", parts=3, seeds=range(8), border="top left")
 

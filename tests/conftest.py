@@ -26,6 +26,7 @@ from web_server import WebServer
 from panda import Generator, Latents, Layer, PandaError, State, create_generator
 from panda.factorization import cached, verdict
 from panda.factorization.fit import fit
+from panda.factorization.solvers import joint
 from panda.generators.registry import cards
 from panda.generators.seeds import seeded_normal
 from panda.weights import download
@@ -102,11 +103,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def any_background(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take any background as found: random weights have none, and few tests ask for one."""
+def any_verdict(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take backgrounds as found and parts as stable: few tests ask, and random weights are not."""
     if "verdict" not in request.keywords:
         monkeypatch.setattr(verdict, "AGREEMENT", -1.0)
         monkeypatch.setattr(verdict, "COVERED", 0.0)
+        monkeypatch.setattr(joint, "STABLE", -1.0)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from torch import Tensor
 from panda.cli.output import print_json
 from panda.editing.natural import resume
 from panda.errors import PandaError
-from panda.factorization.factors import STABLE, Factors
+from panda.factorization.factors import Factors
 from panda.files.ownership import check_folder, replacing
 from panda.generators.contract import Generator, Latents, State
 from panda.generators.identity import why_lost
@@ -220,8 +220,8 @@ def part_titles(factors: Factors) -> list[str]:
     """Return how each part is called in a sheet: number, name if it has one, and if unstable."""
     names = factors.part_names or [""] * len(factors.masks)
     titles = [f"part {part} {name}".strip() for part, name in enumerate(names)]
-    for part, value in enumerate(factors.part_stability):
-        titles[part] += "" if value >= STABLE else " (unstable)"
+    for part in factors.unstable_parts:
+        titles[part] += " (unstable)"
     return titles
 
 

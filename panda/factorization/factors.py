@@ -26,7 +26,7 @@ from panda.factorization.factor_files import (
 )
 from panda.factorization.inputs import as_path, joined_seeds
 from panda.factorization.part_names import Parts, find_parts, part_names
-from panda.factorization.solvers.joint import STABLE as STABLE
+from panda.factorization.solvers import joint
 from panda.factorization.verdict import Verdict
 from panda.files.unchanged import unchanged
 from panda.generators.contract import Generator, Layer, on_canvas
@@ -85,8 +85,8 @@ class Factors:
         """Return what a notebook shows: the parts in colors, with their numbers and names."""
         names = self.part_names or [""] * self.parts.shape[1]
         legend = [f"{part} {name}".strip() for part, name in enumerate(names)]
-        for part, value in enumerate(self.part_stability):
-            legend[part] += "" if value >= STABLE else " (unstable)"
+        for part in self.unstable_parts:
+            legend[part] += " (unstable)"
         return html_of_parts(repr(self), self.show(), legend)
 
     def show(self, over: Image.Image | Tensor | None = None, *, size: int = SIZE) -> Image.Image:
@@ -167,6 +167,11 @@ class Factors:
         """
         return self._stability("parts", self.parts.shape[1])
 
+    @property
+    def unstable_parts(self) -> list[int]:
+        """The numbers of the parts that differ between two halves of the samples."""
+        return [part for part, same in enumerate(self.part_stability) if same < joint.STABLE]
+
     def stable_axes(self, part: int) -> list[int]:
         """Return the numbers of a part's own axes: those first on which halves of samples agree.
 
@@ -174,7 +179,7 @@ class Factors:
         """
         axes = list(range(self.own.shape[1]))
         known = self._stability("own", len(self.own), part)
-        return sorted(axes, key=lambda axis: bool(known) and known[axis] < STABLE)
+        return sorted(axes, key=lambda axis: bool(known) and known[axis] < joint.STABLE)
 
     def _stability(self, kind: str, count: int, row: int | None = None) -> tuple[float, ...]:
         """Read cosines from the config; none where it has none, or something else."""

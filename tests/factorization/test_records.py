@@ -71,7 +71,7 @@ class Bars:
     """Stands for `panda.progress.bar`, and remembers what each bar was told."""
 
     def __init__(self):
-        self.options, self.steps = [], []
+        self.options, self.steps, self.seen = [], [], []
 
     def __call__(self, iterable=(), **options):
         self.options.append(options)
@@ -92,7 +92,7 @@ class Bars:
         self.steps[-1] += steps
 
     def set_postfix(self, **values):
-        self.values = values
+        self.seen.append(values)
 
 
 def test_each_step_of_a_fit_shows_its_progress(tiny, monkeypatch):
@@ -101,12 +101,13 @@ def test_each_step_of_a_fit_shows_its_progress(tiny, monkeypatch):
         monkeypatch.setattr(f"panda.factorization.{module}.bar", bars)
     rule = {"solver": "paper", "learning_rate": 1e-4, "steps": 1}
     trace = fit(tiny, "a", parts=2, seeds=70, batch=20).config["trace"]
-    basis, sample, solve = bars.options
+    basis, sample, solve, *halves = bars.options
     assert basis == {"desc": "sample for the basis", "unit": "batch"}
     assert sample == {"total": 70, "initial": 0, "desc": "sample", "unit": "img"}
     assert solve == {"desc": "solve on 16 components", "unit": "round"}
-    assert bars.steps == [0, 70, len(trace) // 2]
-    assert bars.values == {"loss": f"{trace[-2]:.5f}"}
+    assert halves == [{"desc": "solve a half on 16 components", "unit": "round"}] * 2
+    assert bars.steps[:3] == [0, 70, len(trace) // 2] and min(bars.steps[3:]) > 0
+    assert bars.seen[len(trace) // 2 - 1] == {"loss": f"{trace[-2]:.5f}"}
     fit(tiny, "a", parts=2, seeds=70, batch=20, **rule)
     assert {"total": 70, "desc": "sample a", "unit": "img"} in bars.options
     assert bars.steps[-1] == 70

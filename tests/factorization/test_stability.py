@@ -13,6 +13,8 @@ from panda.cli.rendering import part_titles
 from panda.factorization.factors import Factors
 from panda.generators.seeds import seeded_normal
 
+pytestmark = pytest.mark.verdict
+
 SIDE, PLANTED, CHANNELS = 12, 4, 16
 
 

@@ -118,7 +118,7 @@ def joint(
     rest = scatter if others else None
     core = Core.of(statistics, axes, components, rest, basis=basis, energy=seen)
     rank = min(appearances, core.channels)
-    A, P, trace = _alternate(core, rank, P)
+    A, P, trace = _alternate(core, rank, P, TOLERANCE, "solve")
     P = _strongest_first(basis, P, core.of_components(A)[0])
     stability: tuple[float, ...] = ()
     if statistics.count >= LEAST_SAMPLES:
@@ -156,19 +156,19 @@ def _stability(halves: Iterable[tuple[Core, Tensor]], rank: int, P: Tensor) -> t
     for core, scatter in halves:
         start = _initial_parts(core.basis, scatter, P.shape[1])
         start = descend_parts(Quartic(scatter, scatter, core.basis), start, *STEPS)
-        found = _alternate(core, rank, start, HALF_TOLERANCE)[1]
+        found = _alternate(core, rank, start, HALF_TOLERANCE, "solve a half")[1]
         unit = (found / found.norm(dim=0).clamp_min(1e-30)).nan_to_num(0)
         matched.append(unit[:, linear_sum_assignment(-(P.T @ unit).numpy())[1]])
     return tuple((matched[0] * matched[1]).sum(0).tolist())
 
 
 def _alternate(
-    core: Core, rank: int, P: Tensor, tolerance: float = TOLERANCE
+    core: Core, rank: int, P: Tensor, tolerance: float, words: str
 ) -> tuple[Tensor, Tensor, list[float]]:
     """Alternate the half steps from P until the loss no longer falls; return A, P, the trace."""
     A: Tensor | None = None
     trace: list[float] = []
-    with bar(desc=f"solve on {core.basis.shape[1]} components", unit="round") as progress:
+    with bar(desc=f"{words} on {core.basis.shape[1]} components", unit="round") as progress:
         while True:
             n1, n2 = core.of_channels(P)
             A = _solve_appearances(n1, n2, rank, A)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from panda.editing.natural import stop
+from panda.factorization.artifacts import without_artifacts
 from panda.factorization.factors import Factors
 from panda.factorization.solvers.refine import refine_parts
 from panda.generators.contract import Generator, Latents
@@ -30,10 +31,16 @@ def refine_images(generator: Generator, factors: Factors, latents: Latents) -> T
 def refine(factors: Factors, features: Tensor) -> Tensor:
     """Return parts ``[N, S, R_S]`` fitted to features ``[N, C, H, W]`` (paper, section 3.3).
 
-    A part that a sample does not have keeps its global form.
+    A part that a sample does not have keeps its global form. Where parts were found without
+    artifacts (`panda.factorization.artifacts`), they are refined without them too, in features of
+    equal norm at every position.
     """
     on = factors.to(features.device)
-    parts = refine_parts(on.appearances, on.parts, features.flatten(2).to(on.parts))
+    seen = features.to(on.parts)
+    if factors.border:  # as the parts themselves were found
+        seen = without_artifacts(seen.flatten(0, 1)).view_as(seen)
+        seen = seen / seen.norm(dim=1, keepdim=True).clamp_min(1e-30)
+    parts = refine_parts(on.appearances, on.parts, seen.flatten(2))
     empty = torch.nonzero((parts.amax(1) <= 0).cpu())
     for sample, part in empty.tolist():
         parts[sample, :, part] = on.parts[:, part]

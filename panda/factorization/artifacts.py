@@ -62,13 +62,8 @@ class Artifacts:
         return self.scales.clamp_max(1)
 
     def clean(self, maps: Tensor) -> Tensor:
-        """Return maps ``[K, S]`` with an inner border and without a checkerboard."""
-        ring = self.ring
-        grid = maps.view(1, -1, self.height, self.width)
-        inner = grid[..., ring : self.height - ring, ring : self.width - ring]
-        inner = F.pad(inner, (ring + 1,) * 4, mode="replicate")[0, :, None]
-        row = inner.new_tensor([0.25, 0.5, 0.25])
-        return F.conv2d(inner, (row[:, None] * row)[None, None]).flatten(1)
+        """Return maps ``[K, S]`` as `without_artifacts` does."""
+        return without_artifacts(maps.view(-1, self.height, self.width)).flatten(1)
 
     def view(self, basis: Tensor, covariance: Tensor) -> tuple[Tensor, Tensor]:
         """Return how samples in a spatial basis look without artifacts.
@@ -85,6 +80,16 @@ class Artifacts:
         variance = ((covariance @ maps) * maps).sum(0)
         orthonormal, triangle = torch.linalg.qr((maps * _equalizing(variance)).T)
         return orthonormal, triangle.T
+
+
+def without_artifacts(maps: Tensor) -> Tensor:
+    """Return maps ``[K, H, W]`` with an inner border and without a checkerboard."""
+    height, width = maps.shape[1:]
+    ring = ring_of(height, width)
+    inner = maps[None, :, ring : height - ring, ring : width - ring]
+    inner = F.pad(inner, (ring + 1,) * 4, mode="replicate")[0, :, None]
+    row = inner.new_tensor([0.25, 0.5, 0.25])
+    return F.conv2d(inner, (row[:, None] * row)[None, None])[:, 0]
 
 
 def ring_of(height: int, width: int) -> int:

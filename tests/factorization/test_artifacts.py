@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from panda import Generator, Latents, Layer, State, fit
+from panda.editing.refine import refine
 from panda.factorization import artifacts as artifacts_module
 from panda.factorization.artifacts import Artifacts, find_artifacts
 from panda.generators.seeds import seeded_normal
@@ -81,6 +84,23 @@ def test_planted_parts_are_found_below_artifacts(capsys):
     with_artifacts = fit(Padded(), "l", parts=PLANTED, seeds=range(200), keep_artifacts=True)
     assert (likeness(with_artifacts) < 0.5).all()
     assert with_artifacts.border == 0
+
+
+def test_refined_parts_are_no_specks_either():
+    """Of the four quarters each sample has its own share, and its border is as strong as ever."""
+    generator = Padded()
+    factors = fit(generator, "l", parts=PLANTED, seeds=range(200))
+    refined = refine(factors, generator.head(generator.sample(range(900, 916)), "l").x)
+    positions = max(1, LAYER.positions // 50)
+
+    def specks(parts: Tensor) -> Tensor:
+        """Return the share of each part that lies in 2 % of the positions."""
+        return parts.sort(dim=-2, descending=True)[0][..., :positions, :].sum(-2) / parts.sum(-2)
+
+    assert (specks(refined) < 0.5).all()
+    plain = replace(factors, config={**factors.config, "border": 0})
+    raw = refine(plain, generator.head(generator.sample(range(900, 916)), "l").x)
+    assert (specks(raw) > 0.5).any()
 
 
 def test_features_without_artifacts_are_fitted_as_they_are(capsys):

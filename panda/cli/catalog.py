@@ -242,6 +242,7 @@ def _facts(card: Card) -> dict[str, Any]:
         "origin": card.origin,
         "weights": card.weights.source.description if card.weights else "",
         "cached": card.weights is None or card.weights.cached,
+        "classes": list(card.class_names),
         "notes": card.notes,
         "edits": list(read_edits(card.edits)) if card.edits else [],
     }

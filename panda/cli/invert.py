@@ -65,6 +65,7 @@ def add(verbs: Verbs[Parser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Read and align the photographs, search their latents, and save them."""
+    from panda.generators.natural import as_label
     from panda.inversion import Inversion, invert
     from panda.inversion.alignment import to_pictures
     from panda.inversion.coordinates import check_space
@@ -80,7 +81,7 @@ def run(options: argparse.Namespace) -> None:
         pictures,
         space=options.space,
         steps=options.steps,
-        label=options.label,
+        label=as_label(options.label, generator.class_names),
         seed=options.seed,
         names=[name for name, _ in photographs],
     )

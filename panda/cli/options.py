@@ -226,10 +226,19 @@ def add_label(verb: Parser, default: str = "each seed draws its own") -> None:
     """Add the class."""
     verb.add_argument(
         "--label",
-        type=int,
+        type=_label,
         metavar="CLASS",
-        help=f"a number, for class-conditional generators (default: {default})",
+        help="a number, or the name that panda info shows, for class-conditional generators"
+        f" (default: {default})",
     )
+
+
+def _label(text: str) -> int | str:
+    """Read a class as a number or as a name."""
+    try:
+        return int(text)
+    except ValueError:
+        return text
 
 
 def add_out(verb: Parser, words: str, default: str | None = None) -> None:

@@ -24,6 +24,7 @@ from panda.factorization.factors import Factors
 from panda.files.ownership import check_folder, replacing
 from panda.generators.contract import Generator, Latents, State
 from panda.generators.identity import why_lost
+from panda.generators.natural import as_label
 from panda.generators.registry import create_generator
 from panda.generators.seeds import parse_numbers
 from panda.images import difference_picture, save_picture, sheet, to_picture
@@ -109,6 +110,7 @@ class Rendering:
         self.layer = self.factors.layer.name
         if options.label is None and inversion is None:
             options.label = self.factors.label
+        options.label = as_label(options.label, self.generator.class_names)
         if options.truncation is None:
             options.truncation = self.generator.usual_truncation
         self.options = options

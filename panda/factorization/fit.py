@@ -249,7 +249,10 @@ def _features(
         raise PandaError(f"batch is {batch!r:.60}, expected a whole number of samples from 1")
     plain = as_seeds(seeds)
     _, held = whole(generator)
-    psi, labels = as_truncation(truncation), as_labels(held if label is None else label, len(plain))
+    psi, labels = (
+        as_truncation(truncation),
+        as_labels(held if label is None else label, len(plain), generator.class_names),
+    )
     return Features(generator, layer, plain, psi, labels, size)
 
 

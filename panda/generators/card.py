@@ -29,6 +29,7 @@ class Card:
         layers: The layers in order, where they are known without loading.
         notes: What users should know, in a sentence.
         edits: A file of named edits for this generator (see `panda.editing.edit_files`).
+        class_names: The names of its classes, in the order of their labels, if they have any.
     """
 
     architecture: str
@@ -41,3 +42,4 @@ class Card:
     layers: tuple[Layer, ...] = ()
     notes: str = ""
     edits: Path | None = None
+    class_names: tuple[str, ...] = ()

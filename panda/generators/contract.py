@@ -196,6 +196,9 @@ class Generator(ABC):
     usual_truncation: float = 0.7
     """The psi of ``sample`` where the caller gives none; 1 where truncation has no meaning."""
 
+    class_names: tuple[str, ...] = ()
+    """The names that may stand for labels, in their order, if the classes have any."""
+
     excused: Mapping[str, str] = MappingProxyType({})
     """Checks of `panda.testing` that cannot hold for this generator, each with the reason:
     ``{"truncation": "its latents have no mean"}``, or ``{"gradient[4.conv1]": ...}`` for one layer

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
-from panda.errors import PandaError, PandaWarning
+from panda.errors import PandaError, PandaWarning, nearest
 from panda.generators.seeds import as_seeds, as_whole
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def natural_sample(sample: Sample) -> Sample:
         plain = as_seeds(seeds)
         psi = as_truncation(self.usual_truncation if truncation is None else truncation)
         _warn_outside(psi)
-        labels = as_labels(label, len(plain))
+        labels = as_labels(label, len(plain), self.class_names)
         draw = partial(sample, self, truncation=psi, **options)
         if isinstance(labels, list):
             latents = _sample_by_label(draw, plain, labels)
@@ -80,6 +80,21 @@ def _signature_for_callers(sample: Sample) -> inspect.Signature:
         for parameter in signature.parameters.values()
     ]
     return signature.replace(parameters=parameters)
+
+
+def as_label(label: Any, classes: Sequence[str]) -> int | None:
+    """Return a label given by number or by name; None where it is neither.
+
+    Raises `PandaError` for text that is none of the names.
+    """
+    if not isinstance(label, str):
+        return as_whole(label)
+    if not classes:
+        raise PandaError(f"the class {label!r:.60} is no number, and these classes have no names")
+    name = label.strip().lower()
+    if name not in classes:
+        raise PandaError(f"there is no class {label!r:.60}{nearest(name, classes)}")
+    return classes.index(name)
 
 
 def _sample_by_label(draw: Sample, seeds: Sequence[int], labels: list[int]) -> Latents:
@@ -130,15 +145,16 @@ def _warn_outside(psi: float) -> None:
         )
 
 
-def as_labels(label: Any, count: int) -> int | list[int] | None:
+def as_labels(label: Any, count: int, classes: Sequence[str] = ()) -> int | list[int] | None:
     """Return one label, one for each of ``count`` samples, or None, as plain values.
 
-    Raises `PandaError` for what is not a whole number, and for another number of labels.
+    ``classes`` are the names that may stand for labels. Raises `PandaError` for what is not a whole
+    number or a name, and for another number of labels.
     """
-    if label is None or (whole := as_whole(label)) is not None:
+    if label is None or (whole := as_label(label, classes)) is not None:
         return None if label is None else whole
     given = _plain_list(label)
-    labels = [] if given is None else [as_whole(one_label) for one_label in given]
+    labels = [] if given is None else [as_label(one_label, classes) for one_label in given]
     if given is None or None in labels:
         raise PandaError(
             f"label {label!r:.60} is not a whole number, or a list with one for each seed"

@@ -279,6 +279,8 @@ def create_generator(
     rest = engine, place, kinds[kind]
     generator = loaded(name, lambda: _load(card, *rest) if card else _open(Path(name), *rest))
     generator.name = full_name(name)
+    if card and card.class_names:
+        generator.class_names = card.class_names
     return generator
 
 

@@ -20,7 +20,7 @@ class Wrapper(Generator):
         self.inner, self.lock = inner, nullcontext() if lock is None else lock
         self.name, self.layers, self.excused = inner.name, inner.layers, inner.excused
         self.resolution, self.device = inner.resolution, inner.device
-        self.usual_truncation = inner.usual_truncation
+        self.usual_truncation, self.class_names = inner.usual_truncation, inner.class_names
 
     @property
     def digest(self) -> str:

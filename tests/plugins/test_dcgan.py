@@ -9,7 +9,7 @@ import pytest
 import torch
 from backend_checks import CPU, FEATURES, IMAGES, checkpoint, conform, error, golden
 
-from panda import Latents, PandaError, create_generator
+from panda import Latents, PandaError, create_generator, fit
 from panda.errors import PandaWarning
 from panda.generators.registry import cards
 from panda_plugins.dcgan import COLORS
@@ -50,6 +50,20 @@ def test_a_file_without_a_record_is_opened_with_a_warning():
         generator = from_checkpoint(checkpoint(EYES), CPU, torch.float32)
     assert generator.sample([0]).tensors.keys() == {"z"}
     assert generator.sample([0]).tensors["z"].shape == (1, 15)
+
+
+def test_a_class_may_be_given_by_its_name():
+    generator = load()
+    with pytest.raises(PandaError, match="'blue' is no number, and these classes have no names"):
+        generator.sample([5], label="blue")
+    generator.class_names = ("amber", "blue", "brown")
+    assert generator.sample([5], label=" Blue").tensors["label"].tolist() == [[0, 1, 0]]
+    mixed = generator.sample([5, 6], label=["brown", 0]).tensors["label"]
+    assert mixed.tolist() == [[0, 0, 1], [1, 0, 0]]
+    with pytest.raises(PandaError, match="there is no class 'bleu'; did you mean 'blue'"):
+        generator.sample([5], label="bleu")
+    assert fit(generator, "8.conv", parts=2, seeds=range(8), label="brown").label == 2
+    assert cards()[CARD].class_names == COLORS
 
 
 def test_each_class_has_its_label_and_others_are_refused():

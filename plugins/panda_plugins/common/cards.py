@@ -23,6 +23,7 @@ def card_of(
     layers: Iterable[Layer],
     notes: str = "",
     edits: Path | None = None,
+    class_names: Iterable[str] = (),
 ) -> Card:
     """Return the card of a generator that is loaded from ``weights``; see `Card` for the rest."""
     return Card(
@@ -36,4 +37,5 @@ def card_of(
         layers=tuple(layers),
         notes=notes,
         edits=edits,
+        class_names=tuple(class_names),
     )

@@ -106,3 +106,8 @@ def test_commands_are_read_from_the_pages():
     assert ["demo"] in commands("README.md")
     (run, published) = commands("docs/benchmarks.md")[:2]
     assert run[-2:] == ["--out", "locality"] and "#" not in published
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_figure_is_left_to_be_filled_in(page):
+    assert not re.findall(r"@[a-z]+@", (ROOT / page).read_text(encoding="utf-8"))

@@ -115,8 +115,8 @@ def find_artifacts(
     squares = torch.zeros(layer.positions, dtype=torch.float64, device=like.device)
     for start, batch in batches.items():
         few = batch[: max(0, SAMPLES - start)]
-        mean += few.double().sum(0)
-        squares += few.double().square().sum((0, 1))
+        mean += few.sum(0).double()
+        squares += torch.linalg.vector_norm(few, dim=1).double().square().sum(0)
     mean, squares = processes.all_reduce([mean, squares])
     seen = min(count, SAMPLES)
     variance = squares / seen - (mean / seen).square().sum(0)

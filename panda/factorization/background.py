@@ -53,6 +53,9 @@ class Background:
     detector: Tensor
     """A vector ``[C]`` whose coordinate is higher by one on background than elsewhere."""
 
+    axes: Tensor
+    """The principal axes of the features that it was found in, ``[C, D]``."""
+
 
 def border_mask(layer: Layer, skip: int = 0, border: str = BORDERS[0]) -> Tensor:
     """Return the outermost positions of the image at a border, ``[H, W]`` of zeros and ones.
@@ -104,7 +107,10 @@ def pooled(maps: Tensor, layer: Layer) -> Tensor:
 
 
 def find_background(
-    features: Tensor, maps: Tensor | None = None, place: Tensor | None = None
+    features: Tensor,
+    maps: Tensor | None = None,
+    place: Tensor | None = None,
+    points: int = POINTS,
 ) -> Background:
     """Find the background in features of samples, without labels.
 
@@ -115,6 +121,7 @@ def find_background(
         maps: The maps ``[K, h, w]`` of which features are sums; only a few axes of the features are
             ever expanded to positions.
         place: Where background is looked for, ``[h, w]`` bool; by default in the upper corners.
+        points: The number of positions that k-means sees.
     """
     height, width = (features if maps is None else maps).shape[-2:]
     samples = features.flatten(2)
@@ -133,10 +140,10 @@ def find_background(
     coordinates = (expand(axes.T @ samples).mT - axes.T @ mean).flatten(0, 1)
     place = look_mask(height, width) if place is None else place
     where = place.flatten().repeat(len(samples)).to(features.device)
-    background = _in_place(_clusters(coordinates[:, :AXES]), where)
+    background = _in_place(_clusters(coordinates[:, :AXES], points), where)
     inside, outside = coordinates[background], coordinates[~background]
     if not len(inside) or not len(outside):  # it is looked for nowhere, or nothing varies
-        return Background(torch.zeros_like(mean), torch.zeros_like(mean))
+        return Background(torch.zeros_like(mean), torch.zeros_like(mean), axes)
     difference = inside.mean(0) - outside.mean(0)
     within = _covariance(inside) + _covariance(outside)
     # A ridge of the mean variance: an axis that hardly varies in a few samples is no evidence.
@@ -146,7 +153,7 @@ def find_background(
     where = background.view(len(samples), -1, 1).to(samples)
     if maps is not None:
         where = maps.flatten(1) @ where
-    return Background((samples @ where).sum((0, 2)) / len(inside) - mean, detector)
+    return Background((samples @ where).sum((0, 2)) / len(inside) - mean, detector, axes)
 
 
 def _covariance(points: Tensor) -> Tensor:
@@ -165,9 +172,9 @@ def _in_place(labels: Tensor, place: Tensor) -> Tensor:
     return torch.isin(labels, (lift >= min(LIFT, float(lift.max()))).nonzero()[:, 0])
 
 
-def _clusters(points: Tensor) -> Tensor:
+def _clusters(points: Tensor, seen: int = POINTS) -> Tensor:
     """Return the cluster ``[n]`` of each point ``[n, d]``, by the best of a few runs of k-means."""
-    subset = points[:: -(-len(points) // POINTS)]
+    subset = points[:: -(-len(points) // seen)]
     draw = torch.Generator().manual_seed(0)
     starts = [torch.randperm(len(subset), generator=draw)[:CLUSTERS] for _ in range(RUNS)]
     centers = subset[torch.cat(starts).to(subset.device)]  # of all runs, side by side

@@ -81,12 +81,14 @@ def describe(
     cpu = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     described = {**config, "background": facts}
     if solution.stability:
-        own = _own_stability(statistics, P, axes)
+        own = _own_stability(statistics, P, axes, deviations)
         described["stability"] = {"parts": _rounded(solution.stability), "own": own}
     return Factors(generator=generator, layer=layer, config=described, **cpu)
 
 
-def _own_stability(statistics: Statistics, P: Tensor, axes: Tensor) -> list[list[float]]:
+def _own_stability(
+    statistics: Statistics, P: Tensor, axes: Tensor, deviations: Tensor
+) -> list[list[float]]:
     """Return how well two halves of the samples agree on each part's own axes, as cosines.
 
     Only turns inside the span of a part's axes are seen: of the last ones, less than there is.
@@ -95,6 +97,7 @@ def _own_stability(statistics: Statistics, P: Tensor, axes: Tensor) -> list[list
         statistics: The samples.
         P: Parts ``[S, R_S]``.
         axes: Their own axes ``[R_S, L, C]``.
+        deviations: The roots of the scatters along them, ``[R_S, L]``.
     """
 
     def terms(z: Tensor, pooling: Tensor, axes: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,13 +105,16 @@ def _own_stability(statistics: Statistics, P: Tensor, axes: Tensor) -> list[list
         along = (axes @ columns).double()
         return along.sum(2), along @ along.mT
 
-    arguments = statistics.basis.T @ P, axes
-    both = statistics.sum(terms, *arguments)
-    odd = statistics.sum(terms, *arguments, odd=True)
-    even = tuple(total - half for total, half in zip(both, odd, strict=True))
+    pooling, count = statistics.basis.T @ P, statistics.count
+    odd = statistics.sum(terms, pooling, axes, odd=True)
+    mean = (axes @ (statistics.seen_mean.to(pooling) @ pooling).T[:, :, None])[:, :, 0]
+    mean = mean.double().cpu()
+    all_squares = deviations.double().cpu().square().diag_embed()
+    all_squares = all_squares + count * mean[:, :, None] * mean[:, None]
+    even = count * mean - odd[0], all_squares - odd[1]
     turns = []
-    for count, (sums, squares) in ((statistics.count // 2, odd), (-(-statistics.count // 2), even)):
-        covariance = squares / count - sums[:, :, None] * sums[:, None] / count**2
+    for number, (sums, squares) in ((count // 2, odd), (count - count // 2, even)):
+        covariance = squares / number - sums[:, :, None] * sums[:, None] / number**2
         turns.append(torch.linalg.eigh(covariance)[1].mT)  # [R_S, axes of the half, L]
     rows = []
     for halves in zip(*turns, strict=True):

@@ -4,9 +4,9 @@ Where there is none, clusters of features fill the corners by chance, and other 
 detector. So the detectors of disjoint sets of samples have to agree about where background is, and
 it has to cover the corners that it was looked for in.
 
-On five generators of faces, at 8 to 32 positions a side, detectors of sets of 16 samples correlate
-by 0.78 to 0.96. They do by 0.03 to 0.36 on faces cropped so tightly that 5 % of an image is
-background, and on painted eyes that fill it.
+On four generators of faces, at 8 and 16 positions a side, detectors of sets of 16 samples correlate
+by 0.89 to 0.99. They do by 0.3 to 0.75 on faces cropped so tightly that 5 % of an image is
+background, and by -0.2 to 0.6 on painted eyes that fill it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,11 @@ SETS = 4
 LEAST, MOST = 32, 64
 """From fewer samples there is no verdict; of more, the first ones decide."""
 
-AGREEMENT = 0.7
+AGREEMENT = 0.8
 """The least correlation of two detectors, on average over all pairs of sets."""
+
+POINTS = 2048
+"""The number of positions of a set that k-means sees."""
 
 COVERED = 0.5
 """The least share of the place it was looked for in that background covers."""
@@ -108,8 +111,12 @@ def judge(
         return rows if maps is None else rows @ maps.flatten(1)
 
     size = len(features) // SETS
-    sets = [features[i * size : (i + 1) * size] for i in range(SETS)]
-    seen = [coordinates(find_background(some, maps, place).detector).flatten() for some in sets]
+    small = torch.einsum("ca,nck->nak", background.axes, features.flatten(2))
+    if maps is None:
+        small = small.view(len(small), -1, *features.shape[2:])
+    sets = [small[i * size : (i + 1) * size] for i in range(SETS)]
+    detectors = [find_background(some, maps, place, POINTS).detector for some in sets]
+    seen = [coordinates(background.axes @ detector).flatten() for detector in detectors]
     if not all(bool(row.std() > 0) for row in seen):
         return Verdict(0.0, 0.0)
     pairs = torch.corrcoef(torch.stack(seen).double())[torch.triu_indices(SETS, SETS, 1).unbind()]

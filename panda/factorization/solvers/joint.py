@@ -36,7 +36,7 @@ from panda.progress import bar
 TOLERANCE = 5e-6
 """Stop when a round lowers the loss by less than this fraction of the energy."""
 
-HALF_TOLERANCE = 5e-5
+HALF_TOLERANCE = 1e-4
 """Likewise for a half of the samples, of which only the parts are compared."""
 
 STABLE = 0.8

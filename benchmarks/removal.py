@@ -1,0 +1,71 @@
+"""Removal by continuing the surroundings, beside painting the background appearance.
+
+    python benchmarks/removal.py mini-stylegan2-faces-64 16.conv1 --n 40
+
+Both remove the whole object from the same faces, none of which is of the fit. Printed are means:
+the area of the parsed person that is left, over that before; the seam, the texture and the damage
+of `panda.metrics.removal.traces`.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+from torch.nn import functional as F
+
+from panda import create_generator, fit
+from panda.editing.remove import PAINT, REACH, object_map, remove
+from panda.factorization.background import border_mask
+from panda.factorization.factors import Factors
+from panda.generators.seeds import evaluation_seeds
+from panda.metrics.parsing import FaceParser
+from panda.metrics.removal import traces
+from panda.metrics.roir import SIZE, small
+
+
+def paint(factors: Factors, x: torch.Tensor) -> torch.Tensor:
+    """Return features ``[N, C, H, W]`` whose object is the sample's border, moved along ``bg``."""
+    background = factors.vector("bg")[0].to(x)
+    rows = x.flatten(2)[:, :, border_mask(factors.layer).flatten().bool()]
+    likeness = (background @ rows)[:, None]
+    like = (likeness >= likeness.median(2, keepdim=True).values).to(rows)
+    color = (rows * like).sum(2) / like.sum(2) + PAINT * background
+    where = (object_map(factors, x) * REACH).clamp_max(1)
+    return torch.lerp(x, color[:, :, None, None], where[:, None])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("generator")
+    parser.add_argument("layer")
+    parser.add_argument("--n", type=int, default=40, help="the number of faces")
+    args = parser.parse_args()
+    generator = create_generator(args.generator)
+    factors = fit(generator, args.layer, seeds=300)
+    parse = FaceParser()
+
+    def person(image: torch.Tensor) -> torch.Tensor:
+        parsed = F.interpolate(parse(image)[:, None], (SIZE, SIZE), mode="nearest")
+        return parsed[:, 0] != 0
+
+    rows: dict[str, list[torch.Tensor]] = {"painted": [], "continued": []}
+    for latents in generator.sample(evaluation_seeds(args.n)):
+        state = generator.head(latents, args.layer)
+        before = small(generator.tail(state, args.layer))
+        inside = person(before)
+        for name, method in (("painted", paint), ("continued", remove)):
+            changed = state.with_features(method(factors, state.x))
+            after = small(generator.tail(changed, args.layer))
+            left = person(after).float().mean((1, 2)) / inside.float().mean((1, 2))
+            rows[name].append(torch.stack([left, *traces(before, after, inside).values()]))
+    names = ("left", "seam before", "seam", "texture", "damage")
+    for name, values in rows.items():
+        means = torch.cat(values, 1).nanmean(1).tolist()
+        print(
+            f"{name:10}", *(f"{what} {value:.3f}" for what, value in zip(names, means, strict=True))
+        )
+
+
+if __name__ == "__main__":
+    main()

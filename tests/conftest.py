@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
+import warnings
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one process for each core: threads would fight for them
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -194,3 +197,28 @@ def canvas():
     factors = fit(generator, "b", parts=4, seeds=range(60))
     generator.heads = generator.tails = 0
     return Canvas(generator, factors, generator.sample([3]))
+
+
+@pytest.fixture(scope="module")
+def loops_closed():
+    """Close the event loops that gradio makes in the main thread, and collect its sockets.
+
+    It leaves both open. Python warns of each where it is collected: here, not in another test.
+    """
+    made = []
+    new = asyncio.new_event_loop
+
+    def recorded():
+        made.append(new())
+        return made[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "new_event_loop", recorded)
+        yield
+    asyncio.set_event_loop(None)
+    for loop in made:
+        if not loop.is_running():
+            loop.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()

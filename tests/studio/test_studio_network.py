@@ -1,10 +1,8 @@
 """Who may talk to the studio, over real HTTP."""
 
-import gc
 import http.client
 import os
 import socket
-import warnings
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("default")  # those of gradio's own code
 
 
 @pytest.fixture(scope="module", params=["127.0.0.1", "0.0.0.0"])
-def served_at(request, small_cache):
+def served_at(request, small_cache, loops_closed):
     """The host that a studio was started with, its port, and its folder of uploads."""
     from panda.studio.app import Studio
     from panda.studio.library import Library
@@ -28,10 +26,6 @@ def served_at(request, small_cache):
 
     with served(Studio(Library([MINI])), host=request.param) as page:
         yield request.param, urlsplit(page.local_url).port, Path(os.environ["GRADIO_TEMP_DIR"])
-        del page
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()  # sockets that gradio leaves open
 
 
 def ask(port, method, path, headers, body=b""):

@@ -1,11 +1,9 @@
 """The studio's page in a real browser: every click, no request elsewhere, no error."""
 
-import gc
 import json
 import shutil
 import urllib.error
 import urllib.request
-import warnings
 from itertools import pairwise
 from pathlib import Path
 
@@ -32,7 +30,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory):
+def url(tmp_path_factory, loops_closed):
     """A studio of the small generator, fitted on few samples, and of a file that is damaged."""
     folder = tmp_path_factory.mktemp("studio")
     (folder / "broken.pkl").write_bytes(b"nothing")
@@ -51,10 +49,6 @@ def url(tmp_path_factory):
 
         with served(Studio(Library([MINI, str(folder / "broken.pkl")]))) as page:
             yield page.local_url.rstrip("/")
-            del page
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()  # sockets that gradio leaves open
 
 
 @pytest.fixture(scope="module")

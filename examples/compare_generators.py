@@ -31,9 +31,8 @@ def main(out: Path, names: list[str]) -> None:
     for one in found.generators:
         best = carrier(one)
         if best is not None:
-            print(
-                f"{one.name}: background is clearest at {best.layer}, contrast {best.contrast:.2f}"
-            )
+            contrast = best.contrast[0]
+            print(f"{one.name}: background is clearest at {best.layer}, contrast {contrast:.2f}")
     print(depths(found).to_markdown())
 
     # %% All of it on one page

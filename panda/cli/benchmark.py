@@ -31,6 +31,15 @@ if TYPE_CHECKING:
     from panda.factorization.factors import Factors
     from panda.generators.contract import Generator
 
+LOCALIZED = {
+    "iou": "IoU",
+    "constant": "of the best constant mask",
+    "gain": "over it",
+    "components": "of a principal component",
+    "random": "of a random direction",
+}
+"""The figures of a concept, in words."""
+
 
 def add(verbs: Verbs[Parser]) -> None:
     """Add the verb and its kinds."""
@@ -274,11 +283,9 @@ def run_localization(options: argparse.Namespace) -> None:
         print_json({"factors": options.factors, "n": options.n, "localization": figures})
         return
     for name, facts in figures.items():
-        gain = "{:+.3f} +- {:.3f}".format(*facts["gain"])
-        say(
-            f"{name:12} IoU {_figure(facts['iou'])}  concept {facts['concept']}  over the best"
-            f" constant mask ({facts['constant'][0]:.3f}): {gain}"
-        )
+        say(f"{name}, by concept {facts['concept']}")
+        for key, words in LOCALIZED.items():
+            say(f"  {words:26} {_figure(facts[key])}")
     if not factors.has_background:
         note(factors.no_background)
 
@@ -350,7 +357,6 @@ def _load(options: argparse.Namespace) -> tuple[Factors, Generator]:
     return factors, generator_of(factors, options)
 
 
-def _figure(moments: Any) -> str:
-    """Return a mean and standard deviation as text."""
-    mean, deviation = moments
-    return f"{mean:.3f} ± {deviation:.3f}"
+def _figure(estimate: Any) -> str:
+    """Return a mean and half of its 95 % interval as text."""
+    return "{:.3f} ± {:.3f}".format(*estimate)

@@ -42,11 +42,13 @@ def add(verbs: Verbs[Parser]) -> None:
         "--levels",
         help="sides of the image over the layer's: 16 x 16 of 64 pixels is 4 (default: 16,8,4)",
     )
-    verb.add_argument("--samples", type=int, metavar="N", help="of each fit (default: 1000)")
-    verb.add_argument("--parts", type=int, metavar="R_S", help="of each fit (default: 8)")
-    verb.add_argument(
-        "--scored", type=int, metavar="N", help="samples that are measured (default: 64)"
-    )
+    for name, letter, words in (
+        ("--samples", "N", "of each fit (default: 1000)"),
+        ("--sets", "N", "disjoint sets of these, for background at each depth (default: 5)"),
+        ("--parts", "R_S", "of each fit (default: 8)"),
+        ("--scored", "N", "samples that are measured (default: 64)"),
+    ):
+        verb.add_argument(name, type=int, metavar=letter, help=words)
     verb.add_argument(
         "--no-faces", action="store_true", help="leave out face parsing (default: parse faces)"
     )
@@ -63,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     plan = QUICK if options.quick else Plan()
     changed = {
         name: value
-        for name in ("samples", "parts", "scored")
+        for name in ("samples", "sets", "parts", "scored")
         if (value := getattr(options, name)) is not None
     }
     if options.levels:

@@ -14,7 +14,7 @@ from panda.comparison.background import measure_depths, measure_object_removal
 from panda.comparison.changes import measure_changes
 from panda.comparison.pictures import draw_background, draw_parts, draw_samples
 from panda.comparison.plan import Plan, layer_at
-from panda.comparison.results import GeneratorResult, Level, Part
+from panda.comparison.results import GeneratorResult, Level, Localized, Part
 from panda.comparison.store import FIGURES, MAPS, ComparisonFolder, write_json
 from panda.editing.remove import remove
 from panda.errors import DiskError, PandaError, describe_error
@@ -32,7 +32,7 @@ from panda.metrics.efficientnet import Classifier
 from panda.metrics.faces import OnceParser, are_faces
 from panda.metrics.parsing import FaceParser
 from panda.metrics.roir import small
-from panda.metrics.summary import MeanStd
+from panda.metrics.summary import Estimate
 from panda.naming.matching import image_maps
 from panda.naming.names import describe_part
 
@@ -214,15 +214,21 @@ def analyze_level(
 
 def _face_scores(
     generator: Generator, factors: Factors, plan: Plan, parser: FaceParser | None
-) -> tuple[dict[str, MeanStd], dict[str, MeanStd], list[str]]:
+) -> tuple[dict[str, Localized], dict[str, Estimate], list[str]]:
     """Measure localization and the removal of hair, as ``panda benchmark`` does, and take notes."""
     if parser is None:
         return {}, {}, []
     notes: list[str] = []
-    concepts: dict[str, tuple[float, ...]] = {}
+    concepts = {}
     try:
-        localized = measure_localization(generator, factors, parser, plan.scored, plan.selected)
-        concepts = {name: tuple(facts["iou"]) for name, facts in localized.items()}
+        for name, facts in measure_localization(
+            generator, factors, parser, plan.scored, plan.selected
+        ).items():
+            if math.isfinite(facts["iou"][0]):
+                del facts["n"]
+                concepts[name] = Localized(**facts)
+            else:
+                notes.append(f"{name}: no sample has it")
     except PandaError as error:  # of a generator whose samples are barely faces
         notes.append(f"concepts were not localized: {error}")
     try:
@@ -236,10 +242,10 @@ def _face_scores(
     except PandaError as error:
         hair = {}
         notes.append(f"hair was not removed: {error}")
-    return _finite(concepts, notes), _finite(hair, notes), notes
+    return concepts, _finite(hair, notes), notes
 
 
-def _finite(figures: dict[str, tuple[float, ...]], notes: list[str]) -> dict[str, MeanStd]:
+def _finite(figures: dict[str, tuple[float, ...]], notes: list[str]) -> dict[str, Estimate]:
     """Return the figures that some sample has, and add a note for each of the others."""
     notes += [f"{k}: no sample has it" for k, v in figures.items() if not math.isfinite(v[0])]
     return {k: (v[0], v[1]) for k, v in figures.items() if math.isfinite(v[0])}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 import torch
@@ -15,6 +15,13 @@ from panda.comparison.results import Depth, Removal
 from panda.editing.localize import concept_maps, enlarge
 from panda.editing.remove import object_map, remove
 from panda.errors import PandaError
+from panda.evaluation.baselines import (
+    best_of,
+    both_signs,
+    direction_masks,
+    principal_directions,
+    random_directions,
+)
 from panda.factorization.background import (
     SAMPLES,
     Background,
@@ -25,7 +32,6 @@ from panda.factorization.background import (
 )
 from panda.factorization.factors import Factors
 from panda.factorization.features import Features
-from panda.factorization.thresholds import otsu_each
 from panda.factorization.verdict import MOST, Verdict, judge
 from panda.generators.contract import Generator, Latents, Layer, on_canvas
 from panda.generators.seeds import evaluation_seeds, selection_seeds
@@ -33,71 +39,118 @@ from panda.metrics.changes import change
 from panda.metrics.parsing import CLASSES, FaceParser, mask, share
 from panda.metrics.removal import SEAM, area_gone, away_from, best_constant, damage, iou, seam
 from panda.metrics.roir import SIZE, small
-from panda.metrics.summary import MeanStd, mean_and_interval, mean_and_std
+from panda.metrics.summary import Estimate, estimate
 
 BATCH = 8
 
 
 @dataclass(eq=False)
 class _DepthSums:
-    """Sums over features of scored samples, of which a layer's share, contrast and IoU are made."""
+    """Sums over features of samples, of which the figures of a layer are made.
+
+    Attributes:
+        layer: The layer.
+        backgrounds: Those of disjoint sets of samples.
+        verdict: Whether there is one.
+        baselines: Directions ``[C, K]`` of each kind.
+        chosen: The direction ``[C]`` of each kind that fits best on the samples to select on.
+        selected: On these samples, the figure by which layers are chosen.
+    """
 
     layer: Layer
-    background: Background
+    backgrounds: list[Background]
     verdict: Verdict | None
+    baselines: dict[str, Tensor]
+    chosen: dict[str, Tensor] = field(default_factory=dict)
+    selected: float = math.nan
     count: int = 0
     first: Tensor | float = 0.0
     square: float = 0.0
     along: list[Tensor] = field(default_factory=list)
     contrast: list[Tensor] = field(default_factory=list)
-    iou: list[Tensor] = field(default_factory=list)
-    gain: list[Tensor] = field(default_factory=list)
+    ious: dict[str, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, x: Tensor, truth: Tensor | None, constant: Tensor | None) -> None:
-        """Add features ``[N, C, H, W]``.
+    def select(self, features: Tensor, truth: Tensor | None) -> None:
+        """Choose baselines, and measure the figure by which layers are chosen.
 
         Args:
-            x: The features.
-            truth: The true background, ``[N, SIZE, SIZE]`` bool.
+            features: Those of the samples to select on, ``[N, C, H, W]``.
+            truth: Their true background, ``[N, SIZE, SIZE]`` bool; None without faces.
+        """
+        if truth is None:
+            self.selected = estimate(self._contrasts(features))[0]
+            return
+        self.selected = estimate(self._overlaps(features, truth))[0]
+        for name, directions in self.baselines.items():
+            (rows,) = both_signs(self.layer, features, directions, truth[None])
+            best, sign = best_of(rows)
+            self.chosen[name] = directions[:, best] * sign
+
+    def add(self, features: Tensor, truth: Tensor | None, constant: Tensor | None) -> None:
+        """Add features ``[N, C, H, W]`` of samples that figures are measured on.
+
+        Args:
+            features: The features.
+            truth: The true background, ``[N, SIZE, SIZE]`` bool; None without faces.
             constant: The mask ``[SIZE, SIZE]`` bool to compare with.
         """
-        inside = on_canvas(x.flatten(0, 1), self.layer).reshape(*x.shape[:2], -1)
-        self.count += len(x) * inside.shape[2]
+        inside = on_canvas(features.flatten(0, 1), self.layer)
+        inside = inside.reshape(*features.shape[:2], -1)
+        self.count += len(features) * inside.shape[2]
         self.first = self.first + inside.double().sum((0, 2))
         self.square += float(inside.double().square().sum())
-        appearance = self.background.appearance
-        along = appearance.to(x) / appearance.norm().clamp_min(1e-30) @ inside
-        self.along.append(along.flatten().double())
-        maps = concept_maps(self.layer, x, self.background.detector)
-        border = on_canvas(border_mask(self.layer)[None], self.layer)[0].bool().to(x.device)
-        apart = maps[:, border].mean(1) - maps[:, ~border].mean(1)
-        self.contrast.append(apart / maps.flatten(1).std(1).clamp_min(1e-12))
+        units = [b.appearance / b.appearance.norm().clamp_min(1e-30) for b in self.backgrounds]
+        self.along.append((torch.stack(units).to(inside) @ inside).double().movedim(1, 0))
+        self.contrast.append(self._contrasts(features))
         if truth is not None and constant is not None:
-            large = enlarge(maps, SIZE)
-            self.iou.append(iou(large >= otsu_each(large), truth))
-            self.gain.append(self.iou[-1] - iou(constant.expand_as(truth), truth))
+            self.ious["iou"].append(self._overlaps(features, truth))
+            self.ious["constant"].append(iou(constant.expand_as(truth), truth)[None])
+            for name, direction in self.chosen.items():
+                masks = direction_masks(self.layer, features, direction)
+                self.ious[name].append(iou(masks, truth)[None])
+
+    def _contrasts(self, features: Tensor) -> Tensor:
+        """Return the contrast of each detector and sample, ``[sets, N]``."""
+        border = on_canvas(border_mask(self.layer)[None], self.layer)[0].bool()
+        border, rows = border.to(features.device), []
+        for background in self.backgrounds:
+            maps = concept_maps(self.layer, features, background.detector)
+            apart = maps[:, border].mean(1) - maps[:, ~border].mean(1)
+            rows.append(apart / maps.flatten(1).std(1).clamp_min(1e-12))
+        return torch.stack(rows)
+
+    def _overlaps(self, features: Tensor, truth: Tensor) -> Tensor:
+        """Return how each detector's masks overlap with the truth, ``[sets, N]``."""
+        detectors = (background.detector for background in self.backgrounds)
+        masks = (direction_masks(self.layer, features, detector) for detector in detectors)
+        return torch.stack([iou(each, truth) for each in masks])
 
     def depth(self) -> Depth:
         """Return the figures; raise `PandaError` where the features do not vary."""
         mean = self.first / self.count
         variance = self.square / self.count - float(mean.square().sum())  # type: ignore[union-attr]
-        along = float(torch.cat(self.along).var(correction=0))
-        contrast = float(torch.cat(self.contrast).mean())
         if not variance > 0:
             raise PandaError(
                 f"the features of {self.layer.name} do not vary, so they have no background"
             )
-        share = along / variance
+        along = torch.cat(self.along, 1)  # [sets, N, positions]
+        shares = (along - along.mean((1, 2), keepdim=True)).square().mean(2) / variance
+        rows = {name: torch.cat(values, 1) for name, values in self.ious.items()}
+        gain = rows["iou"] - rows["constant"] if rows else None
         verdict = self.verdict
         return Depth(
-            self.layer.name,
-            self.layer.side,
-            share,
-            contrast,
-            summary(self.iou),
-            mean_and_interval(torch.cat(self.gain)) if self.gain else None,
-            verdict.agreement if verdict else None,
-            verdict.covered if verdict else None,
+            layer=self.layer.name,
+            size=self.layer.side,
+            share=estimate(shares),
+            contrast=estimate(torch.cat(self.contrast, 1)),
+            selected=self.selected,
+            iou=summary(rows.get("iou")),
+            gain=summary(gain),
+            constant=summary(rows.get("constant")),
+            components=summary(rows.get("components")),
+            random=summary(rows.get("random")),
+            agreement=verdict.agreement if verdict else None,
+            covered=verdict.covered if verdict else None,
         )
 
 
@@ -109,34 +162,44 @@ def measure_depths(
     Raises:
         PandaError: Where the features of a layer do not vary.
     """
-    sums = []
-    for layer in background_layers(generator, plan):
-        features = Features(generator, layer, range(min(MOST, plan.samples)))
-        size = layer.height, layer.width
-        maps = [pooled(sample.view(-1, *size), layer) for batch in features for sample in batch]
-        x = torch.stack(maps)
-        background = find_background(x[:SAMPLES])
-        place = look_mask(x.shape[2], x.shape[3])
-        verdict = judge(x - x.mean((0, 2, 3), keepdim=True), None, background, place)
-        sums.append(_DepthSums(layer, background, verdict))
-    constant = None if parser is None else _constant_mask(generator, plan, parser)
+    sums = [_sums(generator, layer, plan) for layer in background_layers(generator, plan)]
+    seeds = selection_seeds(plan.selected)
+    latents = generator.sample(seeds, truncation=generator.usual_truncation)
+    truth = constant = None
+    if parser is not None:
+        parsed = [_background(parser, generator.forward(sample)) for sample in latents]
+        truth = torch.cat(parsed)
+        constant = best_constant(truth)
+    for layer_sums in sums:
+        layer_sums.select(generator.head(latents, layer_sums.layer.name).x, truth)
     for latents in scored_batches(generator, plan):
-        truth = None
-        if parser is not None:
-            parsed = parser(small(generator.forward(latents)))
-            truth = mask(_at_size(parsed), "background")
+        truth = None if parser is None else _background(parser, generator.forward(latents))
         for layer_sums in sums:
             layer_sums.add(generator.head(latents, layer_sums.layer.name).x, truth, constant)
     return tuple(layer_sums.depth() for layer_sums in sums)
 
 
-def _constant_mask(generator: Generator, plan: Plan, parser: FaceParser) -> Tensor:
-    """Return the mask ``[SIZE, SIZE]`` bool that overlaps most with background of other samples."""
-    seeds = selection_seeds(plan.selected)
-    latents = generator.sample(seeds, truncation=generator.usual_truncation)
-    parsed = [parser(small(generator.forward(sample))) for sample in latents]
-    truth = mask(_at_size(torch.cat(parsed)), "background")
-    return best_constant(truth)
+def _sums(generator: Generator, layer: Layer, plan: Plan) -> _DepthSums:
+    """Find the background of a layer in disjoint sets of samples, and judge it."""
+    sets = max(1, min(plan.sets, plan.samples // SAMPLES))
+    size = layer.height, layer.width
+    features = Features(generator, layer, range(min(max(MOST, sets * SAMPLES), plan.samples)))
+    maps = [pooled(sample.view(-1, *size), layer) for batch in features for sample in batch]
+    x = torch.stack(maps)
+    backgrounds = [find_background(x[SAMPLES * k : SAMPLES * (k + 1)]) for k in range(sets)]
+    place = look_mask(x.shape[2], x.shape[3])
+    verdict = judge(x - x.mean((0, 2, 3), keepdim=True), None, backgrounds[0], place)
+    canvas = Layer(layer.name, layer.channels, x.shape[2], x.shape[3])
+    baselines = {
+        "components": principal_directions(canvas, x),
+        "random": random_directions(layer.channels).to(x),
+    }
+    return _DepthSums(layer, backgrounds, verdict, baselines)
+
+
+def _background(parser: FaceParser, images: Tensor) -> Tensor:
+    """Return what parsing calls background, ``[N, SIZE, SIZE]`` bool."""
+    return mask(_at_size(parser(small(images))), "background")
 
 
 def measure_object_removal(
@@ -148,31 +211,37 @@ def measure_object_removal(
     """
     if not factors.has_background:
         return None
-    inside, outside, areas, seams, damages = [], [], [], [], []
+    rows: dict[str, list[Tensor]] = defaultdict(list)
     for latents in scored_batches(generator, plan):
         state = generator.head(latents, factors.layer.name)
         before = small(generator.tail(state, factors.layer.name))
         x = remove(factors, state.x)
         after = small(generator.tail(state.with_features(x), factors.layer.name))
         where = on_canvas(object_map(factors, state.x), factors.layer)
-        changed = change(before, after, enlarge(where, SIZE).cpu())
-        inside.append(changed[0])
-        outside.append(changed[1])
+        inside, outside = change(before, after, enlarge(where, SIZE).cpu())
+        rows["inside"].append(inside)
+        rows["outside"].append(outside)
         if parser is not None:
             parsed = parser(before), parser(after)
-            areas.append(torch.stack([share(maps, *CLASSES[1:]) for maps in parsed]))
+            rows["area"].append(torch.stack([share(maps, *CLASSES[1:]) for maps in parsed], 1))
             person = ~mask(_at_size(parsed[0]), "background").to(before.device)
-            seams.append(seam(after, person))
-            damages.append(damage(before, after, away_from(person, SEAM)))
-    changed_inside, changed_outside = (float(torch.cat(x).mean()) for x in (inside, outside))
-    gone = summary([area_gone(*torch.cat(areas, 1))]) if areas else None
-    return Removal(changed_inside, changed_outside, gone, summary(seams), summary(damages))
+            rows["seam"].append(seam(after, person))
+            rows["damage"].append(damage(before, after, away_from(person, SEAM)))
+    figures = {name: torch.cat(values) for name, values in rows.items()}
+    if "area" in figures:
+        figures["gone"] = area_gone(*figures["area"].T)
+    return Removal(
+        inside=estimate(figures["inside"]),
+        outside=estimate(figures["outside"]),
+        gone=summary(figures.get("gone")),
+        seam=summary(figures.get("seam")),
+        damage=summary(figures.get("damage")),
+    )
 
 
-def summary(values: Sequence[Tensor]) -> MeanStd | None:
-    """Return mean and standard deviation over the samples that have a value; None without any."""
-    pair = mean_and_std(torch.cat(list(values))) if values else (math.nan, 0.0)
-    return None if math.isnan(pair[0]) else pair
+def summary(values: Tensor | None) -> Estimate | None:
+    """Return the mean of the samples that have a value, with its interval; None without any."""
+    return None if values is None or not values.isfinite().any() else estimate(values)
 
 
 def scored_batches(generator: Generator, plan: Plan) -> list[Latents]:

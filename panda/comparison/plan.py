@@ -15,7 +15,7 @@ NEAR = math.sqrt(2)
 DEEPEST = 64
 """Background is measured at layers of up to this many positions a side, and at any level's."""
 
-COUNTS = ("samples", "parts", "axes", "images", "scored", "selected", "parse_size")
+COUNTS = ("samples", "sets", "parts", "axes", "images", "scored", "selected", "parse_size")
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Plan:
         levels: Sides of the image over that of the layer, so 4 is a layer of 16 x 16 in images of
             64. One number, several, or text such as ``"16,8,4"``.
         samples: Of each fit, of the seeds 0, 1, ....
+        sets: Disjoint sets of these samples in which background is looked for at each depth, as
+            many as there are samples for.
         parts: R_S of each fit; R_C is all channels.
         axes: Appearances of each part that are measured.
         images: Samples that edits are measured on and pictures made of.
@@ -37,6 +39,7 @@ class Plan:
 
     levels: tuple[int, ...] = (16, 8, 4)
     samples: int = 1000
+    sets: int = 5
     parts: int = 8
     axes: int = 2
     images: int = 6

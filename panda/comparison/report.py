@@ -210,7 +210,7 @@ def _removed(level: Level) -> str:
     if removal is None:
         return "no background was found"
     gone = f"face gone {tables.pair(removal.gone)}, " if removal.gone else ""
-    return f"{gone}change outside {removal.outside:.1%}, inside {removal.inside:.1%}"
+    return f"{gone}change outside {removal.outside[0]:.1%}, inside {removal.inside[0]:.1%}"
 
 
 def spanned(values: Sequence[float]) -> str:
@@ -235,7 +235,7 @@ def ious(result: GeneratorResult) -> Iterator[tuple[float, float]]:
 def contrasts(result: GeneratorResult) -> Iterator[tuple[float, float]]:
     """Yield the side over the image's, and the contrast, of each depth."""
     for depth in result.depths:
-        yield depth.size / result.resolution, depth.contrast
+        yield depth.size / result.resolution, depth.contrast[0]
 
 
 def tiles(strip: Image.Image, count: int, gap: int = 2) -> list[Image.Image]:

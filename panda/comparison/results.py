@@ -1,4 +1,7 @@
-"""What a comparison measures, as plain frozen data that goes to JSON and comes back from it."""
+"""What a comparison measures, as plain frozen data that goes to JSON and comes back from it.
+
+Figures are means over samples, with half of their 95 % interval.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from panda.comparison.plan import Plan
 from panda.errors import PandaError, nearest
 from panda.factorization.verdict import Verdict
 from panda.generators.entries import Entry
-from panda.metrics.summary import MeanStd
+from panda.metrics.summary import Estimate
 
 
 @dataclass(frozen=True)
@@ -50,18 +53,39 @@ class Removal:
     Attributes:
         inside: The mean absolute change of pixels inside the object, as a share of the range.
         outside: The same outside of it.
-        gone: The share of the parsed face that disappears (`panda.metrics.removal.area_gone`), as
-            mean and standard deviation; None without faces.
+        gone: The share of the parsed face that disappears (`panda.metrics.removal.area_gone`);
+            None without faces.
         seam: The jump of color that is left along the parsed border (`panda.metrics.removal.seam`),
             likewise.
         damage: The change of color in the parsed background, likewise.
     """
 
-    inside: float
-    outside: float
-    gone: MeanStd | None
-    seam: MeanStd | None
-    damage: MeanStd | None
+    inside: Estimate
+    outside: Estimate
+    gone: Estimate | None
+    seam: Estimate | None
+    damage: Estimate | None
+
+
+@dataclass(frozen=True)
+class Localized:
+    """How well one concept's map agrees with the parsed class, and what else does as well.
+
+    Attributes:
+        concept: The name of the appearance.
+        iou: Of its thresholded map.
+        constant: Of the best constant mask.
+        components: Of the best principal component of the features.
+        random: Of the best of as many random directions.
+        gain: By how much the first is above the constant mask.
+    """
+
+    concept: str
+    iou: Estimate
+    constant: Estimate
+    components: Estimate
+    random: Estimate
+    gain: Estimate
 
 
 @dataclass(frozen=True)
@@ -78,7 +102,7 @@ class Level:
         parts: All parts, in order.
         appearances: The first ones of each part.
         removal: Of the whole object; None where no background was found.
-        localization: IoU of a concept's map with the parsed class, by concept.
+        localization: Of background, hair and skin, where samples have them.
         hair: Of removing the parts that cover it (`panda.evaluation.removal`).
         scores: Those of plugins.
         notes: What could not be measured, and why.
@@ -93,8 +117,8 @@ class Level:
     parts: tuple[Part, ...]
     appearances: tuple[Appearance, ...]
     removal: Removal | None
-    localization: Mapping[str, MeanStd] = field(default_factory=dict)
-    hair: Mapping[str, MeanStd] = field(default_factory=dict)
+    localization: Mapping[str, Localized] = field(default_factory=dict)
+    hair: Mapping[str, Estimate] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -117,19 +141,27 @@ class Depth:
             background appearance.
         contrast: By how many standard deviations the detector's coordinate is higher on the border
             than elsewhere.
+        selected: The IoU, or without faces the contrast, on the samples to select on: what layers
+            are chosen by.
         iou: Of its thresholded map with parsed background; None without faces.
-        gain: By how much this is above the best constant mask, as mean and half of the 95 %
-            interval; likewise.
+        gain: By how much this is above the best constant mask; likewise.
+        constant: The IoU of the constant mask that fits best on the samples to select on; likewise.
+        components: That of the principal component of the features that does; likewise.
+        random: That of the best of as many random directions; likewise.
         agreement: See `panda.factorization.verdict`; None from too few samples.
         covered: Likewise.
     """
 
     layer: str
     size: int
-    share: float
-    contrast: float
-    iou: MeanStd | None
-    gain: MeanStd | None = None
+    share: Estimate
+    contrast: Estimate
+    selected: float
+    iou: Estimate | None = None
+    gain: Estimate | None = None
+    constant: Estimate | None = None
+    components: Estimate | None = None
+    random: Estimate | None = None
     agreement: float | None = None
     covered: float | None = None
 

@@ -16,13 +16,15 @@ from panda.comparison.results import (
 )
 from panda.factorization.verdict import AGREEMENT, COVERED
 from panda.generators.entries import Entry
-from panda.metrics.summary import MeanStd
+from panda.metrics.summary import Estimate
 from panda.report.table import Table
 
 
 def tables(comparison: Comparison) -> list[Table]:
     """Return every table that has rows, from what was compared to what failed."""
-    every = [generators(comparison), *(at_level(comparison, k) for k in comparison.plan.levels)]
+    every = [generators(comparison)]
+    for level in comparison.plan.levels:
+        every += [at_level(comparison, level), localized(comparison, level)]
     every += [*background(comparison), *(matched(matching) for matching in comparison.matchings)]
     if comparison.failures:
         every.append(failures(comparison))
@@ -86,14 +88,12 @@ def at_level(comparison: Comparison, level: int) -> Table:
         ("loss", lambda at: f"{at.loss:.4f}"),
         ("fit, s", lambda at: f"{at.seconds['sampling'] + at.seconds['solving']:.1f}"),
         ("edit inside / outside", lambda at: _ratio(at)),
-        ("removed: change inside", lambda at: f"{at.removal.inside:.3f}" if at.removal else "-"),
-        ("outside", lambda at: f"{at.removal.outside:.3f}" if at.removal else "-"),
+        ("removed: change inside", lambda at: fine(at.removal.inside if at.removal else None)),
+        ("outside", lambda at: fine(at.removal.outside if at.removal else None)),
         ("face gone", lambda at: pair(at.removal.gone if at.removal else None)),
-        ("seam", lambda at: pair(at.removal.seam if at.removal else None)),
-        ("damage", lambda at: pair(at.removal.damage if at.removal else None)),
+        ("seam", lambda at: fine(at.removal.seam if at.removal else None)),
+        ("damage", lambda at: fine(at.removal.damage if at.removal else None)),
     ]
-    for name in _names(at.localization for _, at in results):
-        columns.append((f"IoU {name}", lambda at, k=name: pair(at.localization.get(k))))  # type: ignore[misc]
     for name in _names(at.hair for _, at in results):
         columns.append((f"hair: {name}", lambda at, k=name: pair(at.hair.get(k))))  # type: ignore[misc]
     for name in _names(at.scores for _, at in results):
@@ -103,12 +103,33 @@ def at_level(comparison: Comparison, level: int) -> Table:
     about = (
         "loss: share of the features' energy that the factors leave. Edits: mean change of pixels"
         " inside the part over that outside. Removed: its surroundings go on where the object was;"
-        " changes are shares of the range. IoU: mean ± sd over samples. Gone: the share of the"
-        " parsed area of all samples together, ± the sd of what single ones differ by. Seam: the"
-        " jump of color that is left along its border. Damage: the change of color in the parsed"
-        " background."
+        " changes are shares of the range. Gone: the share of the parsed area of all samples"
+        f" together. Seam: the jump of color that is left along its border. Damage: the change of"
+        f" color in the parsed background. {PLUS_MINUS}"
     )
     return Table(*_used(header, rows), f"At 1/{level} of the image", about)
+
+
+def localized(comparison: Comparison, level: int) -> Table:
+    """Return how well concepts are localized at one level, beside what no factorization made."""
+    rows = [
+        (
+            *(result.name, name, facts.concept, pair(facts.iou), pair(facts.constant)),
+            *(pair(facts.components), pair(facts.random), fine(facts.gain, "+")),
+            "yes" if facts.gain[0] > facts.gain[1] else "no",
+        )
+        for result in comparison.generators
+        if (at := result.at(level)) is not None
+        for name, facts in at.localization.items()
+    ]
+    header = ("generator", "class", "concept", *BASELINES, "knows more")
+    about = (
+        "IoU of the thresholded map of a concept with the parsed class: of the appearance (of the"
+        " background, its detector), of the constant mask, the principal component and the random"
+        " direction that fit best on other samples, as the appearance does. Knows more: whether the"
+        f" first is above the constant mask. {PLUS_MINUS}"
+    )
+    return Table(header, rows, f"Where concepts are at 1/{level}", about)
 
 
 def background(comparison: Comparison) -> list[Table]:
@@ -117,9 +138,18 @@ def background(comparison: Comparison) -> list[Table]:
     return [at_a_glance(comparison), *between, depths(comparison)]
 
 
+CHOSEN = "by IoU, or by contrast without faces, on other samples"
+
+PLUS_MINUS = "± is half of the 95 % interval."
+
+BASELINES = (
+    *("IoU", "constant mask", "principal component", "random direction"),
+    "over the constant mask",
+)
+
 MEASURES = (
-    *("layer", "side", "of the image", "share", "contrast", "agreement", "IoU background"),
-    *("over a constant mask", "verdict"),
+    *("layer", "side", "of the image", "share", "contrast", "agreement"),
+    *(*BASELINES, "verdict"),
 )
 """Columns about the background of a layer."""
 
@@ -127,11 +157,12 @@ MEASURES = (
 def _measured(result: GeneratorResult, depth: Depth) -> tuple[str, ...]:
     """Return the `MEASURES` of a layer."""
     part = f"1/{result.resolution / depth.size:g}"
-    share, contrast = f"{depth.share:.3f}", f"{depth.contrast:+.2f}"
     agreement = "-" if depth.agreement is None else f"{depth.agreement:.2f}"
-    gain = "-" if depth.gain is None else f"{depth.gain[0]:+.3f} ± {depth.gain[1]:.3f}"
-    shown = (share, contrast, agreement, pair(depth.iou), gain, depth.verdict or "-")
-    return depth.layer, str(depth.size), part, *shown
+    return (
+        *(depth.layer, str(depth.size), part, fine(depth.share), fine(depth.contrast, "+")),
+        *(agreement, pair(depth.iou), pair(depth.constant), pair(depth.components)),
+        *(pair(depth.random), fine(depth.gain, "+"), depth.verdict or "-"),
+    )
 
 
 def at_a_glance(comparison: Comparison) -> Table:
@@ -145,9 +176,9 @@ def at_a_glance(comparison: Comparison) -> Table:
         rows.append(tuple(row))
     removed = [f"{what}, 1/{k}" for k in levels for what in ("face gone", "inside / outside")]
     about = (
-        "The layer that carries background best (by IoU, or by contrast without faces), and what"
-        " removal of the whole object does at each level: the share of the parsed face that is"
-        " gone, and the change of pixels inside and outside of it."
+        f"The layer that carries background best ({CHOSEN}), and what removal of the whole object"
+        " does at each level: the share of the parsed face that is gone, and the change of pixels"
+        f" inside and outside of it. {PLUS_MINUS}"
     )
     header = ("generator", f"best {MEASURES[0]}", *MEASURES[1:], *removed)
     return Table(*_used(header, rows), "Background at a glance", about)
@@ -157,7 +188,8 @@ def _removed(at: Level) -> list[str]:
     """Return what removal of the whole object does: the face gone, change inside and outside."""
     if at.removal is None:
         return ["no background", "-"]
-    return [pair(at.removal.gone), f"{at.removal.inside:.2f} / {at.removal.outside:.2f}"]
+    inside, outside = at.removal.inside[0], at.removal.outside[0]
+    return [pair(at.removal.gone), f"{inside:.2f} / {outside:.2f}"]
 
 
 def depths(comparison: Comparison) -> Table:
@@ -172,10 +204,11 @@ def depths(comparison: Comparison) -> Table:
         "share: of the variance of features, what lies along the background appearance. contrast:"
         " standard deviations by which its detector's coordinate is higher on the border than"
         " elsewhere. agreement: the correlation of detectors from disjoint sets of samples. IoU: of"
-        " that map, thresholded, with parsed background; and by how much it is above the best"
-        " constant mask, learned on other samples (± half of the 95 % interval). verdict: a"
-        f" background has an agreement of at least {AGREEMENT:g}, and covers {COVERED:.0%} of the"
-        " corners. *: the layer that carries it best (by IoU, or by contrast without faces)."
+        " that map, thresholded, with parsed background; and that of the constant mask, of the"
+        " principal component and of the random direction that fit best on other samples. verdict:"
+        f" a background has an agreement of at least {AGREEMENT:g}, and covers {COVERED:.0%} of the"
+        f" corners. *: the layer that carries it best ({CHOSEN}). ± is half of the 95 % interval"
+        " over samples, and over disjoint sets of samples in which background was looked for."
     )
     return Table(("generator", *MEASURES), rows, "Background at every depth", about)
 
@@ -196,16 +229,9 @@ def similarity(classes: BackgroundSimilarity) -> Table:
 
 
 def carrier(result: GeneratorResult) -> Depth | None:
-    """Return the layer that carries background best; None where none was found.
-
-    By IoU, or by contrast where no faces are parsed.
-    """
-
-    def rank(depth: Depth) -> float:
-        return depth.iou[0] if depth.iou is not None else depth.contrast
-
+    """Return the layer that carries background best (`Depth.selected`); None without one."""
     found = [depth for depth in result.depths if depth.verdict in ("found", "")]
-    return max(found, key=rank, default=None)
+    return max(found, key=lambda depth: depth.selected, default=None)
 
 
 def matched(matching: Matching) -> Table:
@@ -251,9 +277,14 @@ def failures(comparison: Comparison) -> Table:
     return Table(("generator", "reason"), rows, "Failed", about)
 
 
-def pair(values: MeanStd | None) -> str:
+def pair(values: Estimate | None) -> str:
     """Return such as ``0.83 ± 0.05``, or ``-``."""
     return "-" if values is None else f"{values[0]:.2f} ± {values[1]:.2f}"
+
+
+def fine(values: Estimate | None, sign: str = "") -> str:
+    """Return such as ``0.832 ± 0.052``, or ``-``; with ``"+"`` a sign before it."""
+    return "-" if values is None else f"{values[0]:{sign}.3f} ± {values[1]:.3f}"
 
 
 def _number(value: float | None) -> str:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from panda.editing.localize import concept_maps, enlarge, localize
+from panda.evaluation.baselines import (
+    best_of,
+    both_signs,
+    direction_masks,
+    principal_directions,
+    random_directions,
+)
 from panda.evaluation.parsed import ParsedBatch, parsed_batches
 from panda.factorization.factors import Factors
-from panda.factorization.thresholds import otsu_each
-from panda.generators.contract import Generator
+from panda.generators.contract import Generator, Layer
 from panda.generators.seeds import as_count, evaluation_seeds, selection_seeds
 from panda.metrics.parsing import FaceParser, mask
 from panda.metrics.removal import best_constant, iou
-from panda.metrics.roir import SIZE
-from panda.metrics.summary import mean_and_interval, mean_and_std
+from panda.metrics.summary import estimate
 
 CONCEPTS = {"background": ("background",), "hair": ("hair",), "skin": ("skin", "nose")}
 """Concepts and the face classes that they cover; that of the background is found automatically."""
@@ -26,6 +32,36 @@ AXES = 32
 
 PART_AXES = 4
 """Appearances of each part that are tried for a concept."""
+
+
+@dataclass(eq=False)
+class _Concept:
+    """What is measured of one concept.
+
+    Attributes:
+        name: Of the appearance whose map it is.
+        vectors: The direction ``[C]`` of that appearance (``"iou"``) and of each baseline.
+        constant: The mask ``[SIZE, SIZE]`` bool that fits best on the images to select on.
+        rows: The overlaps of each with the truth, batch by batch.
+    """
+
+    name: str
+    vectors: dict[str, Tensor]
+    constant: Tensor
+    rows: dict[str, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, layer: Layer, features: Tensor, truth: Tensor) -> None:
+        """Measure features ``[N, C, H, W]`` whose true masks are ``[N, SIZE, SIZE]``."""
+        self.rows["constant"].append(iou(self.constant.expand_as(truth), truth))
+        for name, vector in self.vectors.items():
+            self.rows[name].append(iou(direction_masks(layer, features, vector), truth))
+
+    def figures(self) -> dict[str, Any]:
+        """Return what `measure_localization` returns of a concept."""
+        rows = {name: torch.cat(values) for name, values in self.rows.items()}
+        facts = {name: estimate(values) for name, values in rows.items()}
+        gain = estimate(rows["iou"] - rows["constant"])
+        return {"concept": self.name, **facts, "gain": gain, "n": len(rows["iou"])}
 
 
 def measure_localization(
@@ -41,13 +77,15 @@ def measure_localization(
         factors: Whose concepts are measured.
         parser: Says what is true.
         n: The number of images that the IoU is measured on.
-        select: The number of other images that appearances are chosen on.
+        select: The number of other images, on which appearances and baselines are chosen.
 
     Returns:
         For each of `CONCEPTS` (without background, where none was found) the name of the chosen
-        ``"concept"``; the ``"iou"``, and that of the ``"constant"`` mask that fits best on the
-        images to select on, as mean and standard deviation over the images; the ``"gain"``, by how
-        much the first is above the second, as mean and half of its 95 % interval; and ``"n"``.
+        ``"concept"`` and its ``"iou"``; that of the best ``"constant"`` mask, of the best of
+        `TRIED` principal ``"components"`` of the features, and of the best of as many
+        ``"random"`` directions; and the ``"gain"``, by how much the first is above the constant
+        mask. Each is the mean over the images, and half of its 95 % interval. ``"n"`` is the number
+        of images.
 
     Raises:
         PandaError: Where the factors are of another generator, or a number is below one.
@@ -55,66 +93,43 @@ def measure_localization(
     n, select = as_count(n, "images"), as_count(select, "images to select on")
     factors.check(generator)
     seen = list(parsed_batches(generator, factors, parser, selection_seeds(select)))
-    chosen = _choose(factors, seen)
-    vectors = _vectors(factors)
-    names = {name: key for name, (key, _) in chosen.items()}
-    if factors.has_background:
-        names = {"background": "bg", **names}
-    parsed = torch.cat([batch.parsed for batch in seen])
-    constants = {name: best_constant(mask(parsed, *CONCEPTS[name])) for name in names}
-    ious: dict[str, list[Tensor]] = {name: [] for name in names}
-    fixed: dict[str, list[Tensor]] = {name: [] for name in names}
+    concepts = _choose(factors, seen)
     for batch in parsed_batches(generator, factors, parser, evaluation_seeds(n)):
-        for name in names:
-            truth = mask(batch.parsed, *CONCEPTS[name])
-            fixed[name].append(iou(constants[name].expand_as(truth), truth))
-            if name == "background":
-                _, background = localize(factors, batch.state.x, "bg", resolution=SIZE)
-                ious[name].append(iou(background, truth))
-            else:
-                key, sign = chosen[name]
-                ious[name].append(_overlap(factors, batch, vectors[key] * sign, name))
-    return {name: _figures(names[name], n, ious[name], fixed[name]) for name in names}
+        for name, concept in concepts.items():
+            concept.add(factors.layer, batch.state.x, mask(batch.parsed, *CONCEPTS[name]))
+    return {name: concept.figures() for name, concept in concepts.items()}
 
 
-def _figures(concept: str, n: int, ious: list[Tensor], fixed: list[Tensor]) -> dict[str, Any]:
-    """Return the figures of one concept from its IoUs and those of the constant mask."""
-    found, constant = torch.cat(ious), torch.cat(fixed)
-    return {
-        "concept": concept,
-        "iou": mean_and_std(found),
-        "constant": mean_and_std(constant),
-        "gain": mean_and_interval(found - constant),
-        "n": n,
+def _choose(factors: Factors, batches: list[ParsedBatch]) -> dict[str, _Concept]:
+    """Return for each concept the directions and the constant mask that fit best."""
+    layer = factors.layer
+    features = torch.cat([batch.state.x for batch in batches])
+    parsed = torch.cat([batch.parsed for batch in batches])
+    truths = torch.stack([mask(parsed, *classes) for classes in CONCEPTS.values()])
+    names, appearances = zip(*_appearances(factors).items(), strict=True)
+    tried = {
+        "iou": torch.stack(appearances, 1),
+        "components": principal_directions(layer, features),
+        "random": random_directions(layer.channels),
     }
+    fits = {key: both_signs(layer, features, each, truths) for key, each in tried.items()}
+    concepts = {}
+    for index, name in enumerate(CONCEPTS):
+        best = {key: best_of(rows[index]) for key, rows in fits.items()}
+        vectors = {key: tried[key][:, k] * sign for key, (k, sign) in best.items()}
+        concept = names[best["iou"][0]]
+        if name == "background":
+            if not factors.has_background:
+                continue
+            concept, vectors["iou"] = "bg", factors.background_detector
+        concepts[name] = _Concept(concept, vectors, best_constant(truths[index]))
+    return concepts
 
 
-def _choose(factors: Factors, batches: list[ParsedBatch]) -> dict[str, tuple[str, float]]:
-    """Return the direction and sign of each concept but the background's that fit best."""
-    vectors = _vectors(factors)
-    chosen = {}
-    for name in list(CONCEPTS)[1:]:
-        scores = {
-            (key, sign): mean_and_std(
-                torch.cat([_overlap(factors, batch, vector * sign, name) for batch in batches])
-            )[0]
-            for key, vector in vectors.items()
-            for sign in (1.0, -1.0)
-        }
-        chosen[name] = max(scores, key=lambda key: scores[key])
-    return chosen
-
-
-def _vectors(factors: Factors) -> dict[str, Tensor]:
+def _appearances(factors: Factors) -> dict[str, Tensor]:
     """Return the directions of appearance ``[C]`` that are tried, by name."""
     columns = range(min(AXES, factors.spread.shape[0]))
     vectors = {str(k): factors.appearances[:, k] for k in columns}
-    for part in range(len(factors.own)):
-        vectors |= {f"{part}:p{axis}": factors.own[part, axis] for axis in range(PART_AXES)}
+    for part, axes in enumerate(factors.own):
+        vectors |= {f"{part}:p{k}": axis for k, axis in enumerate(axes[:PART_AXES])}
     return vectors
-
-
-def _overlap(factors: Factors, batch: ParsedBatch, vector: Tensor, name: str) -> Tensor:
-    """Return the IoU ``[N]`` of a direction's thresholded map with a concept's classes."""
-    maps = enlarge(concept_maps(factors.layer, batch.state.x, vector), SIZE)
-    return iou(maps >= otsu_each(maps), mask(batch.parsed, *CONCEPTS[name]))

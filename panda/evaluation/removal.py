@@ -19,7 +19,7 @@ from panda.metrics.efficientnet import Classifier
 from panda.metrics.parsing import CLASSES, FaceParser, mask, share
 from panda.metrics.removal import area_gone, class_drop, feature_distance, traces, without
 from panda.metrics.roir import small
-from panda.metrics.summary import mean_and_std
+from panda.metrics.summary import estimate
 
 SELECTED = 8
 """Images on which the parts that cover a class are chosen."""
@@ -46,7 +46,7 @@ def measure_removal(
 
     Returns:
         ``"what"``, the ``"parts"`` that were removed (None for the object), ``"n"``, and as mean
-        and standard deviation over the images: ``"gone"``, the share of the parsed area that
+        over the images and half of its 95 % interval: ``"gone"``, the share of the parsed area that
         disappears (`panda.metrics.removal.area_gone`); ``"seam"``, the jump of color that is left
         along its border, and ``"seam before"``; ``"texture"``, how much fine detail its place has
         afterwards, beside what is around; ``"damage"``, the change of color everywhere else, away
@@ -82,8 +82,8 @@ def measure_removal(
             features = [classifier(without(image, inside))[1] for image in images]
             rows["stays"].append(feature_distance(*features))
             rows["class drop"].append(class_drop(*(classifier(image)[0] for image in images)))
-    gone = mean_and_std(area_gone(*torch.cat(areas, 1)))
-    figures = {name: mean_and_std(torch.cat(values)) for name, values in rows.items()}
+    gone = estimate(area_gone(*torch.cat(areas, 1)))
+    figures = {name: estimate(torch.cat(values)) for name, values in rows.items()}
     return {"what": what, "parts": parts, "n": n, "gone": gone, **figures}
 
 

@@ -13,6 +13,8 @@ from panda import PandaError
 from panda.comparison import compare
 from panda.comparison.background import measure_depths, measure_object_removal
 from panda.comparison.report import write
+from panda.comparison.results import Depth, GeneratorResult
+from panda.comparison.tables import carrier
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
 from panda.metrics.parsing import CLASSES
@@ -40,15 +42,29 @@ def test_a_planted_background_is_found_at_its_depth(tiny, monkeypatch):
             .expand(len(images), -1, -1)
         )
 
-    found = {one.layer: one for one in measure_depths(tiny, replace(SMALL, samples=40), parse)}
+    plan = replace(SMALL, samples=64, sets=2)
+    found = {one.layer: one for one in measure_depths(tiny, plan, parse)}
     assert found["b"].iou[0] > 0.85 > found["c"].iou[0]
-    assert found["b"].share > 0.5 and found["b"].contrast > 0.9
+    assert found["b"].share[0] > 0.5 and found["b"].contrast[0] > 0.9
+    assert found["b"].selected > 0.85 > found["c"].selected
+    assert found["b"].components[0] > 0.85 > found["c"].components[0]
+    assert found["b"].components[0] >= found["b"].random[0] > found["c"].random[0]
+    assert found["b"].constant[0] == 1  # it is in the same place in every image
+    assert found["b"].verdict == "no better than a constant mask"
+
+
+def test_the_layer_that_carries_background_is_chosen_on_other_samples_than_it_is_scored_on():
+    facts = {"share": (0.5, 0.1), "contrast": (1.0, 0.1), "agreement": 0.9, "covered": 0.9}
+    lucky = Depth("lucky", 8, selected=0.7, iou=(0.9, 0.1), **facts)
+    chosen = Depth("chosen", 16, selected=0.8, iou=(0.8, 0.1), **facts)
+    result = GeneratorResult("a", "a", None, "A", "d", 32, True, (lucky, chosen), 1.0)
+    assert carrier(result) == chosen
 
 
 def test_removal_of_the_object_changes_it_more_than_the_rest(tiny):
     factors = fit(tiny, "b", parts=4, seeds=range(60))
     cleared = measure_object_removal(tiny, factors, SMALL, None)
-    assert cleared.inside > cleared.outside > 0
+    assert cleared.inside[0] > cleared.outside[0] > 0
 
 
 def test_classes_of_one_generator_are_compared_on_a_page_of_background(tmp_path):

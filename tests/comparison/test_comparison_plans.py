@@ -89,20 +89,21 @@ def test_what_is_no_number_is_one_sentence(options, said):
 
 
 def test_figures_are_decoded_as_they_were_or_refused():
-    facts = {"layer": "a", "size": 4, "share": 0.5, "contrast": 1, "iou": [0.5, 0.25]}
+    facts = {"layer": "a", "size": 4, "share": [0.5, 0.0], "contrast": [1, 0.5], "selected": 1}
     depth = decode(Depth, facts)
-    assert depth == Depth("a", 4, 0.5, 1.0, (0.5, 0.25)) and type(depth.contrast) is float
+    assert depth == Depth("a", 4, (0.5, 0.0), (1.0, 0.5), 1.0) and type(depth.selected) is float
+    assert decode(Depth, {**facts, "iou": [0.5, 0.25]}).iou == (0.5, 0.25)
     assert decode(Depth, {**facts, "iou": None}).iou is None
     for changes, said in (
         ({"size": "4"}, "'4' in place of int"),
         ({"size": True}, "True in place of int"),
-        ({"share": None}, "None in place of float"),
+        ({"selected": None}, "None in place of float"),
         ({"iou": [0.5]}, "1 values in place of 2"),
         ({"more": 1}, "unknown or missing: more"),
     ):
         with pytest.raises(TypeError, match=said):
             decode(Depth, {**facts, **changes})
-    with pytest.raises(TypeError, match="missing: contrast, iou, share, size"):
+    with pytest.raises(TypeError, match="missing: contrast, selected, share, size"):
         decode(Depth, {"layer": "a"})
     with pytest.raises(ValueError, match="0 positions"):
         decode(Depth, {**facts, "size": 0})

@@ -77,7 +77,7 @@ def test_everything_is_compared_kept_and_shown(toys, tmp_path, capsys):
     for level in tiny.levels:
         assert len(level.parts) == 3 and 0 <= level.loss < 1
         assert all(a.inside > 0 for a in level.appearances)
-        assert level.removal.gone is None and level.removal.inside > 0
+        assert level.removal.gone is None and level.removal.inside[0] > 0
     assert {(m.level, m.kind) for m in found.matchings} == {(2, "parts"), (2, "appearances")}
     for matching in found.matchings:
         for row in matching.rows:
@@ -253,12 +253,16 @@ def test_faces_are_parsed_where_there_are_any(toys, tmp_path, monkeypatch):
     assert one.faces and all(0 <= depth.iou[0] <= 1 for depth in one.depths)
     level = one.levels[0]
     assert set(level.localization) == {"background", "hair", "skin"}
+    for facts in level.localization.values():
+        assert facts.constant[0] == 1  # the stand-in sees the same face in everything
+        assert facts.gain[0] == pytest.approx(facts.iou[0] - 1)
     traces = {"seam before", "seam", "texture", "damage"}
     assert set(level.hair) == {"gone", "stays", "class drop"} | traces
     assert level.removal.gone == (0, 0)  # the stand-in sees the same face in everything
     assert level.removal.seam[0] > 0 and level.removal.damage[0] >= 0
     assert all("background" in part.name or part.name for part in level.parts)
-    assert "IoU background" in markdown(found)
+    text = markdown(found)
+    assert "Where concepts are at 1/2" in text and "random direction" in text
 
 
 def test_no_weights_of_the_parser_is_a_note(toys, tmp_path, monkeypatch):

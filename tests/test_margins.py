@@ -64,7 +64,7 @@ def test_an_edit_weighs_features_by_padded_masks(factors):
 
 
 def test_the_map_that_is_the_hair_has_all_of_the_overlap(framed, factors):
-    found = measure_localization(framed, factors, parse, n=4, select=4)
+    found = measure_localization(framed, [factors], parse, n=4, select=4)
     assert found["hair"]["iou"][0] > 0.9 and found["skin"]["iou"][0] > 0.85  # less eyes and mouth
 
 

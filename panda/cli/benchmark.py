@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from panda.factorization.factors import Factors
     from panda.generators.contract import Generator
 
+FITS = "folders written by panda fit, of one layer and disjoint sets of seeds"
+
 LOCALIZED = {
     "iou": "IoU",
     "constant": "of the best constant mask",
@@ -143,7 +145,7 @@ def _add_localization(kinds: Verbs[Parser]) -> None:
         " and skin.",
         "panda benchmark localization faces --n 100",
     )
-    add_factors(verb)
+    add_factors(verb, nargs="+", help=FITS)
     _add_count(verb)
     add_device(verb)
     add_json(verb)
@@ -159,7 +161,7 @@ def _add_removal(kinds: Verbs[Parser]) -> None:
         " classifier sees the rest as before.",
         "panda benchmark removal faces --what hair --n 100",
     )
-    add_factors(verb)
+    add_factors(verb, nargs="+", help=FITS)
     verb.add_argument(
         "--what",
         type=_face_class,
@@ -277,8 +279,8 @@ def run_localization(options: argparse.Namespace) -> None:
     from panda.evaluation.localization import measure_localization
     from panda.metrics.parsing import FaceParser
 
-    factors, generator = _load(options)
-    figures = measure_localization(generator, factors, FaceParser(options.device), options.n)
+    fits, generator = _load(options)
+    figures = measure_localization(generator, fits, FaceParser(options.device), options.n)
     if options.json:
         print_json({"factors": options.factors, "n": options.n, "localization": figures})
         return
@@ -286,8 +288,9 @@ def run_localization(options: argparse.Namespace) -> None:
         say(f"{name}, by concept {facts['concept']}")
         for key, words in LOCALIZED.items():
             say(f"  {words:26} {_figure(facts[key])}")
-    if not factors.has_background:
-        note(factors.no_background)
+    for factors in fits:
+        if not factors.has_background:
+            note(factors.no_background)
 
 
 def run_removal(options: argparse.Namespace) -> None:
@@ -296,20 +299,20 @@ def run_removal(options: argparse.Namespace) -> None:
     from panda.metrics.efficientnet import Classifier
     from panda.metrics.parsing import FaceParser
 
-    factors, generator = _load(options)
+    fits, generator = _load(options)
     parser = FaceParser(options.device)
     try:
         classifier = Classifier(options.device)
     except PandaError as error:
         note(f"without the classifier's figures: {error}")
         classifier = None
-    figures = measure_removal(generator, factors, parser, classifier, options.what, options.n)
+    figures = measure_removal(generator, fits, parser, classifier, options.what, options.n)
     if options.json:
         print_json({"factors": options.factors, **figures})
         return
-    parts = figures["parts"]
-    where = "the whole object" if parts is None else "parts " + ", ".join(map(str, parts))
-    say(f"{options.what}: {where}")
+    every = figures["parts"] or [None]
+    words = ["the whole object" if each is None else f"parts {each}" for each in every]
+    say(f"{options.what}: {'; '.join(words)}")
     for name, value in figures.items():
         if name not in ("what", "parts", "n"):
             say(f"{name:12} {_figure(value)}")
@@ -347,14 +350,15 @@ def run_ablations(options: argparse.Namespace) -> None:
     note(str(page))
 
 
-def _load(options: argparse.Namespace) -> tuple[Factors, Generator]:
+def _load(options: argparse.Namespace) -> tuple[list[Factors], Generator]:
+    """Return fits that are measured together, and their generator."""
     from panda.cli.rendering import generator_of
     from panda.factorization.factors import Factors
 
     if options.n < 1:
         raise PandaError(f"{options.n} images, expected at least one")
-    factors = Factors.load(options.factors)
-    return factors, generator_of(factors, options)
+    fits = [Factors.load(folder) for folder in options.factors]
+    return fits, generator_of(fits[0], options)
 
 
 def _figure(estimate: Any) -> str:

@@ -222,7 +222,7 @@ def _face_scores(
     concepts = {}
     try:
         for name, facts in measure_localization(
-            generator, factors, parser, plan.scored, plan.selected
+            generator, [factors], parser, plan.scored, plan.selected
         ).items():
             if math.isfinite(facts["iou"][0]):
                 del facts["n"]
@@ -237,7 +237,7 @@ def _face_scores(
         classifier = None
         notes.append(f"removal without the classifier's figures: {error}")
     try:
-        figures = measure_removal(generator, factors, parser, classifier, "hair", plan.scored)
+        figures = measure_removal(generator, [factors], parser, classifier, "hair", plan.scored)
         hair = {k: tuple(v) for k, v in figures.items() if k not in ("what", "parts", "n")}
     except PandaError as error:
         hair = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ from panda.evaluation.baselines import (
     principal_directions,
     random_directions,
 )
-from panda.evaluation.parsed import ParsedBatch, parsed_batches
+from panda.evaluation.parsed import ParsedBatch, check_fits, parsed_batches
 from panda.factorization.factors import Factors
 from panda.generators.contract import Generator, Layer
 from panda.generators.seeds import as_count, evaluation_seeds, selection_seeds
@@ -56,16 +57,9 @@ class _Concept:
         for name, vector in self.vectors.items():
             self.rows[name].append(iou(direction_masks(layer, features, vector), truth))
 
-    def figures(self) -> dict[str, Any]:
-        """Return what `measure_localization` returns of a concept."""
-        rows = {name: torch.cat(values) for name, values in self.rows.items()}
-        facts = {name: estimate(values) for name, values in rows.items()}
-        gain = estimate(rows["iou"] - rows["constant"])
-        return {"concept": self.name, **facts, "gain": gain, "n": len(rows["iou"])}
-
 
 def measure_localization(
-    generator: Generator, factors: Factors, parser: FaceParser, n: int, select: int = 16
+    generator: Generator, fits: Sequence[Factors], parser: FaceParser, n: int, select: int = 16
 ) -> dict[str, Any]:
     """Measure the IoU of each concept's map with the parsed classes.
 
@@ -74,30 +68,45 @@ def measure_localization(
 
     Args:
         generator: The generator of the factors.
-        factors: Whose concepts are measured.
+        fits: Whose concepts are measured: factors of one layer, such as of disjoint sets of seeds.
         parser: Says what is true.
         n: The number of images that the IoU is measured on.
         select: The number of other images, on which appearances and baselines are chosen.
 
     Returns:
-        For each of `CONCEPTS` (without background, where none was found) the name of the chosen
-        ``"concept"`` and its ``"iou"``; that of the best ``"constant"`` mask, of the best of
-        `TRIED` principal ``"components"`` of the features, and of the best of as many
+        For each of `CONCEPTS` (without background, where no fit found one) the name of the chosen
+        ``"concept"``, or names, and its ``"iou"``; that of the best ``"constant"`` mask, of the
+        best of `TRIED` principal ``"components"`` of the features, and of the best of as many
         ``"random"`` directions; and the ``"gain"``, by how much the first is above the constant
-        mask. Each is the mean over the images, and half of its 95 % interval. ``"n"`` is the number
-        of images.
+        mask. Each is the mean over images and fits, and half of its 95 % interval over both.
+        ``"n"`` is the number of images.
 
     Raises:
-        PandaError: Where the factors are of another generator, or a number is below one.
+        PandaError: Where the factors are of another generator or of several layers, or a number is
+            below one.
     """
     n, select = as_count(n, "images"), as_count(select, "images to select on")
-    factors.check(generator)
-    seen = list(parsed_batches(generator, factors, parser, selection_seeds(select)))
-    concepts = _choose(factors, seen)
-    for batch in parsed_batches(generator, factors, parser, evaluation_seeds(n)):
-        for name, concept in concepts.items():
-            concept.add(factors.layer, batch.state.x, mask(batch.parsed, *CONCEPTS[name]))
-    return {name: concept.figures() for name, concept in concepts.items()}
+    first = check_fits(generator, fits)
+    seen = list(parsed_batches(generator, first, parser, selection_seeds(select)))
+    chosen = [_choose(factors, seen) for factors in fits]
+    for batch in parsed_batches(generator, first, parser, evaluation_seeds(n)):
+        for concepts in chosen:
+            for name, concept in concepts.items():
+                concept.add(first.layer, batch.state.x, mask(batch.parsed, *CONCEPTS[name]))
+    every = {name: [fit[name] for fit in chosen if name in fit] for name in CONCEPTS}
+    return {name: _figures(concepts) for name, concepts in every.items() if concepts}
+
+
+def _figures(concepts: Sequence[_Concept]) -> dict[str, Any]:
+    """Return what `measure_localization` returns of a concept, from each fit's."""
+    rows = {
+        key: torch.stack([torch.cat(concept.rows[key]) for concept in concepts])
+        for key in concepts[0].rows
+    }
+    facts = {key: estimate(values) for key, values in rows.items()}
+    gain = estimate(rows["iou"] - rows["constant"])
+    names = ", ".join(dict.fromkeys(concept.name for concept in concepts))
+    return {"concept": names, **facts, "gain": gain, "n": rows["iou"].shape[1]}
 
 
 def _choose(factors: Factors, batches: list[ParsedBatch]) -> dict[str, _Concept]:

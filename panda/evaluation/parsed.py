@@ -59,3 +59,23 @@ def parsed_batches(
             parsed = F.interpolate(parsed[:, None], (SIZE, SIZE), mode="nearest")[:, 0]
             progress.update(len(chosen))
             yield ParsedBatch(state, before, parsed)
+
+
+def check_fits(generator: Generator, fits: Sequence[Factors]) -> Factors:
+    """Return the first of some factors that are measured together.
+
+    Raises:
+        PandaError: Where there are none, and where they are of another generator, or not all of one
+            layer and class.
+    """
+    if not fits:
+        raise PandaError("no factors were given to measure")
+    for factors in fits:
+        factors.check(generator)
+        if (factors.layer, factors.label) != (fits[0].layer, fits[0].label):
+            raise PandaError(
+                f"factors of {fits[0].layer.name} (class {fits[0].label}) and of"
+                f" {factors.layer.name} (class {factors.label}) cannot be measured together; give"
+                " fits of one layer and class, of different seeds"
+            )
+    return fits[0]

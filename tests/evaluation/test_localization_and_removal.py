@@ -95,20 +95,44 @@ def test_traces_of_a_removal_are_in_shares_of_the_range_of_colors():
 
 
 def test_localization_and_removal_are_measured(tiny, factors):
-    found = measure_localization(tiny, factors, parser, n=10, select=4)
+    found = measure_localization(tiny, [factors], parser, n=10, select=4)
     assert set(found) == {"background", "hair", "skin"}
     assert found["background"]["concept"] == "bg"
     assert all(0 <= facts["iou"][0] <= 1 for facts in found.values())
-    gone = measure_removal(tiny, factors, parser, classifier, "hair", n=10)
+    gone = measure_removal(tiny, [factors], parser, classifier, "hair", n=10)
     assert gone["gone"] == (0, 0)  # the stand-in sees the same face whatever happens
     assert gone["stays"][0] > 0 and gone["parts"]
     assert gone["seam before"][0] > 0 and gone["damage"][0] > 0 and gone["texture"][0] > 0
-    whole = measure_removal(tiny, factors, parser, classifier, "object", n=10)
+    whole = measure_removal(tiny, [factors], parser, classifier, "object", n=10)
     assert whole["gone"] == (0, 0) and whole["parts"] is None and whole["class drop"][0] != 0
     with pytest.raises(PandaError, match="no face class 'hairs'"):
-        measure_removal(tiny, factors, parser, None, "hairs", 1)
+        measure_removal(tiny, [factors], parser, None, "hairs", 1)
     with pytest.raises(PandaError, match="has any hat"):
-        measure_removal(tiny, factors, parser, None, "hat", 1)
+        measure_removal(tiny, [factors], parser, None, "hat", 1)
+
+
+def test_fits_of_other_seeds_are_measured_together_and_widen_the_interval(tiny, factors):
+    other = fit(tiny, "b", parts=3, seeds=range(60, 120))
+    one, two, both = (
+        measure_localization(tiny, fits, parser, n=10, select=4)["background"]
+        for fits in ([factors], [other], [factors, other])
+    )
+    assert one["iou"] != two["iou"]
+    assert both["iou"][0] == pytest.approx((one["iou"][0] + two["iou"][0]) / 2)
+    assert both["random"][0] == pytest.approx(one["random"][0]) and both["n"] == 10
+    gone = measure_removal(tiny, [factors, other], parser, None, "hair", n=10)
+    assert len(gone["parts"]) == 2
+    elsewhere = fit(tiny, "a", parts=3, seeds=range(60))
+    for measured in (
+        lambda fits: measure_localization(tiny, fits, parser, n=4),
+        lambda fits: measure_removal(tiny, fits, parser, None, "object", n=4),
+    ):
+        with pytest.raises(
+            PandaError, match=r"of b \(class None\) and of a .* one layer and class"
+        ):
+            measured([factors, elsewhere])
+        with pytest.raises(PandaError, match="no factors were given"):
+            measured([])
 
 
 def test_what_is_no_face_is_not_measured_by_parsing_faces(tiny, factors):
@@ -119,10 +143,10 @@ def test_what_is_no_face_is_not_measured_by_parsing_faces(tiny, factors):
         return parsed
 
     with pytest.raises(PandaError, match="the samples of tiny are no faces"):
-        measure_localization(tiny, factors, no_faces, n=4, select=4)
+        measure_localization(tiny, [factors], no_faces, n=4, select=4)
     for what in ("object", "nose"):
         with pytest.raises(PandaError, match="the samples of tiny are no faces"):
-            measure_removal(tiny, factors, no_faces, None, what, n=4)
+            measure_removal(tiny, [factors], no_faces, None, what, n=4)
 
 
 @pytest.mark.download

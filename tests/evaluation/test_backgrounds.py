@@ -8,16 +8,19 @@ from dataclasses import replace
 
 import pytest
 import torch
+from planted import SKY, planted
 from torch.nn import functional as F
 
 from panda import Generator, Latents, Layer, PandaError, State
 from panda.cli import main
+from panda.editing.remove import PAINT
 from panda.evaluation.background import measure, run, scenes
-from panda.evaluation.background.directions import METHODS, contrast
+from panda.evaluation.background.directions import METHODS, Direction, as_background, contrast
 from panda.evaluation.background.portraits import compare_portraits, portray
 from panda.evaluation.background.run import study_backgrounds
 from panda.evaluation.background.scenes import look_at
 from panda.evaluation.background.settings import BackgroundSettings, layers_of
+from panda.evaluation.background.study import Measured
 from panda.generators.seeds import seeded_normal
 from panda.metrics.parsing import CLASSES
 
@@ -177,11 +180,40 @@ def test_backgrounds_alike_in_images_are_told_from_others():
         looked = look_at(generator, None, None, settings)
         portraits[name] = portray(looked, generator.layers["l"], detector)
     found = {(x.first, x.second, x.aspect): x for x in compare_portraits(portraits)}
-    assert found["a", "b", "colors"].above_floor[0] == pytest.approx(0, abs=0.5)
+    near = found["a", "b", "colors"]
+    assert near.above_floor[0] == pytest.approx(0, abs=0.5) and near.floor[0] > 0
+    assert near.above_floor[0] == pytest.approx(near.distance[0] - near.floor[0], abs=1e-4)
     low = found["a", "c", "colors"]
     assert low.above_floor[1] > 5 and low.below_control is not None and low.below_control[1] > 0
     assert found["a", "c", "where"].above_floor[1] < 0.01
     assert found["a", "c", "where"].below_control is None
+
+
+@pytest.mark.verdict
+def test_a_direction_takes_the_place_of_the_background_whatever_was_found():
+    factors, x, _ = planted()
+    none = replace(factors, config={"background": {"found": False, "agreement": 0, "covered": 0}})
+    assert not none.has_background
+    other = Direction("+2", -SKY, torch.eye(3)[2], 0.0)  # it takes the object for background
+    taken = as_background(none, other, 7.0)
+    assert taken.has_background and taken.background.tolist() == [0, 0, 7]
+    added, painted = (
+        after - x for _, after in measure._edits(taken, x, torch.ones(3, 8, 8), False)
+    )
+    assert torch.allclose(added, torch.tensor([0, 0, PAINT * 7]).view(1, 3, 1, 1).expand_as(x))
+    assert float(painted[:, 2, 0].abs().min()) > 1 > float(painted[:, :, 4, 4].abs().max())
+
+
+def test_layers_are_chosen_by_what_is_scored_on_samples_of_choices():
+    scores = {"a": (0.3, 0.6), "b": (0.5, 0.5), "c": (0.4, 0.4)}
+    units = {
+        layer: [
+            {"methods": {"column": {"selected": s}, "axis": {"selected": s + 0.1}}} for s in both
+        ]
+        for layer, both in scores.items()
+    }
+    found = Measured("g", list(scores), units, {})
+    assert found.best_layer("column") == "b" and found.best_factor() == "axis"
 
 
 def test_settings_that_cannot_be_measured_are_refused():

@@ -124,7 +124,7 @@ def test_what_is_done_is_not_done_again_and_rows_and_tables_are_of_it(done, monk
     assert main(["benchmark", "background", *KNOWN, *SMALL, "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     assert printed.strip() == (out / "results.md").read_text().strip()
-    assert "### Does a direction of factors act as background?" in printed
+    assert "### Does a direction of factors tell where background is?" in printed
     rows = list(csv.DictReader(io.StringIO((out / "rows.csv").read_text())))
     assert len(rows) == 2 * FEW.sets * len(METHODS)
     column = [row for row in rows if row["generator"] == "discs" and row["method"] == "column"]

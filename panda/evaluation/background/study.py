@@ -21,6 +21,13 @@ GONE = "gone"
 """A measure that is made of two: the parsed area of the object before and after."""
 
 
+BEFORE = "before"
+"""In place of a kind of direction: the samples before they are edited."""
+
+FACTORS = ("column", "axis")
+"""The kinds of directions that factors have."""
+
+
 @dataclass(frozen=True)
 class Stability:
     """How alike the directions are that were chosen in different sets of seeds.
@@ -84,8 +91,7 @@ class Measured:
 
     def best_factor(self) -> str:
         """Return which of the factors' directions fits better on the samples of choices."""
-        kinds = ("column", "axis")
-        return max(kinds, key=lambda kind: self.selected(self.best_layer(kind), kind))
+        return max(FACTORS, key=lambda kind: self.selected(self.best_layer(kind), kind))
 
     def verdict(self, layer: str) -> str:
         """Return in how many sets a background was found, and the mean agreement of detectors."""
@@ -99,17 +105,19 @@ class Measured:
 
         Args:
             layer: The layer.
-            kind: Of direction, one of `panda.evaluation.background.directions.METHODS`, or
-                ``"constant"`` for the IoU of the constant mask.
+            kind: Of direction, one of `panda.evaluation.background.directions.METHODS`;
+                ``"constant"`` for the IoU of the constant mask; or `BEFORE`.
             measure: Such as ``"iou"``, ``"add seam"`` or ``"paint gone"``.
         """
         units = self.units[layer]
         if kind == "constant":
             return _tensor([unit["constant"] for unit in units])
+        if kind == BEFORE:
+            return _tensor([unit["before"].get(measure) for unit in units])
         task, _, what = measure.rpartition(" ")
         if what != GONE:
             return _tensor([unit["methods"][kind]["values"].get(measure) for unit in units])
-        before = _tensor([unit["before"].get("area") for unit in units])
+        before = self.values(layer, BEFORE, "area")
         after = self.values(layer, kind, f"{task} area")
         if before is None or after is None:
             return None

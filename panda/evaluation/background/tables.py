@@ -8,7 +8,7 @@ from torch import Tensor
 
 from panda.evaluation.background.directions import METHODS
 from panda.evaluation.background.portraits import ASPECTS, Interval
-from panda.evaluation.background.study import Measured, Study
+from panda.evaluation.background.study import BEFORE, FACTORS, Measured, Study
 from panda.metrics.summary import bootstrap
 from panda.report.table import Table
 
@@ -38,7 +38,8 @@ def markdown(study: Study) -> str:
 
 def tables(study: Study) -> Iterator[Table]:
     """Yield the answers, and then what they are made of."""
-    yield answers(study)
+    yield _localizes(study)
+    yield _acts(study)
     faces = [found for found in study.generators if found.faces]
     if faces:
         yield _where(faces)
@@ -54,38 +55,66 @@ def tables(study: Study) -> Iterator[Table]:
         yield _alike(study)
 
 
-def answers(study: Study) -> Table:
-    """Return the table to cite: each generator's best direction of factors, and what it beats."""
+def _localizes(study: Study) -> Table:
+    """Return the table to cite: what the map of a direction of factors beats."""
     made = []
-    for found in study.generators:
-        kind = found.best_factor()
-        layer = found.best_layer(kind)
+    for found, kind, layer in _answered(study):
         fit = "iou" if found.faces else "contrast"
         value = found.values(layer, kind, fit)
         row = [found.name, f"{kind}, {layer}", _cell(value)]
         row.append(_gain(value, found.values(layer, "constant", fit) if found.faces else None))
         for other in ("principal", "random", "detector"):
             row.append(_gain(value, found.values(found.best_layer(other), other, fit)))
-        for task, by, of in (("add", "random", "add"), ("paint", "detector", "continue")):
-            gone = found.values(layer, kind, f"{task} gone")
-            row += [_cell(gone), _gain(gone, found.values(layer, by, f"{of} gone"))]
         stable = found.stabilities.get((layer, kind))
         row.append(_spread(stable.cosine) if stable else "-")
         made.append(row)
     header = (
         *("generator", "direction", "IoU", "over constant mask", "over principal component"),
-        *("over random direction", "over detector", "gone, added", "over random"),
-        *("gone, painted", "over panda remove", "again in other seeds"),
+        *("over random direction", "over detector", "again in other seeds"),
     )
     about = (
-        f"{ABOUT} The better of a column of A and of a part's own appearance, at the layer where it"
-        " is best; so are the principal component, the random direction and the detector, each at"
-        " its own layer. Edits are compared at one layer. *no*: the interval is not above zero. Of"
-        " what is no face, the contrast to the corners is in place of the IoU, in standard"
+        f"{ABOUT} IoU with parsed background, of the best column of A and of the best own"
+        " appearance of a part, where it is best; so are the principal component, the random"
+        " direction and the detector, each at its own layer. *no*: the interval is not above zero."
+        " Of what is no face, the contrast to the corners is in place of the IoU, in standard"
         " deviations. Last, the absolute cosine to the nearest candidate of another set of seeds,"
         " with the lowest and the highest pair."
     )
-    return Table(header, made, "Does a direction of factors act as background?", about)
+    return Table(header, made, "Does a direction of factors tell where background is?", about)
+
+
+def _acts(study: Study) -> Table:
+    """Return the table to cite: what edits by a direction of factors beat."""
+    made = []
+    for found, kind, layer in _answered(study):
+        row = [found.name, f"{kind}, {layer}"]
+        gone = found.values(layer, kind, "add gone")
+        color = found.values(layer, kind, "add color")
+        row += [_cell(gone), _gain(gone, found.values(layer, "random", "add gone"))]
+        row += [_cell(color), _gain(found.values(layer, BEFORE, "color"), color)]
+        gone = found.values(layer, kind, "paint gone")
+        color = found.values(layer, kind, "paint color")
+        row += [_cell(gone), _gain(gone, found.values(layer, "detector", "continue gone"))]
+        row += [_cell(color), _gain(found.values(layer, "detector", "continue color"), color)]
+        made.append(row)
+    header = (
+        *("generator", "direction", "gone, added", "over random direction", "color, added"),
+        *("nearer than the object was", "gone, painted", "over panda remove", "color, painted"),
+        "nearer than panda remove",
+    )
+    about = (
+        "The same directions, added where the object is, and where they find the object and paint"
+        " it. Gone: the share of the parsed object. Color: how far its place is, on average, from"
+        f" the background before, in CIELAB units. *no*: the interval is not above zero. {ABOUT}"
+    )
+    return Table(header, made, "Is it background that it puts there?", about)
+
+
+def _answered(study: Study) -> Iterator[tuple[Measured, str, str]]:
+    """Yield each generator with both kinds of directions of factors, and the layer of each."""
+    for found in study.generators:
+        for kind in FACTORS:
+            yield found, kind, found.best_layer(kind)
 
 
 def _where(faces: list[Measured]) -> Table:
@@ -138,6 +167,8 @@ def _traces(faces: list[Measured]) -> Table:
     for found in faces:
         kind = found.best_factor()
         layer = found.best_layer(kind)
+        seen = [_cell(found.values(layer, BEFORE, what)) for what in ("color", "seam")]
+        made.append([found.name, layer, "before", "-", *seen, "-", "-", "-"])
         for task, by in (
             *(("add", each) for each in (kind, "random")),
             *(("paint", each) for each in (kind, "principal", "random", "detector")),

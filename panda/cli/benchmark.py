@@ -201,6 +201,7 @@ def _add_background(kinds: Verbs[Parser]) -> None:
         ("--n", 32, "other samples that directions are scored on"),
         ("--edited", 8, "of them, edited by the directions of each set"),
         ("--select", 16, "other samples that directions and layers are chosen on"),
+        ("--images", 128, "samples whose backgrounds are compared in images"),
         ("--parse-size", 512, "pixels at which faces are parsed"),
     ):
         verb.add_argument(
@@ -370,6 +371,7 @@ def run_background(options: argparse.Namespace) -> None:
         n=options.n,
         edited=options.edited,
         selected=options.select,
+        portrayed=options.images,
         faces=not options.no_faces,
         parse_size=options.parse_size,
     )

@@ -12,22 +12,25 @@ from planted import SKY, planted
 from torch.nn import functional as F
 
 from panda import Generator, Latents, Layer, PandaError, State
+from panda.checkpoints.tensors import save_tensors
 from panda.cli import main
 from panda.editing.remove import PAINT
 from panda.evaluation.background import measure, run, scenes
 from panda.evaluation.background.directions import METHODS, Direction, as_background, contrast
 from panda.evaluation.background.portraits import compare_portraits, portray
 from panda.evaluation.background.run import study_backgrounds
-from panda.evaluation.background.scenes import look_at
 from panda.evaluation.background.settings import BackgroundSettings, layers_of
 from panda.evaluation.background.study import Measured
 from panda.generators.seeds import seeded_normal
 from panda.metrics.parsing import CLASSES
 
 SIDE, CHANNELS, PIXELS = 16, 6, 32
-FEW = BackgroundSettings(sets=2, samples=32, parts=2, n=6, edited=1, selected=4, parse_size=32)
-COUNTS = {"samples": 32, "parts": 2, "n": 6, "edited": 1, "select": 4, "parse-size": 32}
-SMALL = ["--sets", "2", *(word for name, n in COUNTS.items() for word in (f"--{name}", str(n)))]
+FEW = BackgroundSettings(
+    sets=2, samples=32, parts=2, n=6, edited=1, selected=4, portrayed=4, parse_size=32
+)
+COUNTS = {"sets": 2, "samples": 32, "parts": 2, "n": 6, "edited": 1, "select": 4, "images": 4}
+SMALL = [word for name, count in COUNTS.items() for word in (f"--{name}", str(count))]
+SMALL += ["--parse-size", "32"]
 
 
 class Discs(Generator):
@@ -143,11 +146,21 @@ def test_damage_is_a_sentence(done, tmp_path, capsys):
     folder = tmp_path / "copy"
     shutil.copytree(done[1], folder)
     file = folder / "generators" / "discs" / "l-1" / "figures.json"
-    for damage in ({"methods": 3}, {"before": {"area": ["x"]}}, {"constant": [[1]]}):
+    for damage in (
+        {"methods": 3},
+        {"before": {"area": ["x"]}},
+        {"constant": [[1]]},
+        {"constant": [1, 1]},
+        {"seeds": [3]},
+    ):
         facts = json.loads((done[1] / file.relative_to(folder)).read_text())
         file.write_text(json.dumps(facts | damage))
         assert main(["benchmark", "background", "discs", *SMALL, "--out", str(folder)]) == 2
         assert "delete" in capsys.readouterr().err
+    shutil.copytree(done[1], folder, dirs_exist_ok=True)
+    save_tensors(file.with_name("directions.safetensors"), {"chosen": torch.zeros(1, 6)}, {})
+    assert main(["benchmark", "background", "discs", *SMALL, "--out", str(folder)]) == 2
+    assert "expected a direction of each kind" in capsys.readouterr().err
 
 
 def test_what_is_no_face_is_chosen_by_its_contrast_and_edited_where_the_detector_says(
@@ -173,12 +186,10 @@ def test_contrast_is_in_standard_deviations_between_corners_and_the_rest():
 def test_backgrounds_alike_in_images_are_told_from_others():
     """The same skies of other names, and brighter ones."""
     detector = torch.eye(CHANNELS)[:1]
-    settings = replace(FEW, n=16)
     portraits = {}
     for name, sky in (("a", 0.5), ("b", 0.5), ("c", 0.9)):
         generator = Discs(name, sky)
-        looked = look_at(generator, None, None, settings)
-        portraits[name] = portray(looked, generator.layers["l"], detector)
+        portraits[name] = portray(generator, None, generator.layers["l"], detector, 16)
     found = {(x.first, x.second, x.aspect): x for x in compare_portraits(portraits)}
     near = found["a", "b", "colors"]
     assert near.above_floor[0] == pytest.approx(0, abs=0.5) and near.floor[0] > 0
@@ -223,6 +234,8 @@ def test_settings_that_cannot_be_measured_are_refused():
         BackgroundSettings(sets=11, samples=100_000)
     with pytest.raises(PandaError, match="9 samples are to be edited of 8"):
         BackgroundSettings(n=8, edited=9)
+    with pytest.raises(PandaError, match="3 images to compare"):
+        BackgroundSettings(portrayed=3)
     assert BackgroundSettings(n=8, edited=3).edited_rows(2) == [6, 7, 0]
     flat = Discs("flat")
     flat.layers = {"l": Layer("l", 6, 1, 1)}

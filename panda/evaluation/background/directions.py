@@ -109,9 +109,9 @@ def fitness(layer: Layer, vectors: Tensor, x: Tensor, truth: Tensor | None) -> T
             None where nothing says what is true: then it is the `contrast`.
     """
     if truth is not None:
-        return both_signs(layer, x, vectors.T, truth[None])[0]
+        return both_signs(layer, x, vectors.T, truth[None].to(x.device))[0].cpu()
     values = torch.stack([contrast(concept_maps(layer, x, vector)) for vector in vectors])
-    return torch.stack([values, -values], 1)
+    return torch.stack([values, -values], 1).cpu()
 
 
 Batches = Sequence[tuple[Tensor, Tensor | None]]

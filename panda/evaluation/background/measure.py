@@ -118,7 +118,7 @@ def _vectors(features: Features) -> Tensor:
     for number, batch in enumerate(features):  # another offset for each, so that no place is left
         maps = on_canvas(batch.reshape(-1, layer.height, layer.width), layer)
         vectors = maps.reshape(len(batch), layer.channels, -1).mT.flatten(0, 1)
-        rows.append(vectors[number % step :: step])
+        rows.append(vectors[number % step :: step].cpu())
     return torch.cat(rows)
 
 

@@ -14,11 +14,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from panda.evaluation.background.scenes import THUMB, Scenes
+from panda.evaluation.background.scenes import batches
 from panda.evaluation.baselines import direction_masks
-from panda.generators.contract import Layer
+from panda.generators.contract import Generator, Layer
+from panda.generators.seeds import evaluation_seeds
 from panda.metrics.colors import lab
 from panda.metrics.removal import away_from
+from panda.metrics.roir import small
+from panda.progress import bar
+
+THUMB = 64
+"""Pixels of the images that colors and texture are read from, whatever the generator's are."""
 
 BINS = 128
 """Of a histogram."""
@@ -60,44 +66,53 @@ class Portrait:
     texture: Tensor
 
 
-def portray(scenes: Scenes, layer: Layer, detectors: Tensor) -> Portrait:
-    """Read the background that directions see in the scored samples.
+def portray(
+    generator: Generator, label: int | None, layer: Layer, detectors: Tensor, count: int
+) -> Portrait:
+    """Read the background that directions see in samples that no choice was made on.
 
     Args:
-        scenes: The samples.
+        generator: Where samples come from.
+        label: The class of all; None where each seed draws its own.
         layer: The layer of the directions.
         detectors: A direction of each set, ``[S, C]``, higher on background.
+        count: The number of samples.
     """
-    masks: list[list[Tensor]] = [[] for _ in detectors]
-    for state in scenes.states(scenes.scored, layer.name):
-        for rows, detector in zip(masks, detectors, strict=True):
-            rows.append(direction_masks(layer, state.x, detector, THUMB).cpu())
-    inside = torch.stack([torch.cat(rows) for rows in masks])
-    colors = lab(scenes.thumbs)
+    draw = torch.Generator().manual_seed(0)
+    directions = F.normalize(torch.randn(PROJECTIONS, 3, generator=draw), dim=1)
+    rows: list[tuple[Tensor, Tensor, Tensor]] = []
+    with bar(total=count, desc="portray", unit="img") as progress:
+        for latents in batches(generator, label, evaluation_seeds(count)):
+            x = generator.head(latents, layer.name).x
+            masks = torch.stack(
+                [direction_masks(layer, x, each, THUMB).cpu() for each in detectors]
+            )
+            colors = lab(small(generator.forward(latents), THUMB).cpu())
+            sides = masks, ~masks
+            rows.append(
+                (
+                    masks.flatten(2).float(),
+                    torch.stack([_color_histograms(colors, side, directions) for side in sides], 2),
+                    torch.stack([_detail_histograms(colors, side) for side in sides], 2),
+                )
+            )
+            progress.update(len(latents))
+    return Portrait(*(torch.cat(parts, 1) for parts in zip(*rows, strict=True)))
+
+
+def _color_histograms(colors: Tensor, masks: Tensor, directions: Tensor) -> Tensor:
+    """Return histograms ``[S, N, PROJECTIONS * BINS]`` of colors ``[N, 3, T, T]`` in masks."""
+    return _histograms(directions @ colors.flatten(2), masks.flatten(2), COLORS).flatten(2)
+
+
+def _detail_histograms(colors: Tensor, masks: Tensor) -> Tensor:
+    """Return histograms ``[S, N, BINS]`` of gradients of lightness, a pixel inside of masks."""
     padded = F.pad(colors[:, :1], (1, 1, 1, 1), mode="replicate")
     across = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
     down = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
-    detail = (across.square() + down.square()).sqrt().flatten(1)[:, None]
-    draw = torch.Generator().manual_seed(0)
-    directions = F.normalize(torch.randn(PROJECTIONS, 3, generator=draw), dim=1)
-    along = directions @ colors.flatten(2)
-    shape = inside.shape[:2]
-    return Portrait(
-        inside.flatten(2).float(),
-        torch.stack(
-            [_histograms(along, each.flatten(2), COLORS).flatten(2) for each in (inside, ~inside)],
-            2,
-        ),
-        torch.stack(
-            [
-                _histograms(
-                    detail, away_from(~each.flatten(0, 1), 1).view(*shape, -1), DETAIL
-                ).flatten(2)
-                for each in (inside, ~inside)
-            ],
-            2,
-        ),
-    )
+    detail = (across.square() + down.square()).sqrt().flatten(2)
+    inside = away_from(~masks.flatten(0, 1), 1).view(*masks.shape[:2], -1)
+    return _histograms(detail, inside, DETAIL).flatten(2)
 
 
 def _histograms(values: Tensor, where: Tensor, ends: tuple[float, float]) -> Tensor:
@@ -216,12 +231,9 @@ def _apart(
 
 
 def _interval(values: Tensor) -> Interval:
-    """Return the first value, with the interval that all others give it.
+    """Return the first value, give or take 1.96 standard deviations of the resampled others.
 
-    It is the basic bootstrap, the middle 95 % reflected about the value: resampled halves are
-    further apart than the halves are, which this takes off again.
+    Their percentiles would be off: resampled halves are further apart than the halves are.
     """
-    value = float(values[0])
-    ends = torch.quantile(values[1:].double(), torch.tensor([0.975, 0.025]).double()).tolist()
-    low, high = (2 * value - end for end in ends)
-    return round(value, 5), round(low, 5), round(high, 5)
+    value, reach = float(values[0]), 1.96 * float(values[1:].double().std())
+    return round(value, 5), round(value - reach, 5), round(value + reach, 5)

@@ -54,18 +54,15 @@ def study_backgrounds(
         for entry in entries:
             generator = create_generator(entry.generator, device=device)
             missing = _missing(folder, entry, generator, settings)
-            scenes = look_at(generator, entry.label, parser if missing else None, settings)
-            if missing and parser is not None and scenes.parser is None:
-                note(f"{entry.name}: its samples are no faces, so nothing is parsed")
-            with bar(total=len(missing), desc=entry.name, unit="fit") as progress:
-                for layer, number in missing:
-                    figures, tensors = measure_set(scenes, layer, settings, number)
-                    folder.save(entry, layer.name, number, figures, tensors)
-                    progress.update()
+            if missing:
+                scenes = look_at(generator, entry.label, parser, settings)
+                if parser is not None and scenes.parser is None:
+                    note(f"{entry.name}: its samples are no faces, so nothing is parsed")
+                _measure(folder, entry, missing, scenes, settings)
             layers = [layer.name for layer in layers_of(generator)]
             found = Measured.read(folder, entry, layers, settings.sets)
             measured.append(found)
-            portraits[entry.name] = _portray(folder, entry, found, scenes, settings)
+            portraits[entry.name] = _portray(folder, entry, found, generator, settings)
     return Study(settings, tuple(measured), tuple(compare_portraits(portraits)))
 
 
@@ -91,16 +88,31 @@ def _missing(
     ]
 
 
+def _measure(
+    folder: BackgroundFolder,
+    entry: Entry,
+    missing: Sequence[tuple[Layer, int]],
+    scenes: Scenes,
+    settings: BackgroundSettings,
+) -> None:
+    """Measure layers and sets of a generator."""
+    with bar(total=len(missing), desc=entry.name, unit="fit") as progress:
+        for layer, number in missing:
+            figures, tensors = measure_set(scenes, layer, settings, number)
+            folder.save(entry, layer.name, number, figures, tensors)
+            progress.update()
+
+
 def _portray(
     folder: BackgroundFolder,
     entry: Entry,
     measured: Measured,
-    scenes: Scenes,
+    generator: Generator,
     settings: BackgroundSettings,
 ) -> Portrait:
     """Return the background as the factors' best direction of each set sees it."""
     kind = measured.best_factor()
-    layer = scenes.generator.layer(measured.best_layer(kind))
+    layer = generator.layer(measured.best_layer(kind))
     row = list(METHODS).index(kind)
     sets = [folder.tensors(entry, layer.name, k)["chosen"][row] for k in range(settings.sets)]
-    return portray(scenes, layer, torch.stack(sets))
+    return portray(generator, entry.label, layer, torch.stack(sets), settings.portrayed)

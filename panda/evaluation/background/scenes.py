@@ -20,9 +20,6 @@ from panda.progress import bar
 
 BATCH = 8
 
-THUMB = 64
-"""Pixels of the images that colors and texture are read from, whatever the generator's are."""
-
 
 @dataclass(frozen=True, eq=False)
 class Scenes:
@@ -38,7 +35,6 @@ class Scenes:
         chosen_on: Parsed background of the former, ``[N, SIZE, SIZE]`` bool; None without parser.
         truth: That of the latter, likewise.
         constant: The mask ``[SIZE, SIZE]`` bool that overlaps most with ``chosen_on``.
-        thumbs: Images of the scored samples, ``[N, 3, THUMB, THUMB]``.
     """
 
     generator: Generator
@@ -50,11 +46,10 @@ class Scenes:
     chosen_on: Tensor | None
     truth: Tensor | None
     constant: Tensor | None
-    thumbs: Tensor
 
     def states(self, seeds: Sequence[int], layer: str) -> Iterator[State]:
         """Yield the states of samples at a layer, in batches."""
-        for latents in _latents(self.generator, self.label, seeds):
+        for latents in batches(self.generator, self.label, seeds):
             yield self.generator.head(latents, layer)
 
     def background(self, images: Tensor) -> Tensor | None:
@@ -73,22 +68,16 @@ def look_at(
     size = settings.parse_size
     chosen_on: list[Tensor] = []
     truth: list[Tensor] = []
-    thumbs: list[Tensor] = []
     with bar(total=len(selection) + len(scored), desc="look", unit="img") as progress:
-        if parser is not None:
-            for latents in _latents(generator, label, selection):
+        for seeds, found in ((selection, chosen_on), (scored, truth)):
+            for latents in batches(generator, label, seeds) if parser is not None else ():
                 images = small(generator.forward(latents))
-                if not chosen_on and not are_faces(parser(images, size)):
+                if parser is not None and not chosen_on and not are_faces(parser(images, size)):
                     parser = None
+                if parser is None:
                     break
-                chosen_on.append(_background(parser, images, size))
+                found.append(_background(parser, images, size))
                 progress.update(len(images))
-        for latents in _latents(generator, label, scored):
-            images = generator.forward(latents)
-            thumbs.append(small(images, THUMB).cpu())
-            if parser is not None:
-                truth.append(_background(parser, small(images), size))
-            progress.update(len(images))
     of_choices = torch.cat(chosen_on) if parser is not None else None
     return Scenes(
         generator,
@@ -100,11 +89,11 @@ def look_at(
         of_choices,
         torch.cat(truth) if parser is not None else None,
         None if of_choices is None else best_constant(of_choices),
-        torch.cat(thumbs),
     )
 
 
-def _latents(generator: Generator, label: int | None, seeds: Sequence[int]) -> Iterator[Latents]:
+def batches(generator: Generator, label: int | None, seeds: Sequence[int]) -> Iterator[Latents]:
+    """Yield samples of seeds at the usual truncation, a few at a time."""
     for start in range(0, len(seeds), BATCH):
         psi = generator.usual_truncation
         yield generator.sample(seeds[start : start + BATCH], truncation=psi, label=label)

@@ -15,7 +15,7 @@ others (`panda.evaluation.baselines.TRIED`)."""
 SIDES = 4, 64
 """The fewest and the most positions a side of the layers that are measured."""
 
-COUNTS = ("sets", "samples", "parts", "n", "edited", "selected", "parse_size")
+COUNTS = ("sets", "samples", "parts", "n", "edited", "selected", "portrayed", "parse_size")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class BackgroundSettings:
         edited: How many of those are edited with the directions of each set; other ones for each
             set, as far as there are.
         selected: Other samples, on which directions and layers are chosen.
+        portrayed: Samples whose backgrounds are compared in images, of those that are scored on.
         faces: Whether faces are parsed, where a generator makes any.
         parse_size: Pixels at which they are parsed.
     """
@@ -40,6 +41,7 @@ class BackgroundSettings:
     n: int = 32
     edited: int = 8
     selected: int = 16
+    portrayed: int = 128
     faces: bool = True
     parse_size: int = 512
 
@@ -52,6 +54,8 @@ class BackgroundSettings:
                 f"{self.sets} sets of {self.samples} samples are more than {EVALUATION}, the first"
                 " seed of samples that are scored; take fewer"
             )
+        if self.portrayed < 4:
+            raise PandaError(f"{self.portrayed} images to compare, expected at least 4: two halves")
         if self.edited > self.n:
             raise PandaError(
                 f"{self.edited} samples are to be edited of {self.n} that are scored; edit fewer,"

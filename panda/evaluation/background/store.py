@@ -106,7 +106,12 @@ class BackgroundFolder(BenchmarkFolder):
     def tensors(self, entry: Entry, layer: str, number: int) -> dict[str, Tensor]:
         """Return the tensors of one layer and set; raise `PandaError` where they are damaged."""
         folder = self.unit(entry, layer, number)
-        loaded = load_tensors(folder / TENSORS, f"delete {folder} to have it made again")
+        remedy = f"delete {folder} to have it made again"
+        loaded = load_tensors(folder / TENSORS, remedy)
+        if {"chosen", "maps"} - loaded.keys() or len(loaded["chosen"]) != len(METHODS):
+            raise PandaError(
+                f"{folder / TENSORS} is damaged, expected a direction of each kind; {remedy}"
+            )
         return {name: tensor.float() for name, tensor in loaded.items()}
 
 
@@ -114,7 +119,7 @@ def _is_whole(content: Mapping[str, Any]) -> bool:
     """Return whether tables can be made of the figures of a layer and set."""
     try:
         numbers = [content[name] for name in NUMBERS]
-        lists = [content["constant"] or [], *content["before"].values()]
+        lists = [content["constant"] or [], content["seeds"], *content["before"].values()]
         for kind in METHODS:
             method = content["methods"][kind]
             numbers += [method["selected"], method["likeness"]]
@@ -125,4 +130,4 @@ def _is_whole(content: Mapping[str, Any]) -> bool:
     except (LookupError, TypeError, AttributeError):
         return False
     number = all(value is None or type(value) in (int, float) for value in values)
-    return number and all(isinstance(text, str) for text in texts)
+    return number and len(content["seeds"]) == 2 and all(isinstance(text, str) for text in texts)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from panda.errors import PandaError
 from panda.evaluation.background.portraits import Likeness
 from panda.evaluation.background.settings import BackgroundSettings
 from panda.evaluation.background.store import BackgroundFolder
@@ -142,7 +143,14 @@ class Study:
 def _tensor(rows: Sequence[Sequence[float | None] | None]) -> Tensor | None:
     """Return rows of figures as ``[S, N]`` float64, NaN for None; None without any."""
     plain = [[math.nan if v is None else v for v in row] for row in rows if row]
-    return torch.tensor(plain, dtype=torch.float64) if len(plain) == len(rows) else None
+    if len(plain) < len(rows):
+        return None
+    if len({len(row) for row in plain}) > 1:
+        raise PandaError(
+            "the sets of seeds of a study have figures of different numbers of samples; delete its"
+            " folder to have it made again"
+        )
+    return torch.tensor(plain, dtype=torch.float64)
 
 
 def _stability(tensors: Sequence[dict[str, Tensor]], row: int, kind: str) -> Stability:

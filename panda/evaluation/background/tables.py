@@ -46,6 +46,7 @@ def tables(study: Study) -> Iterator[Table]:
         yield _depths(faces)
         for task, title in (("add", "Added"), ("paint", "Removed by it")):
             yield _edits(faces, task, title)
+        yield _colors(faces)
         yield _traces(faces)
     if others := [found for found in study.generators if not found.faces]:
         yield _contrasts(others)
@@ -161,6 +162,26 @@ def _edits(faces: list[Measured], task: str, title: str) -> Table:
     return Table(header, made, title, about)
 
 
+def _colors(faces: list[Measured]) -> Table:
+    """Return at each depth how near the color of the object's place comes to the background's."""
+    edits = [("add", kind) for kind in (*FACTORS, "random")]
+    edits += [("paint", kind) for kind in (*FACTORS, "detector")]
+    made = []
+    for found in faces:
+        for layer in found.layers:
+            row = [found.name, layer, _cell(found.values(layer, BEFORE, "color"))]
+            row += [_cell(found.values(layer, kind, f"{task} color")) for task, kind in edits]
+            made.append([*row, _cell(found.values(layer, "detector", "continue color"))])
+    words = {"add": "added", "paint": "painted"}
+    names = tuple(f"{words[task]}, {kind}" for task, kind in edits)
+    about = (
+        "How far the mean color of the object's place is from that of the background before, in"
+        f" CIELAB units. {ABOUT}"
+    )
+    header = ("generator", "layer", "before", *names, "panda remove")
+    return Table(header, made, "What color its place has", about)
+
+
 def _traces(faces: list[Measured]) -> Table:
     """Return seam and damage of removal, at the layer of the answers."""
     made = []
@@ -238,8 +259,8 @@ def _alike(study: Study) -> Table:
         "Backgrounds as each generator's best direction of factors sees them. "
         + "; ".join(f"{name}: {words}" for name, words in ASPECTS.items())
         + ". The floor: between halves of each one's own samples. The last: by how much the two"
-        " backgrounds are nearer than one's background to the other's object. Intervals: basic"
-        " bootstrap over samples and sets."
+        " backgrounds are nearer than one's background to the other's object. Intervals come from"
+        " resampling samples and sets of fit seeds."
     )
     return Table(header, made, "Backgrounds of two generators, in images", about)
 

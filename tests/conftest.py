@@ -96,6 +96,28 @@ class TinyGenerator(Generator):
         return self.tail(self.head(latents, "a"), "a")
 
 
+class AdvancingGenerator(TinyGenerator):
+    """One that takes edits at several layers; a state's ``rest`` is a running image."""
+
+    def head(self, latents: Latents, layer: str) -> State:
+        x = super().head(latents, "a").x
+        return self.run(State(x, x.new_zeros(len(x), 3, 4, 4)), 0, self.index(layer))
+
+    def advance(self, state: State, layer: str, to_layer: str) -> State:
+        return self.run(state, self.index(layer), self.index(to_layer))
+
+    def tail(self, state: State, layer: str) -> Tensor:
+        end = self.run(state, self.index(layer), len(self.convs))
+        return torch.tanh(end.rest + self.rgb(end.x))
+
+    def run(self, state: State, start: int, stop: int) -> State:
+        x, image = state.x, state.rest
+        for conv in self.convs[start:stop]:
+            image = F.interpolate(image + self.rgb(x), scale_factor=2)
+            x = F.leaky_relu(conv(F.interpolate(x, scale_factor=2)))
+        return State(x, image)
+
+
 SLOWEST = ("test_kills.py", "test_arguments.py", "test_readme.py", "test_odd_configs.py")
 """Files that are run first, so that no process is left alone with one of them at the end."""
 

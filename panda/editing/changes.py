@@ -1,4 +1,4 @@
-"""What a method changes in a generator: a latent, a style, or the features of a layer.
+"""What an edit changes in a generator: a latent, a style, or the features of a layer.
 
 A change is a direction, and a strength is how far to move along it. `Change.start` does what does
 not depend on the strength, since `panda.metrics.matching` edits the same samples at many.
@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from panda.editing.edits import Edit, direction
-from panda.editing.refine import refine
-from panda.factorization.factors import Factors
 from panda.generators.contract import Generator, Latents
 from panda.generators.latent_spaces import w_space, z_space
 
@@ -111,31 +108,3 @@ class StyleChange(LatentChange):
         step = torch.zeros_like(bias)[None]
         step[0, self.channel] = self.unit
         return space.shift_styles(latents, {self.slot: strengths.to(step)[:, None] * step})
-
-
-@dataclass(frozen=True, eq=False)
-class PartChange(Change):
-    """Add an appearance where parts are.
-
-    Attributes:
-        factors: What the edit counts.
-        edit: The edit; its strength does not matter.
-        refined: Whether the parts are fitted to each sample first.
-        focus: See `panda.editing.edits.direction`.
-    """
-
-    factors: Factors
-    edit: Edit
-    refined: bool = False
-    focus: float = 0.0
-
-    def start(self, generator: Generator, latents: Latents) -> Render:
-        """See `Change.start`."""
-        layer = self.factors.layer.name
-        state = generator.head(latents, layer)
-        parts = refine(self.factors, state.x) if self.refined else None
-        edit = replace(self.edit, strength=1.0)
-        step = direction(self.factors, [edit], parts, focus=self.focus).to(state.x)
-        return lambda strengths: generator.tail(
-            state.with_features(state.x + strengths.to(state.x)[:, None, None, None] * step), layer
-        )

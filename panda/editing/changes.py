@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from panda.generators.contract import Generator, Latents
-from panda.generators.latent_spaces import w_space, z_space
+from panda.generators.latent_spaces import WSpace, w_space, z_space
 
 Render = Callable[[Tensor], Tensor]
 """From one strength for each sample ``[N]`` to images ``[N, 3, R, R]``."""
@@ -108,3 +108,30 @@ class StyleChange(LatentChange):
         step = torch.zeros_like(bias)[None]
         step[0, self.channel] = self.unit
         return space.shift_styles(latents, {self.slot: strengths.to(step)[:, None] * step})
+
+
+@dataclass(frozen=True, eq=False)
+class MixChange(LatentChange):
+    """Move w, or z where there is no w, towards another sample; a strength of 1 arrives there.
+
+    Attributes:
+        other: The one other sample.
+        start_slot: See `WChange`.
+        stop_slot: Likewise.
+    """
+
+    other: Latents
+    start_slot: int = 0
+    stop_slot: int | None = None
+
+    def moved(self, generator: Generator, latents: Latents, strengths: Tensor) -> Latents:
+        """See `LatentChange.moved`."""
+        if isinstance(generator, WSpace):
+            w = generator.w_plus(latents)
+            step = torch.zeros_like(w)
+            slots = slice(self.start_slot, self.stop_slot)
+            step[:, slots] = (generator.w_plus(self.other).to(w) - w)[:, slots]
+            return generator.with_w(latents, w + strengths.to(w)[:, None, None] * step)
+        space, z = z_space(generator, "the way to another sample"), latents.tensors["z"]
+        step = self.other.tensors["z"].to(z) - z
+        return space.with_z(latents, z + strengths.to(z)[:, None] * step)

@@ -51,11 +51,13 @@ class Chunk:
 
     Attributes:
         numbers: Their seeds, or their indices in an inversion.
+        latents: The samples.
         state: The state at the layer.
         before: The images ``[N, 3, R, R]`` in [-1, 1].
     """
 
     numbers: Sequence[int]
+    latents: Latents
     state: State
     before: Tensor
 
@@ -183,8 +185,9 @@ class Rendering:
             for start in range(0, len(self.numbers), CHUNK):
                 rows = slice(start, start + CHUNK)
                 numbers = self.numbers[rows]
-                state = self.generator.head(self._sample(numbers, rows), self.layer)
-                yield Chunk(numbers, state, self.generator.tail(state, self.layer))
+                latents = self._sample(numbers, rows)
+                state = self.generator.head(latents, self.layer)
+                yield Chunk(numbers, latents, state, self.generator.tail(state, self.layer))
                 progress.update(len(numbers))
 
     def _sample(self, numbers: Sequence[int], rows: slice) -> Latents:

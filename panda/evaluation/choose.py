@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from panda.editing.changes import Change, LatentChange
 from panda.evaluation.edits import EditGoal
 from panda.evaluation.faces import Faces, FaceSampler
 from panda.generators.contract import Generator, on_canvas
-from panda.methods.changes import Change, LatentChange, PartChange
+from panda.methods.parts import PartChange
 from panda.metrics.changes import sums
 from panda.metrics.matching import match
 from panda.metrics.roir import small

@@ -11,6 +11,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from panda.editing.changes import Change
 from panda.errors import MachineError, PandaError
 from panda.evaluation.choose import ChosenEdit, choose
 from panda.evaluation.edits import find_edits
@@ -22,7 +23,6 @@ from panda.files.ownership import check_files
 from panda.generators.contract import Generator
 from panda.generators.seeds import selection_seeds
 from panda.methods.catalog import find_method
-from panda.methods.changes import Change
 from panda.methods.published import read_directions
 from panda.metrics.fid import InceptionFeatures
 from panda.metrics.lpips import LPIPS

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from panda.checkpoints.tensors import load_tensors, save_tensors
+from panda.editing.changes import Change, StyleChange, WChange, ZChange
 from panda.editing.edits import Edit
 from panda.errors import DiskError, PandaError
 from panda.evaluation.choose import ChosenEdit
@@ -24,7 +25,7 @@ from panda.files.locks import hold_folder
 from panda.files.ownership import replacing, withdraw
 from panda.files.unchanged import unchanged
 from panda.files.writing import is_empty, missing_parents, staging, sweep, sweep_all
-from panda.methods.changes import Change, PartChange, StyleChange, WChange, ZChange
+from panda.methods.parts import PartChange
 
 PLAN = "plan.json"
 CHOICES = "choices.json"

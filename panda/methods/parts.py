@@ -5,13 +5,42 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from panda.editing.edits import Edit
+from panda.editing.changes import Change, Render
+from panda.editing.edits import Edit, direction
+from panda.editing.refine import refine
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
-from panda.generators.contract import Generator
-from panda.methods.changes import Change, PartChange
+from panda.generators.contract import Generator, Latents
 from panda.methods.method import Method
 from panda.metrics.regions import Regions
+
+
+@dataclass(frozen=True, eq=False)
+class PartChange(Change):
+    """Add an appearance where parts are.
+
+    Attributes:
+        factors: What the edit counts.
+        edit: The edit; its strength does not matter.
+        refined: Whether the parts are fitted to each sample first.
+        focus: See `panda.editing.edits.direction`.
+    """
+
+    factors: Factors
+    edit: Edit
+    refined: bool = False
+    focus: float = 0.0
+
+    def start(self, generator: Generator, latents: Latents) -> Render:
+        """See `Change.start`."""
+        layer = self.factors.layer.name
+        state = generator.head(latents, layer)
+        parts = refine(self.factors, state.x) if self.refined else None
+        edit = replace(self.edit, strength=1.0)
+        step = direction(self.factors, [edit], parts, focus=self.focus).to(state.x)
+        return lambda strengths: generator.tail(
+            state.with_features(state.x + strengths.to(state.x)[:, None, None, None] * step), layer
+        )
 
 
 @dataclass(frozen=True)

@@ -94,8 +94,8 @@ def test_names_are_of_no_effect_where_there_are_numbers():
 
 def test_sentences_about_what_is_no_edit():
     assert said(Edit.parse, "3:q1:2") == (
-        "'3:q1:2' is no edit; expected PARTS:APPEARANCE:STRENGTH, such as 3:12:30, 3+5:0:-40 or"
-        " 3:p0:2.5sd (a part's own first appearance, in standard deviations)"
+        "'3:q1:2' is no edit; expected PARTS:APPEARANCE:STRENGTH, such as 3:12:30, 3+5:0:-40,"
+        " 3:p0:2.5sd (a part's own first appearance, in standard deviations) or mouth:smile.npy:2"
     )
     assert said(Edit, 0, 0, "much") == (
         "strength 'much': expected a finite number, with sigma=True for standard deviations;"

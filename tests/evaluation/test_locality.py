@@ -10,13 +10,13 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from panda import PandaError, create_generator
 from panda.cli import main
+from panda.editing.changes import WChange
 from panda.evaluation import locality, results
 from panda.evaluation.choose import ChosenEdit, _rank
 from panda.evaluation.controls import CONTROLS
 from panda.evaluation.edits import EDITS, find_edits
 from panda.evaluation.settings import LocalitySettings
 from panda.evaluation.store import BenchmarkFolder
-from panda.methods.changes import WChange
 from panda.metrics.face_shapes import shapes
 from panda.metrics.fid import set_distance
 from panda.metrics.parsing import CLASSES

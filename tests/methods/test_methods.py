@@ -11,9 +11,9 @@ import torch
 from golden_files import FILES, FOLDER
 
 from panda import PandaError, create_generator
+from panda.editing.changes import WChange, ZChange
 from panda.factorization.fit import fit
 from panda.methods.catalog import METHODS, find_method
-from panda.methods.changes import WChange, ZChange
 from panda.methods.gradients import Sensitivity, sensitivities, shrink
 from panda.methods.jacobian import jacobian
 from panda.methods.lowrankgan import robust_pca

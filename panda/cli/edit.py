@@ -47,8 +47,9 @@ def add(verbs: Verbs[Parser]) -> None:
         " varies most in one part, bg for background, or remove, or a change of latents of which"
         " only what is in the parts stays: a direction FILE.npy, or seed7, the way to another"
         " sample (#4-7 for these slots alone); a strength as it is or in standard deviations:"
-        " 3:12:30, 7:p0:5sd, 0:bg:1, 0:remove:1 (0:remove for short), mouth:smile.npy:2. Or the"
-        " name of an edit (panda edits), FILE.json or FILE.json:NAME. May be given several times",
+        " 3:12:30, 7:p0:5sd, 0:bg:1, 0:remove:1 (0:remove for short), mouth:smile.npy:2, and with"
+        " @LAYER at a later layer than the factors'. Or the name of an edit (panda edits),"
+        " FILE.json or FILE.json:NAME. May be given several times",
     )
     add_skip(verb)
     add_refine(verb)
@@ -58,27 +59,24 @@ def add(verbs: Verbs[Parser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Apply all edits, one after the other."""
     from panda.cli.rendering import COMPARED, Rendering
-    from panda.editing.edits import apply_edits, find_edits, moving
+    from panda.editing.apply import check_edit, edit_state
+    from panda.editing.edits import find_edits
     from panda.editing.refine import refine
-    from panda.editing.sources import find_source
     from panda.factorization.factors import Factors
 
     factors = Factors.load(options.factors) if options.factors else _factors_of(options)
     edits = [edit for text in options.edit for edit in find_edits(text, factors)]
     rendering = Rendering(options, factors)
     rendering.set_skip(options.skip)
+    generator = rendering.generator
     for edit in edits:
-        edit.check(factors)  # before anything is rendered
-        if edit.moves_latents:
-            find_source(str(edit.appearance), rendering.generator)
+        check_edit(generator, factors, edit)  # before anything is rendered
     with rendering.results(COMPARED) as results:
         results.facts["edits"] = [str(edit) for edit in edits]
         for chunk in rendering.chunks():
-            x = chunk.state.x
-            parts = refine(factors, x) if options.refine else None
-            moved = moving(rendering.generator, factors, chunk.latents)
-            x = apply_edits(factors, x, edits, parts, moved=moved)
-            results.compare(chunk, rendering.finish(chunk, x))
+            parts = refine(factors, chunk.state.x) if options.refine else None
+            edited = edit_state(generator, factors, chunk.latents, chunk.state, edits, parts)
+            results.compare(chunk, rendering.finish(chunk, *edited))
 
 
 def _factors_of(options: argparse.Namespace) -> Factors:

@@ -196,9 +196,9 @@ class Rendering:
         options = self.options
         return self.generator.sample(numbers, truncation=options.truncation, label=options.label)
 
-    def finish(self, chunk: Chunk, x: Tensor) -> Tensor:
-        """Resume the generator with other features; raises `PandaError` where that gives NaN."""
-        return resume(self.generator, self.factors, chunk.state, x, chunk.numbers)
+    def finish(self, chunk: Chunk, state: State, layer: str) -> Tensor:
+        """Resume the generator from a state at a layer; raises `PandaError` where it gives NaN."""
+        return resume(self.generator, state, layer, chunk.numbers)
 
 
 def generator_of(factors: Factors, options: argparse.Namespace) -> Generator:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from PIL import Image
 from torch import Tensor
 
-from panda.editing.edits import Edit, direction
+from panda.editing.apply import direction
+from panda.editing.edits import Edit
 from panda.editing.localize import localize
 from panda.editing.refine import refine
 from panda.editing.remove import object_parts, remove

@@ -14,6 +14,7 @@ from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.files.nearest import nearest_file
 from panda.files.tilde import expand
+from panda.generators.contract import Layer, on_canvas
 from panda.images import read_picture
 
 ALL, OBJECT, BACKGROUND = "all", "object", "bg"
@@ -41,11 +42,24 @@ def place_map(factors: Factors, place: str, features: Tensor) -> Tensor:
     if place in (OBJECT, BACKGROUND):
         where = object_map(factors, features)
         return where if place == OBJECT else 1 - where
-    mask = read_mask(place).to(features)[None, None]
-    margin = factors.layer.margin
-    height, width = (side - 2 * margin for side in features.shape[2:])
-    inside = F.interpolate(mask, (height, width), mode="area")
-    return F.pad(inside, (margin,) * 4, mode="replicate")[:, 0]
+    return fit_layer(read_mask(place).to(features)[None], factors.layer)
+
+
+def at_layer(where: Tensor, layer: Layer, other: Layer) -> Tensor:
+    """Return maps of one layer's positions ``[N, H, W]`` as maps of another layer's."""
+    if layer == other:
+        return where
+    return fit_layer(on_canvas(where, layer), other)
+
+
+def fit_layer(inside: Tensor, layer: Layer) -> Tensor:
+    """Resize maps of the image ``[N, h, w]`` to a layer's positions, margins included."""
+    margin = layer.margin
+    size = layer.height - 2 * margin, layer.width - 2 * margin
+    smaller = inside.shape[1] > size[0]  # means of what becomes one position, else interpolation
+    options = {"mode": "area"} if smaller else {"mode": "bilinear", "align_corners": False}
+    resized = F.interpolate(inside[:, None], size, **options)
+    return F.pad(resized, (margin,) * 4, mode="replicate")[:, 0]
 
 
 def read_mask(path: str | Path) -> Tensor:

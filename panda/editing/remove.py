@@ -234,4 +234,4 @@ def remove_images(
     """
     state = stop(generator, factors, latents)
     x = remove(factors, state.x, parts, strength=strength)
-    return resume(generator, factors, state, x)
+    return resume(generator, state.with_features(x), factors.layer.name)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from panda.editing.apply import direction
 from panda.editing.changes import Change, Render
-from panda.editing.edits import Edit, direction
+from panda.editing.edits import Edit
 from panda.editing.refine import refine
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
@@ -23,7 +24,7 @@ class PartChange(Change):
         factors: What the edit counts.
         edit: The edit; its strength does not matter.
         refined: Whether the parts are fitted to each sample first.
-        focus: See `panda.editing.edits.direction`.
+        focus: See `panda.editing.apply.direction`.
     """
 
     factors: Factors
@@ -59,7 +60,7 @@ class PandA(Method):
         own: Whether appearances are each part's principal axes, or the columns of A (the paper).
         appearances: Appearances for each part; at most 16 of its own.
         refined: Whether the parts are fitted to each sample.
-        focus: See `panda.editing.edits.direction`; 0 in the paper.
+        focus: See `panda.editing.apply.direction`; 0 in the paper.
     """
 
     name = "panda"

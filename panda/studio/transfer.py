@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from panda.editing.edits import REMOVE, Edit, edit_images
+from panda.editing.apply import edit_images
+from panda.editing.edits import REMOVE, Edit
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.generators.contract import Generator

@@ -8,14 +8,8 @@ import torch
 from planted import planted
 
 from panda import PandaError
-from panda.editing.edits import (
-    Edit,
-    apply_edits,
-    as_edits,
-    direction,
-    edit_images,
-    find_edits,
-)
+from panda.editing.apply import apply_edits, direction, edit_images
+from panda.editing.edits import Edit, as_edits, find_edits
 from panda.editing.natural import read_appearance, read_parts, resume, stop
 from panda.editing.refine import refine
 from panda.editing.remove import remove, remove_images
@@ -67,7 +61,7 @@ def test_a_strength_that_no_image_survives_is_a_sentence(tiny, edit):
     state = stop(tiny, factors, latents)
     broken = state.x.clone()
     broken[1, 0, 0, 0] = math.inf
-    sentence = said(resume, tiny, factors, state, broken, [7, 8])
+    sentence = said(resume, tiny, state.with_features(broken), factors.layer.name, [7, 8])
     assert sentence == "the image of 8 came out NaN; the strength is too large"
 
 

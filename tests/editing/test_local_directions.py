@@ -8,9 +8,12 @@ from PIL import Image
 
 from panda import PandaError, create_generator
 from panda.cli import main
-from panda.editing.edits import Edit, apply_edits, edit_images, moving, where_map
+from panda.editing.apply import apply_edits, edit_images, edit_state, where_map
+from panda.editing.edits import Edit
 from panda.editing.natural import stop
+from panda.editing.places import at_layer
 from panda.editing.remove import object_map, remove
+from panda.editing.sources import find_source
 from panda.factorization.fit import fit
 
 MAPPED, STRAIGHT = "stylegan2-genforce/checkpoint.pth", "biggan-ajbrock/state_dict.safetensors"
@@ -43,6 +46,12 @@ def direction(tmp_path):
     return lambda generator: save(tmp_path / "d.npy", draw.standard_normal(size_of(generator)))
 
 
+def edited(generator, factors, latents, *edits):
+    """The features of samples after edits, at the layer of the last one."""
+    state = stop(generator, factors, latents)
+    return edit_state(generator, factors, latents, state, edits)[0].x
+
+
 @pytest.mark.parametrize("file", [MAPPED, STRAIGHT, MARGINS])
 def test_everywhere_a_direction_changes_features_as_its_latents_do_and_in_a_part_only_there(
     fitted, direction, file
@@ -50,58 +59,88 @@ def test_everywhere_a_direction_changes_features_as_its_latents_do_and_in_a_part
     generator, factors = fitted[file]
     path, latents = direction(generator), generator.sample([1, 2])
     before = stop(generator, factors, latents).x
-    everywhere, inside = Edit("all", str(path), 2), Edit(0, str(path), 2)
-    moved = moving(generator, factors, latents)
-    plain = apply_edits(factors, before, [everywhere], moved=moved)
-    torch.testing.assert_close(plain, moved(everywhere), atol=1e-5, rtol=1e-4)
+    moved = find_source(str(path), generator).moved(generator, latents, torch.full((2,), 2.0))
+    after = stop(generator, factors, moved).x
+    plain = edited(generator, factors, latents, Edit("all", str(path), 2))
+    torch.testing.assert_close(plain, after, atol=1e-5, rtol=1e-4)
     assert float((plain - before).abs().max()) > 1e-3
-    local = apply_edits(factors, before, [inside], moved=moved)
+    inside = Edit(0, str(path), 2)
+    local = edited(generator, factors, latents, inside)
     where = (1.5 * where_map(factors, inside, before)[:, None]).clamp_max(1)
     torch.testing.assert_close(local, before + where * (plain - before), atol=1e-5, rtol=1e-4)
-    assert bool((where == 0).any()) and torch.equal(
-        local[:, :, where[0, 0] == 0], before[:, :, where[0, 0] == 0]
-    )
+    outside = where[0, 0] == 0
+    assert bool(outside.any()) and torch.equal(local[:, :, outside], before[:, :, outside])
     images = edit_images(generator, factors, latents, f"0:{path}:2")
     assert images.shape[0] == 2 and not torch.equal(images, generator.forward(latents))
     with pytest.raises(PandaError, match="moves latents, which are not known here"):
         apply_edits(factors, before, [inside])
 
 
+@pytest.mark.parametrize("file", [MAPPED, STRAIGHT, MARGINS])
+def test_a_direction_acts_at_a_later_layer_beside_other_edits(fitted, direction, file):
+    generator, factors = fitted[file]
+    path, latents, later = direction(generator), generator.sample([1, 2]), [*generator.layers][3]
+    edit = Edit.parse(f"0:{path}:2@{later}")
+    alone = edited(generator, factors, latents, edit)
+    moved = find_source(str(path), generator).moved(generator, latents, torch.full((2,), 2.0))
+    before, after = (generator.head(each, later).x for each in (latents, moved))
+    part = where_map(factors, Edit(0, 0, 1), before)
+    where = (1.5 * at_layer(part, factors.layer, generator.layer(later))[:, None]).clamp_max(1)
+    expected = before + where * (after - before)
+    torch.testing.assert_close(alone, expected, atol=1e-5, rtol=1e-4)
+    first = Edit(1, 0, 3)
+    both = edited(generator, factors, latents, edit, first)  # whatever their order
+    state = stop(generator, factors, latents)
+    state = state.with_features(apply_edits(factors, state.x, [first]))
+    advanced = generator.advance(state, factors.layer.name, later).x
+    torch.testing.assert_close(both, advanced + where * (after - before), atol=1e-5, rtol=1e-4)
+
+
+def test_edits_at_layers_that_cannot_be_reached_are_one_sentence(fitted, tiny):
+    generator, factors = fitted[MAPPED]
+    latents, first = generator.sample([1]), next(iter(generator.layers))
+    for edit, said in (
+        (f"0:seed7:1@{first}", f"{first} comes before {factors.layer.name}, the layer of the"),
+        ("0:seed7:1@nowhere", "has no layer 'nowhere'"),
+        (f"0:0:1@{[*generator.layers][3]}", "only a change of latents can act at another layer"),
+    ):
+        with pytest.raises(PandaError, match=said):
+            edit_images(generator, factors, latents, edit)
+    stuck = fit(tiny, "a", parts=2, seeds=range(40))
+    with pytest.raises(PandaError, match="takes edits at one layer only, here a"):
+        edit_images(tiny, stuck, tiny.sample([1]), "0:seed7:1@b")
+    with pytest.raises(PandaError, match="needs a latent z that goes straight into the network"):
+        edit_images(tiny, stuck, tiny.sample([1]), "0:seed7:1")
+
+
 def test_a_strength_of_one_arrives_at_the_other_sample(fitted):
     for file in (MAPPED, STRAIGHT):
         generator, factors = fitted[file]
-        latents = generator.sample([1], **({} if file == MAPPED else {"label": 0}))
-        other = generator.sample([7], **({} if file == MAPPED else {"label": 0}))
-        edit = Edit.parse("all:seed7:1")
-        found = moving(generator, factors, latents)(edit)
-        expected = generator.head(other, factors.layer.name).x
+        label = {} if file == MAPPED else {"label": 0}
+        latents, other = generator.sample([1], **label), generator.sample([7], **label)
+        found = edited(generator, factors, latents, Edit.parse("all:seed7:1"))
+        expected = stop(generator, factors, other).x
         torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-3)
-        assert torch.equal(
-            apply_edits(
-                factors,
-                stop(generator, factors, latents).x,
-                [Edit("all", "seed7", 0)],
-                moved=moving(generator, factors, latents),
-            ),
-            stop(generator, factors, latents).x,
-        )
+        still = edited(generator, factors, latents, Edit("all", "seed7", 0))
+        assert torch.equal(still, stop(generator, factors, latents).x)
 
 
 def test_a_range_of_slots_moves_these_alone(fitted):
     generator, factors = fitted[MAPPED]
-    latents = generator.sample([1])
-    moved, count = moving(generator, factors, latents), len(generator.slots)
-    later = moved(Edit("all", f"seed7#{count - 1}", 1))  # styles that act after the layer
+    latents, count = generator.sample([1]), len(generator.slots)
+
+    def moved(what):
+        return edited(generator, factors, latents, Edit("all", what, 1))
+
+    later = moved(f"seed7#{count - 1}")  # styles that act after the layer
     assert torch.equal(later, stop(generator, factors, latents).x)
-    assert torch.equal(
-        moved(Edit("all", f"seed7#0-{count - 1}", 1)), moved(Edit("all", "seed7", 1))
-    )
-    for text, said in ((f"seed7#{count}", "has slots 0 to"), ("seed7#2-1", "has slots 0 to")):
-        with pytest.raises(PandaError, match=said):
-            moved(Edit("all", text, 1))
+    assert torch.equal(moved(f"seed7#0-{count - 1}"), moved("seed7"))
+    for text in (f"seed7#{count}", "seed7#2-1"):
+        with pytest.raises(PandaError, match="has slots 0 to"):
+            moved(text)
+    straight, parts = fitted[STRAIGHT]
     with pytest.raises(PandaError, match="a range of slots .* needs a mapped latent space"):
-        straight, parts = fitted[STRAIGHT]
-        moving(straight, parts, straight.sample([1]))(Edit("all", "seed7#1", 1))
+        edit_images(straight, parts, straight.sample([1]), "all:seed7#1:1")
 
 
 def test_files_that_are_no_direction_are_one_sentence(fitted, tmp_path):
@@ -172,7 +211,7 @@ def test_what_no_place_takes_is_one_sentence(fitted, tmp_path):
         "0+1:a/smile.npy#4-7:-2.5",
         "object:remove:1",
         "mask.png:12:30",
-        "mouth:seed12#3:0.5",
+        "mouth:seed12#3:0.5@64.conv2",
     ],
 )
 def test_places_and_sources_are_written_as_they_are_read(text):

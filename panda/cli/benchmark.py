@@ -84,8 +84,9 @@ def _add_locality(kinds: Verbs[Parser]) -> None:
         type=_method,
         action="append",
         metavar="[LABEL=]NAME[:SETTING=VALUE...]",
-        help="such as resefa, or fine=panda:layers=32.conv2@16; may be given several times"
-        " (default: all six)",
+        help="such as resefa, fine=panda:layers=32.conv2@16, or near=sefa:local=64.conv2: its"
+        " directions, kept inside parts at that layer; may be given several times (default: all"
+        " six)",
     )
     verb.add_argument(
         "--published",
@@ -220,11 +221,12 @@ def _add_count(verb: Parser) -> None:
 
 def _method(text: str) -> str:
     """Check a method with its label and settings; raises `PandaError` with the nearest name."""
+    from panda.evaluation.localized import split_local
     from panda.evaluation.settings import label_of
     from panda.methods.catalog import find_method
 
     _, name, settings = label_of(text)
-    find_method(name, settings)
+    find_method(name, split_local(settings)[1])
     return text
 
 

@@ -11,7 +11,7 @@ from panda.cli import main
 from panda.editing.apply import apply_edits, edit_images, edit_state, where_map
 from panda.editing.edits import Edit
 from panda.editing.natural import stop
-from panda.editing.places import at_layer
+from panda.editing.places import kept
 from panda.editing.remove import object_map, remove
 from panda.editing.sources import find_source
 from panda.factorization.fit import fit
@@ -85,7 +85,7 @@ def test_a_direction_acts_at_a_later_layer_beside_other_edits(fitted, direction,
     moved = find_source(str(path), generator).moved(generator, latents, torch.full((2,), 2.0))
     before, after = (generator.head(each, later).x for each in (latents, moved))
     part = where_map(factors, Edit(0, 0, 1), before)
-    where = (1.5 * at_layer(part, factors.layer, generator.layer(later))[:, None]).clamp_max(1)
+    where = kept(part, factors.layer, generator.layer(later))[:, None]
     expected = before + where * (after - before)
     torch.testing.assert_close(alone, expected, atol=1e-5, rtol=1e-4)
     first = Edit(1, 0, 3)

@@ -77,9 +77,14 @@ def _grid(low: float, high: float, place: object, columns: Sequence[float], righ
         x, _ = place(2**column, low)
         parts.append(
             f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">'
-            f"1/{2**-column:g}</text>"
+            f"{_tick(2**column)}</text>"
         )
     return "".join(parts)
+
+
+def _tick(x: float) -> str:
+    """Return a value of x as text: a fraction below 1, and else a number."""
+    return f"1/{1 / x:.4g}" if x < 1 else f"{x:.4g}"
 
 
 def _legend(names: Sequence[str]) -> str:

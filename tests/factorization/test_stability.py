@@ -96,12 +96,14 @@ def test_the_planted_number_of_parts_is_chosen(tmp_path, capsys):
     assert again.part_stability == factors.part_stability and len(again.part_stability) == PLANTED
 
 
-def test_the_number_of_parts_is_chosen_from_the_shell(tmp_path, capsys):
+def test_the_numbers_are_chosen_from_the_shell(tmp_path, capsys):
     words = ["mini-stylegan2-faces-64", "8.conv1", "--seeds", "0-63", "--out", str(tmp_path / "f")]
-    assert main(["fit", *words, "--parts", "auto"]) == 0
-    assert "parts were chosen" in capsys.readouterr().err
+    assert main(["fit", *words, "--parts", "auto", "--appearances", "auto"]) == 0
+    said = capsys.readouterr().err
+    assert "parts were chosen" in said and "appearances were chosen" in said
     config = json.loads((tmp_path / "f" / "config.json").read_text(encoding="utf-8"))
     assert len(config["solver"]["curve"]) == 15
+    assert config["solver"]["appearance_curve"][-1]["appearances"] == 128
     assert main(["fit", *words, "--parts", "few"]) == 2
     assert "invalid int or auto value: 'few'" in capsys.readouterr().err
 

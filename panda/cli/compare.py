@@ -27,7 +27,8 @@ def add(verbs: Verbs[Parser]) -> None:
         "generators",
         nargs="+",
         metavar="GENERATOR",
-        help="names, patterns such as 'mini-*', files; NAME@207 or NAME@0-9 for single classes",
+        help="names, patterns such as 'mini-*', files; NAME@207, NAME@0-9 or NAME@blue for single"
+        " classes",
     )
     add_out(verb, "where figures, pictures and pages go; an earlier comparison there resumes")
     verb.add_argument(

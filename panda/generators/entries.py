@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from panda.errors import PandaError, nearest
+from panda.generators.natural import as_label
 from panda.generators.registry import cards, find_card, is_file, list_generators
 from panda.generators.seeds import parse_numbers
 
@@ -40,22 +41,20 @@ def find_entries(texts: str | Sequence[str]) -> list[Entry]:
     """Return the entries that are meant, each once.
 
     Args:
-        texts: Names, patterns such as ``"mini-*"``, checkpoint files, or ``"NAME@3"`` and
-            ``"NAME@0-9"`` for single classes; one text alone will do.
+        texts: Names, patterns such as ``"mini-*"``, checkpoint files, or ``"NAME@3"``,
+            ``"NAME@0-9"`` and ``"NAME@blue,gray"`` for single classes; one text alone will do.
 
     Raises:
         PandaError: Where a text matches nothing, or two files have the same name.
     """
     entries: dict[Entry, None] = {}
     for text in [texts] if isinstance(texts, str) else texts:
-        match = re.fullmatch(r"(.+)@([0-9,-]+)", text)
-        labels: list[int | None] = [None]
+        match = re.fullmatch(r"(.+)@(.+)", text)
         if match is None or Path(text).exists():
-            names = _names(text)
-        else:
-            names = _names(match[1])
-            labels = list(parse_numbers(match[2], "classes"))
-        entries |= dict.fromkeys(Entry(name, label) for name in names for label in labels)
+            entries |= dict.fromkeys(map(Entry, _names(text)))
+            continue
+        for name in _names(match[1]):
+            entries |= dict.fromkeys(Entry(name, label) for label in _labels(match[2], name))
     if not entries:
         raise PandaError("no generators were given; name at least one, or a pattern such as '*'")
     folders: dict[str, Entry] = {}
@@ -67,6 +66,14 @@ def find_entries(texts: str | Sequence[str]) -> list[Entry]:
                 " rename one"
             )
     return list(entries)
+
+
+def _labels(text: str, name: str) -> list[int | None]:
+    """Return the classes that are meant: numbers, ranges, or names that a card has for them."""
+    if re.fullmatch(r"[0-9,-]+", text):
+        return list(parse_numbers(text, "classes"))
+    card = cards().get(name)
+    return [as_label(each, card.class_names if card else ()) for each in text.split(",")]
 
 
 def _names(text: str) -> list[str]:

@@ -25,6 +25,13 @@ def test_entries_are_names_patterns_files_and_classes(monkeypatch):
         "stylegan2-ada/network.pkl@1",
     ]
     assert found[-1].folder == "stylegan2-ada_network.pkl@1" and len(found) == len(set(found))
+    assert find_entries("dcgan-omniart-eyes-128@blue,gray") == [
+        Entry("dcgan-omniart-eyes-128", label) for label in (1, 3)
+    ]
+    with pytest.raises(PandaError, match="there is no class 'grey'; did you mean 'gray'"):
+        find_entries("dcgan-*@grey")
+    with pytest.raises(PandaError, match="'blue' is no number, and these classes have no names"):
+        find_entries(f"{STYLEGAN2}@blue")
     with pytest.raises(PandaError, match="no generator matches 'mino-\\*'"):
         find_entries(["mino-*"])
     with pytest.raises(PandaError, match="did you mean 'progan-celeba-128'"):

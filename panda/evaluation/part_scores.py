@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -28,12 +29,16 @@ SEGMENTS = "segments"
 be compared with controls that have none."""
 
 
+JOINED = "joined segments"
+"""All segments that lie mostly in a class stand for it together, however many they are."""
+
+
 @dataclass(frozen=True)
 class ClassScore:
     """One class and the part that stands for it.
 
     Attributes:
-        part: Its number; None where there are fewer parts than classes.
+        part: Its number, or that of the class for `JOINED` and `FIXED`; None where none is left.
         score: The harmonic mean of purity and coverage, over images.
         purity: Mean.
         coverage: Mean.
@@ -50,7 +55,8 @@ class DivisionScore:
     """How well one division of a layer is the classes.
 
     Attributes:
-        kind: One of `panda.evaluation.divisions.KINDS` or ``CONTROLS``, `SEGMENTS` or `FIXED`.
+        kind: One of `panda.evaluation.divisions.KINDS` or ``CONTROLS``, `SEGMENTS`, `JOINED` or
+            `FIXED`.
         count: The number of masks.
         score: The mean over the classes of an image, over images.
         chosen: The same on the images on which parts and classes were matched.
@@ -140,21 +146,30 @@ def fixed(selection: ClassMaps, evaluation: ClassMaps) -> DivisionScore:
     return _figures(FIXED, range(len(columns)), chosen, scored, selection, evaluation)
 
 
-def segments(row: DivisionScore, masks: Tensor, *classes: ClassMaps) -> DivisionScore:
-    """Return the scores of parts whose masks ``[R, h, w]`` are made `SEGMENTS`.
+def segments(
+    row: DivisionScore, masks: Tensor, selection: ClassMaps, evaluation: ClassMaps
+) -> list[DivisionScore]:
+    """Return the scores of parts that are made `SEGMENTS`, and of these `JOINED`.
 
     Args:
         row: The scores of the parts.
-        masks: Their masks.
-        *classes: The samples to match on, and those to score on.
+        masks: Their masks ``[R, h, w]``.
+        selection: The samples to match on.
+        evaluation: Those to score on.
     """
     full = F.interpolate(masks[None], (MAP, MAP), mode="bilinear", align_corners=False)
-    hard = (full == full.amax(1, keepdim=True)).float()
-    selection, evaluation = classes
-    chosen, scored = (overlap(hard, each.maps) for each in classes)
-    found = score_division(SEGMENTS, chosen, scored, selection, evaluation)
+    hard = ((full == full.amax(1, keepdim=True)) & (full > 0)).float()  # some are of no part
+    chosen, scored = (overlap(hard, each.maps) for each in (selection, evaluation))
+    found = [score_division(SEGMENTS, chosen, scored, selection, evaluation)]
+    columns = selection.common
+    share, mostly = chosen.purity.mean(0)[:, columns].max(1)  # the class of each segment
+    owned = [((mostly == k) & (share > 0)).nonzero().flatten() for k in range(len(columns))]
+    unions = torch.stack([hard[0, of].amax(0) if len(of) else hard[0, 0] * 0 for of in owned])
+    before, after = (overlap(unions[None], each.maps) for each in (selection, evaluation))
+    known = [k if len(of) else None for k, of in enumerate(owned)]
+    found.append(_figures(JOINED, known, before, after, selection, evaluation))
     same = {key: getattr(row, key) for key in ("layer", "side", "count", "loss", "stability")}
-    return replace(found, **same)
+    return [replace(each, **same) for each in found]
 
 
 def read_scores(folder: Path) -> Iterator[DivisionScore]:

@@ -290,8 +290,10 @@ def scores(benchmark: PartsBenchmark) -> list[DivisionScore]:
         folder = _layer_folder(benchmark, name)
         if (folder / SCORES).is_file():
             known = list(read_scores(folder))
-            plain = (row for row in known if row.kind == KINDS[0])
-            rows += [*known, *(segments(row, masks_of(benchmark, row), *classes) for row in plain)]
+            rows += known
+            for row in known:
+                if row.kind == KINDS[0]:
+                    rows += segments(row, masks_of(benchmark, row), *classes)
     return rows
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from panda.evaluation.divisions import CONTROLS, KINDS
-from panda.evaluation.part_scores import FIXED, SEGMENTS, DivisionScore
+from panda.evaluation.part_scores import FIXED, JOINED, SEGMENTS, DivisionScore
 from panda.evaluation.parts import WHAT, PartsBenchmark, classes_of, masks_of, scores
 from panda.files.ownership import updating
 from panda.files.writing import write_text
@@ -24,7 +24,7 @@ from panda.report.chart import lines
 from panda.report.page import Figure, Page
 from panda.report.table import Table
 
-SHOWN = (*KINDS, SEGMENTS, *CONTROLS)
+SHOWN = (*KINDS, SEGMENTS, JOINED, *CONTROLS)
 """What has a column in the table of all scores."""
 
 THUMB = 128
@@ -91,7 +91,7 @@ def conclude(rows: Sequence[DivisionScore]) -> str:
     sentences = [
         f"Chosen on the images that parts were matched on: {_name(best)}, {_figure(best.score)}"
     ]
-    for kind in (SEGMENTS, *CONTROLS):
+    for kind in (SEGMENTS, JOINED, *CONTROLS):
         rivals = [row for row in rows if row.kind == kind]
         if rivals:
             rival = max(rivals, key=lambda row: row.chosen)
@@ -123,7 +123,7 @@ def _classes(rows: Sequence[DivisionScore]) -> Iterator[Table]:
     """Yield a table of the classes of the best parts, the best controls and the fixed masks."""
     best = best_of(rows)
     shown = [] if best is None else [best]
-    for kind in (SEGMENTS, *CONTROLS, FIXED):
+    for kind in (SEGMENTS, JOINED, *CONTROLS, FIXED):
         of = [row for row in rows if row.kind == kind]
         shown += [max(of, key=lambda row: row.chosen)] if of else []
     names = [name for name in GROUPS if any(name in row.classes for row in shown)]
@@ -211,7 +211,8 @@ def compared(benchmark: PartsBenchmark, row: DivisionScore) -> list[list[tuple[I
 def _name(row: DivisionScore) -> str:
     if row.kind == FIXED:
         return FIXED
-    words = {KINDS[0]: KINDS[0], SEGMENTS: "segments of parts", "grid": "cells of a grid"}
+    words = {KINDS[0]: KINDS[0], SEGMENTS: "segments of parts", JOINED: JOINED}
+    words["grid"] = "cells of a grid"
     what = words.get(row.kind, row.kind if row.kind in CONTROLS else f"parts, {row.kind}")
     return f"{row.count} {what} at {row.layer}"
 

@@ -12,8 +12,8 @@ from panda import PandaError
 from panda.cli import benchmark_parts, main
 from panda.evaluation import parts
 from panda.evaluation.classes import ClassMaps
-from panda.evaluation.divisions import clusters, divisions, grid
-from panda.evaluation.part_scores import FIXED, fixed, score_division
+from panda.evaluation.divisions import CONTROLS, KINDS, clusters, divisions, grid
+from panda.evaluation.part_scores import FIXED, JOINED, SEGMENTS, fixed, score_division, segments
 from panda.factorization.features import Features
 from panda.factorization.statistics import gather
 from panda.generators.contract import Layer
@@ -56,7 +56,7 @@ def test_every_division_is_scored_and_the_same_command_goes_on(parser, tmp_path,
     before = json.loads((tmp_path / "out" / "results.json").read_text())
     rows = before["scores"]
     kinds = {(row["kind"], row["layer"], row["count"]) for row in rows}
-    every = ("parts", "balanced", "refined", "balanced, refined", "segments", "clusters", "grid")
+    every = (*KINDS, SEGMENTS, JOINED, *CONTROLS)
     assert kinds == {
         *((kind, "b", count) for kind in every for count in (2, 3)),
         (FIXED, "", 5),
@@ -158,6 +158,26 @@ def test_classes_are_matched_on_one_set_and_scored_on_another():
     alone = overlap(masks[:, :1], selection.maps)
     one = score_division("grid", alone, alone, selection, selection)
     assert one.score == (0.5, 0) and one.coverage == 0.5 and one.purity == 1
+
+
+def test_segments_have_no_rims_and_join_where_they_are_mostly_of_one_class():
+    parsed = torch.full((2, 64, 64), CLASSES.index("skin"), dtype=torch.uint8)
+    parsed[:, :32] = CLASSES.index("hair")
+    classes = ClassMaps(parsed, torch.empty(0))
+    masks = torch.full((3, 64, 64), 0.1)  # a rim that is everywhere
+    masks[0, :32, :32] = masks[1, :32, 32:] = masks[2, 32:] = 1
+    soft = overlap(masks[None], classes.maps)
+    row = replace(score_division("parts", soft, soft, classes, classes), layer="l", count=3)
+    hard, joined = segments(row, masks, classes, classes)
+    assert row.score[0] < hard.score[0] < joined.score[0]
+    assert hard.classes["hair"].purity == 1 and hard.classes["hair"].coverage == 0.5
+    assert hard.classes["skin"].score == joined.classes["hair"].score == (1, 0)
+    assert (hard.layer, hard.count, hard.kind, joined.kind) == ("l", 3, SEGMENTS, JOINED)
+    masks[2] = 0
+    masks[:2, 32:] = 0  # where there is no part
+    lost = segments(row, masks, classes, classes)[1]
+    assert lost.classes["skin"].part is None and lost.classes["hair"].score == (1, 0)
+    assert lost.score == (0.5, 0)
 
 
 def test_samples_of_other_settings_are_refused(parser, tiny, tmp_path):

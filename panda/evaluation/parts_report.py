@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def write(benchmark: PartsBenchmark) -> Path:
         write_text(work / "results.md", f"{conclude(rows)}\n\n{markdown}")
         write_text(work / "rows.csv", as_csv(rows))
         if pictures:
-            save_picture(sheet([p for p, _ in line] for line in pictures), work / "overview.png")
+            save_picture(_overview(pictures), work / "overview.png")
         page.save(work / "report.html")
     return benchmark.out / "report.html"
 
@@ -206,6 +207,14 @@ def compared(benchmark: PartsBenchmark, row: DivisionScore) -> list[list[tuple[I
         line = [(mask_picture(mean, THUMB), name), (mask_picture(mask, THUMB), words)]
         shown.append([*line, *((spotlight(picture, mask), "") for picture in samples)])
     return shown
+
+
+def _overview(shown: Sequence[Sequence[tuple[Image.Image, str]]]) -> Image.Image:
+    """Return the pictures of `compared` as one, two classes in a row."""
+    pictures = [[picture for picture, _ in line] for line in shown]
+    half = -(-len(pictures) // 2)
+    pairs = zip_longest(pictures[:half], pictures[half:], fillvalue=[])
+    return sheet(left + right for left, right in pairs)
 
 
 def _name(row: DivisionScore) -> str:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from panda.errors import PandaError
 from panda.evaluation.classes import MAP, ClassMaps
+from panda.evaluation.divisions import CONTROLS
 from panda.files.json_lines import read_json
 from panda.metrics.meaning import Overlap, best_fixed, match, matched, overlap
 from panda.metrics.summary import Estimate, estimate
@@ -29,8 +30,8 @@ SEGMENTS = "segments"
 be compared with controls that have none."""
 
 
-JOINED = "joined segments"
-"""All segments that lie mostly in a class stand for it together, however many they are."""
+JOINED = {SEGMENTS: "joined segments", "clusters": "joined clusters", "grid": "joined cells"}
+"""All masks that lie mostly in a class stand for it together, however many they are."""
 
 
 @dataclass(frozen=True)
@@ -149,10 +150,10 @@ def fixed(selection: ClassMaps, evaluation: ClassMaps) -> DivisionScore:
 def segments(
     row: DivisionScore, masks: Tensor, selection: ClassMaps, evaluation: ClassMaps
 ) -> list[DivisionScore]:
-    """Return the scores of parts that are made `SEGMENTS`, and of these `JOINED`.
+    """Return the scores of parts that are made `SEGMENTS`, and of these or of controls `JOINED`.
 
     Args:
-        row: The scores of the parts.
+        row: The scores of parts, or of a control.
         masks: Their masks ``[R, h, w]``.
         selection: The samples to match on.
         evaluation: Those to score on.
@@ -160,14 +161,17 @@ def segments(
     full = F.interpolate(masks[None], (MAP, MAP), mode="bilinear", align_corners=False)
     hard = ((full == full.amax(1, keepdim=True)) & (full > 0)).float()  # some are of no part
     chosen, scored = (overlap(hard, each.maps) for each in (selection, evaluation))
-    found = [score_division(SEGMENTS, chosen, scored, selection, evaluation)]
+    found = []
+    if row.kind not in CONTROLS:  # which have no rims
+        found.append(score_division(SEGMENTS, chosen, scored, selection, evaluation))
     columns = selection.common
-    share, mostly = chosen.purity.mean(0)[:, columns].max(1)  # the class of each segment
+    share, mostly = chosen.purity.mean(0)[:, columns].max(1)  # the class of each mask
     owned = [((mostly == k) & (share > 0)).nonzero().flatten() for k in range(len(columns))]
     unions = torch.stack([hard[0, of].amax(0) if len(of) else hard[0, 0] * 0 for of in owned])
     before, after = (overlap(unions[None], each.maps) for each in (selection, evaluation))
     known = [k if len(of) else None for k, of in enumerate(owned)]
-    found.append(_figures(JOINED, known, before, after, selection, evaluation))
+    joined = JOINED[row.kind if row.kind in CONTROLS else SEGMENTS]
+    found.append(_figures(joined, known, before, after, selection, evaluation))
     same = {key: getattr(row, key) for key in ("layer", "side", "count", "loss", "stability")}
     return [replace(each, **same) for each in found]
 

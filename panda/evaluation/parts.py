@@ -17,7 +17,7 @@ from torch import Tensor
 from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.errors import PandaError
 from panda.evaluation.classes import ClassMaps, parse_classes
-from panda.evaluation.divisions import KINDS, Division, divisions
+from panda.evaluation.divisions import CONTROLS, KINDS, Division, divisions
 from panda.evaluation.parsed import BATCH
 from panda.evaluation.part_scores import (
     SCORES,
@@ -292,7 +292,7 @@ def scores(benchmark: PartsBenchmark) -> list[DivisionScore]:
             known = list(read_scores(folder))
             rows += known
             for row in known:
-                if row.kind == KINDS[0]:
+                if row.kind in (KINDS[0], *CONTROLS):
                     rows += segments(row, masks_of(benchmark, row), *classes)
     return rows
 

@@ -25,7 +25,7 @@ from panda.report.chart import lines
 from panda.report.page import Figure, Page
 from panda.report.table import Table
 
-SHOWN = (*KINDS, SEGMENTS, JOINED, *CONTROLS)
+SHOWN = (*KINDS, SEGMENTS, *CONTROLS)
 """What has a column in the table of all scores."""
 
 THUMB = 128
@@ -92,7 +92,7 @@ def conclude(rows: Sequence[DivisionScore]) -> str:
     sentences = [
         f"Chosen on the images that parts were matched on: {_name(best)}, {_figure(best.score)}"
     ]
-    for kind in (SEGMENTS, JOINED, *CONTROLS):
+    for kind in (SEGMENTS, *CONTROLS, *JOINED.values()):
         rivals = [row for row in rows if row.kind == kind]
         if rivals:
             rival = max(rivals, key=lambda row: row.chosen)
@@ -102,29 +102,40 @@ def conclude(rows: Sequence[DivisionScore]) -> str:
 
 
 def tables(rows: Sequence[DivisionScore]) -> list[Table]:
-    """Return a table of the scores of all divisions, and of the classes of a few."""
-    header = ("layer", "R_S", *SHOWN, "loss", "stability")
+    """Return tables of the scores of all divisions, and of the classes of the best ones."""
+    together = (
+        "The same, where all masks that lie mostly in a class stand for it together, so that a"
+        " class may have many and another none."
+    )
+    return [
+        _scores(rows, SHOWN, "Scores", ABOUT),
+        _scores(rows, tuple(JOINED.values()), "Joined", together),
+        *_classes(rows),
+    ]
+
+
+def _scores(rows: Sequence[DivisionScore], kinds: Sequence[str], title: str, about: str) -> Table:
+    """Return a table with a row for each layer and number, and a column for each kind."""
     by_place: dict[tuple[str, int, int], dict[str, DivisionScore]] = {}
     for row in rows:
         if row.kind != FIXED:
             by_place.setdefault((row.layer, row.side, row.count), {})[row.kind] = row
     cells = []
-    for (layer, side, count), kinds in by_place.items():
-        shown = [_figure(kinds[kind].score) if kind in kinds else "-" for kind in SHOWN]
-        plain = kinds.get(KINDS[0])
+    for (layer, side, count), known in by_place.items():
+        shown = [_figure(known[kind].score) if kind in known else "-" for kind in kinds]
+        plain = known.get(KINDS[0])
         facts = (plain.loss, plain.stability) if plain else (None, None)
         ends = ["-" if fact is None else f"{fact:.2f}" for fact in facts]
         cells.append([f"{layer} ({side})", str(count), *shown, *ends])
-    align = ("left", *["right"] * (len(header) - 1))
-    every = Table(header, cells, "Scores", ABOUT, align)
-    return [every, *_classes(rows)]
+    header = ("layer", "R_S", *kinds, "loss", "stability")
+    return Table(header, cells, title, about, ("left", *["right"] * (len(header) - 1)))
 
 
 def _classes(rows: Sequence[DivisionScore]) -> Iterator[Table]:
     """Yield a table of the classes of the best parts, the best controls and the fixed masks."""
     best = best_of(rows)
     shown = [] if best is None else [best]
-    for kind in (SEGMENTS, JOINED, *CONTROLS, FIXED):
+    for kind in (SEGMENTS, *CONTROLS, *JOINED.values(), FIXED):
         of = [row for row in rows if row.kind == kind]
         shown += [max(of, key=lambda row: row.chosen)] if of else []
     names = [name for name in GROUPS if any(name in row.classes for row in shown)]
@@ -220,9 +231,10 @@ def _overview(shown: Sequence[Sequence[tuple[Image.Image, str]]]) -> Image.Image
 def _name(row: DivisionScore) -> str:
     if row.kind == FIXED:
         return FIXED
-    words = {KINDS[0]: KINDS[0], SEGMENTS: "segments of parts", JOINED: JOINED}
-    words["grid"] = "cells of a grid"
-    what = words.get(row.kind, row.kind if row.kind in CONTROLS else f"parts, {row.kind}")
+    words = {SEGMENTS: "segments of parts", "grid": "cells of a grid"}
+    words[JOINED["grid"]] = "joined cells of a grid"
+    what = row.kind if row.kind not in KINDS[1:] else f"parts, {row.kind}"
+    what = words.get(row.kind, what)
     return f"{row.count} {what} at {row.layer}"
 
 

@@ -56,7 +56,7 @@ def test_every_division_is_scored_and_the_same_command_goes_on(parser, tmp_path,
     before = json.loads((tmp_path / "out" / "results.json").read_text())
     rows = before["scores"]
     kinds = {(row["kind"], row["layer"], row["count"]) for row in rows}
-    every = (*KINDS, SEGMENTS, JOINED, *CONTROLS)
+    every = (*KINDS, SEGMENTS, *CONTROLS, *JOINED.values())
     assert kinds == {
         *((kind, "b", count) for kind in every for count in (2, 3)),
         (FIXED, "", 5),
@@ -172,7 +172,9 @@ def test_segments_have_no_rims_and_join_where_they_are_mostly_of_one_class():
     assert row.score[0] < hard.score[0] < joined.score[0]
     assert hard.classes["hair"].purity == 1 and hard.classes["hair"].coverage == 0.5
     assert hard.classes["skin"].score == joined.classes["hair"].score == (1, 0)
-    assert (hard.layer, hard.count, hard.kind, joined.kind) == ("l", 3, SEGMENTS, JOINED)
+    assert (hard.layer, hard.count, hard.kind, joined.kind) == ("l", 3, SEGMENTS, JOINED[SEGMENTS])
+    (cells,) = segments(replace(row, kind="grid"), masks, classes, classes)
+    assert cells.kind == JOINED["grid"] and cells.score == joined.score
     masks[2] = 0
     masks[:2, 32:] = 0  # where there is no part
     lost = segments(row, masks, classes, classes)[1]

@@ -7,7 +7,6 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -224,8 +223,8 @@ def _overview(shown: Sequence[Sequence[tuple[Image.Image, str]]]) -> Image.Image
     """Return the pictures of `compared` as one, two classes in a row."""
     pictures = [[picture for picture, _ in line] for line in shown]
     half = -(-len(pictures) // 2)
-    pairs = zip_longest(pictures[:half], pictures[half:], fillvalue=[])
-    return sheet(left + right for left, right in pairs)
+    right = [*pictures[half:], []]
+    return sheet(row + right[k] for k, row in enumerate(pictures[:half]))
 
 
 def _name(row: DivisionScore) -> str:

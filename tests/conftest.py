@@ -15,6 +15,7 @@ import panda  # noqa: F401, it prepares the environment that torch reads when it
 # isort: split
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from web_server import WebServer
 
 from panda import Generator, Latents, Layer, PandaError, State, create_generator
 from panda.factorization import cached, verdict
+from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
 from panda.factorization.solvers import joint
 from panda.generators.registry import cards
@@ -196,6 +198,14 @@ def session(studio):
     from panda.studio.app import Selection
 
     return studio.open(Selection(MINI))
+
+
+def unsettled(factors: Factors, parts: Sequence[int], axes: Sequence[int]) -> Factors:
+    """Return factors with some unstable parts, and some unstable own axes of every part."""
+    count, length = factors.own.shape[:2]
+    known = [[0.1 if axis in axes else 0.9 for axis in range(length)]] * count
+    stability = {"parts": [0.2 if part in parts else 1.0 for part in range(count)], "own": known}
+    return replace(factors, config={**factors.config, "stability": stability})
 
 
 class Counting(TinyGenerator):

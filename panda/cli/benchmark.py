@@ -7,6 +7,7 @@ import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from panda.cli import benchmark_parts
 from panda.cli.options import (
     Parser,
     Verbs,
@@ -60,6 +61,7 @@ def add(verbs: Verbs[Parser]) -> None:
     _add_localization(kinds)
     _add_removal(kinds)
     _add_ablations(kinds)
+    benchmark_parts.add(kinds)
 
 
 def _add_locality(kinds: Verbs[Parser]) -> None:

@@ -222,12 +222,9 @@ def generator_of(factors: Factors, options: argparse.Namespace) -> Generator:
 
 
 def part_titles(factors: Factors) -> list[str]:
-    """Return how each part is called in a sheet: number, name if it has one, and if unstable."""
-    names = factors.part_names or [""] * len(factors.masks)
-    titles = [f"part {part} {name}".strip() for part, name in enumerate(names)]
-    for part in factors.unstable_parts:
-        titles[part] += " (unstable)"
-    return titles
+    """Return how each part is called in a sheet: `Factors.part_titles`, stable ones first."""
+    titles = factors.part_titles
+    return [f"part {titles[part]}" for part in factors.stable_parts]
 
 
 def _inversion(options: argparse.Namespace) -> Inversion | None:

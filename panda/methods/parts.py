@@ -93,18 +93,18 @@ class PandA(Method):
 def part_changes(
     factors: Factors, own: bool = True, appearances: int = 16
 ) -> dict[str, PartChange]:
-    """Return the edits that factors offer by name: ``{"16.conv2 3:p0": ...}``.
+    """Return the edits that factors offer by name, stable ones first: ``{"16.conv2 3:p0": ...}``.
 
     Args:
         factors: What the edits count.
         own: See `PandA`.
         appearances: See `PandA`.
     """
-    kinds: Sequence[int | str] = range(min(appearances, factors.appearances.shape[1]))
-    if own:
-        kinds = [f"p{k}" for k in range(min(appearances, factors.own.shape[1]))]
+    columns = range(min(appearances, factors.appearances.shape[1]))
     edits: dict[str, PartChange] = {}
-    for part in range(factors.parts.shape[1]):
+    for part in factors.stable_parts:
+        axes = [f"p{axis}" for axis in factors.stable_axes(part)[:appearances]]
+        kinds: Sequence[int | str] = axes if own else columns
         for kind in kinds:
             if factors.vector(kind, (part,))[1] > 0:
                 edit = Edit((part,), kind, 1.0, sigma=True)

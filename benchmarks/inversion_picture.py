@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 
 from panda import create_generator
-from panda.editing.edits import Edit, edit_images
+from panda.editing.apply import edit_images
+from panda.editing.edits import Edit
 from panda.factorization.factors import Factors
 from panda.images import save_picture, sheet, to_picture
 from panda.inversion import Inversion

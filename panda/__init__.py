@@ -16,7 +16,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from panda import images
     from panda.comparison import compare
-    from panda.editing.edits import Edit, edit_images
+    from panda.editing.apply import edit_images
+    from panda.editing.edits import Edit
     from panda.editing.localize import localize_images as localize
     from panda.editing.refine import refine_images as refine
     from panda.editing.remove import remove_images
@@ -47,7 +48,7 @@ _SOURCES = {
     "TorchModule": "generators.torch_module:TorchModule",
     "compare": "comparison:compare",
     "create_generator": "generators.registry:create_generator",
-    "edit_images": "editing.edits:edit_images",
+    "edit_images": "editing.apply:edit_images",
     "fit": "factorization.fit:fit",
     "hookimpl": "generators.hookspecs:hookimpl",
     "images": "images:",

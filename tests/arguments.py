@@ -36,7 +36,7 @@ from panda.weights.model_weights import ModelWeights
 VERBS = ["list", "info", "fetch", "plugins", "doctor", "check", "fit", "import", "convert", "parts"]
 VERBS += ["edit", "edits", "refine", "localize", "remove", "invert", "demo"]
 VERBS += ["compare", "name", "discover", "benchmark"]
-KINDS = ["localization", "removal", "ablations", "locality"]
+KINDS = ["localization", "removal", "ablations", "locality", "parts"]
 OPTIONS = ["--parts", "--appearances", "--seeds", "--truncation", "--label", "--solver", "--steps"]
 OPTIONS += ["--learning-rate", "--out", "--device", "--json", "--file", "--edit", "--refine"]
 OPTIONS += ["--latents", "--space", "--align", "--seed"]

@@ -15,6 +15,7 @@ import panda  # noqa: F401, it prepares the environment that torch reads when it
 # isort: split
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from web_server import WebServer
 
 from panda import Generator, Latents, Layer, PandaError, State, create_generator
 from panda.factorization import cached, verdict
+from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
 from panda.factorization.solvers import joint
 from panda.generators.registry import cards
@@ -94,6 +96,28 @@ class TinyGenerator(Generator):
 
     def forward(self, latents: Latents) -> Tensor:
         return self.tail(self.head(latents, "a"), "a")
+
+
+class AdvancingGenerator(TinyGenerator):
+    """One that takes edits at several layers; a state's ``rest`` is a running image."""
+
+    def head(self, latents: Latents, layer: str) -> State:
+        x = super().head(latents, "a").x
+        return self.run(State(x, x.new_zeros(len(x), 3, 4, 4)), 0, self.index(layer))
+
+    def advance(self, state: State, layer: str, to_layer: str) -> State:
+        return self.run(state, self.index(layer), self.index(to_layer))
+
+    def tail(self, state: State, layer: str) -> Tensor:
+        end = self.run(state, self.index(layer), len(self.convs))
+        return torch.tanh(end.rest + self.rgb(end.x))
+
+    def run(self, state: State, start: int, stop: int) -> State:
+        x, image = state.x, state.rest
+        for conv in self.convs[start:stop]:
+            image = F.interpolate(image + self.rgb(x), scale_factor=2)
+            x = F.leaky_relu(conv(F.interpolate(x, scale_factor=2)))
+        return State(x, image)
 
 
 SLOWEST = ("test_kills.py", "test_arguments.py", "test_readme.py", "test_odd_configs.py")
@@ -174,6 +198,14 @@ def session(studio):
     from panda.studio.app import Selection
 
     return studio.open(Selection(MINI))
+
+
+def unsettled(factors: Factors, parts: Sequence[int], axes: Sequence[int]) -> Factors:
+    """Return factors with some unstable parts, and some unstable own axes of every part."""
+    count, length = factors.own.shape[:2]
+    known = [[0.1 if axis in axes else 0.9 for axis in range(length)]] * count
+    stability = {"parts": [0.2 if part in parts else 1.0 for part in range(count)], "own": known}
+    return replace(factors, config={**factors.config, "stability": stability})
 
 
 class Counting(TinyGenerator):

@@ -115,7 +115,8 @@ def test_the_core_names_no_architecture():
     allowed = {
         "cli/demo.py",  # the names of its generators
         *(
-            f"cli/{verb}.py" for verb in ("benchmark", "catalog", "check", "fit", "invert")
+            f"cli/{verb}.py"
+            for verb in ("benchmark", "benchmark_parts", "catalog", "check", "fit", "invert")
         ),  # examples
         "generators/contract.py",  # whose layers have margins
         "generators/registry.py",  # an example

@@ -8,7 +8,9 @@ from framed import CANVAS, LAYER, MARGIN, WHOLE, Framed, parse, planted
 
 from panda.cli import main, rendering
 from panda.demo.sections import LayerStudy, _apply
-from panda.editing.edits import Edit, direction
+from panda.editing.apply import direction
+from panda.editing.changes import ZChange
+from panda.editing.edits import Edit
 from panda.editing.refine import refine_images
 from panda.editing.remove import object_parts
 from panda.evaluation.choose import _screen_layer, _shares, screen
@@ -17,7 +19,7 @@ from panda.evaluation.localization import measure_localization
 from panda.evaluation.removal import covering
 from panda.factorization.fit import fit
 from panda.generators.contract import Latents
-from panda.methods.changes import PartChange, ZChange
+from panda.methods.parts import PartChange
 from panda.naming.names import describe_part, name_factors, place_of
 from panda.naming.saved import names_of
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from panda.cli import benchmark_parts
 from panda.cli.options import (
     Parser,
     Verbs,
@@ -61,6 +62,7 @@ def add(verbs: Verbs[Parser]) -> None:
     _add_removal(kinds)
     _add_background(kinds)
     _add_ablations(kinds)
+    benchmark_parts.add(kinds)
 
 
 def _add_locality(kinds: Verbs[Parser]) -> None:
@@ -85,8 +87,9 @@ def _add_locality(kinds: Verbs[Parser]) -> None:
         type=_method,
         action="append",
         metavar="[LABEL=]NAME[:SETTING=VALUE...]",
-        help="such as resefa, or fine=panda:layers=32.conv2@16; may be given several times"
-        " (default: all six)",
+        help="such as resefa, fine=panda:layers=32.conv2@16, or near=sefa:local=64.conv2: its"
+        " directions, kept inside parts at that layer; may be given several times (default: all"
+        " six)",
     )
     verb.add_argument(
         "--published",
@@ -260,11 +263,12 @@ def _add_count(verb: Parser) -> None:
 
 def _method(text: str) -> str:
     """Check a method with its label and settings; raises `PandaError` with the nearest name."""
+    from panda.evaluation.localized import split_local
     from panda.evaluation.settings import label_of
     from panda.methods.catalog import find_method
 
     _, name, settings = label_of(text)
-    find_method(name, settings)
+    find_method(name, split_local(settings)[1])
     return text
 
 

@@ -14,7 +14,6 @@ from panda.cli.options import (
     add_skip,
     add_verb,
 )
-from panda.editing.edit_files import PATTERN
 from panda.errors import PandaError
 from panda.report.commands import panda_command
 
@@ -32,7 +31,8 @@ def add(verbs: Verbs[Parser]) -> None:
         "Add an appearance where a part is, in some samples or photographs, and write the edited"
         " images. Several edits are applied one after the other.",
         "panda edit faces --edit 0:p0:5sd --edit 3+5:remove --seeds 0-3 --out edited\n"
-        "panda edit faces --edit hair:p0:4sd --out edited",
+        "panda edit faces --edit hair:p0:4sd --out edited\n"
+        "panda edit faces --edit mouth:smile.npy:2 --edit eyes:seed7:1 --out edited",
     )
     add_factors(
         verb, nargs="?", help="a folder written by panda fit (default: those that the edit is for)"
@@ -42,11 +42,14 @@ def add(verbs: Verbs[Parser]) -> None:
         action="append",
         required=True,
         metavar="PARTS:APPEARANCE:STRENGTH",
-        help="parts by number (3, 3+5 or 3,5) or by name once panda name has run; an appearance by"
-        " number, p0, p1, ... for what varies most in one part, bg for background, or remove; a"
-        " strength as it is or in standard deviations: 3:12:30, 7:p0:5sd, 0:bg:1, 0:remove:1"
-        " (0:remove for short). Or the name of an edit (panda edits), FILE.json or FILE.json:NAME."
-        " May be given several times",
+        help="parts by number (3, 3+5 or 3,5) or by name once panda name has run, or all, object,"
+        " bg (what is around it) or a mask FILE.png; an appearance by number, p0, p1, ... for what"
+        " varies most in one part, bg for background, or remove, or a change of latents of which"
+        " only what is in the parts stays: a direction FILE.npy, or seed7, the way to another"
+        " sample (#4-7 for these slots alone); a strength as it is or in standard deviations:"
+        " 3:12:30, 7:p0:5sd, 0:bg:1, 0:remove:1 (0:remove for short), mouth:smile.npy:2, and with"
+        " @LAYER at a later layer than the factors'. Or the name of an edit (panda edits),"
+        " FILE.json or FILE.json:NAME. May be given several times",
     )
     add_skip(verb)
     add_refine(verb)
@@ -56,7 +59,8 @@ def add(verbs: Verbs[Parser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Apply all edits, one after the other."""
     from panda.cli.rendering import COMPARED, Rendering
-    from panda.editing.edits import apply_edits, find_edits
+    from panda.editing.apply import check_edit, edit_state
+    from panda.editing.edits import find_edits
     from panda.editing.refine import refine
     from panda.factorization.factors import Factors
 
@@ -64,23 +68,24 @@ def run(options: argparse.Namespace) -> None:
     edits = [edit for text in options.edit for edit in find_edits(text, factors)]
     rendering = Rendering(options, factors)
     rendering.set_skip(options.skip)
+    generator = rendering.generator
     for edit in edits:
-        edit.check(factors)  # before anything is rendered
+        check_edit(generator, factors, edit)  # before anything is rendered
     with rendering.results(COMPARED) as results:
         results.facts["edits"] = [str(edit) for edit in edits]
         for chunk in rendering.chunks():
-            x = chunk.state.x
-            parts = refine(factors, x) if options.refine else None
-            x = apply_edits(factors, x, edits, parts)
-            results.compare(chunk, rendering.finish(chunk, x))
+            parts = refine(factors, chunk.state.x) if options.refine else None
+            edited = edit_state(generator, factors, chunk.latents, chunk.state, edits, parts)
+            results.compare(chunk, rendering.finish(chunk, *edited))
 
 
 def _factors_of(options: argparse.Namespace) -> Factors:
     """Return the factors that the first edit is for, from the cache or fitted now."""
+    from panda.editing.edits import TEXT
     from panda.editing.named import factors_of, find_named
 
     text = options.edit[0]
-    if PATTERN.fullmatch(text.strip()):
+    if TEXT.fullmatch(text.strip()):
         raise PandaError(
             f"{text} does not say of which factors; give their folder, as in"
             f" '{panda_command('edit', 'FACTORS', '--edit', text)}'"

@@ -49,7 +49,7 @@ def add(verbs: Verbs[Parser]) -> None:
     add_layer(verb)
     verb.add_argument(
         "--parts",
-        type=_parts,
+        type=_rank,
         default=8,
         metavar="R_S",
         help="number of parts, R_S; or auto: of 2 to 16, a number that two halves of the samples"
@@ -57,9 +57,10 @@ def add(verbs: Verbs[Parser]) -> None:
     )
     verb.add_argument(
         "--appearances",
-        type=int,
+        type=_rank,
         metavar="R_C",
-        help="number of appearances, R_C (default: one per channel)",
+        help="number of appearances, R_C; or auto: a number on whose span two halves of the samples"
+        " agree, at the knee of the loss (default: one per channel)",
     )
     verb.add_argument(
         "--seeds",
@@ -127,12 +128,12 @@ def add(verbs: Verbs[Parser]) -> None:
     add_json(verb)
 
 
-def _parts(text: str) -> int | str:
-    """Read a number of parts, or ``"auto"``."""
+def _rank(text: str) -> int | str:
+    """Read a number of parts or appearances, or ``"auto"``."""
     return text if text == "auto" else int(text)
 
 
-_parts.__name__ = "int or auto"  # in the parser's sentences
+_rank.__name__ = "int or auto"  # in the parser's sentences
 
 
 def run_fit(options: argparse.Namespace) -> None:

@@ -61,7 +61,8 @@ def add(verbs: Verbs[Parser]) -> None:
         run_discover,
         "find edits that do what is wanted",
         "Rank the edits of named factors by how far and how purely they move what is wanted, such"
-        " as 'open mouth', 'big eyes', 'smile' or 'darker'.",
+        " as 'open mouth', 'big eyes', 'smile' or 'darker'; those of unstable parts and axes come"
+        " last.",
         "panda discover 'open mouth' faces",
     )
     verb.add_argument("wanted", metavar="WORDS", help="what an edit shall do, such as 'big eyes'")
@@ -82,9 +83,10 @@ def run_name(options: argparse.Namespace) -> None:
     """Name the factors' parts and appearances, and write the names into their folder."""
     from panda.cli.rendering import generator_of
     from panda.factorization.factors import Factors
+    from panda.factorization.stability import UNSTABLE
     from panda.metrics.parsing import FaceParser
     from panda.naming.names import name_factors
-    from panda.naming.saved import names_of
+    from panda.naming.saved import is_unstable, names_of
 
     seeds = parse_numbers(options.seeds)
     factors = Factors.load(options.factors)
@@ -104,15 +106,18 @@ def run_name(options: argparse.Namespace) -> None:
     if options.json:
         print_json({"out": options.factors, **names})
         return
-    for part, facts in enumerate(names["parts"]):
-        say(f"part {part}: {facts['name']}")
+    for part in named.stable_parts:
+        facts = names["parts"][part]
+        say(f"part {part}: {facts['name']}{UNSTABLE if part in named.unstable_parts else ''}")
         for edit in facts["edits"]:
-            say(f"  {edit['edit']:12}  {edit['name']}")
+            mark = UNSTABLE if is_unstable(named, edit["edit"]) else ""
+            say(f"  {edit['edit']:12}  {edit['name']}{mark}")
 
 
 def run_discover(options: argparse.Namespace) -> None:
     """Rank the edits of named factors by how they move what is wanted."""
     from panda.factorization.factors import Factors
+    from panda.factorization.stability import UNSTABLE
     from panda.naming.discover import discover
 
     candidates = discover(options.wanted, [Factors.load(folder) for folder in options.factors])
@@ -124,7 +129,7 @@ def run_discover(options: argparse.Namespace) -> None:
         say(
             f"{candidate.layer:10} {candidate.edit:12} {candidate.effect:+.2f} sd,"
             f" {100 * candidate.purity:.0f} % of its effects; part: {candidate.part};"
-            f" also {candidate.others}"
+            f" also {candidate.others}{'' if candidate.stable else UNSTABLE}"
         )
     if not candidates:
         note(f"no edit of these factors moves {options.wanted!r}")

@@ -43,8 +43,8 @@ def run(options: argparse.Namespace) -> None:
             for number, image, mine in zip(chunk.numbers, chunk.before, masks, strict=True):
                 picture = to_picture(image, THUMB)
                 for shown in (factors.masks, mine):
-                    row = [picture, *(mask_picture(mask, THUMB) for mask in shown)]
-                    results.rows.append(row)
+                    pictures = (mask_picture(shown[part], THUMB) for part in factors.stable_parts)
+                    results.rows.append([picture, *pictures])
                 results.samples[number] = {"areas": mine.mean((1, 2)).tolist()}
         save_tensors(results.work / "parts.safetensors", {"parts": torch.cat(refined)}, {})
         results.facts["parts"] = rendering.out / "parts.safetensors"

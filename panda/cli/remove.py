@@ -45,4 +45,5 @@ def run(options: argparse.Namespace) -> None:
         results.facts["parts"] = parts
         for chunk in rendering.chunks():
             x = remove(factors, chunk.state.x, parts, strength=options.strength)
-            results.compare(chunk, rendering.finish(chunk, x))
+            state = chunk.state.with_features(x)
+            results.compare(chunk, rendering.finish(chunk, state, rendering.layer))

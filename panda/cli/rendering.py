@@ -51,11 +51,13 @@ class Chunk:
 
     Attributes:
         numbers: Their seeds, or their indices in an inversion.
+        latents: The samples.
         state: The state at the layer.
         before: The images ``[N, 3, R, R]`` in [-1, 1].
     """
 
     numbers: Sequence[int]
+    latents: Latents
     state: State
     before: Tensor
 
@@ -183,8 +185,9 @@ class Rendering:
             for start in range(0, len(self.numbers), CHUNK):
                 rows = slice(start, start + CHUNK)
                 numbers = self.numbers[rows]
-                state = self.generator.head(self._sample(numbers, rows), self.layer)
-                yield Chunk(numbers, state, self.generator.tail(state, self.layer))
+                latents = self._sample(numbers, rows)
+                state = self.generator.head(latents, self.layer)
+                yield Chunk(numbers, latents, state, self.generator.tail(state, self.layer))
                 progress.update(len(numbers))
 
     def _sample(self, numbers: Sequence[int], rows: slice) -> Latents:
@@ -193,9 +196,9 @@ class Rendering:
         options = self.options
         return self.generator.sample(numbers, truncation=options.truncation, label=options.label)
 
-    def finish(self, chunk: Chunk, x: Tensor) -> Tensor:
-        """Resume the generator with other features; raises `PandaError` where that gives NaN."""
-        return resume(self.generator, self.factors, chunk.state, x, chunk.numbers)
+    def finish(self, chunk: Chunk, state: State, layer: str) -> Tensor:
+        """Resume the generator from a state at a layer; raises `PandaError` where it gives NaN."""
+        return resume(self.generator, state, layer, chunk.numbers)
 
 
 def generator_of(factors: Factors, options: argparse.Namespace) -> Generator:
@@ -219,12 +222,9 @@ def generator_of(factors: Factors, options: argparse.Namespace) -> Generator:
 
 
 def part_titles(factors: Factors) -> list[str]:
-    """Return how each part is called in a sheet: number, name if it has one, and if unstable."""
-    names = factors.part_names or [""] * len(factors.masks)
-    titles = [f"part {part} {name}".strip() for part, name in enumerate(names)]
-    for part in factors.unstable_parts:
-        titles[part] += " (unstable)"
-    return titles
+    """Return how each part is called in a sheet: `Factors.part_titles`, stable ones first."""
+    titles = factors.part_titles
+    return [f"part {titles[part]}" for part in factors.stable_parts]
 
 
 def _inversion(options: argparse.Namespace) -> Inversion | None:

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from PIL import Image
 from torch import Tensor
 
-from panda.editing.edits import Edit, direction
+from panda.editing.apply import direction
+from panda.editing.edits import Edit
 from panda.editing.localize import localize
 from panda.editing.refine import refine
 from panda.editing.remove import object_parts, remove
 from panda.factorization.factors import Factors
+from panda.factorization.stability import UNSTABLE
 from panda.generators.contract import Generator, Latents, State
 from panda.images import (
     color_parts,
@@ -110,8 +112,9 @@ class LayerStudy:
         return self.state.x[row : row + 1]
 
     def object_parts(self) -> list[int]:
-        """Return the parts of the object, not of the background, strongest first."""
-        return object_parts(self.factors)
+        """Return the parts of the object, not of the background: stable first, then strongest."""
+        objects = object_parts(self.factors)
+        return [part for part in self.factors.stable_parts if part in objects]
 
 
 def samples(page: Page, images: Tensor, seeds: Sequence[int], truncation: float) -> None:
@@ -131,13 +134,15 @@ def parts(page: Page, study: LayerStudy, count: int) -> None:
         f"{len(study.factors.masks)} parts of {study.factors.layer.height} x"
         f" {study.factors.layer.width} features, found without labels and highlighted in the"
         " same few samples. All samples share one set of parts; the section on refinement fits the"
-        " parts to each sample.",
+        " parts to each sample. Parts that differ between two halves of the samples are called"
+        " unstable and come last.",
     )
     pictures = [to_picture(image, SIZE) for image in study.images[:count]]
+    masks, titles = study.factors.masks, study.factors.part_titles
     cells = [
-        [Figure(mask_picture(mask, SIZE), f"part {part}")]
-        + [Figure(spotlight(picture, mask)) for picture in pictures]
-        for part, mask in enumerate(study.factors.masks)
+        [Figure(mask_picture(masks[part], SIZE), f"part {titles[part]}")]
+        + [Figure(spotlight(picture, masks[part])) for picture in pictures]
+        for part in study.factors.stable_parts
     ]
     # Two parts share a row.
     page.card([left + right for left, right in zip(cells[::2], [*cells[1::2], []], strict=False)])
@@ -152,8 +157,10 @@ def edits(page: Page, study: LayerStudy, axes: int) -> None:
         " the part, as a share of the full range. In the pictures of differences, white is a change"
         " of a quarter of the range or more.",
     )
-    for part, mask in enumerate(study.factors.masks):
-        row = part % len(study.images)
+    for part in study.factors.stable_parts:
+        row, mask = part % len(study.images), study.factors.masks[part]
+        title = f"part {study.factors.part_titles[part]}"
+        unstable = study.factors.unstable_axes(part)
         box = crop_box(mask)
         box = box if box[2] < CLOSE_UP else (0.0, 0.0, 1.0)
         before = study.images[row]
@@ -164,14 +171,15 @@ def edits(page: Page, study: LayerStudy, axes: int) -> None:
             for sign in (1, -1):
                 shown, after = _visible(study, row, Edit((part,), f"p{axis}", sign * SIGMAS, True))
                 study.edits.append(shown)
-                words = f"p{axis} {shown.edit.strength:+.2g} sd: {shown.words}"
+                mark = UNSTABLE if axis in unstable else ""
+                words = f"p{axis}{mark} {shown.edit.strength:+.2g} sd: {shown.words}"
                 line += [
                     Figure(to_picture(crop(after, box), SIZE), words),
                     Figure(
                         difference_picture(crop(before, box), crop(after, box), SIZE), "difference"
                     ),
                 ]
-            lines.append([Figure(spotlight(to_picture(before, SIZE), mask), f"part {part}"), *line])
+            lines.append([Figure(spotlight(to_picture(before, SIZE), mask), title), *line])
         page.card(lines)
 
 

@@ -25,12 +25,15 @@ OPTIONAL = ("seeds", "weights")
 STRENGTH = 1.0
 """The usual strength of a removal: all of it."""
 
-PATTERN = re.compile(
-    r"([\w ,+'&./()-]{1,200}):(p?[0-9]{1,6}|bg|remove)"
-    r"(?::([+-]?(?:[0-9]{1,18}\.?[0-9]{0,18}|\.[0-9]{1,18})(?:e[+-]?[0-9]{1,3})?)(sd)?"
-    r"|(?<=:remove))"
+WHERE, APPEARANCE = r"[\w ,+'&./()~-]{1,200}", r"p?[0-9]{1,6}|bg|remove"
+AMOUNT = (
+    r"(?::(?P<strength>[+-]?(?:[0-9]{1,18}\.?[0-9]{0,18}|\.[0-9]{1,18})(?:e[+-]?[0-9]{1,3})?)"
+    r"(?P<unit>sd)?|(?<=:remove))"
 )
-"""How an edit is written; only a removal may leave out the strength. See `Edit.parse`."""
+"""How far, perhaps in standard deviations; only a removal may leave it out."""
+
+PATTERN = re.compile(f"({WHERE}):({APPEARANCE}){AMOUNT}")
+"""How an edit of factors is written, the only kind in a zoo. See `Edit.parse`."""
 
 
 @dataclass(frozen=True)

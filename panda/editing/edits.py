@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import SupportsFloat
 
 from torch import Tensor
 
-from panda.editing.edit_files import PATTERN, STRENGTH
+from panda.editing.edit_files import AMOUNT, APPEARANCE, STRENGTH, WHERE
 from panda.editing.named import FILE, check_factors, find_named
-from panda.editing.natural import read_appearance, read_parts, resume, stop
-from panda.editing.refine import refine
-from panda.editing.remove import check_strength, remove
+from panda.editing.natural import read_appearance, read_parts
+from panda.editing.places import ALL, BACKGROUND, OBJECT, is_place, read_mask
+from panda.editing.remove import check_strength
+from panda.editing.sources import SOURCE, is_source
 from panda.errors import PandaError
-from panda.factorization.factors import Factors, scale_parts
+from panda.factorization.factors import Factors
 from panda.factorization.part_names import Parts
-from panda.generators.contract import Generator, Latents
+
+TEXT = re.compile(
+    f"(?P<where>{WHERE}):(?P<what>{APPEARANCE}|{SOURCE}){AMOUNT}(?:@(?P<layer>[\\w.-]{{1,100}}))?"
+)
+"""How an edit is written. See `Edit.parse`."""
 
 REMOVE = "remove"
 """The appearance of an edit that continues what surrounds its parts (`panda.editing.remove`)."""
@@ -29,14 +34,21 @@ class Edit:
     """Add ``strength`` times an appearance in the union of some parts.
 
     Attributes:
-        parts: The numbers of the parts; empty while they are only known by name.
+        parts: The numbers of the parts; empty while they are only known by name, and for a place
+            that is none of parts.
         appearance: A column of A, ``"p0"``, ``"p1"``, ... for the axes along which the one part
-            given varies most, ``"bg"`` for the background, or `REMOVE`.
+            given varies most, ``"bg"`` for the background, or `REMOVE`; or what comes from
+            elsewhere: a direction of latents ``"smile.npy"``, or the way to another sample
+            ``"seed7"`` (`panda.editing.sources`), of whose changes only those in the parts stay.
         strength: Alpha of the paper, or a number of standard deviations where ``sigma`` is true:
             one of them moves the coordinate by as much as it varies, averaged over the part, from
             sample to sample. For a removal, the share that goes, up to 1.
         sigma: Whether ``strength`` counts standard deviations.
-        named: The parts by name, such as ``"hair"``, until `resolve` replaces it by numbers.
+        named: The parts by name, such as ``"hair"``, until `resolve` replaces it by numbers; or a
+            place: ``"all"``, ``"object"``, ``"bg"`` or a mask ``"FILE.png"``
+            (`panda.editing.places`).
+        layer: Where a change of latents acts: the factors' layer, which is meant by ``""``, or a
+            later one.
     """
 
     parts: tuple[int, ...]
@@ -44,6 +56,7 @@ class Edit:
     strength: float
     sigma: bool = False
     named: str = ""
+    layer: str = ""
 
     def __init__(
         self,
@@ -52,16 +65,18 @@ class Edit:
         strength: SupportsFloat | None = None,
         sigma: bool = False,
         named: str = "",
+        layer: str = "",
     ) -> None:
         """Take parts and appearance in any natural form.
 
         Args:
-            parts: One part, several (list, range, array), or text: ``"0+1"``, ``"0,1"``, or the
-                name of a part.
+            parts: One part, several (list, range, array), or text: ``"0+1"``, ``"0,1"``, the
+                name of a part, or a place.
             appearance: See above; NumPy and torch integers and text such as ``"12"`` also work.
             strength: A finite number; a removal without one removes all.
             sigma: See above.
             named: See above; of no effect where ``parts`` are given.
+            layer: See above.
 
         Raises:
             PandaError: Where an argument is of another kind.
@@ -87,6 +102,7 @@ class Edit:
             "strength": value,
             "sigma": bool(sigma),
             "named": "" if numbers else named,
+            "layer": layer,
         }
         for name, field in fields.items():
             object.__setattr__(self, name, field)
@@ -95,27 +111,43 @@ class Edit:
     def parse(text: str) -> Edit:
         """Read ``PARTS:APPEARANCE:STRENGTH``: ``3:12:30``, ``3+5:0:-40``, ``hair:p0:2.5sd``.
 
-        ``3:remove`` is ``3:remove:1``: all of the part goes.
+        ``3:remove`` is ``3:remove:1``: all of the part goes. ``mouth:smile.npy:2`` moves the
+        latents by twice that direction, and keeps what changes in the mouth;
+        with ``@64.conv2`` after it, at that layer.
 
         Raises:
             PandaError: Where the text is something else.
         """
-        match = PATTERN.fullmatch(text.strip())
+        match = TEXT.fullmatch(text.strip())
         if match is None:
             raise PandaError(
                 f"{text!r:.60} is no edit; expected PARTS:APPEARANCE:STRENGTH, such as 3:12:30,"
-                " 3+5:0:-40 or 3:p0:2.5sd (a part's own first appearance, in standard deviations)"
+                " 3+5:0:-40, 3:p0:2.5sd (a part's own first appearance, in standard deviations) or"
+                " mouth:smile.npy:2"
             )
-        parts, appearance, strength, unit = match.groups()
-        return Edit(parts, appearance, float(strength) if strength else None, unit == "sd")
+        strength, unit = match["strength"], match["unit"]
+        amount = float(strength) if strength else None
+        layer = match["layer"] or ""
+        return Edit(match["where"], match["what"], amount, unit == "sd", layer=layer)
 
     def __str__(self) -> str:
         """Return the text that `parse` reads."""
         parts = self.named or "+".join(map(str, self.parts))
-        return f"{parts}:{self.appearance}:{self.strength:.12g}{'sd' if self.sigma else ''}"
+        unit, at = "sd" if self.sigma else "", f"@{self.layer}" if self.layer else ""
+        return f"{parts}:{self.appearance}:{self.strength:.12g}{unit}{at}"
 
     def __repr__(self) -> str:
         return f"Edit({str(self)!r})"
+
+    @property
+    def place(self) -> str:
+        """Where it acts if not in parts (`panda.editing.places`); empty for parts."""
+        return self.named if is_place(self.named) else ""
+
+    @property
+    def moves_latents(self) -> bool:
+        """Whether what it changes comes from other latents (`panda.editing.sources`)."""
+        return is_source(self.appearance)
 
     def resolve(self, factors: Factors) -> Edit:
         """Return this edit with numbers in place of the names of parts.
@@ -123,21 +155,43 @@ class Edit:
         Raises:
             PandaError: Where the factors have no parts of these names.
         """
-        if not self.named:
+        if not self.named or self.place:
             return self
         return replace(self, parts=factors.find_parts(self.named))
 
     def check(self, factors: Factors) -> None:
         """Raise `PandaError` where these factors have no such edit."""
-        if self.appearance != REMOVE:
+        if self.place in (OBJECT, BACKGROUND):
+            factors.check_background()
+        elif self.place != ALL and self.place:
+            read_mask(self.place)
+        if self.layer not in ("", factors.layer.name) and not self.moves_latents:
+            raise PandaError(
+                f"{self}: parts and appearances are of {factors.layer.name}; only a change of"
+                " latents can act at another layer"
+            )
+        if self.appearance == REMOVE:
+            self._check_removal(factors)
+        elif not self.moves_latents:
             self.change(factors)
         elif self.sigma:
             raise PandaError(
-                f"{self}: a removal has no standard deviations; its strength is a share, up to 1"
+                f"{self}: a change of latents has no standard deviations; its strength counts steps"
+                " of the direction, or shares of the way to the other sample"
             )
         else:
-            check_strength(self.strength)
             self._check_parts(factors)
+
+    def _check_removal(self, factors: Factors) -> None:
+        """Raise `PandaError` where nothing can be removed like this."""
+        if self.sigma:
+            raise PandaError(
+                f"{self}: a removal has no standard deviations; its strength is a share, up to 1"
+            )
+        if self.place in (ALL, BACKGROUND):
+            raise PandaError(f"{self}: nothing would be left to continue; remove parts or object")
+        check_strength(self.strength)
+        self._check_parts(factors)
 
     def change(self, factors: Factors) -> Tensor:
         """Return the vector ``[C]`` to add where the mask is one.
@@ -147,6 +201,10 @@ class Edit:
                 the strength is not finite, or ``sigma`` is set for what does not vary.
         """
         parts = self._check_parts(factors)
+        if self.place and re.fullmatch("p[0-9]+", str(self.appearance)):
+            raise PandaError(
+                f"{self}: {self.appearance} belongs to one part; give an appearance by number"
+            )
         if len(parts) > 1 and re.fullmatch("p[0-9]+", str(self.appearance)):
             single = [replace(self, parts=(part,)) for part in parts]
             raise PandaError(
@@ -166,7 +224,9 @@ class Edit:
     def _check_parts(self, factors: Factors) -> tuple[int, ...]:
         """Return the parts by number; raise `PandaError` where factors have no such parts."""
         parts = self.resolve(factors).parts
-        if not parts:
+        if self.place and math.isfinite(self.strength):
+            return ()
+        if not parts and not self.place:
             raise PandaError("an edit needs at least one part")
         if len(set(parts)) != len(parts) or not math.isfinite(self.strength):
             raise PandaError(f"{self}: expected each part once and a finite strength")
@@ -217,91 +277,3 @@ def find_edits(text: str, factors: Factors) -> list[Edit]:
     name, named = find_named(text)
     check_factors(name, named, factors)
     return [Edit.parse(edit).resolve(factors) for edit in named.edits]
-
-
-def direction(
-    factors: Factors, edits: Sequence[Edit], parts: Tensor | None = None, *, focus: float = 0.0
-) -> Tensor:
-    """Return the sum of all edits as one change of the features.
-
-    The selected columns of P are summed, then scaled to [0, 1] (released ``edit_at_layer``).
-
-    Args:
-        factors: What the edits count.
-        edits: Edits that add an appearance; a removal is not a sum (see `apply_edits`).
-        parts: Refined parts ``[N, S, R_S]``; by default every sample gets the global ones.
-        focus: In [0, 1): mask values below that share of the maximum become zero, which takes away
-            a part's faint rest elsewhere, where it changes the image too.
-
-    Returns:
-        The change ``[N, C, H, W]``, or ``[1, C, H, W]`` of the global parts.
-
-    Raises:
-        PandaError: Where an edit is out of range.
-    """
-    masks = factors.parts[None] if parts is None else parts
-    layer = factors.layer
-    total = masks.new_zeros(len(masks), layer.channels, layer.positions)
-    for edit in edits:
-        what = edit.change(factors).to(masks)
-        columns = list(edit.resolve(factors).parts)
-        where = scale_parts(masks[:, :, columns].sum(2, keepdim=True))
-        if focus:
-            where = (where - focus).clamp_min(0) / (1 - focus)
-        total += what[:, None] * where.mT
-    return total.view(-1, layer.channels, layer.height, layer.width)
-
-
-def apply_edits(
-    factors: Factors, features: Tensor, edits: Sequence[Edit], parts: Tensor | None = None
-) -> Tensor:
-    """Return features ``[N, C, H, W]`` after all edits, one after the other.
-
-    The order of additions does not matter; a removal also removes what edits before it have added.
-
-    Args:
-        factors: What the edits count.
-        features: Features ``[N, C, H, W]`` at the factors' layer.
-        edits: Edits of any kind.
-        parts: See `direction`.
-
-    Raises:
-        PandaError: Where an edit is out of range.
-    """
-    x = features
-    for edit in edits:
-        if edit.appearance == REMOVE:
-            edit.check(factors)
-            chosen = edit.resolve(factors).parts
-            x = remove(factors, x, chosen, strength=edit.strength, refined=parts)
-        else:
-            x = x + direction(factors, [edit], parts).to(x)
-    return x
-
-
-def edit_images(
-    generator: Generator,
-    factors: Factors,
-    latents: Latents,
-    edits: Edits,
-    *,
-    refined: bool = False,
-) -> Tensor:
-    """Return the edited images ``[N, 3, R, R]`` in about [-1, 1], at full resolution.
-
-    Args:
-        generator: The generator that the factors are of.
-        factors: What the edits count.
-        latents: Samples of this generator.
-        edits: An `Edit`, text such as ``"0:p0:4sd"``, or several of both, applied in this order.
-        refined: Whether to fit the parts to each sample first.
-
-    Raises:
-        PandaError: Where the factors are not of this generator, an edit is out of range, or an
-            image comes out NaN.
-    """
-    state = stop(generator, factors, latents)
-    wanted = as_edits(edits, factors)
-    parts = refine(factors, state.x) if refined else None
-    x = apply_edits(factors, state.x, wanted, parts)
-    return resume(generator, factors, state, x)

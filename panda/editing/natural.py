@@ -88,20 +88,13 @@ def stop(generator: Generator, factors: Factors, latents: Latents) -> State:
     return generator.head(latents, factors.layer.name)
 
 
-def resume(
-    generator: Generator,
-    factors: Factors,
-    state: State,
-    features: Tensor,
-    names: Sequence[object] = (),
-) -> Tensor:
-    """Resume a generator at the layer of some factors, with other features.
+def resume(generator: Generator, state: State, layer: str, names: Sequence[object] = ()) -> Tensor:
+    """Resume a generator at a layer.
 
     Args:
         generator: The generator.
-        factors: Of one of its layers.
         state: The state at that layer.
-        features: Features ``[N, C, H, W]``.
+        layer: The layer.
         names: What the samples are called in the error, such as their seeds.
 
     Returns:
@@ -110,7 +103,7 @@ def resume(
     Raises:
         PandaError: Where a value is not finite, as edits of absurd strength make it.
     """
-    images = generator.tail(state.with_features(features), factors.layer.name)
+    images = generator.tail(state, layer)
     for row, finite in enumerate(images.isfinite().flatten(1).all(1).tolist()):
         if not finite:
             name = f" of {names[row]}" if names else ""

@@ -35,13 +35,26 @@ def refine(factors: Factors, features: Tensor) -> Tensor:
     artifacts (`panda.factorization.artifacts`), they are refined without them too, in features of
     equal norm at every position.
     """
-    on = factors.to(features.device)
-    seen = features.to(on.parts)
-    if factors.border:  # as the parts themselves were found
+    clean = bool(factors.border)  # as the parts themselves were found
+    return refine_from(factors.appearances, factors.parts, features, clean=clean)
+
+
+def refine_from(A: Tensor, P: Tensor, features: Tensor, *, clean: bool = False) -> Tensor:
+    """Return parts ``[N, S, R_S]`` fitted to features ``[N, C, H, W]``; see `refine`.
+
+    Args:
+        A: Appearances ``[C, R_C]``.
+        P: The global parts ``[S, R_S]``.
+        features: The samples.
+        clean: Whether to see them without artifacts, and of equal norm at every position.
+    """
+    A, P = (factor.to(features.device) for factor in (A, P))
+    seen = features.to(P)
+    if clean:
         seen = without_artifacts(seen.flatten(0, 1)).view_as(seen)
         seen = seen / seen.norm(dim=1, keepdim=True).clamp_min(1e-30)
-    parts = refine_parts(on.appearances, on.parts, seen.flatten(2))
+    parts = refine_parts(A, P, seen.flatten(2))
     empty = torch.nonzero((parts.amax(1) <= 0).cpu())
     for sample, part in empty.tolist():
-        parts[sample, :, part] = on.parts[:, part]
+        parts[sample, :, part] = P[:, part]
     return parts

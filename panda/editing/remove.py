@@ -7,6 +7,8 @@ hardly any surroundings, the place is painted with the background appearance ins
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from scipy import ndimage
@@ -81,6 +83,7 @@ def remove(
     *,
     strength: float = STRENGTH,
     refined: Tensor | None = None,
+    where: Tensor | None = None,
 ) -> Tensor:
     """Return features in which the surroundings of parts, or of the whole object, replace them.
 
@@ -90,6 +93,7 @@ def remove(
         parts: Numbers or names of parts; by default the object is each sample's `object_map`.
         strength: How much of the object goes: 0 leaves it, 1 removes it.
         refined: Parts ``[N, S, R_S]`` in place of the global ones.
+        where: In place of parts, how much of each position goes, ``[N or 1, H, W]`` in [0, 1].
 
     Returns:
         Features ``[N, C, H, W]``.
@@ -100,22 +104,36 @@ def remove(
     """
     chosen = None if parts is None else _find(factors, parts)
     amount = check_strength(strength)
-    if chosen is None:
+    whole = chosen is None and where is None
+    if chosen is not None:
+        where = part_map(factors, chosen, refined)
+    elif where is None:
         where = object_map(factors, features)
-    else:
-        masks = (factors.parts[None] if refined is None else refined).to(features)
-        where = scale_parts(masks[:, :, list(chosen)].sum(2, keepdim=True))
-        where = where.view(-1, factors.layer.height, factors.layer.width)
-        where = where.expand(len(features), -1, -1)
+    where = where.to(features).expand(len(features), -1, -1)
     seen = where > RIM
     wide, narrow = grow(seen), seen
-    if chosen is None:
+    if whole:
         wide, narrow = (mask | enclosed(factors, mask) for mask in (wide, narrow))
     # At 4 x 4 positions the neighbors of an object may be all that is around it.
     unknown = torch.where(_rest(factors, wide) < KNOWN, narrow, wide)
     weight = torch.maximum(soften(unknown.to(features)), (where * REACH).clamp_max(1))
-    filled = _surroundings(factors, features, unknown, chosen)
+    filled = _surroundings(factors, features, unknown)
     return torch.lerp(features, filled, amount * weight[:, None])
+
+
+def part_map(factors: Factors, parts: Sequence[int], refined: Tensor | None = None) -> Tensor:
+    """Return how much of each position is of some parts together, ``[N, H, W]`` in [0, 1].
+
+    Their columns of P are summed, then scaled by their range (released ``edit_at_layer``).
+
+    Args:
+        factors: What the parts count.
+        parts: Their numbers.
+        refined: Parts ``[N, S, R_S]`` in place of the global ones, for which N is 1.
+    """
+    masks = factors.parts[None] if refined is None else refined
+    where = scale_parts(masks[:, :, list(parts)].sum(2, keepdim=True))
+    return where.view(-1, factors.layer.height, factors.layer.width)
 
 
 def check_strength(strength: object) -> float:
@@ -151,9 +169,7 @@ def soften(masks: Tensor) -> Tensor:
     return F.avg_pool2d(F.pad(masks[:, None], (1, 1, 1, 1), mode="replicate"), 3, 1)[:, 0]
 
 
-def _surroundings(
-    factors: Factors, features: Tensor, unknown: Tensor, chosen: tuple[int, ...] | None
-) -> Tensor:
+def _surroundings(factors: Factors, features: Tensor, unknown: Tensor) -> Tensor:
     """Return features with the unknown ``[N, H, W]`` bool continued from the others, or painted."""
     filled = features.clone()
     enough = _rest(factors, unknown).flatten() >= KNOWN
@@ -229,4 +245,4 @@ def remove_images(
     """
     state = stop(generator, factors, latents)
     x = remove(factors, state.x, parts, strength=strength)
-    return resume(generator, factors, state, x)
+    return resume(generator, state.with_features(x), factors.layer.name)

@@ -16,10 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from panda.editing.changes import Change, LatentChange
 from panda.evaluation.edits import EditGoal
 from panda.evaluation.faces import Faces, FaceSampler
+from panda.evaluation.localized import Keep
 from panda.generators.contract import Generator, on_canvas
-from panda.methods.changes import Change, LatentChange, PartChange
+from panda.methods.parts import PartChange
 from panda.metrics.changes import sums
 from panda.metrics.matching import match
 from panda.metrics.roir import small
@@ -121,6 +123,7 @@ def choose(
     faces: Faces,
     strength: float,
     shortlist: int = 6,
+    keep: Keep | None = None,
 ) -> dict[str, ChosenEdit]:
     """Choose the best edit of a method for each goal, as the module says.
 
@@ -131,6 +134,7 @@ def choose(
         faces: The samples to choose on.
         strength: The root mean square change inside the region at which edits are compared.
         shortlist: How many edits are rendered for each goal.
+        keep: What makes the edits local, after they were screened.
 
     Returns:
         The chosen edits by goal, without the goals for which no edit reaches the strength.
@@ -146,15 +150,14 @@ def choose(
         ranked = sorted(locality, key=lambda name: locality[name].get(goal.region, math.inf))
         choices = []
         for name in bar(ranked[:shortlist], desc=f"choose {purpose}", unit="edit"):
+            change = candidates[name] if keep is None else keep(candidates[name], goal.region)
             for sign in (1, -1):
                 key = (goal.region, name, sign)
                 if key not in trials:
-                    trials[key] = _try(
-                        sampler, candidates[name], faces, goal.region, strength, sign
-                    )
+                    trials[key] = _try(sampler, change, faces, goal.region, strength, sign)
                 trial = trials[key]
                 if trial is not None:
-                    choices.append(trial.choice(name, candidates[name], goal, faces))
+                    choices.append(trial.choice(name, change, goal, faces))
         if choices:
             chosen[purpose] = min(choices, key=_rank)
     return chosen

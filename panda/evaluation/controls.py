@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from panda.editing.changes import Change, WChange, ZChange
 from panda.generators.contract import Generator
 from panda.generators.latent_spaces import WSpace, ZSpace
-from panda.methods.changes import Change, WChange, ZChange
 
 CONTROLS = ("pasted", "brightness", "random")
 """Labels: an edit pasted through the region's mask, a brighter image, a random direction."""

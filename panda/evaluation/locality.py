@@ -11,10 +11,12 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from panda.editing.changes import Change
 from panda.errors import MachineError, PandaError
 from panda.evaluation.choose import ChosenEdit, choose
 from panda.evaluation.edits import find_edits
 from panda.evaluation.faces import Faces, FaceSampler
+from panda.evaluation.localized import find_layer, localizer, split_local
 from panda.evaluation.measure import measure_all
 from panda.evaluation.settings import LocalityBenchmark, LocalitySettings, label_of
 from panda.evaluation.store import DIGEST, PAGES, WHAT, BenchmarkFolder
@@ -22,7 +24,6 @@ from panda.files.ownership import check_files
 from panda.generators.contract import Generator
 from panda.generators.seeds import selection_seeds
 from panda.methods.catalog import find_method
-from panda.methods.changes import Change
 from panda.methods.published import read_directions
 from panda.metrics.fid import InceptionFeatures
 from panda.metrics.lpips import LPIPS
@@ -57,7 +58,10 @@ def prepare(
     labels = set()
     for text in settings.methods:
         label, name, options = label_of(text)
-        find_method(name, options)
+        local, others = split_local(options)
+        find_method(name, others)
+        if local:
+            find_layer(generator, local)
         if label in labels:
             raise PandaError(f"two methods are called {label!r}; give one a label of its own")
         labels.add(label)
@@ -146,6 +150,7 @@ def choose_all(
 def _fit_and_choose(benchmark: LocalityBenchmark, text: str) -> None:
     """Fit one method and save its best edits; of one that cannot run, save the reason."""
     label, name, options = label_of(text)
+    local, options = split_local(options)
     settings, sampler, folder = benchmark.settings, benchmark.sampler, benchmark.folder
     method = [text, _files(benchmark, label)]
     started, cpu = time.perf_counter(), time.process_time()
@@ -167,7 +172,10 @@ def _fit_and_choose(benchmark: LocalityBenchmark, text: str) -> None:
     }
     changes = {**fitted.changes, **_published(benchmark, label)}
     faces = _selection_faces(benchmark)
-    choices = choose(sampler, changes, benchmark.goals, faces, settings.target, settings.shortlist)
+    keep = localizer(sampler.generator, local, faces) if local else None
+    choices = choose(
+        sampler, changes, benchmark.goals, faces, settings.target, settings.shortlist, keep
+    )
     folder.save_choices(label, choices, fit)
     for purpose, choice in choices.items():
         note(

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from panda.editing.changes import Render
 from panda.evaluation.choose import ChosenEdit
 from panda.evaluation.controls import CONTROLS, brightness, random_change
 from panda.evaluation.edits import EditGoal
@@ -17,7 +18,6 @@ from panda.evaluation.settings import LocalityBenchmark
 from panda.files.writing import sweep
 from panda.generators.seeds import EVALUATION
 from panda.images import save_picture, to_picture
-from panda.methods.changes import Render
 from panda.metrics.lpips import localization, outside
 from panda.metrics.matching import match
 from panda.metrics.roir import composite, measure

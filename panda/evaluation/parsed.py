@@ -50,15 +50,24 @@ def parsed_batches(
             latents = generator.sample(chosen, truncation=psi, label=factors.label)
             state = generator.head(latents, layer)
             before = small(generator.tail(state, layer))
-            parsed = parser(before)
-            if start == 0 and not are_faces(parsed):
-                raise PandaError(
-                    f"the samples of {generator.name} are no faces, so face parsing can measure"
-                    " nothing on them; give a generator of faces"
-                )
-            parsed = F.interpolate(parsed[:, None], (SIZE, SIZE), mode="nearest")[:, 0]
+            parsed = parse_faces(generator, parser, before, check=start == 0)
             progress.update(len(chosen))
             yield ParsedBatch(state, before, parsed)
+
+
+def parse_faces(generator: Generator, parser: FaceParser, images: Tensor, *, check: bool) -> Tensor:
+    """Return class maps ``[N, SIZE, SIZE]`` of a generator's small images ``[N, 3, SIZE, SIZE]``.
+
+    Raises:
+        PandaError: Where ``check`` is asked for, and they are no faces.
+    """
+    parsed = parser(images)
+    if check and not are_faces(parsed):
+        raise PandaError(
+            f"the samples of {generator.name} are no faces, so face parsing can measure"
+            " nothing on them; give a generator of faces"
+        )
+    return F.interpolate(parsed[:, None], (SIZE, SIZE), mode="nearest")[:, 0]
 
 
 def check_fits(generator: Generator, fits: Sequence[Factors]) -> Factors:

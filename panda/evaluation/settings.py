@@ -24,7 +24,8 @@ class LocalitySettings:
         generator: Its name or file.
         edits: Names of `panda.evaluation.edits.EDITS`, separated by commas.
         n: The number of images that edits are measured on.
-        methods: Names of methods, or ``label=name:setting=value:...`` for one with other settings.
+        methods: Names of methods, or ``label=name:setting=value:...`` for one with other settings;
+            the setting ``local`` makes its directions local (`panda.evaluation.localized`).
         published: ``method=file.npy``: directions that the method's own authors published.
         target: The root mean square change inside the region, of images in [-1, 1].
         boxes: Whether regions are fixed boxes instead of parsed faces.

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from panda.checkpoints.tensors import load_tensors, save_tensors
+from panda.editing.changes import Change, LatentChange, StyleChange, WChange, ZChange
 from panda.editing.edits import Edit
+from panda.editing.local import LocalChange
 from panda.errors import DiskError, PandaError
 from panda.evaluation.choose import ChosenEdit
 from panda.factorization.factors import Factors
@@ -24,7 +26,7 @@ from panda.files.locks import hold_folder
 from panda.files.ownership import replacing, withdraw
 from panda.files.unchanged import unchanged
 from panda.files.writing import is_empty, missing_parents, staging, sweep, sweep_all
-from panda.methods.changes import Change, PartChange, StyleChange, WChange, ZChange
+from panda.methods.parts import PartChange
 
 PLAN = "plan.json"
 CHOICES = "choices.json"
@@ -127,12 +129,16 @@ class BenchmarkFolder:
         with replacing(self.path / "methods" / method, "edits of a method") as work:
             for purpose, choice in choices.items():
                 change = choice.change
-                if isinstance(change, PartChange) and id(change.factors) not in written:
+                if (
+                    isinstance(change, PartChange | LocalChange)
+                    and id(change.factors) not in written
+                ):
                     written[id(change.factors)] = f"factors-{change.factors.layer.name}"
                     change.factors.save(work / written[id(change.factors)])
-                if isinstance(change, WChange | ZChange):
+                moved = change.change if isinstance(change, LocalChange) else change
+                if isinstance(moved, WChange | ZChange):
                     # A copy: two goals may share one, which the file format does not take.
-                    tensors[purpose] = change.direction.detach().float().cpu().clone()
+                    tensors[purpose] = moved.direction.detach().float().cpu().clone()
                 content["choices"][purpose] = {
                     "name": choice.name,
                     "change": _facts(change, written),
@@ -228,6 +234,14 @@ def _check_fit(fit: Mapping[str, Any]) -> None:
 
 def _facts(change: Change, written: Mapping[int, str]) -> dict[str, Any]:
     match change:
+        case LocalChange(inner, factors, parts, layer):
+            return {
+                "kind": "local",
+                "change": _facts(inner, written),
+                "factors": written[id(factors)],
+                "parts": list(parts),
+                "layer": layer,
+            }
         case WChange(_, start, stop):
             return {"kind": "w", "start": start, "stop": stop}
         case ZChange():
@@ -254,6 +268,12 @@ def _change(facts: Mapping[str, Any], direction: Tensor | None, folder: Path) ->
             return WChange(direction, int(start), None if stop is None else int(stop))
         case "z" if direction is not None:
             return ZChange(direction)
+        case "local":
+            inner = _change(facts["change"], direction, folder)
+            factors = Factors.load(folder / facts["factors"])
+            if not isinstance(inner, LatentChange):
+                raise ValueError("what is kept inside parts is no change of latents")
+            return LocalChange(inner, factors, factors.find_parts(facts["parts"]), facts["layer"])
         case "style":
             return StyleChange(str(facts["slot"]), int(facts["channel"]), float(facts["unit"]))
         case "part":

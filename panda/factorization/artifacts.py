@@ -51,6 +51,11 @@ class Artifacts:
     width: int
     scales: Tensor
 
+    @classmethod
+    def equalizing(cls, layer: Layer, variance: Tensor) -> Artifacts:
+        """Return the artifacts of a layer whose positions vary so much, ``[S]``."""
+        return cls(layer.height, layer.width, _equalizing(variance).float())
+
     @property
     def ring(self) -> int:
         """The number of outer rows, and of outer columns, that repeat their neighbors."""
@@ -122,7 +127,7 @@ def find_artifacts(
     variance = squares / seen - (mean / seen).square().sum(0)
     if not float(variance.max()) > EXCESS * float(variance.median()) > 0:
         return None
-    return Artifacts(layer.height, layer.width, _equalizing(variance).to(like))
+    return Artifacts.equalizing(layer, variance)
 
 
 def _equalizing(variance: Tensor) -> Tensor:

@@ -26,7 +26,15 @@ from panda.factorization.factor_files import (
 )
 from panda.factorization.inputs import as_path, joined_seeds
 from panda.factorization.part_names import Parts, find_parts, part_names
-from panda.factorization.solvers import joint
+from panda.factorization.stability import (
+    UNSTABLE,
+    Curve,
+    read_curves,
+    stability_of_axes,
+    stability_of_parts,
+    stable_first,
+    unstable,
+)
 from panda.factorization.verdict import Verdict
 from panda.files.unchanged import unchanged
 from panda.generators.contract import Generator, Layer, on_canvas
@@ -83,11 +91,7 @@ class Factors:
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the parts in colors, with their numbers and names."""
-        names = self.part_names or [""] * self.parts.shape[1]
-        legend = [f"{part} {name}".strip() for part, name in enumerate(names)]
-        for part in self.unstable_parts:
-            legend[part] += " (unstable)"
-        return html_of_parts(repr(self), self.show(), legend)
+        return html_of_parts(repr(self), self.show(), self.part_titles, self.stable_parts)
 
     def show(self, over: Image.Image | Tensor | None = None, *, size: int = SIZE) -> Image.Image:
         """Return a picture of all parts, each in a color of its own.
@@ -165,33 +169,54 @@ class Factors:
 
         There is none for older or imported factors, and for those of the solver ``"paper"``.
         """
-        return self._stability("parts", self.parts.shape[1])
+        return stability_of_parts(self.config, self.parts.shape[1])
 
     @property
     def unstable_parts(self) -> list[int]:
         """The numbers of the parts that differ between two halves of the samples."""
-        return [part for part, same in enumerate(self.part_stability) if same < joint.STABLE]
+        return unstable(self.part_stability)
+
+    @property
+    def stable_parts(self) -> list[int]:
+        """The numbers of all parts: those first on which halves of the samples agree.
+
+        Both groups keep their order, strongest first.
+        """
+        return stable_first(self.parts.shape[1], self.part_stability)
+
+    @property
+    def part_titles(self) -> list[str]:
+        """How each part is called: its number, its name if it has one, and whether it is unstable.
+
+        They are in the order of the parts; `stable_parts` is that in which they are shown.
+        """
+        names = self.part_names or [""] * self.parts.shape[1]
+        titles = [f"{part} {name}".strip() for part, name in enumerate(names)]
+        for part in self.unstable_parts:
+            titles[part] += UNSTABLE
+        return titles
 
     def stable_axes(self, part: int) -> list[int]:
         """Return the numbers of a part's own axes: those first on which halves of samples agree.
 
         Both groups keep their order, strongest first.
         """
-        axes = list(range(self.own.shape[1]))
-        known = self._stability("own", len(self.own), part)
-        return sorted(axes, key=lambda axis: bool(known) and known[axis] < joint.STABLE)
+        return stable_first(self.own.shape[1], self._axes(part))
 
-    def _stability(self, kind: str, count: int, row: int | None = None) -> tuple[float, ...]:
-        """Read cosines from the config; none where it has none, or something else."""
-        facts = self.config.get("stability")
-        values = facts.get(kind) if isinstance(facts, Mapping) else None
-        if not isinstance(values, list | tuple) or len(values) != count:
-            return ()
-        if row is not None:
-            values, count = values[row], self.own.shape[1]
-            if not isinstance(values, list | tuple) or len(values) != count:
-                return ()
-        return tuple(values) if all(isinstance(value, float) for value in values) else ()
+    def unstable_axes(self, part: int) -> list[int]:
+        """Return the numbers of a part's own axes that differ between two halves of the samples."""
+        return unstable(self._axes(part))
+
+    def _axes(self, part: int) -> tuple[float, ...]:
+        return stability_of_axes(self.config, part, *self.own.shape[:2])
+
+    @property
+    def curves(self) -> dict[str, Curve]:
+        """What the numbers of ``"parts"`` and ``"appearances"`` were chosen from, if they were.
+
+        Each has rows of a number, the loss, and the stability.
+        """
+        return read_curves(self.config)
 
     @property
     def has_background(self) -> bool:

@@ -26,7 +26,7 @@ from panda.factorization.journal import Journal
 from panda.factorization.loss import check_true_samples
 from panda.factorization.loss import reconstruction_loss as reconstruction_loss
 from panda.factorization.solvers import paper
-from panda.factorization.solvers.choose import choose_parts
+from panda.factorization.solvers.choose import choose_appearances, choose_parts
 from panda.factorization.solvers.joint import Solution, joint
 from panda.factorization.statistics import Statistics, gather
 from panda.files.npy import read_npy
@@ -51,7 +51,7 @@ def fit(
     layer: str,
     *,
     parts: SupportsIndex | str = 8,
-    appearances: SupportsIndex | None = None,
+    appearances: SupportsIndex | str | None = None,
     seeds: Seeds = SEEDS,
     truncation: SupportsFloat = 1.0,
     label: Labels = None,
@@ -75,6 +75,8 @@ def fit(
             to 16, a number that halves of the samples agree on, at the knee of the loss
             (`panda.factorization.solvers.choose`).
         appearances: R_C, the number of appearances, at most the layer's channels C; by default C.
+            Or ``"auto"``: a number on whose span halves of the samples agree, at the knee of the
+            loss, for the parts of all channels.
         seeds: The samples: numbers, a range, an array, text such as ``"0-999"``, or one number n
             for the seeds 0 to n - 1.
         truncation: Psi of the samples; 1 leaves their distribution as it is.
@@ -96,7 +98,7 @@ def fit(
             or have an all-zero part, and the solver ``"paper"`` on several processes.
     """
     place = find_layer(generator, layer)
-    automatic = isinstance(parts, str) and parts == AUTO
+    automatic, few = (isinstance(rank, str) and rank == AUTO for rank in (parts, appearances))
     rank_s = _check_rank(
         "parts",
         min(MOST_PARTS, place.positions) if automatic else parts,
@@ -104,7 +106,7 @@ def fit(
         f"{place.height} x {place.width} positions",
     )
     rank_c = place.channels
-    if appearances is not None:
+    if appearances is not None and not few:
         rank_c = _check_rank(
             "appearances", appearances, place.channels, f"{place.channels} channels"
         )
@@ -114,6 +116,8 @@ def fit(
         raise PandaError(f"there is no border {border!r:.60}{nearest(str(border), BORDERS)}")
     if automatic and (solver != "joint" or place.positions < 2):
         raise PandaError(f"parts={AUTO!r} needs the solver joint and a layer of several positions")
+    if few and solver != "joint":
+        raise PandaError(f"appearances={AUTO!r} needs the solver joint")
     count, rate = as_whole(steps), as_number(learning_rate, "learning rate")
     if count is None or count < 1 or rate <= 0:
         raise PandaError(
@@ -143,14 +147,18 @@ def fit(
             )
         sampled = time.perf_counter()
         if solver == "joint":
-            curve: list[dict[str, float]] = []
+            curves: dict[str, list[dict[str, float]]] = {}
             if automatic:
-                solution, curve = choose_parts(statistics, rank_c, rank_s)
+                solution, curves["curve"] = choose_parts(statistics, rank_c, rank_s)
             else:
                 solution = joint(statistics, rank_c, rank_s)
+            if few:
+                rank_c, curves["appearance_curve"] = choose_appearances(statistics, solution.parts)
+                if rank_c < place.channels:
+                    solution = joint(statistics, rank_c, solution.parts.shape[1])
             check_true_samples(solution.appearances, solution.parts, statistics, features)
             options: dict[str, Any] = {"keep_artifacts": True} if keep_artifacts else {}
-            options |= {"curve": curve} if curve else {}
+            options |= curves
         else:
             solution = _fit_released_rule(features, statistics, (rank_c, rank_s), rate, count)
             options = {"learning_rate": rate, "steps": count}

@@ -14,7 +14,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from panda.errors import PandaError, nearest
-from panda.generators.natural import as_number, as_rows, checked, natural_sample
+from panda.generators.natural import (
+    as_number,
+    as_rows,
+    checked,
+    natural_sample,
+    to_later_layers,
+)
 from panda.generators.seeds import as_plain, seeds_text
 from panda.report.table import Table
 
@@ -151,7 +157,7 @@ class Latents:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class State:
-    """What ``head`` hands to ``tail``; the core may read and replace ``x`` and nothing else.
+    """What ``head`` and ``advance`` hand on; the core may read and replace ``x``, nothing else.
 
     Two of them are equal only where they are the same object.
 
@@ -174,7 +180,8 @@ class State:
 class Generator(ABC):
     """A pretrained image generator that can be stopped at each of its layers and resumed.
 
-    ``tail(head(z, l), l)`` equals ``forward(z)`` for every layer l. Parameters do not require
+    ``tail(head(z, l), l)`` equals ``forward(z)`` for every layer l, and where it can advance,
+    ``advance(head(z, k), k, l)`` is ``head(z, l)``. Parameters do not require
     gradients, so no graph is recorded unless a caller asks for one with its own inputs.
     ``generator(latents)`` is ``generator.forward(latents)``.
     """
@@ -205,7 +212,7 @@ class Generator(ABC):
     alone."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Wrap ``sample``, so that every backend takes natural input, and check latents.
+        """Wrap ``sample`` to take natural input, and check latents and the order of layers.
 
         scikit-learn wraps ``transform`` in the same way to offer ``set_output``: backends implement
         the plain case, and no author can forget the rest.
@@ -217,6 +224,8 @@ class Generator(ABC):
             method = getattr(cls, name)
             if not getattr(method, "__isabstractmethod__", False):
                 setattr(cls, name, checked(method))
+        if "advance" in vars(cls):
+            cls.advance = to_later_layers(cls.advance)  # type: ignore[method-assign]
 
     # Callers may give more than a backend is asked to take, hence Any.
     @abstractmethod
@@ -241,6 +250,33 @@ class Generator(ABC):
     @abstractmethod
     def head(self, latents: Latents, layer: str) -> State:
         """Run G[:l] and return the state at ``layer``; its ``x`` is never changed in place."""
+
+    @to_later_layers
+    def advance(self, state: State, layer: str, to_layer: str) -> State:
+        """Run G from the state at ``layer`` to ``to_layer``, a later one, and return that state.
+
+        Edits at several layers cost about one pass: head to the first layer, an edit, advance to
+        the next, an edit, and so on to tail. A backend may do without it: see `can_advance`. It
+        only gets a later layer; the same layer gives the state itself.
+
+        Args:
+            state: The state at ``layer``, of ``head`` or ``advance``; it is not changed.
+            layer: The layer that was reached.
+            to_layer: The layer to reach.
+
+        Raises:
+            PandaError: For a layer before ``layer`` or an unknown one, and where this generator
+                cannot advance.
+        """
+        raise PandaError(
+            f"{self.name} takes edits at one layer only, since it cannot advance from {layer} to"
+            f" {to_layer}"
+        )
+
+    @property
+    def can_advance(self) -> bool:
+        """Whether it takes edits at several layers: its backend overrides ``advance``."""
+        return type(self).advance is not Generator.advance
 
     @abstractmethod
     def tail(self, state: State, layer: str) -> torch.Tensor:

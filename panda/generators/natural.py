@@ -8,16 +8,17 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from panda.errors import PandaError, PandaWarning, nearest
 from panda.generators.seeds import as_seeds, as_whole
 
 if TYPE_CHECKING:
-    from panda.generators.contract import Generator, Latents
+    from panda.generators.contract import Generator, Latents, State
 
 Sample = Callable[..., "Latents"]
 Method = Callable[..., Any]
+Advance = TypeVar("Advance", bound=Callable[..., Any])
 
 
 class PositionError(PandaError, IndexError):
@@ -68,6 +69,30 @@ def checked(method: Method) -> Method:
 
     check_first.checks_latents = True  # type: ignore[attr-defined]
     return check_first
+
+
+def to_later_layers(advance: Advance) -> Advance:
+    """Wrap a backend's ``advance``, so that it only gets a layer and a later one.
+
+    From a layer to itself, the state is returned as it is.
+    """
+    if getattr(advance, "checks_layers", False):
+        return advance
+
+    @wraps(advance)
+    def check_first(self: Generator, state: State, layer: str, to_layer: str) -> State:
+        known = list(self.layers)
+        start, stop = (known.index(self.layer(name).name) for name in (layer, to_layer))
+        if start > stop:
+            raise PandaError(
+                f"{self.name} advances from a layer to a later one, but {to_layer} comes before"
+                f" {layer}"
+            )
+        later: State = state if start == stop else advance(self, state, layer, to_layer)
+        return later
+
+    check_first.checks_layers = True  # type: ignore[attr-defined]
+    return check_first  # type: ignore[return-value]
 
 
 def _signature_for_callers(sample: Sample) -> inspect.Signature:

@@ -6,18 +6,19 @@
 
 The features of a layer are the output of the submodule of that name. ``head`` runs the module's
 forward pass and leaves it at that output; ``tail`` runs the pass again and replaces the output by
-the features. So everything else that the pass carries (skip images, conditions) is computed as
-always, and resuming is exact. The price is that ``tail`` costs a whole forward pass: what precedes
-the layer is computed again, because later submodules may depend on any of it. A `Generator` written
-by hand avoids that.
+the features, and ``advance`` does so up to a later layer. So everything else that the pass carries
+(skip images, conditions) is computed as always, and resuming is exact. The price is that ``tail``
+costs a whole forward pass and ``advance`` as much as ``head``: what precedes the layer is computed
+again, because later submodules may depend on any of it. A `Generator` written by hand avoids that.
 
 It is a backend like any other: it uses the contract alone, and the core works without it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,20 @@ from panda.generators.seeds import as_whole, seeded_normal
 
 class _Reached(BaseException):
     """Leaves a forward pass at a layer; no ``except Exception`` of a module catches it."""
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What a forward pass needs to run again up to a layer's features, and on from them.
+
+    Attributes:
+        latents: What the pass starts from.
+        features: The features of layers before, ``[N, C, H, W]``, which replace the outputs of
+            their submodules: an edit there also reaches what bypasses the layer of the state.
+    """
+
+    latents: Latents
+    features: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class TorchModule(Generator):
@@ -138,39 +153,56 @@ class TorchModule(Generator):
         return Latents(tuple(seeds), {"z": z.to(self.device, self.dtype)})
 
     def head(self, latents: Latents, layer: str) -> State:
-        """See `Generator.head`. The state's rest are the latents."""
-        reached = []
+        """See `Generator.head`. The state's rest is a `Rest`."""
+        return self._run_to(self.layer(layer).name, Rest(latents))
 
-        def stop(path: str, output: Tensor) -> None:
-            reached.append(output)
-            raise _Reached
-
-        with self._hooked([self.layer(layer).name], stop):
-            try:
-                with self._explained(latents):
-                    self._run(latents)
-            except _Reached:
-                return State(reached[0], latents)
-        raise PandaError(f"{self.name} did not run {layer!r} in this forward pass")
+    def advance(self, state: State, layer: str, to_layer: str) -> State:
+        """See `Generator.advance`. Costs as much as ``head`` to ``to_layer``."""
+        return self._run_to(to_layer, self._given(state, layer))
 
     def tail(self, state: State, layer: str) -> Tensor:
         """See `Generator.tail`. Costs a whole forward pass."""
-        place, given = self.layer(layer), tuple(state.x.shape)
-        if not isinstance(state.rest, Latents):
-            raise PandaError(
-                f"{self.name} resumes states that its head returned, but {state} was given"
-            )
-        expected = (len(state.rest), place.channels, place.height, place.width)
-        if given != expected:
-            raise PandaError(f"{self.name} got features {given} at {layer}, expected {expected}")
-        # What follows may work in place (ReLU often does), and the state is the caller's.
-        with self._hooked([layer], lambda *_: state.x.clone()), self._explained(state.rest):
-            return self.images(self._run(state.rest))
+        rest = self._given(state, layer)
+        with self._replaced(rest), self._explained(rest.latents):
+            return self.images(self._run(rest.latents))
 
     def forward(self, latents: Latents) -> Tensor:
         """See `Generator.forward`."""
         with self._explained(latents):
             return self.images(self._run(latents))
+
+    def _given(self, state: State, layer: str) -> Rest:
+        """Return a state's rest with its own features; raises `PandaError` for foreign ones."""
+        place, given, rest = self.layer(layer), tuple(state.x.shape), state.rest
+        if not isinstance(rest, Rest):
+            raise PandaError(
+                f"{self.name} resumes states that its head returned, but {state} was given"
+            )
+        expected = (len(rest.latents), place.channels, place.height, place.width)
+        if given != expected:
+            raise PandaError(f"{self.name} got features {given} at {layer}, expected {expected}")
+        return Rest(rest.latents, {**rest.features, layer: state.x})
+
+    def _run_to(self, layer: str, rest: Rest) -> State:
+        """Run the forward pass up to a layer, with the features of the layers before."""
+        reached = []
+
+        def stop(_path: str, output: Tensor) -> None:
+            reached.append(output)
+            raise _Reached
+
+        with self._replaced(rest), self._hooked([layer], stop):
+            try:
+                with self._explained(rest.latents):
+                    self._run(rest.latents)
+            except _Reached:
+                return State(reached[0], rest)
+        raise PandaError(f"{self.name} did not run {layer!r} in this forward pass")
+
+    def _replaced(self, rest: Rest) -> AbstractContextManager[None]:
+        """Replace the outputs of submodules, within this context only."""
+        # What follows may work in place (ReLU often does), and the state is the caller's.
+        return self._hooked(list(rest.features), lambda path, _: rest.features[path].clone())
 
     def _run(self, latents: Latents) -> Any:
         """Run the module's forward pass on copies, since it may work in place."""

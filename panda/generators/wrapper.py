@@ -49,6 +49,16 @@ class Wrapper(Generator):
         with self.lock:
             return self.inner.head(latents, layer)
 
+    def advance(self, state: State, layer: str, to_layer: str) -> State:
+        """See `Generator.advance`."""
+        with self.lock:
+            return self.inner.advance(state, layer, to_layer)
+
+    @property
+    def can_advance(self) -> bool:
+        """See `Generator.can_advance`."""
+        return self.inner.can_advance
+
     def tail(self, state: State, layer: str) -> Tensor:
         """See `Generator.tail`."""
         with self.lock:

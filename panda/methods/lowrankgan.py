@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from panda.editing.changes import Change, WChange
 from panda.errors import PandaError
 from panda.generators.contract import Generator
 from panda.generators.latent_spaces import w_space
-from panda.methods.changes import Change, WChange
 from panda.methods.gradients import sensitivities
 from panda.methods.method import Method
 from panda.metrics.regions import Regions

@@ -5,13 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from panda.editing.apply import direction
+from panda.editing.changes import Change, Render
 from panda.editing.edits import Edit
+from panda.editing.refine import refine
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
-from panda.generators.contract import Generator
-from panda.methods.changes import Change, PartChange
+from panda.generators.contract import Generator, Latents
 from panda.methods.method import Method
 from panda.metrics.regions import Regions
+
+
+@dataclass(frozen=True, eq=False)
+class PartChange(Change):
+    """Add an appearance where parts are.
+
+    Attributes:
+        factors: What the edit counts.
+        edit: The edit; its strength does not matter.
+        refined: Whether the parts are fitted to each sample first.
+        focus: See `panda.editing.apply.direction`.
+    """
+
+    factors: Factors
+    edit: Edit
+    refined: bool = False
+    focus: float = 0.0
+
+    def start(self, generator: Generator, latents: Latents) -> Render:
+        """See `Change.start`."""
+        layer = self.factors.layer.name
+        state = generator.head(latents, layer)
+        parts = refine(self.factors, state.x) if self.refined else None
+        edit = replace(self.edit, strength=1.0)
+        step = direction(self.factors, [edit], parts, focus=self.focus).to(state.x)
+        return lambda strengths: generator.tail(
+            state.with_features(state.x + strengths.to(state.x)[:, None, None, None] * step), layer
+        )
 
 
 @dataclass(frozen=True)
@@ -30,7 +60,7 @@ class PandA(Method):
         own: Whether appearances are each part's principal axes, or the columns of A (the paper).
         appearances: Appearances for each part; at most 16 of its own.
         refined: Whether the parts are fitted to each sample.
-        focus: See `panda.editing.edits.direction`; 0 in the paper.
+        focus: See `panda.editing.apply.direction`; 0 in the paper.
     """
 
     name = "panda"
@@ -63,18 +93,18 @@ class PandA(Method):
 def part_changes(
     factors: Factors, own: bool = True, appearances: int = 16
 ) -> dict[str, PartChange]:
-    """Return the edits that factors offer by name: ``{"16.conv2 3:p0": ...}``.
+    """Return the edits that factors offer by name, stable ones first: ``{"16.conv2 3:p0": ...}``.
 
     Args:
         factors: What the edits count.
         own: See `PandA`.
         appearances: See `PandA`.
     """
-    kinds: Sequence[int | str] = range(min(appearances, factors.appearances.shape[1]))
-    if own:
-        kinds = [f"p{k}" for k in range(min(appearances, factors.own.shape[1]))]
+    columns = range(min(appearances, factors.appearances.shape[1]))
     edits: dict[str, PartChange] = {}
-    for part in range(factors.parts.shape[1]):
+    for part in factors.stable_parts:
+        axes = [f"p{axis}" for axis in factors.stable_axes(part)[:appearances]]
+        kinds: Sequence[int | str] = axes if own else columns
         for kind in kinds:
             if factors.vector(kind, (part,))[1] > 0:
                 edit = Edit((part,), kind, 1.0, sigma=True)

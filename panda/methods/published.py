@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from panda.editing.changes import Change, WChange
 from panda.errors import PandaError
 from panda.files.npy import read_npy
 from panda.generators.contract import Generator
 from panda.generators.latent_spaces import w_space
-from panda.methods.changes import Change, WChange
 from panda.methods.method import Method
 from panda.metrics.regions import Regions
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from panda.editing.changes import Change, WChange
 from panda.factorization.linear_algebra import fix_signs
 from panda.generators.contract import Generator
 from panda.generators.latent_spaces import w_space
-from panda.methods.changes import Change, WChange
 from panda.methods.gradients import Sensitivity, sensitivities
 from panda.methods.method import Method
 from panda.metrics.regions import Regions

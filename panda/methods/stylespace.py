@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from panda.editing.changes import Change, StyleChange
 from panda.generators.contract import Generator, Latents
 from panda.generators.latent_spaces import WSpace, w_space
-from panda.methods.changes import Change, StyleChange
 from panda.methods.gradients import repeat, shrink
 from panda.methods.jacobian import jacobian
 from panda.methods.method import Method

@@ -9,7 +9,7 @@ from panda.editing.edits import Edit
 from panda.errors import PandaError, nearest
 from panda.factorization.factors import Factors
 from panda.naming.effects import Measure, describe_effects
-from panda.naming.saved import names_of
+from panda.naming.saved import is_unstable, names_of
 
 MEASURES = {
     "open mouth": ("mouth opening", 1),
@@ -55,6 +55,7 @@ class Candidate:
         effect: Its effect on the measure, in standard deviations.
         purity: The share of this effect in the sum of all its effects.
         others: The strongest of its other effects, in words.
+        stable: Whether halves of the samples agree on its part and its axis, as far as is known.
     """
 
     layer: str
@@ -63,10 +64,13 @@ class Candidate:
     effect: float
     purity: float
     others: str
+    stable: bool = True
 
 
 def discover(wanted: str, factors: Factors | Iterable[Factors]) -> list[Candidate]:
     """Rank edits of named factors by how far and how purely they do what is wanted, best first.
+
+    Those of parts and axes that are unstable come after all others.
 
     Args:
         wanted: Words of `MEASURES`, in any case, also with hyphens or underscores.
@@ -97,9 +101,12 @@ def discover(wanted: str, factors: Factors | Iterable[Factors]) -> list[Candidat
                         flip * effect,
                         abs(effect) / sum(map(abs, effects.values())),
                         describe_effects(others, 2),
+                        not is_unstable(fitted, edit["edit"]),
                     )
                 )
-    return sorted(candidates, key=lambda candidate: -abs(candidate.effect) * candidate.purity)
+    return sorted(
+        candidates, key=lambda found: (not found.stable, -abs(found.effect) * found.purity)
+    )
 
 
 def _signed(edit: str, flip: int) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from panda.editing.edits import Edit, direction
+from panda.editing.apply import direction
+from panda.editing.edits import Edit
 from panda.factorization.factors import Factors
 from panda.generators.contract import Generator, State
 from panda.metrics.roir import small

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from panda.editing.edits import Edit, direction
+from panda.editing.apply import direction
+from panda.editing.edits import Edit
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.generators.contract import Generator

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from panda.editing.edit_files import PATTERN
+from panda.editing.edits import Edit
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
 
@@ -27,6 +28,18 @@ def names_of(factors: Factors) -> dict[str, Any]:
             " have them made again"
         ) from error
     return dict(names)
+
+
+def is_unstable(factors: Factors, edit: str) -> bool:
+    """Return whether the part or the axis of an edit differs between halves of the samples.
+
+    Args:
+        factors: What the edit counts.
+        edit: Its text in the names, such as ``"3:p0:4sd"``.
+    """
+    parsed = Edit.parse(edit)
+    axes = {f"p{axis}" for part in parsed.parts for axis in factors.unstable_axes(part)}
+    return parsed.appearance in axes or not set(parsed.parts).isdisjoint(factors.unstable_parts)
 
 
 def _check(names: Any, count: int) -> None:

@@ -10,6 +10,9 @@ WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 300, 48, 40, 14
 COLORS = ("#3d7bd9", "#d9603d", "#2f9e6e", "#a45bd1", "#c79a1e", "#d1477f", "#3aa6b5", "#84893c")
 DASHES = ("", "6 4", "2 4")
 
+APART = 24
+"""Units between two values of x that are written, at least."""
+
 
 def lines(values: Mapping[str, Sequence[tuple[float, float]]], across: str, up: str) -> str:
     """Return a line chart as SVG, with its legend as HTML.
@@ -73,13 +76,21 @@ def _grid(low: float, high: float, place: object, columns: Sequence[float], righ
             f'<line x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
             f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{k * step:g}</text>'
         )
+    last = -math.inf
     for column in columns:
         x, _ = place(2**column, low)
-        parts.append(
-            f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">'
-            f"1/{2**-column:g}</text>"
-        )
+        if x - last >= APART:
+            last = x
+            parts.append(
+                f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">'
+                f"{_tick(2**column)}</text>"
+            )
     return "".join(parts)
+
+
+def _tick(x: float) -> str:
+    """Return a value of x as text: a fraction below 1, and else a number."""
+    return f"1/{1 / x:.4g}" if x < 1 else f"{x:.4g}"
 
 
 def _legend(names: Sequence[str]) -> str:

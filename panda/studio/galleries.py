@@ -26,7 +26,7 @@ class Gallery:
 
     Attributes:
         left: The appearances without a thumbnail.
-        made: The thumbnails, the greatest effect first.
+        made: The thumbnails, stable ones first, the greatest effect first.
         named: Whether they have names.
     """
 
@@ -58,7 +58,7 @@ class Galleries:
         return (gallery.made, not gallery.left) if gallery else ([], False)
 
     def make(self, canvas: Canvas, part: int, refined: bool) -> Iterator[list[Thumbnail]]:
-        """Yield growing lists of what a part's appearances do, the greatest effect first.
+        """Yield growing lists of what a part's appearances do: stable ones first, by their effect.
 
         A later call for the same image ends this one at its next step, and goes on from what it
         has made if it is for the same part.
@@ -78,7 +78,9 @@ class Galleries:
                 if gallery.left and image.newest is token:
                     axes, rest = gallery.left[: canvas.batch], gallery.left[canvas.batch :]
                     more = make_thumbnails(canvas, part, axes, refined=refined)
-                    gallery.made = sorted([*gallery.made, *more], key=lambda shown: -shown.effect)
+                    gallery.made = sorted(
+                        [*gallery.made, *more], key=lambda shown: (not shown.stable, -shown.effect)
+                    )
                     gallery.left = rest
             yield gallery.made
             if not gallery.left:

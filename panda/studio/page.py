@@ -101,7 +101,7 @@ class StudioPage:
             ' aria-label="Boundary between before and after" hidden><div class="chips" role="group"'
             ' aria-label="Parts"></div>'
         )
-        value = {"before": "", "names": [], "part": -1}
+        value = {"before": "", "names": [], "order": [], "unstable": [], "part": -1}
         self.stage = _drawn("stage", template, value)
 
     def _edit(self) -> None:

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from panda.editing.apply import apply_edits
 from panda.editing.edit_files import STRENGTH
-from panda.editing.edits import REMOVE, Edit, apply_edits
+from panda.editing.edits import REMOVE, Edit
 from panda.editing.localize import localize
 from panda.editing.natural import resume
 from panda.editing.refine import refine
@@ -110,7 +111,8 @@ class Canvas:
             batch = stacks[start : start + size]
             x = self.state().x
             features = torch.cat([apply_edits(self.factors, x, edits, parts) for edits in batch])
-            yield resume(self.generator, self.factors, self.state(len(batch)), features)
+            state = self.state(len(batch)).with_features(features)
+            yield resume(self.generator, state, self.factors.layer.name)
 
     def heat(self, edit: Edit | None) -> Tensor:
         """Return the concept map ``[H, W]`` of the edit's appearance, or of the background.

@@ -12,7 +12,7 @@ let shown = 0;
 const hue = (part, count) => `hsl(${(360 * part) / count} 75% 50%)`;
 
 function draw() {
-  const { view, before, after, overlay, part, names, about } = props.value;
+  const { view, before, after, overlay, part, names, order, unstable, about } = props.value;
   if (!before) return;
   const split = view === "Before / after";
   under.src = split ? before : overlay || after;
@@ -22,16 +22,18 @@ function draw() {
   frame.classList.add("ready");
   under.alt = `${view}: ${about}`;
   frame.setAttribute("aria-label", `${view}: ${about}. Click a place to choose the part there.`);
-  part_buttons(names, part);
+  part_buttons(names, order, unstable, part);
   read_labels();
 }
 
-function part_buttons(names, part) {
-  const joined = names.map((name, k) => `${k} ${name}`).join("\n");
+// Stable parts come first; the others differ between two halves of the samples that were fitted.
+function part_buttons(names, order, unstable, part) {
+  const joined = order.map((k) => `${k} ${names[k]} ${unstable.includes(k)}`).join("\n");
   if (chips.dataset.names !== joined) {
     chips.dataset.names = joined;
     chips.replaceChildren(
-      ...names.map((name, k) => {
+      ...order.map((k) => {
+        const name = unstable.includes(k) ? `${names[k]} (unstable)` : names[k];
         const chip = document.createElement("button");
         chip.type = "button";
         chip.dataset.part = k;

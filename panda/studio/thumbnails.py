@@ -48,6 +48,7 @@ class Thumbnail:
         effect: Mean change inside the part, as a share of the range of images, in [0, 1].
         picture: The part after the change.
         image: The whole image after the change, reduced to ``[3, SIZE, SIZE]``.
+        stable: Whether two halves of the fit's samples agree on the appearance.
         name: The effect in words; empty until it is named.
     """
 
@@ -55,6 +56,7 @@ class Thumbnail:
     effect: float
     picture: Image.Image
     image: Tensor
+    stable: bool = True
     name: str = ""
 
 
@@ -134,13 +136,15 @@ def make_thumbnails(
     mask = canvas.masks(refined)[part]
     box = crop_box(mask)
     before, where = small(canvas.before), resize_map(mask, SIZE)
+    unstable = {f"p{axis}" for axis in canvas.factors.unstable_axes(part)}
     made: list[Thumbnail] = []
     for images in canvas.batches(edits, refined):
         effects, _ = change(before, small(images), where)
         for effect, image in zip(effects, images, strict=True):
             picture = to_picture(crop(image, box), THUMB)
             reduced = small(image[None])[0]
-            made.append(Thumbnail(axes[len(made)], float(effect), picture, reduced))
+            axis = axes[len(made)]
+            made.append(Thumbnail(axis, float(effect), picture, reduced, axis not in unstable))
     return made
 
 

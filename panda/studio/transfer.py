@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from panda.editing.edits import REMOVE, Edit, edit_images
+from panda.editing.apply import edit_images
+from panda.editing.edits import REMOVE, Edit
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.generators.contract import Generator
@@ -97,12 +98,13 @@ class Matcher:
         if axis is None:
             return MatchedEdit(replace(edit, parts=(part,)), part_similarity, 1.0)
         target = self._mark(edit.parts[0], axis)[None]
-        count = min(AXES, factors.own.shape[1])
-        candidates = torch.stack([_mark_of(generator, factors, part, k) for k in range(count)])
+        axes = factors.stable_axes(part)[:AXES]
+        candidates = torch.stack([_mark_of(generator, factors, part, axis) for axis in axes])
         similarities = correlations(target, candidates, signed=False)[0]
         best = int(similarities.argmax())
         sign = 1 if float((target[0] * candidates[best]).sum()) >= 0 else -1
-        edit = replace(edit, parts=(part,), appearance=f"p{best}", strength=sign * edit.strength)
+        moved = f"p{axes[best]}"
+        edit = replace(edit, parts=(part,), appearance=moved, strength=sign * edit.strength)
         return MatchedEdit(edit, part_similarity, float(similarities[best]))
 
     def _mark(self, part: int, axis: int) -> Tensor:

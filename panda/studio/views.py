@@ -14,6 +14,7 @@ from PIL import Image
 from panda.editing.edit_files import STRENGTH
 from panda.editing.edits import REMOVE
 from panda.errors import PandaError
+from panda.factorization.stability import UNSTABLE
 from panda.images import color_parts, difference_picture, heat_picture, to_picture
 from panda.naming.effects import UNSEEN
 from panda.studio.session import SIGMAS, Session
@@ -56,6 +57,8 @@ def stage(session: Session, names: Sequence[str]) -> dict[str, Any]:
             "labels": _url(labels, "PNG"),
             "part": -1 if session.part is None else session.part,
             "names": list(names),
+            "order": canvas.factors.stable_parts,
+            "unstable": canvas.factors.unstable_parts,
             "about": f"{canvas.generator.name}, {session.origin}",
         }
 
@@ -80,10 +83,13 @@ def gallery(
             "effect": round(100 * thumbnail.effect, 1),
             "src": _url(thumbnail.picture, "JPEG"),
             "used": thumbnail.appearance in used,
+            "unstable": not thumbnail.stable,
         }
         for thumbnail in thumbnails
     ]
     title = "" if part is None else f"Part {part}: {names[part]}"
+    if part in session.canvas.factors.unstable_parts:
+        title += UNSTABLE
     return {"title": title, "cards": cards, "busy": busy, "turn": next(TURNS)}
 
 

@@ -77,7 +77,7 @@ def rounding(like: Tensor) -> float:
 
 def unlike(trial: Trial, a: Tensor, b: Tensor) -> bool:
     """Return whether the same operations gave other values (off the CPU: beyond rounding)."""
-    return differ(a, b) > (0 if trial.generator.device.type == "cpu" else trial.rounding)
+    return differ(a, b) > (0 if trial.generator.device.type == "cpu" else rounding(b))
 
 
 def stir() -> None:

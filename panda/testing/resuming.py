@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from panda.errors import PandaError
 from panda.testing.checks import (
@@ -100,9 +100,7 @@ def _dead(trial: Trial, name: str) -> str:
     """
     state = trial.generator.head(trial.latents, name)
     x = state.x.detach()
-    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
-    # Ten deviations open units that a ReLU keeps closed for all usual features.
-    noise *= 10 * x.std().clamp_min(1e-3)
+    noise = 10 * _deviation(x)  # opens units that a ReLU keeps closed for all usual features
     changed, sizes = x.clone(), x.shape[1:]
     lower = slice(0, 1), *(slice(0, max(1, size // 2)) for size in sizes)
     upper = slice(1, 2), *(slice(size // 2, size) for size in sizes)
@@ -112,6 +110,53 @@ def _dead(trial: Trial, name: str) -> str:
     after = trial.generator.tail(state.with_features(changed), name)
     places = "first channels, upper left, first sample", "last channels, lower right, second sample"
     return " and ".join(places[k] for k in (0, 1) if differ(after[k], image[k]) == 0)
+
+
+def _deviation(x: Tensor) -> Tensor:
+    """Return noise ``[N, C, H, W]`` whose standard deviation is that of features."""
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
+    return noise * x.std(correction=0).clamp_min(1e-3)
+
+
+@check("features")
+def advance(trial: Trial) -> Problems:
+    """If it can advance, that gives head's features to the last bit, and keeps every edit."""
+    generator, latents = trial.generator, trial.latents[0]
+    if not generator.can_advance:
+        return
+    first, last = (list(generator.layers)[k] for k in (0, -1))
+    state = generator.head(latents, first)
+    begun = edited = state.with_features(state.x + _deviation(state.x))
+    expected = generator.tail(begun, first)
+    layer, failed = first, False
+    for name in trial.layers("advance"):
+        x, target = state.x.clone(), generator.head(latents, name)
+        reached = generator.advance(state, layer, name)
+        # From the second step on, an edit is in all that it starts from.
+        edited = generator.advance(edited, layer, name)
+        problem = ""
+        if differ(state.x, x) > 0:
+            problem = "advance writes into state.x; work on a copy (x = x + y, not x += y)"
+        elif unlike(trial, reached.x, target.x):
+            problem = (
+                f"advance gives features {list(reached.x.shape)},"
+                f" {differ(reached.x, target.x):.2g} away from head's {list(target.x.shape)}; let"
+                " both take the same steps"
+            )
+        if problem:
+            failed = True
+            yield Problem(problem, name)
+        state, layer = target, name
+    if failed:
+        return
+    for way, end in ("layer by layer", edited), ("at once", generator.advance(begun, first, last)):
+        if unlike(trial, image := generator.tail(end, last), expected):
+            yield Problem(
+                f"after an edit at {first!r} and advancing {way}, the image is"
+                f" {differ(image, expected):.2g} away from that without advancing; start from all"
+                " of state.x, carry all but the features in State.rest, and never write to it",
+                last,
+            )
 
 
 @check("features")
@@ -200,5 +245,15 @@ def gradient(trial: Trial) -> Problems:
             )
 
 
-CHECKS = (features, unknown_layer, resume, sensitivity, in_place, batch, frozen, gradient)
+CHECKS = (
+    features,
+    unknown_layer,
+    resume,
+    sensitivity,
+    advance,
+    in_place,
+    batch,
+    frozen,
+    gradient,
+)
 """In the order in which they run."""

@@ -11,7 +11,8 @@ from conftest import MINI
 
 from panda import PandaError, create_generator, edit_images
 from panda.cli import main
-from panda.editing.edits import apply_edits, find_edits
+from panda.editing.apply import apply_edits
+from panda.editing.edits import find_edits
 from panda.evaluation.parsed import parsed_batches
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit

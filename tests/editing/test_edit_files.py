@@ -13,8 +13,9 @@ from golden_files import FOLDER, io, near
 
 from panda import PandaError, create_generator
 from panda.cli import main
+from panda.editing.apply import direction
 from panda.editing.edit_files import NamedEdit, named_edits, read_edits, write_edits
-from panda.editing.edits import Edit, direction, find_edits
+from panda.editing.edits import Edit, find_edits
 from panda.factorization.fit import import_released
 from panda.generators.contract import State
 from panda.generators.registry import cards

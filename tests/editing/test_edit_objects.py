@@ -8,14 +8,8 @@ import torch
 from planted import planted
 
 from panda import PandaError
-from panda.editing.edits import (
-    Edit,
-    apply_edits,
-    as_edits,
-    direction,
-    edit_images,
-    find_edits,
-)
+from panda.editing.apply import apply_edits, direction, edit_images
+from panda.editing.edits import Edit, as_edits, find_edits
 from panda.editing.natural import read_appearance, read_parts, resume, stop
 from panda.editing.refine import refine
 from panda.editing.remove import remove, remove_images
@@ -67,7 +61,7 @@ def test_a_strength_that_no_image_survives_is_a_sentence(tiny, edit):
     state = stop(tiny, factors, latents)
     broken = state.x.clone()
     broken[1, 0, 0, 0] = math.inf
-    sentence = said(resume, tiny, factors, state, broken, [7, 8])
+    sentence = said(resume, tiny, state.with_features(broken), factors.layer.name, [7, 8])
     assert sentence == "the image of 8 came out NaN; the strength is too large"
 
 
@@ -94,8 +88,8 @@ def test_names_are_of_no_effect_where_there_are_numbers():
 
 def test_sentences_about_what_is_no_edit():
     assert said(Edit.parse, "3:q1:2") == (
-        "'3:q1:2' is no edit; expected PARTS:APPEARANCE:STRENGTH, such as 3:12:30, 3+5:0:-40 or"
-        " 3:p0:2.5sd (a part's own first appearance, in standard deviations)"
+        "'3:q1:2' is no edit; expected PARTS:APPEARANCE:STRENGTH, such as 3:12:30, 3+5:0:-40,"
+        " 3:p0:2.5sd (a part's own first appearance, in standard deviations) or mouth:smile.npy:2"
     )
     assert said(Edit, 0, 0, "much") == (
         "strength 'much': expected a finite number, with sigma=True for standard deviations;"

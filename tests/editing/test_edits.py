@@ -6,7 +6,8 @@ from planted import planted
 from rounding import rounding
 
 from panda import PandaError
-from panda.editing.edits import Edit, direction, edit_images
+from panda.editing.apply import direction, edit_images
+from panda.editing.edits import Edit
 from panda.editing.localize import localize
 from panda.editing.refine import refine
 from panda.editing.remove import grow, remove, remove_images

@@ -8,8 +8,9 @@ import torch
 from conftest import TinyGenerator
 
 from panda import PandaError
+from panda.editing.apply import apply_edits, edit_images
 from panda.editing.edit_files import NamedEdit, read_edits, write_edits
-from panda.editing.edits import Edit, apply_edits, as_edits, edit_images, find_edits
+from panda.editing.edits import Edit, as_edits, find_edits
 from panda.editing.localize import localize, localize_images
 from panda.editing.refine import refine, refine_images
 from panda.editing.remove import remove, remove_images

@@ -10,13 +10,14 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from panda import PandaError, create_generator
 from panda.cli import main
+from panda.editing.changes import StyleChange, WChange
+from panda.editing.local import LocalChange
 from panda.evaluation import locality, results
 from panda.evaluation.choose import ChosenEdit, _rank
 from panda.evaluation.controls import CONTROLS
 from panda.evaluation.edits import EDITS, find_edits
 from panda.evaluation.settings import LocalitySettings
 from panda.evaluation.store import BenchmarkFolder
-from panda.methods.changes import WChange
 from panda.metrics.face_shapes import shapes
 from panda.metrics.fid import set_distance
 from panda.metrics.parsing import CLASSES
@@ -55,6 +56,30 @@ def test_one_direction_may_serve_two_purposes(tmp_path):
     folder.save_choices("sefa", {"open_mouth": choice, "smile": choice}, fit)
     choices, _ = folder.load_choices("sefa")
     assert torch.equal(choices["smile"].change.direction, choices["open_mouth"].change.direction)
+
+
+def test_directions_of_any_method_are_made_local_and_resume(tmp_path, capsys):
+    out, methods = tmp_path / "run", []
+    for text in ("sefa", "near=sefa:local=16", "style=stylespace:local=8.conv1:images=1:samples=5"):
+        text += ":probes=1:channels=2" if text.startswith("style") else ":components=2"
+        methods += ["--method", text]
+    words = ["benchmark", "locality", FILE, "--edits", "eyes", "--no-faces", "--n", "3"]
+    words += ["--strength", "0.02", "--select", "1", "--shortlist", "2", "--pictures", "1"]
+    assert main([*words, "--out", str(out), *methods, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["methods"]
+    plain, near = (found[label]["edits"]["eyes"]["roir"][0] for label in ("sefa", "near"))
+    assert near < plain
+    folder = BenchmarkFolder(out, json.loads((out / "plan.json").read_text()))
+    choices, _ = folder.load_choices("near")
+    kept, direction = choices["eyes"].change, choices["eyes"].change.change
+    assert isinstance(kept, LocalChange) and isinstance(direction, WChange) and kept.parts
+    assert kept.layer == "16.conv1"
+    again, _ = folder.load_choices("style")
+    assert isinstance(again["eyes"].change.change, StyleChange)
+    assert main([*words, "--out", str(out), *methods]) == 0
+    assert "near" in capsys.readouterr().out
+    assert main([*words, "--out", str(tmp_path / "b"), "--method", "sefa:local=9.conv1"]) == 2
+    assert "has no layer '9.conv1'" in capsys.readouterr().err and not (tmp_path / "b").exists()
 
 
 def test_figures_tables_pictures_and_resuming(tmp_path, capsys):

@@ -8,7 +8,8 @@ from conftest import TinyGenerator
 from rounding import rounding
 
 from panda import Layer, PandaError, State
-from panda.editing.edits import Edit, edit_images
+from panda.editing.apply import edit_images
+from panda.editing.edits import Edit
 from panda.editing.localize import localize
 from panda.editing.remove import remove_images
 from panda.factorization.fit import fit

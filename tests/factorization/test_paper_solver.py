@@ -4,7 +4,8 @@ import torch
 from conftest import golden
 
 from panda import PandaError
-from panda.editing.edits import Edit, direction
+from panda.editing.apply import direction
+from panda.editing.edits import Edit
 from panda.factorization.factors import Factors
 from panda.factorization.solvers import paper
 from panda.generators.contract import Layer

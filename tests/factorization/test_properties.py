@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from panda import Layer, PandaError, create_generator, list_generators
-from panda.editing.edits import Edit, direction, edit_images
+from panda.editing.apply import direction, edit_images
+from panda.editing.edits import Edit
 from panda.factorization import processes
 from panda.factorization.factors import Factors
 from panda.factorization.solvers.joint import joint

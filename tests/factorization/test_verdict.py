@@ -8,7 +8,7 @@ import torch
 from test_background import scene
 
 from panda import PandaError, create_generator
-from panda.editing.edits import edit_images
+from panda.editing.apply import edit_images
 from panda.editing.localize import localize_images
 from panda.editing.remove import object_parts, remove_images
 from panda.factorization.background import BORDERS, border_mask, find_background, look_mask

@@ -149,6 +149,27 @@ def test_what_is_painted_before_the_layer_stays():
     assert (one_color > 1e-2).all()  # the skip image of the layers before
 
 
+def test_edits_at_several_layers_add_up():
+    generator = chain()
+    z, steps = generator.sample([5, 6]), list(generator.module)
+    state = generator.head(z, "2")
+    state = generator.advance(state.with_features(state.x + 1), "2", "4")
+    image = generator.tail(state.with_features(state.x - 1), "4")
+    upper, middle, lower = (
+        nn.Sequential(*steps[part]) for part in (slice(3), slice(3, 5), slice(5, 7))
+    )
+    assert torch.equal(image, lower(middle(upper(z.tensors["z"]) + 1) - 1))
+
+
+def test_an_edit_reaches_what_bypasses_a_later_layer():
+    generator = web()
+    z = generator.sample([5])
+    state = generator.head(z, "convs.0")
+    edited = state.with_features(state.x + 1)
+    reached = generator.advance(edited, "convs.0", "convs.2")
+    assert torch.equal(generator.tail(reached, "convs.2"), generator.tail(edited, "convs.0"))
+
+
 def test_factors_are_fitted_to_a_module():
     factors = fit(chain(), "4", parts=3, seeds=range(40))
     assert factors.generator == "Chain"

@@ -12,7 +12,8 @@ from PIL import Image
 
 from panda import PandaError, create_generator
 from panda.checkpoints.tensors import load_tensors, save_tensors
-from panda.editing.edits import Edit, edit_images
+from panda.editing.apply import edit_images
+from panda.editing.edits import Edit
 from panda.factorization.fit import fit
 from panda.generators.contract import Latents
 from panda.generators.latent_spaces import WSpace

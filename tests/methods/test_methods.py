@@ -8,12 +8,13 @@ from dataclasses import fields
 import numpy as np
 import pytest
 import torch
+from conftest import unsettled
 from golden_files import FILES, FOLDER
 
 from panda import PandaError, create_generator
+from panda.editing.changes import WChange, ZChange
 from panda.factorization.fit import fit
 from panda.methods.catalog import METHODS, find_method
-from panda.methods.changes import WChange, ZChange
 from panda.methods.gradients import Sensitivity, sensitivities, shrink
 from panda.methods.jacobian import jacobian
 from panda.methods.lowrankgan import robust_pca
@@ -232,6 +233,13 @@ def test_part_changes_and_sensitivities_can_be_compared_and_hashed(generators):
     assert len({*first.values(), *second.values()}) == 2 * len(first)
     one, other = (Sensitivity("eyes", 0, torch.eye(2), torch.eye(2)) for _ in range(2))
     assert one == one and one != other and len({one, other}) == 2
+
+
+@pytest.mark.verdict
+def test_edits_of_stable_parts_and_axes_are_listed_first(tiny):
+    factors = unsettled(fit(tiny, "b", parts=3, seeds=range(16)), [1], [0, 2])
+    listed = [name.removeprefix("b ") for name in part_changes(factors, appearances=2)]
+    assert listed == [f"{part}:p{axis}" for part in (0, 2, 1) for axis in (1, 3)]
 
 
 def test_sensitivities_are_computed_once_and_keep_no_generator():

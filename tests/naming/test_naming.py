@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from conftest import unsettled
 from drawn_faces import draw_features
 
 from panda import PandaError
@@ -249,6 +250,31 @@ def test_what_cannot_be_named_or_found_is_a_sentence(tiny, factors):
 
 def test_everything_that_can_be_asked_for_is_measured():
     assert {measure for measure, _ in MEASURES.values()} <= {*SHAPES, "brightness", "warmth"}
+
+
+@pytest.mark.verdict
+def test_stable_parts_and_axes_come_first_and_others_are_marked(
+    tiny, factors, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(rendering, "create_generator", lambda *_, **__: tiny)
+    unsettled(factors, [0], [0, 1]).save(tmp_path / "f")
+    words = ["--no-faces", "--seeds", "0,1", "--appearances", "11"]
+    assert main(["name", str(tmp_path / "f"), *words]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    titles = [line for line in lines if line.startswith("part")]
+    assert [title.split(":")[0] for title in titles] == ["part 1", "part 2", "part 0"]
+    assert ["(unstable)" in title for title in titles] == [False, False, True]
+    edits = [line.split()[0].split(":")[:2] for line in lines[1:12]]
+    assert edits == [["1", f"p{axis}"] for axis in (*range(2, 12), 0)]  # of 12, one is left out
+    assert ["(unstable)" in line for line in lines[1:12]] == [False] * 10 + [True]
+    assert all("(unstable)" in line for line in lines[-11:])  # of an unstable part
+    ranked = discover("brighter", Factors.load(tmp_path / "f"))
+    assert [found.stable for found in ranked] == sorted((f.stable for f in ranked), reverse=True)
+    strengths = [-abs(found.effect) * found.purity for found in ranked]
+    assert ranked[0].stable and not ranked[-1].stable and strengths != sorted(strengths)
+    assert main(["discover", "brighter", str(tmp_path / "f"), "--top", "99"]) == 0
+    said = [line.endswith("(unstable)") for line in capsys.readouterr().out.splitlines()]
+    assert said == [not found.stable for found in ranked]
 
 
 def test_from_the_shell(tiny, factors, tmp_path, monkeypatch, capsys):

@@ -51,6 +51,18 @@ def test_features_match_and_resuming_equals_the_plain_forward_pass(
     assert torch.equal(state.x, before)
 
 
+def test_advancing_from_an_edit_equals_resuming_from_it(faces, latents):
+    state = faces.head(latents[:1], "4.conv")
+    edited = state.with_features(state.x + 1)
+    image, before = faces.tail(edited, "4.conv"), "4.conv"
+    for layer in ("16.conv1", "32.conv2", "64.conv1", "128.conv2"):
+        state = faces.advance(state, before, layer)
+        edited = faces.advance(edited, before, layer)
+        assert torch.equal(state.x, faces.head(latents[:1], layer).x)
+        before = layer
+    assert torch.equal(faces.tail(edited, before), image)
+
+
 def test_the_network_equals_the_formulas_op_by_op(faces, latents, image):
     for name, x in run(faces.network.state_dict(), latents.tensors["w"][:1]):
         if name in ("4.conv", "16.conv1", "64.conv2"):

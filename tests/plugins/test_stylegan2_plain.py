@@ -1,5 +1,7 @@
 """StyleGAN2 against the op-by-op formulation, where no golden reaches."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from golden_files import CPU
 from plain_stylegan2 import fir, synthesize, zeros_between
 from scipy.signal import convolve2d
 
-from panda_plugins.stylegan2.backend import StyleGAN2
+from panda_plugins.stylegan2.backend import SKIP, StyleGAN2
 from panda_plugins.stylegan2.network import FILTER, Config, Network
 
 pytestmark = pytest.mark.numeric
@@ -37,12 +39,35 @@ def check(generator, tensors, tolerance, **options):
     assert (image - expected).abs().max() < tolerance * scale
     for name in generator.layers:
         assert torch.equal(generator.tail(generator.head(z, name), name), image)
+    state = generator.head(z, "4.conv1")
+    for before, name in pairwise(generator.layers):
+        state = generator.advance(state, before, name)
+        assert torch.equal(state.x, generator.head(z, name).x)
+        assert torch.equal(generator.tail(state, name), image)
 
 
 @pytest.mark.parametrize("architecture", ["skip", "resnet", "orig"])
 def test_every_architecture(architecture):
     generator, tensors = build(channels=(24, 16, 12), architecture=architecture)
     check(generator, tensors, 1e-5)
+
+
+@pytest.mark.parametrize("skip", SKIP)
+def test_the_skip_image_is_the_same_whether_a_layer_is_reached_by_head_or_step_by_step(skip):
+    generator, _ = build(channels=(24, 16, 12))
+    generator.skip = skip
+    z = generator.sample([0, 1])
+    state = generator.head(z, "4.conv1")
+    for before, name in pairwise(list(generator.layers)[:-1]):
+        state = generator.advance(state, before, name)
+        there = generator.head(z, name)
+        edited = there.x + 1
+        images = [generator.tail(s.with_features(edited), name) for s in (there, state)]
+        assert torch.equal(*images)
+    begun = generator.head(z, "8.conv0").with_features(edited.new_ones(2, 16, 8, 8))
+    image = generator.tail(generator.advance(begun, "8.conv0", "16.conv0"), "16.conv0")
+    # What 8.conv1 paints on the way is dropped there, as head to 16.conv0 drops it.
+    assert torch.equal(image, generator.tail(begun, "8.conv0")) is (skip != "drop")
 
 
 @pytest.mark.parametrize("architecture", ["skip", "resnet"])

@@ -7,9 +7,11 @@ import weakref
 from itertools import pairwise
 
 import pytest
+from conftest import unsettled
 
-from panda.studio import galleries
+from panda.studio import galleries, views
 from panda.studio.galleries import Galleries
+from panda.studio.session import Canvas, Origin, Session
 from panda.studio.thumbnails import axes_of, make_naming_context, make_thumbnails
 
 
@@ -41,6 +43,36 @@ def test_a_gallery_grows_with_the_strongest_first_and_is_made_once(canvas, made)
         assert effects == sorted(effects, reverse=True)
     assert pages.cached(canvas, 1, False) == (steps[-1], True)
     assert [*pages.make(canvas, 1, False)] == [steps[-1]] and len(made) == 8
+
+
+def with_unstable(canvas, parts, axes):
+    return Canvas(canvas.generator, unsettled(canvas.factors, parts, axes), canvas.latents)
+
+
+@pytest.mark.verdict
+def test_stable_parts_and_appearances_come_first_and_others_are_marked(canvas):
+    shaky = with_unstable(canvas, [1], [0, 3])
+    *_, made = Galleries().make(shaky, 1, False)
+    assert [shown.stable for shown in made] == [True] * 8
+    assert not shown(made) & {"p0", "p3"}  # of twelve, eight stable ones are shown
+    both = make_thumbnails(shaky, 1, ["p0", "p1", "p3"])
+    assert [thumbnail.stable for thumbnail in both] == [False, True, False]
+    session = Session(shaky, Origin(3, 1.0))
+    names = ["hair", "eyes", "nose", "mouth"]
+    stage = views.stage(session, names)
+    assert stage["order"] == [0, 2, 3, 1] and stage["unstable"] == [1]
+    session.choose(1)
+    gallery = views.gallery(session, names, both)
+    assert gallery["title"] == "Part 1: eyes (unstable)"
+    assert [card["unstable"] for card in gallery["cards"]] == [True, False, True]
+
+
+@pytest.mark.verdict
+def test_a_weak_stable_appearance_comes_before_a_strong_unstable_one(canvas):
+    shaky = with_unstable(canvas, [], range(9))  # three are stable
+    *_, made = Galleries().make(shaky, 1, False)
+    assert [thumbnail.stable for thumbnail in made] == [True] * 3 + [False] * 5
+    assert min(t.effect for t in made[:3]) < max(t.effect for t in made[3:])
 
 
 def test_two_passes_at_once_make_nothing_twice_and_never_go_back(canvas, made):

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from panda import PandaError
-from panda.editing.edits import REMOVE, Edit, apply_edits, direction, edit_images
+from panda.editing.apply import apply_edits, direction, edit_images
+from panda.editing.edits import REMOVE, Edit
 from panda.editing.remove import remove_images
 from panda.studio.stack import History, Stack, Step
 

@@ -64,4 +64,4 @@ def test_panda_check_takes_a_file(container, capsys):
     from panda.cli import main
 
     assert main(["check", str(GOLDENS / container / "network.pkl")]) == 0
-    assert capsys.readouterr().err.endswith("network.pkl: 17 ok\n")
+    assert capsys.readouterr().err.endswith("network.pkl: 18 ok\n")

@@ -9,9 +9,10 @@ from contextlib import suppress
 
 import pytest
 import torch
+from broken_advancing import ADVANCING
 from broken_resuming import RESUMING, DeadLayer, WithoutGradients
 from broken_sampling import SAMPLING, LayersBackwards
-from conftest import TinyGenerator
+from conftest import AdvancingGenerator, TinyGenerator
 
 from panda import Latents, PandaError
 from panda.cli import main
@@ -20,7 +21,7 @@ from panda.generators.card import Card
 from panda.generators.contract import Layer
 from panda.testing import CHECKS, check_generator, parametrize_with_checks
 
-BROKEN = SAMPLING | RESUMING
+BROKEN = SAMPLING | RESUMING | ADVANCING
 
 
 class Crash(TinyGenerator):
@@ -48,7 +49,7 @@ def failed(results):
     return {result.check: result.text for result in results if result.status == "failed"}
 
 
-@pytest.mark.parametrize("good", [TinyGenerator, EmptyLatent, TrueOrFalse])
+@pytest.mark.parametrize("good", [TinyGenerator, AdvancingGenerator, EmptyLatent, TrueOrFalse])
 def test_a_generator_as_it_should_be_passes_every_check(good):
     results = check_generator(good)
     assert {result.status for result in results} == {"ok"}, failed(results)
@@ -141,7 +142,7 @@ def test_panda_check_lists_every_check_and_exits_1_for_a_failure(registered, cap
     output = capsys.readouterr()
     results = {result["check"]: result for result in json.loads(output.out)["checks"]}
     assert results["sensitivity"]["status"] == "failed"
-    assert "17 ok, 1 failed" in output.err
+    assert "18 ok, 1 failed" in output.err
 
 
 def test_panda_check_of_an_unknown_generator_is_wrong_use(registered, capsys):

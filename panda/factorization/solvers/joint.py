@@ -225,6 +225,17 @@ def _channel_axes(statistics: Statistics, pooling: Tensor, count: int) -> Tensor
     return nystrom_axes(products, probes, count)
 
 
+def loss_of_span(n1: Tensor, n2: Tensor, axes: Tensor) -> float:
+    """Return the least loss of appearances in the span of axes ``[C, R]``, for fixed parts.
+
+    Args:
+        n1: The sum of Z H Z^T ``[C, C]``, as a fraction of the energy.
+        n2: The sum of Z H^2 Z^T ``[C, C]``, likewise.
+        axes: Orthonormal.
+    """
+    return _loss(n1, n2, axes @ _closed_form(axes.T @ n1 @ axes, axes.T @ n2 @ axes)[0])
+
+
 def _solve_appearances(n1: Tensor, n2: Tensor, rank: int, start: Tensor | None) -> Tensor:
     """Return the best A ``[C, R_C]`` for moments ``[C, C]``, never worse than ``start``.
 

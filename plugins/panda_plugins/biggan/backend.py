@@ -48,15 +48,16 @@ class BigGAN(ZSpace):
         """See `Generator.head`."""
         condition = self.condition(latents)
         x = self.network.input(condition)
-        for index in range(self._index(layer)):
-            x = self.network.step(x, condition, index)
-        return State(x, condition)
+        return State(self.network.run(x, condition, 0, self._index(layer)), condition)
+
+    def advance(self, state: State, layer: str, to_layer: str) -> State:
+        """See `Generator.advance`."""
+        start, stop = self._index(layer), self._index(to_layer)
+        return State(self.network.run(state.x, state.rest, start, stop), state.rest)
 
     def tail(self, state: State, layer: str) -> Tensor:
         """See `Generator.tail`."""
-        x = state.x
-        for index in range(self._index(layer), self.network.depth):
-            x = self.network.step(x, state.rest, index)
+        x = self.network.run(state.x, state.rest, self._index(layer), self.network.depth)
         return self.network.to_image(x, state.rest)
 
     def forward(self, latents: Latents) -> Tensor:

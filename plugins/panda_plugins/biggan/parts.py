@@ -96,11 +96,15 @@ class Network(nn.Module, ABC):
     def to_image(self, x: Tensor, condition: Any) -> Tensor:
         """Return images ``[N, 3, R, R]`` in [-1, 1] from the last stage's features."""
 
+    def run(self, x: Tensor, condition: Any, start: int, stop: int) -> Tensor:
+        """Run stages ``start`` to ``stop - 1``; ``x`` is left as it is."""
+        for index in range(start, stop):
+            x = self.step(x, condition, index)
+        return x
+
     def forward(self, condition: Any) -> Tensor:
         """Return images ``[N, 3, R, R]`` in [-1, 1]."""
-        x = self.input(condition)
-        for index in range(self.depth):
-            x = self.step(x, condition, index)
+        x = self.run(self.input(condition), condition, 0, self.depth)
         return self.to_image(x, condition)
 
 

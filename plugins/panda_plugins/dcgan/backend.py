@@ -61,6 +61,10 @@ class DCGAN(ZSpace):
         x = self._input(latents)[:, :, None, None]
         return State(self.network.run(x, 0, self._index(layer) + 1))
 
+    def advance(self, state: State, layer: str, to_layer: str) -> State:
+        """See `Generator.advance`."""
+        return State(self.network.run(state.x, self._index(layer) + 1, self._index(to_layer) + 1))
+
     def tail(self, state: State, layer: str) -> Tensor:
         """See `Generator.tail`."""
         x = self.network.run(state.x, self._index(layer) + 1, len(self.layers))

@@ -90,10 +90,14 @@ class MobileStyleGAN(WSpace):
         w = latents.tensors["w"]
         return State(self._run(self._input(w), w, 1, self._index(layer) + 1), w)
 
+    def advance(self, state: State, layer: str, to_layer: str) -> State:
+        """See `Generator.advance`."""
+        start, stop = self._index(layer) + 1, self._index(to_layer) + 1
+        return State(self._resume(state, start, stop), state.rest)
+
     def tail(self, state: State, layer: str) -> Tensor:
         """See `Generator.tail`."""
-        x = state.x.permute(0, 2, 3, 1).contiguous()
-        return self._run(x, state.rest, self._index(layer) + 1, len(LAYERS) + 1)
+        return self._resume(state, self._index(layer) + 1, len(LAYERS) + 1)
 
     def forward(self, latents: Latents) -> Tensor:
         """See `Generator.forward`."""
@@ -106,6 +110,10 @@ class MobileStyleGAN(WSpace):
 
     def _index(self, layer: str) -> int:
         return LAYERS.index(self.layer(layer))
+
+    def _resume(self, state: State, start: int, stop: int) -> Tensor:
+        """Run steps ``start`` to ``stop - 1`` from a state; return ``[N, C, H, W]``."""
+        return self._run(state.x.permute(0, 2, 3, 1).contiguous(), state.rest, start, stop)
 
     def _run(self, x: Tensor, w: Tensor, start: int, stop: int) -> Tensor:
         """Run steps ``start`` to ``stop - 1`` from ``x`` ``[N, H, W, C]``; return ``[N, C, H, W]``.

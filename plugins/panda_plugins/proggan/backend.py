@@ -62,6 +62,11 @@ class ProGAN(ZSpace):
         x = self.network.input(latents.tensors["z"], latents.tensors.get("label"))
         return State(*self.network.run(x, None, 0, self._index(layer) + 1))
 
+    def advance(self, state: State, layer: str, to_layer: str) -> State:
+        """See `Generator.advance`."""
+        start, stop = self._index(layer) + 1, self._index(to_layer) + 1
+        return State(*self.network.run(state.x, state.rest, start, stop))
+
     def tail(self, state: State, layer: str) -> Tensor:
         """See `Generator.tail`."""
         start = self._index(layer) + 1

@@ -57,16 +57,16 @@ class StyleGAN(MappedGenerator):
     def head(self, latents: Latents, layer: str) -> State:
         """See `Generator.head`."""
         rest = Rest(latents.tensors["w"], Noise(self.noise, latents.seeds))
-        x = self._step(None, rest, 0)
-        for index in range(1, self._index(layer) + 1):
-            x = self._step(x, rest, index)
-        return State(x, rest)
+        return State(self._run(None, rest, 0, self._index(layer) + 1), rest)
+
+    def advance(self, state: State, layer: str, to_layer: str) -> State:
+        """See `Generator.advance`."""
+        start, stop = self._index(layer) + 1, self._index(to_layer) + 1
+        return State(self._run(state.x, state.rest, start, stop), state.rest)
 
     def tail(self, state: State, layer: str) -> Tensor:
         """See `Generator.tail`."""
-        x = state.x
-        for index in range(self._index(layer) + 1, len(self.layers)):
-            x = self._step(x, state.rest, index)
+        x = self._run(state.x, state.rest, self._index(layer) + 1, len(self.layers))
         image: Tensor = self.network.synthesis.outputs[-1](x)
         return image
 
@@ -76,10 +76,10 @@ class StyleGAN(MappedGenerator):
         image: Tensor = self.network.synthesis(latents.tensors["w"], noise)
         return image
 
-    def _step(self, x: Tensor | None, rest: Rest, index: int) -> Tensor:
-        """Compute the features of layer ``index`` from those of the layer before."""
-        layer = self.network.synthesis.layers[index]
-        features: Tensor = layer(
-            x, rest.w[:, index], rest.noise.draw(index, layer.apply_noise.noise)
-        )
-        return features
+    def _run(self, x: Tensor | None, rest: Rest, start: int, stop: int) -> Tensor:
+        """Run layers ``start`` to ``stop - 1``, from the features before them."""
+        for index in range(start, stop):
+            layer = self.network.synthesis.layers[index]
+            x = layer(x, rest.w[:, index], rest.noise.draw(index, layer.apply_noise.noise))
+        assert x is not None
+        return x

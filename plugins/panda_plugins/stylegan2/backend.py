@@ -77,20 +77,17 @@ class StyleGAN2(MappedGenerator):
         w = latents.tensors["w"]
         const = self.network.synthesis.blocks[0].const
         x, rest = const.expand(len(w), -1, -1, -1), Rest(w, Noise(self.noise, latents.seeds))
-        for index in range(stop + 1):
-            x, rest = self._step(x, rest, index)
-        if self.skip != "live" and self._ends_block(stop):
-            rest = self._paint(x, rest, stop)
-        if self.skip == "drop":
-            rest = replace(rest, image=None)
-        return State(x.to(w.dtype), rest)
+        return self._state(*self._run(x, rest, 0, stop), stop)
+
+    def advance(self, state: State, layer: str, to_layer: str) -> State:
+        """See `Generator.advance`; the skip image is treated as ``head`` to ``to_layer`` does."""
+        stop = self._index(to_layer)
+        return self._state(*self._resume(state, self._index(layer), stop), stop)
 
     def tail(self, state: State, layer: str) -> Tensor:
         """See `Generator.tail`; raises `PandaError` where `skip` ``drop`` leaves no image."""
-        first, last = self._index(layer), len(self._convolutions) - 1
-        x, rest = self.network.synthesis.cast(state.x, self._convolutions[first][0]), state.rest
-        for index in range(first + 1, last + 1):
-            x, rest = self._step(x, rest, index)
+        last = len(self._convolutions) - 1
+        x, rest = self._resume(state, self._index(layer), last)
         image: Tensor | None = self._paint(x, rest, last).image
         if image is None:
             raise PandaError(
@@ -108,6 +105,25 @@ class StyleGAN2(MappedGenerator):
     def _ends_block(index: int) -> bool:
         """Return whether a layer ends a block: 4.conv1, 8.conv1, ... have even indices."""
         return index % 2 == 0
+
+    def _resume(self, state: State, index: int, last: int) -> tuple[Tensor, Rest]:
+        """Compute layers ``index + 1`` to ``last`` from the state at layer ``index``."""
+        x = self.network.synthesis.cast(state.x, self._convolutions[index][0])
+        return self._run(x, state.rest, index + 1, last)
+
+    def _run(self, x: Tensor, rest: Rest, first: int, last: int) -> tuple[Tensor, Rest]:
+        """Compute layers ``first`` to ``last`` from the features before them."""
+        for index in range(first, last + 1):
+            x, rest = self._step(x, rest, index)
+        return x, rest
+
+    def _state(self, x: Tensor, rest: Rest, index: int) -> State:
+        """Return the state at layer ``index``, its skip image as `skip` says."""
+        if self.skip != "live" and self._ends_block(index):
+            rest = self._paint(x, rest, index)
+        if self.skip == "drop":
+            rest = replace(rest, image=None)
+        return State(x.to(rest.w.dtype), rest)
 
     def _step(self, x: Tensor, rest: Rest, index: int) -> tuple[Tensor, Rest]:
         """Compute the features of layer ``index`` from those of the layer before."""

@@ -38,6 +38,11 @@ class StyleGAN3(MappedGenerator):
         w, synthesis = latents.tensors["w"], self.network.synthesis
         return State(synthesis.run(synthesis.input(w[:, 0]), w, 0, self._index(layer)), w)
 
+    def advance(self, state: State, layer: str, to_layer: str) -> State:
+        """See `Generator.advance`."""
+        start, stop = self._index(layer), self._index(to_layer)
+        return State(self.network.synthesis.run(state.x, state.rest, start, stop), state.rest)
+
     def tail(self, state: State, layer: str) -> Tensor:
         """See `Generator.tail`."""
         return self.network.synthesis.finish(state.x, state.rest, self._index(layer))

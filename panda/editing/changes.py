@@ -1,4 +1,4 @@
-"""What a method changes in a generator: a latent, a style, or the features of a layer.
+"""What an edit changes in a generator: a latent, a style, or the features of a layer.
 
 A change is a direction, and a strength is how far to move along it. `Change.start` does what does
 not depend on the strength, since `panda.metrics.matching` edits the same samples at many.
@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from panda.editing.edits import Edit, direction
-from panda.editing.refine import refine
-from panda.factorization.factors import Factors
 from panda.generators.contract import Generator, Latents
-from panda.generators.latent_spaces import w_space, z_space
+from panda.generators.latent_spaces import WSpace, w_space, z_space
 
 Render = Callable[[Tensor], Tensor]
 """From one strength for each sample ``[N]`` to images ``[N, 3, R, R]``."""
@@ -114,28 +111,27 @@ class StyleChange(LatentChange):
 
 
 @dataclass(frozen=True, eq=False)
-class PartChange(Change):
-    """Add an appearance where parts are.
+class MixChange(LatentChange):
+    """Move w, or z where there is no w, towards another sample; a strength of 1 arrives there.
 
     Attributes:
-        factors: What the edit counts.
-        edit: The edit; its strength does not matter.
-        refined: Whether the parts are fitted to each sample first.
-        focus: See `panda.editing.edits.direction`.
+        other: The one other sample.
+        start_slot: See `WChange`.
+        stop_slot: Likewise.
     """
 
-    factors: Factors
-    edit: Edit
-    refined: bool = False
-    focus: float = 0.0
+    other: Latents
+    start_slot: int = 0
+    stop_slot: int | None = None
 
-    def start(self, generator: Generator, latents: Latents) -> Render:
-        """See `Change.start`."""
-        layer = self.factors.layer.name
-        state = generator.head(latents, layer)
-        parts = refine(self.factors, state.x) if self.refined else None
-        edit = replace(self.edit, strength=1.0)
-        step = direction(self.factors, [edit], parts, focus=self.focus).to(state.x)
-        return lambda strengths: generator.tail(
-            state.with_features(state.x + strengths.to(state.x)[:, None, None, None] * step), layer
-        )
+    def moved(self, generator: Generator, latents: Latents, strengths: Tensor) -> Latents:
+        """See `LatentChange.moved`."""
+        if isinstance(generator, WSpace):
+            w = generator.w_plus(latents)
+            step = torch.zeros_like(w)
+            slots = slice(self.start_slot, self.stop_slot)
+            step[:, slots] = (generator.w_plus(self.other).to(w) - w)[:, slots]
+            return generator.with_w(latents, w + strengths.to(w)[:, None, None] * step)
+        space, z = z_space(generator, "the way to another sample"), latents.tensors["z"]
+        step = self.other.tensors["z"].to(z) - z
+        return space.with_z(latents, z + strengths.to(z)[:, None] * step)

@@ -1,0 +1,30 @@
+"""Sections of the demo's report, on a small generator."""
+
+import re
+
+import pytest
+from conftest import unsettled
+
+from panda.demo import sections
+from panda.demo.sections import LayerStudy
+from panda.factorization.fit import fit
+from panda.report.page import Page
+
+
+@pytest.mark.verdict
+def test_stable_parts_and_axes_come_first_and_others_are_marked(tiny, tmp_path, monkeypatch):
+    factors = unsettled(fit(tiny, "b", parts=3, seeds=range(16)), [0], range(1, 12))
+    monkeypatch.setattr(sections, "object_parts", lambda factors: [0, 2])
+    latents = tiny.sample([0])
+    study = LayerStudy.make(tiny, factors, latents, tiny(latents))
+    page = Page("demo", "")
+    sections.parts(page, study, 1)
+    sections.edits(page, study, 2)
+    page.save(tmp_path / "page.html")
+    words = re.findall("<figcaption>(.*?)</figcaption>", (tmp_path / "page.html").read_text())
+    parts = [each for each in words if each.startswith("part")]
+    order = ["part 1", "part 2", "part 0 (unstable)"]
+    assert parts == [*order, *(each for each in order for _ in range(2))]  # a row for each axis
+    axes = [re.sub(r" [+-].*", "", each) for each in words if each.startswith("p") and "sd" in each]
+    assert axes == ["p0", "p0", "p1 (unstable)", "p1 (unstable)"] * 3
+    assert study.object_parts() == [2, 0]

@@ -196,7 +196,7 @@ def _add_background(kinds: Verbs[Parser]) -> None:
         metavar="GENERATOR",
         help="names, patterns such as 'mini-*', files; NAME@207 or NAME@0-9 for single classes",
     )
-    add_out(verb, "where rows.csv, results.md and results.json go; an earlier study resumes")
+    add_out(verb, "where rows, tables and a picture go; an earlier study resumes")
     for name, default, words in (
         ("--sets", 5, "disjoint sets of seeds that factors are fitted to"),
         ("--samples", 200, "seeds of each set"),

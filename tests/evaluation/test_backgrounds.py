@@ -22,6 +22,7 @@ from panda.evaluation.background.run import study_backgrounds
 from panda.evaluation.background.settings import BackgroundSettings, layers_of
 from panda.evaluation.background.study import Measured
 from panda.generators.seeds import seeded_normal
+from panda.images import read_picture
 from panda.metrics.parsing import CLASSES
 
 SIDE, CHANNELS, PIXELS = 16, 6, 32
@@ -134,6 +135,10 @@ def test_what_is_done_is_not_done_again_and_rows_and_tables_are_of_it(done, monk
     again = sum(float(row["iou"]) for row in column) / len(column)
     assert again == pytest.approx(mean(study.generators[0], "column", "iou"), abs=1e-3)
     assert {row["first_seed"] for row in rows} == {"0", "32"}
+    picture = read_picture(out / "overview.png")
+    first, empty = picture.crop((0, 0, 128, 128)), picture.crop((1300, 0, 1428, 128))
+    assert picture.height > 4 * 128 and len(first.getcolors()) > 1  # a sky with a disc
+    assert max(color[0] for _, color in empty.getcolors()) < 64  # all of the disc is removed
     assert main(["benchmark", "background", "discs", *SMALL, "--out", str(out), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["settings"]["edited"] == 1 and facts["tables"][0]["rows"][0][0] == "discs"
@@ -209,7 +214,7 @@ def test_a_direction_takes_the_place_of_the_background_whatever_was_found():
     taken = as_background(none, other, 7.0)
     assert taken.has_background and taken.background.tolist() == [0, 0, 7]
     added, painted = (
-        after - x for _, after in measure._edits(taken, x, torch.ones(3, 8, 8), False)
+        after - x for _, after in measure.edits_by(taken, x, torch.ones(3, 8, 8), False)
     )
     assert torch.allclose(added, torch.tensor([0, 0, PAINT * 7]).view(1, 3, 1, 1).expand_as(x))
     assert float(painted[:, 2, 0].abs().min()) > 1 > float(painted[:, :, 4, 4].abs().max())

@@ -196,7 +196,7 @@ def _edit(
         for kind in EDITED:
             values = methods[kind]["values"]
             taken = as_background(factors, directions[kind], norm)
-            for task, x in _edits(taken, state.x, where, kind == "detector"):
+            for task, x in edits_by(taken, state.x, where, kind == "detector"):
                 after = small(generator.tail(state.with_features(x), layer.name))
                 background = scenes.background(after)
                 if background is not None:
@@ -210,10 +210,17 @@ def _edit(
     return before
 
 
-def _edits(
+def edits_by(
     factors: Factors, x: Tensor, where: Tensor, is_detector: bool
 ) -> Iterator[tuple[str, Tensor]]:
-    """Yield each task with the edited features, by what factors take for the background."""
+    """Yield each task with the edited features, by what factors take for the background.
+
+    Args:
+        factors: Whose background it is (`as_background`).
+        x: Features ``[N, C, H, W]``.
+        where: Where the background appearance is added, ``[N, H, W]`` in [0, 1].
+        is_detector: Whether it is the detector's, by which the surroundings are continued, too.
+    """
     yield "add", x + PAINT * factors.background.to(x)[:, None, None] * where[:, None]
     own = (object_map(factors, x) * REACH).clamp_max(1)
     yield "paint", torch.lerp(x, background_color(factors, x)[:, :, None, None], own[:, None])

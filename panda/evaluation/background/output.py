@@ -1,4 +1,4 @@
-"""What a study writes: rows.csv, results.md and results.json."""
+"""What a study writes: rows, tables and a picture."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from panda.evaluation.background.study import GONE, Study
 from panda.evaluation.background.tables import MEASURES, TASKS, markdown, tables
 from panda.files.ownership import updating
 from panda.files.writing import write_text
+from panda.images import save_picture, sheet
 
 FACTS = (
     *("generator", "layer", "side", "set", "first_seed", "last_seed", "agreement", "covered"),
@@ -25,12 +26,14 @@ FACTS = (
 
 
 def write(study: Study, out: Path) -> Path:
-    """Write rows.csv, results.md and results.json into a folder; return the second."""
+    """Write all `PAGES` into a folder; return results.md."""
     with updating(out, WHAT) as work:
         (work / PAGES[0]).write_text(rows(study), encoding="utf-8")
         write_text(work / PAGES[1], markdown(study))
         text = json.dumps(to_json(study), indent=1, allow_nan=False) + "\n"
         (work / PAGES[2]).write_text(text, encoding="utf-8")
+        if study.pictures:
+            save_picture(sheet(study.pictures, gap=2), work / PAGES[3])
     return out / PAGES[1]
 
 

@@ -10,6 +10,7 @@ import torch
 from panda.errors import PandaError
 from panda.evaluation.background.directions import METHODS
 from panda.evaluation.background.measure import measure_set
+from panda.evaluation.background.pictures import show, shown_layer
 from panda.evaluation.background.portraits import Portrait, compare_portraits, portray
 from panda.evaluation.background.scenes import Scenes, look_at
 from panda.evaluation.background.settings import BackgroundSettings, layers_of
@@ -49,7 +50,7 @@ def study_backgrounds(
     check_files(out, WHAT, PAGES)
     folder = BackgroundFolder(out, settings)
     parser = _parser(settings, device)
-    measured, portraits = [], {}
+    measured, portraits, pictures = [], {}, []
     with folder.hold():
         for entry in entries:
             generator = create_generator(entry.generator, device=device)
@@ -63,7 +64,9 @@ def study_backgrounds(
             found = Measured.read(folder, entry, layers, settings.sets)
             measured.append(found)
             portraits[entry.name] = _portray(folder, entry, found, generator, settings)
-    return Study(settings, tuple(measured), tuple(compare_portraits(portraits)))
+            chosen = folder.tensors(entry, shown_layer(generator).name, 0)["chosen"]
+            pictures += show(generator, entry.label, settings, chosen)
+    return Study(settings, tuple(measured), tuple(compare_portraits(portraits)), pictures)
 
 
 def _parser(settings: BackgroundSettings, device: str | torch.device) -> FaceParser | None:

@@ -29,7 +29,7 @@ from panda.generators.entries import Entry
 WHAT = "a benchmark of backgrounds"
 FIGURES = "figures.json"
 TENSORS = "directions.safetensors"
-PAGES = ("rows.csv", "results.md", "results.json")
+PAGES = ("rows.csv", "results.md", "results.json", "overview.png")
 """What is written again each time, from all figures."""
 
 NUMBERS = ("side", "set", "agreement", "covered")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from panda.errors import PandaError
@@ -133,11 +134,13 @@ class Study:
         settings: How many of everything.
         generators: The figures of each.
         likenesses: How far their backgrounds are apart in images.
+        pictures: Rows of what edits look like (`panda.evaluation.background.pictures`).
     """
 
     settings: BackgroundSettings
     generators: tuple[Measured, ...]
     likenesses: tuple[Likeness, ...]
+    pictures: Sequence[Sequence[Image.Image]] = ()
 
 
 def _tensor(rows: Sequence[Sequence[float | None] | None]) -> Tensor | None:

@@ -16,8 +16,7 @@ import torch
 from torch.nn import functional as F
 
 from panda import create_generator, fit
-from panda.editing.remove import PAINT, REACH, object_map, remove
-from panda.factorization.background import border_mask
+from panda.editing.remove import REACH, background_color, object_map, remove
 from panda.factorization.factors import Factors
 from panda.generators.seeds import evaluation_seeds
 from panda.metrics.parsing import FaceParser
@@ -28,13 +27,8 @@ from panda.metrics.summary import estimate
 
 def paint(factors: Factors, x: torch.Tensor) -> torch.Tensor:
     """Return features ``[N, C, H, W]`` whose object is the sample's border, moved along ``bg``."""
-    background = factors.vector("bg")[0].to(x)
-    rows = x.flatten(2)[:, :, border_mask(factors.layer).flatten().bool()]
-    likeness = (background @ rows)[:, None]
-    like = (likeness >= likeness.median(2, keepdim=True).values).to(rows)
-    color = (rows * like).sum(2) / like.sum(2) + PAINT * background
     where = (object_map(factors, x) * REACH).clamp_max(1)
-    return torch.lerp(x, color[:, :, None, None], where[:, None])
+    return torch.lerp(x, background_color(factors, x)[:, :, None, None], where[:, None])
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from functools import reduce
 from importlib import import_module
@@ -111,3 +112,22 @@ def test_commands_are_read_from_the_pages():
 @pytest.mark.parametrize("page", PAGES)
 def test_no_figure_is_left_to_be_filled_in(page):
     assert not re.findall(r"@[a-z]+@", (ROOT / page).read_text(encoding="utf-8"))
+
+
+def test_the_figures_of_the_study_are_means_of_its_rows():
+    """Each IoU of the table to cite is that of its generator, layer and kind in the CSV."""
+    with (ROOT / "docs" / "study.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    text = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
+    found = re.findall(r"^\| ([\w-]+) \| (column|axis), ([\w.]+) \| (-?\d\.\d\d) \[", text, re.M)
+    names = {row["generator"] for row in rows}
+    assert {name for name, *_ in found} == names and len(found) >= 2 * len(names)
+    for name, kind, layer, shown in found[: 2 * len(names)]:
+        of = [
+            row
+            for row in rows
+            if (row["generator"], row["layer"], row["method"]) == (name, layer, kind)
+        ]
+        figures = [float(row["iou"] or row["contrast"]) for row in of]
+        assert len(figures) == 5
+        assert sum(figures) / len(figures) == pytest.approx(float(shown), abs=0.006), name

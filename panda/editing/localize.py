@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -97,8 +96,9 @@ def concept_maps(layer: Layer, features: Tensor, vector: Tensor) -> Tensor:
         features: Features ``[N, C, H, W]``, margins included.
         vector: The appearance or detector a ``[C]``.
     """
-    maps = torch.einsum("c,nchw->nhw", vector.to(features), features)
-    return on_canvas(maps, layer)
+    # A product of matrices needs no copy of the features, as `einsum` does.
+    maps = vector.to(features) @ features.flatten(2)
+    return on_canvas(maps.view(len(features), *features.shape[2:]), layer)
 
 
 def enlarge(maps: Tensor, size: int) -> Tensor:

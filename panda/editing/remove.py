@@ -175,12 +175,23 @@ def _surroundings(factors: Factors, features: Tensor, unknown: Tensor) -> Tensor
     enough = _rest(factors, unknown).flatten() >= KNOWN
     filled[enough] = fill(features[enough], unknown[enough])
     few = features[~enough]
+    filled[~enough] = background_color(factors, few)[:, :, None, None].expand_as(few)
+    return filled
+
+
+def background_color(factors: Factors, features: Tensor) -> Tensor:
+    """Return what the object of each sample is painted with, ``[N, C]``.
+
+    It is the background-like half of the sample's border, moved along the background appearance.
+
+    Args:
+        factors: Whose background appearance it is; where they have none, the border is not moved.
+        features: Features ``[N, C, H, W]``.
+    """
     background = factors.background.to(features)
     if not factors.has_background:
         background = torch.zeros_like(background)
-    paint = _border_mean(factors, few, background) + PAINT * background
-    filled[~enough] = paint[:, :, None, None].expand_as(few)
-    return filled
+    return _border_mean(factors, features, background) + PAINT * background
 
 
 def _rest(factors: Factors, unknown: Tensor) -> Tensor:

@@ -37,8 +37,8 @@ def random_directions(channels: int, count: int = TRIED, seed: int = 0) -> Tenso
     return F.normalize(torch.randn(channels, count, generator=draw), dim=0)
 
 
-def direction_masks(layer: Layer, features: Tensor, direction: Tensor) -> Tensor:
-    """Return where the coordinate along a direction is high, ``[N, SIZE, SIZE]`` bool.
+def direction_masks(layer: Layer, features: Tensor, direction: Tensor, size: int = SIZE) -> Tensor:
+    """Return where the coordinate along a direction is high, ``[N, size, size]`` bool.
 
     High is above the threshold that splits each sample's map best, as in `panda.localize`.
 
@@ -46,8 +46,9 @@ def direction_masks(layer: Layer, features: Tensor, direction: Tensor) -> Tensor
         layer: The layer.
         features: Features ``[N, C, H, W]``.
         direction: The direction ``[C]``.
+        size: Of the masks, in pixels.
     """
-    maps = enlarge(concept_maps(layer, features, direction), SIZE)
+    maps = enlarge(concept_maps(layer, features, direction), size)
     masks: Tensor = maps >= otsu_each(maps)
     return masks
 
@@ -59,7 +60,7 @@ def both_signs(layer: Layer, features: Tensor, directions: Tensor, truths: Tenso
         layer: The layer.
         features: Features ``[N, C, H, W]``.
         directions: Directions ``[C, K]``.
-        truths: Masks of T concepts, ``[T, N, SIZE, SIZE]`` bool.
+        truths: Masks of T concepts, ``[T, N, R, R]`` bool; masks are compared at this size.
 
     Returns:
         The intersection over union ``[T, K, 2, N]``. What is above the threshold of a map is below
@@ -67,7 +68,7 @@ def both_signs(layer: Layer, features: Tensor, directions: Tensor, truths: Tenso
     """
     rows = []
     for direction in directions.T:
-        masks = direction_masks(layer, features, direction)
+        masks = direction_masks(layer, features, direction, truths.shape[-1])
         rows.append([torch.stack([iou(masks, each), iou(~masks, each)]) for each in truths])
     return torch.stack([torch.stack(row) for row in rows], 1)
 

@@ -1,0 +1,1 @@
+"""``panda benchmark background``: does an appearance act as background, in each generator?"""

@@ -1,0 +1,105 @@
+"""The samples of one generator that directions are chosen and scored on, each parsed once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from panda.evaluation.background.settings import BackgroundSettings
+from panda.generators.contract import Generator, Latents, State
+from panda.generators.seeds import evaluation_seeds, selection_seeds
+from panda.metrics.faces import are_faces
+from panda.metrics.parsing import FaceParser, mask
+from panda.metrics.removal import best_constant
+from panda.metrics.roir import SIZE, small
+from panda.progress import bar
+
+BATCH = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Scenes:
+    """Samples to choose and to score on.
+
+    Attributes:
+        generator: Where they come from.
+        label: The class of all; None where each seed draws its own.
+        parser: Says where background is; None for a generator of anything but faces.
+        parse_size: Pixels at which it looks.
+        selection: The seeds that choices are made on.
+        scored: The seeds that are measured.
+        chosen_on: Parsed background of the former, ``[N, SIZE, SIZE]`` bool; None without parser.
+        truth: That of the latter, likewise.
+        constant: The mask ``[SIZE, SIZE]`` bool that overlaps most with ``chosen_on``.
+    """
+
+    generator: Generator
+    label: int | None
+    parser: FaceParser | None
+    parse_size: int
+    selection: range
+    scored: range
+    chosen_on: Tensor | None
+    truth: Tensor | None
+    constant: Tensor | None
+
+    def states(self, seeds: Sequence[int], layer: str) -> Iterator[State]:
+        """Yield the states of samples at a layer, in batches."""
+        for latents in batches(self.generator, self.label, seeds):
+            yield self.generator.head(latents, layer)
+
+    def background(self, images: Tensor) -> Tensor | None:
+        """Return where parsing sees background in images ``[N, 3, SIZE, SIZE]``, as ``truth``."""
+        return None if self.parser is None else _background(self.parser, images, self.parse_size)
+
+
+def look_at(
+    generator: Generator,
+    label: int | None,
+    parser: FaceParser | None,
+    settings: BackgroundSettings,
+) -> Scenes:
+    """Draw the samples of a generator and parse them, if they are faces."""
+    selection, scored = selection_seeds(settings.selected), evaluation_seeds(settings.n)
+    size = settings.parse_size
+    chosen_on: list[Tensor] = []
+    truth: list[Tensor] = []
+    with bar(total=len(selection) + len(scored), desc="look", unit="img") as progress:
+        for seeds, found in ((selection, chosen_on), (scored, truth)):
+            for latents in batches(generator, label, seeds) if parser is not None else ():
+                images = small(generator.forward(latents))
+                if parser is not None and not chosen_on and not are_faces(parser(images, size)):
+                    parser = None
+                if parser is None:
+                    break
+                found.append(_background(parser, images, size))
+                progress.update(len(images))
+    of_choices = torch.cat(chosen_on) if parser is not None else None
+    return Scenes(
+        generator,
+        label,
+        parser,
+        size,
+        selection,
+        scored,
+        of_choices,
+        torch.cat(truth) if parser is not None else None,
+        None if of_choices is None else best_constant(of_choices),
+    )
+
+
+def batches(generator: Generator, label: int | None, seeds: Sequence[int]) -> Iterator[Latents]:
+    """Yield samples of seeds at the usual truncation, a few at a time."""
+    for start in range(0, len(seeds), BATCH):
+        psi = generator.usual_truncation
+        yield generator.sample(seeds[start : start + BATCH], truncation=psi, label=label)
+
+
+def _background(parser: FaceParser, images: Tensor, size: int) -> Tensor:
+    parsed = parser(images, size)
+    parsed = F.interpolate(parsed[:, None], (SIZE, SIZE), mode="nearest")[:, 0]
+    return mask(parsed, "background").cpu()

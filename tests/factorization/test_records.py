@@ -267,13 +267,14 @@ def test_pictures_of_parts_have_the_size_that_was_asked_for(factors):
 
 
 def test_parts_are_listed_in_their_colors():
-    page = html_of_parts("a <b>", to_picture(torch.ones(3, 6, 6)), ["0 hair", "1 <i>", "2"])
+    picture, names = to_picture(torch.ones(3, 6, 6)), ["0 hair", "1 <i>", "2"]
+    page = html_of_parts("a <b>", picture, names, [0, 2, 1])
     assert page.startswith("<div><div>a &lt;b&gt;</div>")
     assert '<img alt="parts in colors" width="6" src="data:image/png;base64,iVBOR' in page
     assert page.endswith(
         '<div><span style="color:hsl(0 100% 62.5%)">&#9632;</span>&nbsp;0 hair'
-        ' <span style="color:hsl(120 100% 62.5%)">&#9632;</span>&nbsp;1 &lt;i&gt;'
-        ' <span style="color:hsl(240 100% 62.5%)">&#9632;</span>&nbsp;2</div></div>'
+        ' <span style="color:hsl(240 100% 62.5%)">&#9632;</span>&nbsp;2'
+        ' <span style="color:hsl(120 100% 62.5%)">&#9632;</span>&nbsp;1 &lt;i&gt;</div></div>'
     )
 
 

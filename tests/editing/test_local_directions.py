@@ -10,6 +10,7 @@ from panda import PandaError, create_generator
 from panda.cli import main
 from panda.editing.apply import apply_edits, edit_images, edit_state, where_map
 from panda.editing.edits import Edit
+from panda.editing.local import LocalChange
 from panda.editing.natural import stop
 from panda.editing.places import kept
 from panda.editing.remove import object_map, remove
@@ -111,6 +112,18 @@ def test_edits_at_layers_that_cannot_be_reached_are_one_sentence(fitted, tiny):
         edit_images(tiny, stuck, tiny.sample([1]), "0:seed7:1@b")
     with pytest.raises(PandaError, match="needs a latent z that goes straight into the network"):
         edit_images(tiny, stuck, tiny.sample([1]), "0:seed7:1")
+
+
+@pytest.mark.parametrize("file", [MAPPED, STRAIGHT, MARGINS])
+def test_a_change_of_a_method_is_local_as_the_same_edit_is(fitted, direction, file):
+    generator, factors = fitted[file]
+    path, latents, later = direction(generator), generator.sample([1, 2]), [*generator.layers][3]
+    change = LocalChange(find_source(str(path), generator), factors, (0,), later)
+    images = change.start(generator, latents)(torch.tensor([2.0, -1.0]))
+    for row, strength in enumerate((2, -1)):
+        edit = f"0:{path}:{strength}@{later}"
+        expected = edit_images(generator, factors, latents[row], edit)
+        torch.testing.assert_close(images[row : row + 1], expected, atol=1e-4, rtol=1e-3)
 
 
 def test_a_strength_of_one_arrives_at_the_other_sample(fitted):

@@ -278,6 +278,15 @@ def test_parts_are_listed_in_their_colors():
     )
 
 
+def test_factors_of_other_shapes_than_the_layer_are_one_sentence(factors, tmp_path):
+    channels = factors.layer.channels
+    wrong = replace(factors, mean=torch.zeros(channels + 1))
+    said = rf"mean is \({channels + 1},\), layer {factors.layer.name} needs \({channels},\)"
+    with pytest.raises(PandaError, match=said):
+        wrong.save(tmp_path / "wrong")
+    assert not (tmp_path / "wrong").exists()
+
+
 def test_factors_are_written_as_text_for_people(factors, tmp_path):
     text = (factors.save(tmp_path / "f") / "config.json").read_text()
     assert text.startswith('{\n "format": 1,\n "generator": "tiny",\n "layer": {')

@@ -39,6 +39,7 @@ LOCALIZED = {
     "constant": "of the best constant mask",
     "gain": "over it",
     "components": "of a principal component",
+    "lead": "over it",
     "random": "of a random direction",
 }
 """The figures of a concept, in words."""

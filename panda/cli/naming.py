@@ -32,7 +32,7 @@ def add(verbs: Verbs[Parser]) -> None:
         "panda name faces\npanda edit faces --edit hair:p0:4sd --out edited",
     )
     add_factors(verb)
-    verb.add_argument("--seeds", default="0-3", help="samples to look at (default: %(default)s)")
+    verb.add_argument("--seeds", default="0-19", help="samples to look at (default: %(default)s)")
     verb.add_argument(
         "--appearances",
         type=int,

@@ -137,6 +137,7 @@ class _DepthSums:
         shares = (along - along.mean((1, 2), keepdim=True)).square().mean(2) / variance
         rows = {name: torch.cat(values, 1) for name, values in self.ious.items()}
         gain = rows["iou"] - rows["constant"] if rows else None
+        lead = rows["iou"] - rows["components"] if rows else None
         verdict = self.verdict
         return Depth(
             layer=self.layer.name,
@@ -149,6 +150,7 @@ class _DepthSums:
             constant=summary(rows.get("constant")),
             components=summary(rows.get("components")),
             random=summary(rows.get("random")),
+            lead=summary(lead),
             agreement=verdict.agreement if verdict else None,
             covered=verdict.covered if verdict else None,
         )

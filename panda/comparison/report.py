@@ -189,9 +189,12 @@ def background_facts(comparison: Comparison) -> dict[str, str]:
     """Return the answers about background factors."""
     answers = {}
     best = [depth for r in comparison.generators if (depth := tables.carrier(r))]
-    measured = [depth.iou[0] for depth in best if depth.iou is not None]
-    if measured:
-        answers["background IoU at each one's best layer"] = spanned(measured)
+    gains = [depth.gain[0] for depth in best if depth.gain is not None]
+    if gains:
+        answers["background IoU over a constant mask, at each one's best layer"] = spanned(gains)
+    leads = [depth.lead[0] for depth in best if depth.lead is not None]
+    if leads:
+        answers["over the best principal component"] = spanned(leads)
     for level in comparison.plan.levels:
         removals = [at.removal for r in comparison.generators if (at := r.at(level))]
         if gone := [removal.gone[0] for removal in removals if removal and removal.gone]:

@@ -78,6 +78,7 @@ class Localized:
         components: Of the best principal component of the features.
         random: Of the best of as many random directions.
         gain: By how much the first is above the constant mask.
+        lead: By how much it is above the principal component.
     """
 
     concept: str
@@ -86,6 +87,7 @@ class Localized:
     components: Estimate
     random: Estimate
     gain: Estimate
+    lead: Estimate
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,7 @@ class Depth:
         constant: The IoU of the constant mask that fits best on the samples to select on; likewise.
         components: That of the principal component of the features that does; likewise.
         random: That of the best of as many random directions; likewise.
+        lead: By how much the IoU is above that of the principal component; likewise.
         agreement: See `panda.factorization.verdict`; None from too few samples.
         covered: Likewise.
     """
@@ -162,6 +165,7 @@ class Depth:
     constant: Estimate | None = None
     components: Estimate | None = None
     random: Estimate | None = None
+    lead: Estimate | None = None
     agreement: float | None = None
     covered: float | None = None
 

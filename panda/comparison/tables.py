@@ -116,7 +116,8 @@ def localized(comparison: Comparison, level: int) -> Table:
         (
             *(result.name, name, facts.concept, pair(facts.iou), pair(facts.constant)),
             *(pair(facts.components), pair(facts.random), fine(facts.gain, "+")),
-            "yes" if facts.gain[0] > facts.gain[1] else "no",
+            fine(facts.lead, "+"),
+            "yes" if min(x - half for x, half in (facts.gain, facts.lead)) > 0 else "no",
         )
         for result in comparison.generators
         if (at := result.at(level)) is not None
@@ -127,7 +128,7 @@ def localized(comparison: Comparison, level: int) -> Table:
         "IoU of the thresholded map of a concept with the parsed class: of the appearance (of the"
         " background, its detector), of the constant mask, the principal component and the random"
         " direction that fit best on other samples, as the appearance does. Knows more: whether the"
-        f" first is above the constant mask. {PLUS_MINUS}"
+        f" first is above the constant mask and the principal component. {PLUS_MINUS}"
     )
     return Table(header, rows, f"Where concepts are at 1/{level}", about)
 
@@ -144,7 +145,7 @@ PLUS_MINUS = "± is half of the 95 % interval."
 
 BASELINES = (
     *("IoU", "constant mask", "principal component", "random direction"),
-    "over the constant mask",
+    *("over the constant mask", "over the component"),
 )
 
 MEASURES = (
@@ -161,7 +162,7 @@ def _measured(result: GeneratorResult, depth: Depth) -> tuple[str, ...]:
     return (
         *(depth.layer, str(depth.size), part, fine(depth.share), fine(depth.contrast, "+")),
         *(agreement, pair(depth.iou), pair(depth.constant), pair(depth.components)),
-        *(pair(depth.random), fine(depth.gain, "+"), depth.verdict or "-"),
+        *(pair(depth.random), fine(depth.gain, "+"), fine(depth.lead, "+"), depth.verdict or "-"),
     )
 
 

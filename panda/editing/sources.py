@@ -48,11 +48,14 @@ def find_source(text: str, generator: Generator) -> LatentChange:
         space, size = "w", len(generator.w_mean)
     else:
         space, size = "z", z_space(generator, f"the direction {text}").z_weight().shape[1]
-    if tuple(matrix.shape) != (1, size) or not bool(matrix.isfinite().all()):
+    if tuple(matrix.shape) != (1, size):
         raise PandaError(
             f"{match['file']} is {list(matrix.shape)}, expected a direction of {space} of"
-            f" {generator.name}, [1, {size}] finite numbers"
+            f" {generator.name}, [1, {size}]"
         )
+    if not bool(matrix.isfinite().all()) or not bool(matrix.any()):
+        what = "is zero" if bool(matrix.isfinite().all()) else "has NaN or infinite values"
+        raise PandaError(f"{match['file']} {what}, which is no direction")
     return WChange(matrix[0], start, stop) if space == "w" else ZChange(matrix[0])
 
 

@@ -77,9 +77,9 @@ def measure_localization(
         For each of `CONCEPTS` (without background, where no fit found one) the name of the chosen
         ``"concept"``, or names, and its ``"iou"``; that of the best ``"constant"`` mask, of the
         best of `TRIED` principal ``"components"`` of the features, and of the best of as many
-        ``"random"`` directions; and the ``"gain"``, by how much the first is above the constant
-        mask. Each is the mean over images and fits, and half of its 95 % interval over both.
-        ``"n"`` is the number of images.
+        ``"random"`` directions; the ``"gain"``, by how much the first is above the constant mask,
+        and the ``"lead"``, above the principal component. Each is the mean over images and fits,
+        and half of its 95 % interval over both. ``"n"`` is the number of images.
 
     Raises:
         PandaError: Where the factors are of another generator or of several layers, or a number is
@@ -104,9 +104,9 @@ def _figures(concepts: Sequence[_Concept]) -> dict[str, Any]:
         for key in concepts[0].rows
     }
     facts = {key: estimate(values) for key, values in rows.items()}
-    gain = estimate(rows["iou"] - rows["constant"])
+    gain, lead = (estimate(rows["iou"] - rows[other]) for other in ("constant", "components"))
     names = ", ".join(dict.fromkeys(concept.name for concept in concepts))
-    return {"concept": names, **facts, "gain": gain, "n": rows["iou"].shape[1]}
+    return {"concept": names, **facts, "gain": gain, "lead": lead, "n": rows["iou"].shape[1]}
 
 
 def _choose(factors: Factors, batches: list[ParsedBatch]) -> dict[str, _Concept]:

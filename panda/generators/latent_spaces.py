@@ -140,5 +140,5 @@ def z_space(generator: Generator, method: str) -> ZSpace:
         return generator
     raise PandaError(
         f"{method} needs a latent z that goes straight into the network, which"
-        f" {generator.name} has not"
+        f" {generator.name} has not; a backend that has one inherits from ZSpace"
     )

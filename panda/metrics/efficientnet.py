@@ -89,6 +89,7 @@ class Classifier:
     """
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
+        import_timm()  # before anything is fetched for it
         self.device = torch.device(device)
         self.network: Any = CLASSIFIER.load(lambda: _folded(_whole()), self.device)
 

@@ -160,13 +160,15 @@ def test_files_that_are_no_direction_are_one_sentence(fitted, tmp_path):
     generator, factors = fitted[MAPPED]
     latents = generator.sample([1])
     save(tmp_path / "short.npy", [1, 2, 3])
+    save(tmp_path / "zero.npy", [0] * size_of(generator))
     save(tmp_path / "nan.npy", [np.nan] * size_of(generator))
     for name, said in (
         (
             "short.npy",
             rf"is \[1, 3\], expected a direction of w of .*, \[1, {size_of(generator)}\]",
         ),
-        ("nan.npy", "finite numbers"),
+        ("nan.npy", "nan.npy has NaN or infinite values, which is no direction"),
+        ("zero.npy", "zero.npy is zero, which is no direction"),
         ("none.npy", "none.npy cannot be read: No such file or directory"),
     ):
         with pytest.raises(PandaError, match=said):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
+from panda import __version__
 from panda.evaluation.background.directions import METHODS
 from panda.evaluation.background.portraits import ASPECTS, Interval
 from panda.evaluation.background.study import BEFORE, FACTORS, Measured, Study
@@ -32,8 +33,21 @@ ABOUT = (
 
 
 def markdown(study: Study) -> str:
-    """Return all tables as Markdown."""
-    return "\n".join(table.to_markdown() for table in tables(study))
+    """Return how many of everything, and all tables, as Markdown."""
+    return "\n".join([f"{describe(study)}\n", *(table.to_markdown() for table in tables(study))])
+
+
+def describe(study: Study) -> str:
+    """Return what was measured, in a sentence or two."""
+    settings = study.settings
+    names = [found.name for found in study.generators if not found.faces]
+    unparsed = f" Not parsed, since no faces were seen: {', '.join(names)}." if names else ""
+    return (
+        f"PandA {__version__}: {settings.sets} sets of {settings.samples} seeds from 0 on,"
+        f" {settings.parts} parts, all channels; scored on {settings.n} other samples, edits on"
+        f" {settings.edited} for each set; chosen on {settings.selected} more. Faces are parsed at"
+        f" {settings.parse_size} pixels.{unparsed}"
+    )
 
 
 def tables(study: Study) -> Iterator[Table]:
@@ -62,7 +76,7 @@ def _localizes(study: Study) -> Table:
     for found, kind, layer in _answered(study):
         fit = "iou" if found.faces else "contrast"
         value = found.values(layer, kind, fit)
-        row = [found.name, f"{kind}, {layer}", _cell(value)]
+        row = [found.name, f"{kind}, {layer}", _cell(value) + ("" if found.faces else " sd")]
         row.append(_gain(value, found.values(layer, "constant", fit) if found.faces else None))
         for other in ("principal", "random", "detector"):
             row.append(_gain(value, found.values(found.best_layer(other), other, fit)))
@@ -70,16 +84,21 @@ def _localizes(study: Study) -> Table:
         row.append(_spread(stable.cosine) if stable else "-")
         made.append(row)
     header = (
-        *("generator", "direction", "IoU", "over constant mask", "over principal component"),
-        *("over random direction", "over detector", "again in other seeds"),
+        *("generator", "direction", "IoU, or contrast", "over constant mask"),
+        *(
+            "over principal component",
+            "over random direction",
+            "over detector",
+            "again in other seeds",
+        ),
     )
     about = (
         f"{ABOUT} IoU with parsed background, of the best column of A and of the best own"
         " appearance of a part, where it is best; so are the principal component, the random"
         " direction and the detector, each at its own layer. *no*: the interval is not above zero."
         " Of what is no face, the contrast to the corners is in place of the IoU, in standard"
-        " deviations. Last, the absolute cosine to the nearest candidate of another set of seeds,"
-        " with the lowest and the highest pair."
+        " deviations (sd). Last, the absolute cosine to the nearest candidate of another set of"
+        " seeds, with the lowest and the highest pair."
     )
     return Table(header, made, "Does a direction of factors tell where background is?", about)
 

@@ -11,7 +11,7 @@ from panda.cli import main
 from panda.editing.apply import apply_edits, edit_images, edit_state, where_map
 from panda.editing.edits import Edit
 from panda.editing.natural import stop
-from panda.editing.places import kept
+from panda.editing.places import kept, read_mask
 from panda.editing.remove import object_map, remove
 from panda.editing.sources import find_source
 from panda.factorization.fit import fit
@@ -183,6 +183,51 @@ def test_masks_of_the_user_the_object_and_what_is_around_it_are_places(fitted, t
         assert torch.equal(gone, remove(factors, x))
         cut = apply_edits(factors, x, [Edit(str(tmp_path / "top.png"), "remove")])
         assert not torch.equal(cut, x)
+
+
+@pytest.mark.parametrize("edits", [("object:0:40", "bg:0:60"), ("object:0:40", "object:remove")])
+def test_places_are_those_before_all_edits_wherever_edits_are_applied(fitted, edits):
+    generator, factors = fitted[MAPPED]
+    latents, stack = generator.sample([1, 2]), [Edit.parse(text) for text in edits]
+    x = stop(generator, factors, latents).x
+    both = apply_edits(factors, x, stack)
+    torch.testing.assert_close(edited(generator, factors, latents, *stack), both)
+    where = object_map(factors, x)
+    if "remove" not in edits[1]:
+        change = stack[0].change(factors)[:, None, None] * where[:, None]
+        change = change + stack[1].change(factors)[:, None, None] * (1 - where)[:, None]
+        torch.testing.assert_close(both, x + change)
+    else:
+        first = apply_edits(factors, x, stack[:1])
+        torch.testing.assert_close(both, remove(factors, first, before=x))
+
+
+def test_masks_may_be_transparent_or_have_16_bits(tmp_path):
+    half = np.zeros((4, 4))
+    half[:2] = 0.5
+    white = np.full((4, 4, 4), 255, dtype=np.uint8)
+    white[..., 3] = np.where(half > 0, 128, 0)  # white strokes on nothing
+    plain = np.where(half > 0, 128, 0).astype(np.uint8)
+    palette = Image.fromarray((half > 0).astype(np.uint8)).convert("P")
+    palette.putpalette([255] * 6)
+    palette.save(tmp_path / "palette.png", transparency=0)
+    for name, values in (
+        ("gray", plain),
+        ("alpha", white),
+        ("deep", (half * 65535).astype(np.uint16)),
+    ):
+        Image.fromarray(values).save(tmp_path / f"{name}.png")
+    expected = torch.from_numpy(half).float()
+    for name in ("gray", "alpha", "deep"):
+        found = read_mask(tmp_path / f"{name}.png")
+        torch.testing.assert_close(found, expected, atol=0.003, rtol=0)
+    assert torch.equal(read_mask(tmp_path / "palette.png"), (expected > 0).float())
+
+
+def test_a_strength_beyond_floats_is_one_sentence(fitted):
+    generator, factors = fitted[MAPPED]
+    with pytest.raises(PandaError, match="came out NaN; the strength is too large"):
+        edit_images(generator, factors, generator.sample([1]), "all:seed7:1e300")
 
 
 def test_what_no_place_takes_is_one_sentence(fitted, tmp_path):

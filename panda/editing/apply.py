@@ -147,7 +147,7 @@ def edit_state(
                 continue
             where = where_map(factors, edit, features, parts).to(x)
             where = kept(where, factors.layer, generator.layer(name))
-            x = x + where[:, None] * (_moved(generator, latents, edit, name) - plain)
+            x = x + where[:, None] * (_moved(generator, factors, latents, edit, name) - plain)
         state = state.with_features(x)
     return state, layer
 
@@ -162,12 +162,14 @@ def check_edit(generator: Generator, factors: Factors, edit: Edit) -> None:
     if name != start and not generator.can_advance:
         raise PandaError(f"{edit}: {generator.name} takes edits at one layer only, here {start}")
     if edit.moves_latents:
-        find_source(str(edit.appearance), generator)
+        find_source(str(edit.appearance), generator, factors.label)
 
 
-def _moved(generator: Generator, latents: Latents, edit: Edit, layer: str) -> Tensor:
+def _moved(
+    generator: Generator, factors: Factors, latents: Latents, edit: Edit, layer: str
+) -> Tensor:
     """Return the features ``[N, C, H, W]`` of samples whose latents an edit has moved."""
-    change = find_source(str(edit.appearance), generator)
+    change = find_source(str(edit.appearance), generator, factors.label)
     strengths = torch.full((len(latents),), edit.strength, dtype=torch.float64)
     return generator.head(change.moved(generator, latents, strengths), layer).x
 

@@ -125,6 +125,16 @@ def test_a_strength_of_one_arrives_at_the_other_sample(fitted):
         assert torch.equal(still, stop(generator, factors, latents).x)
 
 
+def test_the_other_sample_is_of_the_class_of_the_factors():
+    generator = create_generator(FOLDER / "stylegan2-ada-cond/network.pkl")
+    layer = list(generator.layers)[1]
+    factors = fit(generator, layer, parts=2, seeds=range(40), label=1)
+    latents, other = (generator.sample([seed], label=1) for seed in (1, 7))
+    found = edited(generator, factors, latents, Edit.parse("all:seed7:1"))
+    expected = stop(generator, factors, other).x
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-3)
+
+
 def test_a_range_of_slots_moves_these_alone(fitted):
     generator, factors = fitted[MAPPED]
     latents, count = generator.sample([1]), len(generator.slots)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from panda.editing.edits import REMOVE, Edit, Edits, as_edits
 from panda.editing.natural import resume, stop
-from panda.editing.places import OBJECT, kept, place_map
+from panda.editing.places import OBJECT, is_mask, kept, mask_map, place_map
 from panda.editing.refine import refine
 from panda.editing.remove import part_map, remove
 from panda.editing.sources import find_source
@@ -145,9 +145,12 @@ def edit_state(
             if not edit.moves_latents:
                 x = _apply(factors, x, features, edit, parts)
                 continue
-            where = where_map(factors, edit, features, parts).to(x)
-            where = kept(where, factors.layer, generator.layer(name))
-            x = x + where[:, None] * (_moved(generator, factors, latents, edit, name) - plain)
+            place = generator.layer(name)
+            if is_mask(edit.place):  # which is as fine as the layer
+                where = kept(mask_map(edit.place, place), place, place)
+            else:
+                where = kept(where_map(factors, edit, features, parts), factors.layer, place)
+            x = x + where.to(x)[:, None] * (_moved(generator, factors, latents, edit, name) - plain)
         state = state.with_features(x)
     return state, layer
 

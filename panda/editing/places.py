@@ -22,7 +22,12 @@ ALL, OBJECT, BACKGROUND = "all", "object", "bg"
 
 def is_place(text: str) -> bool:
     """Return whether text names a place: one of the three above, or a PNG file."""
-    return text in (ALL, OBJECT, BACKGROUND) or text.lower().endswith(".png")
+    return text in (ALL, OBJECT, BACKGROUND) or is_mask(text)
+
+
+def is_mask(text: str) -> bool:
+    """Return whether text names a mask."""
+    return text.lower().endswith(".png")
 
 
 def place_map(factors: Factors, place: str, features: Tensor) -> Tensor:
@@ -41,7 +46,12 @@ def place_map(factors: Factors, place: str, features: Tensor) -> Tensor:
     if place in (OBJECT, BACKGROUND):
         where = object_map(factors, features)
         return where if place == OBJECT else 1 - where
-    return fit_layer(read_mask(place).to(features)[None], factors.layer)
+    return mask_map(place, factors.layer).to(features)
+
+
+def mask_map(path: str, layer: Layer) -> Tensor:
+    """Return a mask at a layer's positions, ``[1, H, W]``; raises `PandaError` as `read_mask`."""
+    return fit_layer(read_mask(path)[None], layer)
 
 
 def kept(where: Tensor, layer: Layer, other: Layer) -> Tensor:

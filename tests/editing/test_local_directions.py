@@ -15,6 +15,7 @@ from panda.editing.places import kept, read_mask
 from panda.editing.remove import object_map, remove
 from panda.editing.sources import find_source
 from panda.factorization.fit import fit
+from panda.generators.contract import on_canvas
 
 MAPPED, STRAIGHT = "stylegan2-genforce/checkpoint.pth", "biggan-ajbrock/state_dict.safetensors"
 MARGINS = "stylegan3-t/network.pkl"
@@ -193,6 +194,22 @@ def test_masks_of_the_user_the_object_and_what_is_around_it_are_places(fitted, t
         assert torch.equal(gone, remove(factors, x))
         cut = apply_edits(factors, x, [Edit(str(tmp_path / "top.png"), "remove")])
         assert not torch.equal(cut, x)
+
+
+def test_a_mask_is_as_fine_as_the_layer_where_a_change_is_kept(fitted, direction, tmp_path):
+    for file in (MAPPED, MARGINS):
+        generator, factors = fitted[file]
+        later = list(generator.layers.values())[-1]
+        column = np.zeros((later.side, later.side), dtype=np.uint8)
+        column[:, later.side // 2] = 255  # narrower than a position of the factors' layer
+        Image.fromarray(column).save(tmp_path / "column.png")
+        latents, mask = generator.sample([1]), tmp_path / "column.png"
+        before = generator.head(latents, later.name).x
+        found = edited(
+            generator, factors, latents, Edit.parse(f"{mask}:{direction(generator)}:2@{later.name}")
+        )
+        changed = on_canvas((found - before).abs().amax(1) > 1e-3, later)
+        assert torch.equal(changed[0].any(0), torch.from_numpy(column[0] > 0))
 
 
 @pytest.mark.parametrize("edits", [("object:0:40", "bg:0:60"), ("object:0:40", "object:remove")])

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from panda.editing.edits import REMOVE, Edit, Edits, as_edits
 from panda.editing.natural import resume, stop
-from panda.editing.places import OBJECT, kept, place_map
+from panda.editing.places import OBJECT, is_mask, kept, mask_map, place_map
 from panda.editing.refine import refine
 from panda.editing.remove import part_map, remove
 from panda.editing.sources import find_source
@@ -73,6 +73,7 @@ def apply_edits(
     """Return features ``[N, C, H, W]`` after all edits, one after the other.
 
     The order of additions does not matter; a removal also removes what edits before it have added.
+    Where object and background are is seen once, before all edits.
 
     Args:
         factors: What the edits count.
@@ -88,13 +89,20 @@ def apply_edits(
         edit.check(factors)
         if edit.moves_latents:
             raise PandaError(f"{edit} moves latents, which are not known here")
-        whole = edit.appearance == REMOVE and edit.place == OBJECT
-        where = None if whole else where_map(factors, edit, features, parts).to(features)
-        if where is None or edit.appearance == REMOVE:
-            x = remove(factors, x, where=where, strength=edit.strength)
-        else:
-            x = x + edit.change(factors).to(x)[:, None, None] * where[:, None]
+        x = _apply(factors, x, features, edit, parts)
     return x
+
+
+def _apply(
+    factors: Factors, x: Tensor, before: Tensor, edit: Edit, parts: Tensor | None = None
+) -> Tensor:
+    """Return features ``x`` after an edit, whose place is that in the features before all edits."""
+    if edit.appearance == REMOVE and edit.place == OBJECT:
+        return remove(factors, x, strength=edit.strength, before=before)
+    where = where_map(factors, edit, before, parts).to(x)
+    if edit.appearance == REMOVE:
+        return remove(factors, x, where=where, strength=edit.strength)
+    return x + edit.change(factors).to(x)[:, None, None] * where[:, None]
 
 
 def edit_state(
@@ -135,11 +143,14 @@ def edit_state(
         x = state.x
         for edit in here:
             if not edit.moves_latents:
-                x = apply_edits(factors, x, [edit], parts)
+                x = _apply(factors, x, features, edit, parts)
                 continue
-            where = where_map(factors, edit, features, parts).to(x)
-            where = kept(where, factors.layer, generator.layer(name))
-            x = x + where[:, None] * (_moved(generator, latents, edit, name) - plain)
+            place = generator.layer(name)
+            if is_mask(edit.place):  # which is as fine as the layer
+                where = kept(mask_map(edit.place, place), place, place)
+            else:
+                where = kept(where_map(factors, edit, features, parts), factors.layer, place)
+            x = x + where.to(x)[:, None] * (_moved(generator, factors, latents, edit, name) - plain)
         state = state.with_features(x)
     return state, layer
 
@@ -154,13 +165,15 @@ def check_edit(generator: Generator, factors: Factors, edit: Edit) -> None:
     if name != start and not generator.can_advance:
         raise PandaError(f"{edit}: {generator.name} takes edits at one layer only, here {start}")
     if edit.moves_latents:
-        find_source(str(edit.appearance), generator)
+        find_source(str(edit.appearance), generator, factors.label)
 
 
-def _moved(generator: Generator, latents: Latents, edit: Edit, layer: str) -> Tensor:
+def _moved(
+    generator: Generator, factors: Factors, latents: Latents, edit: Edit, layer: str
+) -> Tensor:
     """Return the features ``[N, C, H, W]`` of samples whose latents an edit has moved."""
-    change = find_source(str(edit.appearance), generator)
-    strengths = torch.full((len(latents),), edit.strength)
+    change = find_source(str(edit.appearance), generator, factors.label)
+    strengths = torch.full((len(latents),), edit.strength, dtype=torch.float64)
     return generator.head(change.moved(generator, latents, strengths), layer).x
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -15,7 +14,7 @@ from panda.factorization.factors import Factors
 from panda.files.nearest import nearest_file
 from panda.files.tilde import expand
 from panda.generators.contract import Layer, on_canvas
-from panda.images import read_picture
+from panda.images import read_gray
 
 ALL, OBJECT, BACKGROUND = "all", "object", "bg"
 """Everywhere; the object and what is around it, as the background's detector sees each sample."""
@@ -23,7 +22,12 @@ ALL, OBJECT, BACKGROUND = "all", "object", "bg"
 
 def is_place(text: str) -> bool:
     """Return whether text names a place: one of the three above, or a PNG file."""
-    return text in (ALL, OBJECT, BACKGROUND) or text.lower().endswith(".png")
+    return text in (ALL, OBJECT, BACKGROUND) or is_mask(text)
+
+
+def is_mask(text: str) -> bool:
+    """Return whether text names a mask."""
+    return text.lower().endswith(".png")
 
 
 def place_map(factors: Factors, place: str, features: Tensor) -> Tensor:
@@ -42,7 +46,12 @@ def place_map(factors: Factors, place: str, features: Tensor) -> Tensor:
     if place in (OBJECT, BACKGROUND):
         where = object_map(factors, features)
         return where if place == OBJECT else 1 - where
-    return fit_layer(read_mask(place).to(features)[None], factors.layer)
+    return mask_map(place, factors.layer).to(features)
+
+
+def mask_map(path: str, layer: Layer) -> Tensor:
+    """Return a mask at a layer's positions, ``[1, H, W]``; raises `PandaError` as `read_mask`."""
+    return fit_layer(read_mask(path)[None], layer)
 
 
 def kept(where: Tensor, layer: Layer, other: Layer) -> Tensor:
@@ -71,7 +80,7 @@ def fit_layer(inside: Tensor, layer: Layer) -> Tensor:
 
 
 def read_mask(path: str | Path) -> Tensor:
-    """Read a mask ``[R, R]`` in [0, 1] from a PNG.
+    """Read a mask ``[R, R]`` in [0, 1] from a PNG; what is transparent is outside.
 
     Raises:
         PandaError: Where there is no such file, it is no picture, or it is not square, as the
@@ -80,10 +89,10 @@ def read_mask(path: str | Path) -> Tensor:
     file = expand(path)
     if not file.is_file():
         raise PandaError(f"there is no mask {path}{nearest_file(file)}")
-    picture = read_picture(file, "give a PNG in which white is inside").convert("L")
-    if picture.width != picture.height:
+    mask = read_gray(file, "give a PNG in which white is inside")
+    height, width = mask.shape
+    if width != height:
         raise PandaError(
-            f"the mask {path} has {picture.width} x {picture.height} pixels, expected a square of"
-            " the whole image"
+            f"the mask {path} has {width} x {height} pixels, expected a square of the whole image"
         )
-    return torch.from_numpy(np.asarray(picture, dtype=np.float32) / 255)
+    return torch.from_numpy(mask)

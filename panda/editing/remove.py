@@ -84,6 +84,7 @@ def remove(
     strength: float = STRENGTH,
     refined: Tensor | None = None,
     where: Tensor | None = None,
+    before: Tensor | None = None,
 ) -> Tensor:
     """Return features in which the surroundings of parts, or of the whole object, replace them.
 
@@ -94,6 +95,8 @@ def remove(
         strength: How much of the object goes: 0 leaves it, 1 removes it.
         refined: Parts ``[N, S, R_S]`` in place of the global ones.
         where: In place of parts, how much of each position goes, ``[N or 1, H, W]`` in [0, 1].
+        before: Features ``[N, C, H, W]`` in which the whole object is seen, where other edits have
+            changed the given ones.
 
     Returns:
         Features ``[N, C, H, W]``.
@@ -108,7 +111,7 @@ def remove(
     if chosen is not None:
         where = part_map(factors, chosen, refined)
     elif where is None:
-        where = object_map(factors, features)
+        where = object_map(factors, features if before is None else before)
     where = where.to(features).expand(len(features), -1, -1)
     seen = where > RIM
     wide, narrow = grow(seen), seen

@@ -24,7 +24,7 @@ def is_source(text: object) -> bool:
     return isinstance(text, str) and re.fullmatch(SOURCE, text) is not None
 
 
-def find_source(text: str, generator: Generator) -> LatentChange:
+def find_source(text: str, generator: Generator, label: int | None = None) -> LatentChange:
     """Return the change of latents that is meant.
 
     Args:
@@ -32,6 +32,8 @@ def find_source(text: str, generator: Generator) -> LatentChange:
             ``"seed7"``, the way to the sample of that seed, at the usual truncation. ``"#4-7"``
             after it moves these slots of w alone, counted from 0.
         generator: The generator whose latents move.
+        label: The class of the other sample, such as that of the factors; by default it follows
+            from the seed.
 
     Raises:
         PandaError: Where the generator has no such latents or slots, or the file is no direction.
@@ -41,7 +43,8 @@ def find_source(text: str, generator: Generator) -> LatentChange:
         raise PandaError(f"{text!r:.60} is no source of a change; expected FILE.npy or seed7")
     start, stop = _slots(text, match, generator)
     if match["seed"]:
-        other = generator.sample([int(match["seed"])], truncation=generator.usual_truncation)
+        seed, psi = int(match["seed"]), generator.usual_truncation
+        other = generator.sample([seed], truncation=psi, label=label)
         return MixChange(other, start, stop)
     matrix = read_npy(expand(Path(match["file"])))
     if isinstance(generator, WSpace):

@@ -7,6 +7,7 @@ edits are chosen on.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 
 from panda.editing.changes import Change, LatentChange
 from panda.editing.local import LocalChange
+from panda.errors import PandaError
 from panda.evaluation.faces import Faces
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
@@ -28,8 +30,16 @@ COVER = 0.25
 
 
 def split_local(settings: Sequence[str]) -> tuple[str, list[str]]:
-    """Return the layer at which a method's directions are made local, or "", and other settings."""
+    """Return the layer at which a method's directions are made local, or "", and other settings.
+
+    Raises:
+        PandaError: Where ``local=`` names no layer, or there are several.
+    """
     local = [text.removeprefix("local=") for text in settings if text.startswith("local=")]
+    if len(local) > 1 or "" in local:
+        raise PandaError(
+            f"{':'.join(settings)!r:.60}: expected one layer, such as local=64 or local=64.conv2"
+        )
     return (local[-1] if local else ""), [x for x in settings if not x.startswith("local=")]
 
 
@@ -39,7 +49,7 @@ def find_layer(generator: Generator, text: str) -> str:
     Raises:
         PandaError: Where there is no such layer.
     """
-    if text.isdigit():
+    if re.fullmatch("[0-9]+", text):
         return generator.layer_near(float(text)).name
     return generator.layer(text).name
 

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.generators.contract import Generator, State
+from panda.generators.seeds import parse_numbers
 from panda.metrics.faces import are_faces
 from panda.metrics.parsing import FaceParser
 from panda.metrics.roir import SIZE, small
@@ -74,8 +75,8 @@ def check_fits(generator: Generator, fits: Sequence[Factors]) -> Factors:
     """Return the first of some factors that are measured together.
 
     Raises:
-        PandaError: Where there are none, and where they are of another generator, or not all of one
-            layer and class.
+        PandaError: Where there are none, and where they are of another generator, not all of one
+            layer and class, or of the same seeds, which would say nothing of other fits.
     """
     if not fits:
         raise PandaError("no factors were given to measure")
@@ -87,4 +88,13 @@ def check_fits(generator: Generator, fits: Sequence[Factors]) -> Factors:
                 f" {factors.layer.name} (class {factors.label}) cannot be measured together; give"
                 " fits of one layer and class, of different seeds"
             )
+    seen: set[int] = set()
+    for factors in fits:
+        seeds = set(parse_numbers(factors.seeds)) if factors.seeds else set()
+        if seen & seeds:
+            raise PandaError(
+                f"several factors were fitted on seed {min(seen & seeds)}; give fits of disjoint"
+                " sets of seeds, such as 0-999 and 1000-1999"
+            )
+        seen |= seeds
     return fits[0]

@@ -15,9 +15,9 @@ from panda.files.writing import no_pipe
 
 HEADER = re.compile(
     rb"\{'descr': '([<>]f[248])', 'fortran_order': (True|False), "
-    rb"'shape': \(([0-9]{1,9}), ([0-9]{1,9})\), \} *\n"
+    rb"'shape': \(([0-9]{1,9}),(?: ([0-9]{1,9}))?\), \} *\n"
 )
-"""The header of a matrix of floats as numpy.save writes it, version 1.0."""
+"""The header of a matrix or a vector of floats as numpy.save writes it, version 1.0."""
 
 
 def read_npy(path: str | Path) -> Tensor:
@@ -26,7 +26,7 @@ def read_npy(path: str | Path) -> Tensor:
     NumPy's own reader compiles the header, allocates what it declares, and fails in many ways.
 
     Returns:
-        The matrix ``[M, N]`` as float32.
+        The matrix ``[M, N]`` as float32; of a vector, ``[1, N]``.
 
     Raises:
         PandaError: The file is damaged, or contains anything but a matrix of floats.
@@ -40,7 +40,8 @@ def read_npy(path: str | Path) -> Tensor:
                 raise PandaError(
                     f"{path} is not a plain .npy matrix of floats, as numpy.save writes them"
                 )
-            kind, (rows, columns) = np.dtype(match[1].decode()), map(int, match.group(3, 4))
+            kind, sizes = np.dtype(match[1].decode()), [int(n) for n in match.group(3, 4) if n]
+            rows, columns = sizes if len(sizes) == 2 else (1, *sizes)
             if rows * columns * kind.itemsize != size - len(head) - length:
                 raise PandaError(f"{path} is damaged: it does not have {rows} x {columns} values")
             array = np.frombuffer(file.read(), kind)

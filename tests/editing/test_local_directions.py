@@ -12,10 +12,11 @@ from panda.editing.apply import apply_edits, edit_images, edit_state, where_map
 from panda.editing.edits import Edit
 from panda.editing.local import LocalChange
 from panda.editing.natural import stop
-from panda.editing.places import kept
+from panda.editing.places import kept, read_mask
 from panda.editing.remove import object_map, remove
 from panda.editing.sources import find_source
 from panda.factorization.fit import fit
+from panda.generators.contract import on_canvas
 
 MAPPED, STRAIGHT = "stylegan2-genforce/checkpoint.pth", "biggan-ajbrock/state_dict.safetensors"
 MARGINS = "stylegan3-t/network.pkl"
@@ -138,6 +139,16 @@ def test_a_strength_of_one_arrives_at_the_other_sample(fitted):
         assert torch.equal(still, stop(generator, factors, latents).x)
 
 
+def test_the_other_sample_is_of_the_class_of_the_factors():
+    generator = create_generator(FOLDER / "stylegan2-ada-cond/network.pkl")
+    layer = list(generator.layers)[1]
+    factors = fit(generator, layer, parts=2, seeds=range(40), label=1)
+    latents, other = (generator.sample([seed], label=1) for seed in (1, 7))
+    found = edited(generator, factors, latents, Edit.parse("all:seed7:1"))
+    expected = stop(generator, factors, other).x
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-3)
+
+
 def test_a_range_of_slots_moves_these_alone(fitted):
     generator, factors = fitted[MAPPED]
     latents, count = generator.sample([1]), len(generator.slots)
@@ -198,6 +209,67 @@ def test_masks_of_the_user_the_object_and_what_is_around_it_are_places(fitted, t
         assert torch.equal(gone, remove(factors, x))
         cut = apply_edits(factors, x, [Edit(str(tmp_path / "top.png"), "remove")])
         assert not torch.equal(cut, x)
+
+
+def test_a_mask_is_as_fine_as_the_layer_where_a_change_is_kept(fitted, direction, tmp_path):
+    for file in (MAPPED, MARGINS):
+        generator, factors = fitted[file]
+        later = list(generator.layers.values())[-1]
+        column = np.zeros((later.side, later.side), dtype=np.uint8)
+        column[:, later.side // 2] = 255  # narrower than a position of the factors' layer
+        Image.fromarray(column).save(tmp_path / "column.png")
+        latents, mask = generator.sample([1]), tmp_path / "column.png"
+        before = generator.head(latents, later.name).x
+        found = edited(
+            generator, factors, latents, Edit.parse(f"{mask}:{direction(generator)}:2@{later.name}")
+        )
+        changed = on_canvas((found - before).abs().amax(1) > 1e-3, later)
+        assert torch.equal(changed[0].any(0), torch.from_numpy(column[0] > 0))
+
+
+@pytest.mark.parametrize("edits", [("object:0:40", "bg:0:60"), ("object:0:40", "object:remove")])
+def test_places_are_those_before_all_edits_wherever_edits_are_applied(fitted, edits):
+    generator, factors = fitted[MAPPED]
+    latents, stack = generator.sample([1, 2]), [Edit.parse(text) for text in edits]
+    x = stop(generator, factors, latents).x
+    both = apply_edits(factors, x, stack)
+    torch.testing.assert_close(edited(generator, factors, latents, *stack), both)
+    where = object_map(factors, x)
+    if "remove" not in edits[1]:
+        change = stack[0].change(factors)[:, None, None] * where[:, None]
+        change = change + stack[1].change(factors)[:, None, None] * (1 - where)[:, None]
+        torch.testing.assert_close(both, x + change)
+    else:
+        first = apply_edits(factors, x, stack[:1])
+        torch.testing.assert_close(both, remove(factors, first, before=x))
+
+
+def test_masks_may_be_transparent_or_have_16_bits(tmp_path):
+    half = np.zeros((4, 4))
+    half[:2] = 0.5
+    white = np.full((4, 4, 4), 255, dtype=np.uint8)
+    white[..., 3] = np.where(half > 0, 128, 0)  # white strokes on nothing
+    plain = np.where(half > 0, 128, 0).astype(np.uint8)
+    palette = Image.fromarray((half > 0).astype(np.uint8)).convert("P")
+    palette.putpalette([255] * 6)
+    palette.save(tmp_path / "palette.png", transparency=0)
+    for name, values in (
+        ("gray", plain),
+        ("alpha", white),
+        ("deep", (half * 65535).astype(np.uint16)),
+    ):
+        Image.fromarray(values).save(tmp_path / f"{name}.png")
+    expected = torch.from_numpy(half).float()
+    for name in ("gray", "alpha", "deep"):
+        found = read_mask(tmp_path / f"{name}.png")
+        torch.testing.assert_close(found, expected, atol=0.003, rtol=0)
+    assert torch.equal(read_mask(tmp_path / "palette.png"), (expected > 0).float())
+
+
+def test_a_strength_beyond_floats_is_one_sentence(fitted):
+    generator, factors = fitted[MAPPED]
+    with pytest.raises(PandaError, match="came out NaN; the strength is too large"):
+        edit_images(generator, factors, generator.sample([1]), "all:seed7:1e300")
 
 
 def test_what_no_place_takes_is_one_sentence(fitted, tmp_path):

@@ -78,8 +78,14 @@ def test_directions_of_any_method_are_made_local_and_resume(tmp_path, capsys):
     assert isinstance(again["eyes"].change.change, StyleChange)
     assert main([*words, "--out", str(out), *methods]) == 0
     assert "near" in capsys.readouterr().out
-    assert main([*words, "--out", str(tmp_path / "b"), "--method", "sefa:local=9.conv1"]) == 2
-    assert "has no layer '9.conv1'" in capsys.readouterr().err and not (tmp_path / "b").exists()
+    for local, said in (
+        ("local=9.conv1", "has no layer '9.conv1'"),
+        ("local=", "'local=': expected one layer"),
+        ("local=16:local=8", "expected one layer"),
+        ("local=\N{SUPERSCRIPT TWO}", "has no layer"),
+    ):
+        assert main([*words, "--out", str(tmp_path / "b"), "--method", f"sefa:{local}"]) == 2
+        assert said in capsys.readouterr().err and not (tmp_path / "b").exists()
 
 
 def test_figures_tables_pictures_and_resuming(tmp_path, capsys):

@@ -133,6 +133,8 @@ def test_fits_of_other_seeds_are_measured_together_and_widen_the_interval(tiny, 
             measured([factors, elsewhere])
         with pytest.raises(PandaError, match="no factors were given"):
             measured([])
+        with pytest.raises(PandaError, match="on seed 60; give fits of disjoint sets of seeds"):
+            measured([other, other])
 
 
 def test_what_is_no_face_is_not_measured_by_parsing_faces(tiny, factors):

@@ -28,10 +28,15 @@ def test_matrices_are_read_as_numpy_wrote_them(tmp_path, kind, order):
     assert torch.equal(matrix, torch.from_numpy(MATRIX).float())
 
 
+def test_a_vector_is_a_matrix_of_one_row(tmp_path):
+    np.save(tmp_path / "x.npy", MATRIX.ravel())
+    assert torch.equal(read_npy(tmp_path / "x.npy"), torch.from_numpy(MATRIX).float().view(1, 6))
+
+
 @pytest.mark.parametrize(
     "content",
     [
-        npy(MATRIX.ravel()),
+        npy(np.array(1.5)),
         npy(MATRIX[None]),
         npy(MATRIX.astype(int)),
         npy(MATRIX.astype(complex)),

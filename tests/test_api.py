@@ -176,8 +176,10 @@ def test_the_snippet_of_the_readme_has_types(tmp_path):
         capture_output=True,
         text=True,
     )
-    lines = [line for line in done.stdout.splitlines() if ": error:" in line]
-    (line,) = lines
+    # What panda's own modules are to older stubs of torch is no matter here.
+    files = ("snippet.py:", "calls.py:")
+    errors = [line for line in done.stdout.splitlines() if ": error:" in line]
+    (line,) = [line for line in errors if any(file in line for file in files)]
     assert line.endswith('calls.py:6: error: Module has no attribute "nothing"  [attr-defined]')
     assert 'Revealed type is "panda.factorization.factors.Factors"' in done.stdout
     assert 'Revealed type is "tuple[torch._tensor.Tensor, torch._tensor.Tensor]"' in done.stdout

@@ -303,7 +303,8 @@ class Run:
         buffer = io.BytesIO()  # torch's own error does not say that the disk is full
         torch.save({**state, **facts}, buffer)
         with staging(self._checkpoint) as path:
-            path.write_bytes(buffer.getbuffer())
+            # Not a view of the buffer, which an error keeps alive: Python 3.12 crashes then.
+            path.write_bytes(buffer.getvalue())
 
     def _resume(self) -> None:
         state = torch.load(self._checkpoint, map_location=self.device, weights_only=True)

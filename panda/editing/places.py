@@ -57,8 +57,8 @@ def mask_map(path: str, layer: Layer) -> Tensor:
 def kept(where: Tensor, layer: Layer, other: Layer) -> Tensor:
     """Return how much of a change of latents stays at each position of another layer.
 
-    A soft mask is multiplied by `REACH` and clipped to one: of a mouth that opens in 1024-pixel
-    faces, 71 % of the effect was left under the mask itself at 32 x 32, and 89 % under this one.
+    A soft mask is multiplied by `REACH` and clipped to one, so that less of the effect is lost at
+    its rim (``benchmarks/local_directions.py`` measures how much is kept).
 
     Args:
         where: Where the change is to act, ``[N, H, W]`` in [0, 1].

@@ -170,18 +170,18 @@ class EditTrial:
     Attributes:
         strength: The median of those at which faces change by as much as is wanted.
         roir: The mean ROIR at these strengths.
-        shapes: The shapes ``[N]`` of the edited faces; empty where faces are not parsed.
+        measures: Those ``[N]`` of the edited faces; empty where faces are not parsed.
     """
 
     strength: float
     roir: float
-    shapes: Mapping[str, Tensor]
+    measures: Mapping[str, Tensor]
 
     def choice(self, name: str, change: Change, goal: EditGoal, faces: Faces) -> ChosenEdit:
-        """Return this trial as a choice for a goal; without shapes every edit reaches it."""
+        """Return this trial as a choice for a goal; without measures every edit reaches it."""
         effect = 1.0
-        if self.shapes:
-            effects = goal.effect(faces.shapes[goal.shape], self.shapes[goal.shape])
+        if self.measures:
+            effects = goal.effect(faces.measures[goal.measure], self.measures[goal.measure])
             effect, _ = mean_and_std(effects)
         effect = 0.0 if math.isnan(effect) else effect
         return ChosenEdit(name, change, self.strength, self.roir, effect)
@@ -198,7 +198,7 @@ def _try(
         if not bool(close.any()):
             return None
     median = float(edited.strengths.median())
-    return EditTrial(median, float(edited.change.roir.mean()), sampler.shapes(edited.images))
+    return EditTrial(median, float(edited.change.roir.mean()), sampler.measures(edited.images))
 
 
 def _rank(choice: ChosenEdit) -> tuple[bool, float]:

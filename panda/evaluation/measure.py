@@ -119,9 +119,9 @@ def _measure(
         maps = benchmark.distance(faces.before, images)
         figures["lpips_outside"] = outside(maps, region)
         figures["localization"] = localization(maps, region)
-    if settings.effects and faces.shapes:
-        after = benchmark.sampler.shapes(images)[goal.shape]
-        figures["effect"] = goal.effect(faces.shapes[goal.shape], after)
+    if settings.effects and faces.measures:
+        after = benchmark.sampler.measures(images)[goal.measure]
+        figures["effect"] = goal.effect(faces.measures[goal.measure], after)
     columns = {
         name: [value if math.isfinite(value) else None for value in values.double().tolist()]
         for name, values in figures.items()

@@ -17,6 +17,9 @@ PARSED = {
     "eyes": ("left eye", "right eye"),
     "nose": ("nose",),
     "mouth": ("mouth interior", "upper lip", "lower lip"),
+    "brows": ("left brow", "right brow"),
+    "hair": ("hair",),
+    "background": ("background",),
 }
 """Regions by the face classes that they cover."""
 

@@ -16,9 +16,9 @@ from panda.evaluation import locality, results
 from panda.evaluation.choose import ChosenEdit, _rank
 from panda.evaluation.controls import CONTROLS
 from panda.evaluation.edits import EDITS, find_edits
+from panda.evaluation.faces import measures
 from panda.evaluation.settings import LocalitySettings
 from panda.evaluation.store import BenchmarkFolder
-from panda.metrics.face_shapes import shapes
 from panda.metrics.fid import set_distance
 from panda.metrics.parsing import CLASSES
 
@@ -227,23 +227,56 @@ def test_what_does_what_is_wanted_is_preferred_to_what_is_local():
     assert min([choice(0.1, 0.2), choice(0.9, 0.7)], key=_rank).effect == 0.7
 
 
-def drawn(**boxes):
+def drawn(color=0.0, rows=10, **boxes):
+    """Measure a face of boxes, with hair of a color and rows at the top, and stripes behind."""
     parsed = torch.full((1, 100, 100), CLASSES.index("skin"), dtype=torch.uint8)
+    parsed[0, :rows] = CLASSES.index("hair")
+    parsed[0, :, 90:] = CLASSES.index("background")
     for name, (top, left, height, width) in boxes.items():
         parsed[0, top : top + height, left : left + width] = CLASSES.index(name.replace("_", " "))
-    return shapes(parsed)
+    image = torch.full((1, 3, 100, 100), color)
+    image[..., 90:] = torch.tensor([-0.5, 0.5]).repeat(5)
+    return measures(image, parsed)
 
 
-def test_shapes_of_faces_grow_with_what_they_measure():
-    before = drawn(left_eye=(30, 20, 4, 8), nose=(40, 45, 20, 10), lower_lip=(70, 40, 6, 20))
-    after = drawn(
-        left_eye=(30, 20, 6, 8),
-        nose=(40, 45, 24, 10),
-        lower_lip=(70, 36, 6, 28),
-        mouth_interior=(71, 44, 3, 10),
-    )
-    for goal in EDITS.values():
-        assert float(goal.effect(before[goal.shape], after[goal.shape])) > 1
-    assert before["lip corners"].item() == pytest.approx(0, abs=1e-6)
+FEATURES = {
+    "left_eye": (30, 20, 5, 8),
+    "left_brow": (20, 20, 2, 8),
+    "nose": (40, 45, 20, 10),
+    "lower_lip": (70, 40, 6, 20),
+}
+
+
+@pytest.mark.parametrize(
+    ("edit", "changed"),
+    [
+        ("eyes", {"left_eye": (30, 20, 6, 8)}),
+        ("closed_eyes", {"left_eye": (30, 20, 2, 8)}),
+        ("nose", {"nose": (40, 45, 24, 10)}),
+        ("narrow_nose", {"nose": (40, 45, 20, 8)}),
+        ("open_mouth", {"mouth_interior": (71, 44, 3, 10)}),
+        ("wide_mouth", {"lower_lip": (70, 36, 6, 28)}),
+        ("smile", {"upper_lip": (64, 40, 6, 3), "mouth_interior": (64, 57, 6, 3)}),
+        ("high_brows", {"left_brow": (17, 20, 2, 8)}),
+        ("dark_hair", {"color": -0.3}),
+        ("light_hair", {"color": 0.3}),
+        ("long_hair", {"rows": 13}),
+        ("bald", {"hat": (0, 0, 6, 100)}),
+        ("plain_background", {"cloth": (0, 90, 100, 9)}),
+    ],
+)
+def test_every_edit_of_faces_counts_what_it_is_for(edit, changed):
+    before, after = drawn(**FEATURES), drawn(**(FEATURES | changed))
+    goal = EDITS[edit]
+    effect = float(goal.effect(before[goal.measure], after[goal.measure]))
+    assert effect > 1
     assert before["glasses area"].item() == 0
-    assert before["brow height"].isnan().all()
+    assert before["lip corners"].item() == pytest.approx(0, abs=1e-6)
+    assert drawn()["brow height"].isnan().all()
+
+
+def test_colors_are_unknown_where_a_class_is_hardly_there():
+    parsed = torch.full((1, 100, 100), CLASSES.index("skin"), dtype=torch.uint8)
+    parsed[0, 0, :10] = CLASSES.index("hair")
+    found = measures(torch.zeros(1, 3, 100, 100), parsed)
+    assert found["hair brightness"].isnan().all() and found["background detail"].isnan().all()

@@ -89,8 +89,8 @@ def _add_locality(kinds: Verbs[Parser]) -> None:
         action="append",
         metavar="[LABEL=]NAME[:SETTING=VALUE...]",
         help="such as resefa, fine=panda:layers=32.conv2@16, or near=sefa:local=64.conv2: its"
-        " directions, kept inside parts at that layer; may be given several times (default: all"
-        " six)",
+        " directions, kept inside parts at that layer; may be given several times; gradient is"
+        " supervised by face parsing (default: all six that are not)",
     )
     verb.add_argument(
         "--published",

@@ -152,18 +152,20 @@ def _fit_and_choose(benchmark: LocalityBenchmark, text: str) -> None:
     label, name, options = label_of(text)
     local, options = split_local(options)
     settings, sampler, folder = benchmark.settings, benchmark.sampler, benchmark.folder
-    method = [text, _files(benchmark, label)]
+    given = [text, _files(benchmark, label)]
+    method = find_method(name, options)
     started, cpu = time.perf_counter(), time.process_time()
     try:
-        fitted = find_method(name, options).fit(sampler.generator, sampler.regions)
+        fitted = method.fit(sampler.generator, sampler.regions)
     except MachineError:
         raise
     except PandaError as error:
         note(f"{label}: {error}")
-        folder.save_choices(label, {}, {"method": method, "reason": str(error)})
+        folder.save_choices(label, {}, {"method": given, "reason": str(error)})
         return
     fit = {
-        "method": method,
+        "method": given,
+        "supervised": method.supervised,
         "settings": dict(fitted.settings),
         "edits": len(fitted.changes),
         "device": sampler.generator.device.type,
@@ -173,8 +175,9 @@ def _fit_and_choose(benchmark: LocalityBenchmark, text: str) -> None:
     changes = {**fitted.changes, **_published(benchmark, label)}
     faces = _selection_faces(benchmark)
     keep = localizer(sampler.generator, local, faces) if local else None
+    aims = {name: aim for name in fitted.changes if (aim := method.aim(name)) is not None}
     choices = choose(
-        sampler, changes, benchmark.goals, faces, settings.target, settings.shortlist, keep
+        sampler, changes, benchmark.goals, faces, settings.target, settings.shortlist, keep, aims
     )
     folder.save_choices(label, choices, fit)
     for purpose, choice in choices.items():

@@ -116,9 +116,14 @@ def _measured(summary: Mapping[str, Any], edits: list[str]) -> Iterator[Table]:
             means = [f[measure][0] for f in facts["edits"].values() if measure in f]
             if means:
                 mean = sum(means) / len(means)
-                rows.append([label, *cells, f"{mean:.{DIGITS.get(measure, 2)}f}"])
+                rows.append([_titled(label, facts), *cells, f"{mean:.{DIGITS.get(measure, 2)}f}"])
         if rows:
             yield Table(["method", *edits, "mean"], rows, title)
+
+
+def _titled(label: str, facts: Mapping[str, Any]) -> str:
+    """Return a label, and whether its method was told by face parsing what to do."""
+    return f"{label} (supervised)" if facts["fit"].get("supervised") else label
 
 
 def _cell(facts: Mapping[str, Any], measure: str) -> str:
@@ -140,7 +145,13 @@ def _costs(summary: Mapping[str, Any]) -> Table:
             mean = sum(seconds) / len(seconds)
             device = fit.get("device", "cpu")
             rows.append(
-                [label, f"{fit['cpu_seconds']:.0f}", device, str(fit["edits"]), f"{mean:.2f}"]
+                [
+                    _titled(label, facts),
+                    f"{fit['cpu_seconds']:.0f}",
+                    device,
+                    str(fit["edits"]),
+                    f"{mean:.2f}",
+                ]
             )
     header = ["method", "fit", "on", "edits listed", "one edited image"]
     title = "Cost, in CPU seconds (where a GPU works: of the process that drives it)"
@@ -150,7 +161,7 @@ def _costs(summary: Mapping[str, Any]) -> Table:
 def _chosen(summary: Mapping[str, Any]) -> Table:
     rows = [
         [
-            label,
+            _titled(label, method),
             edit,
             facts["chosen"],
             f"{facts['effect_on_selection']:.1f}",
@@ -168,6 +179,8 @@ def markdown(summary: Mapping[str, Any]) -> str:
     """Return all tables as Markdown, with the reasons of methods that could not run."""
     notes = ["An asterisk: no edit of the method did what was wanted on the selection's faces."]
     for label, facts in summary["methods"].items():
+        if facts["fit"].get("supervised"):
+            notes.append(f"{label} is supervised: its fit uses face parsing, as the effect does.")
         if "reason" in facts["fit"]:
             notes.append(f"{label} did not run: {facts['fit']['reason']}.")
     shown = [table.to_markdown() + "\n" for table in tables(summary)]

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from glowing_eyes import Glow
 from golden_files import FOLDER
 from PIL import Image
 from torch.nn.functional import adaptive_avg_pool2d
@@ -12,13 +13,14 @@ from panda import PandaError, create_generator
 from panda.cli import main
 from panda.editing.changes import StyleChange, WChange
 from panda.editing.local import LocalChange
-from panda.evaluation import locality, results
+from panda.evaluation import locality, localized, results
 from panda.evaluation.choose import ChosenEdit, _rank
 from panda.evaluation.controls import CONTROLS
 from panda.evaluation.edits import EDITS, find_edits
 from panda.evaluation.faces import measures
 from panda.evaluation.settings import LocalitySettings
 from panda.evaluation.store import BenchmarkFolder
+from panda.methods import gradient
 from panda.metrics.fid import set_distance
 from panda.metrics.parsing import CLASSES
 
@@ -167,6 +169,30 @@ def test_the_share_of_images_with_enough_of_an_effect_is_told(tmp_path):
     assert summary["methods"]["sefa"]["edits"]["eyes"]["enough"] == [50, None]
     text = results.markdown(summary)
     assert "### images with an effect of at least 1, %" in text and "| sefa | 50 | 50 |" in text
+
+
+def test_a_supervised_method_is_measured_plain_and_local_and_tables_say_what_it_is(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(gradient, "FaceParser", lambda device: Glow())
+    monkeypatch.setattr(localized, "SAMPLES", 20)
+    text = "gradient:images=1:measures=eye area,mouth opening"
+    methods = text, f"near={text}:local=16", "sefa:components=1"
+    settings = LocalitySettings(
+        "x", "eyes", 1, methods, target=0.01, parse=0, select=1, shortlist=1
+    )
+    benchmark = locality.prepare(create_generator(FILE), settings, tmp_path / "out")
+    assert locality.run(benchmark)
+    again = locality.prepare(create_generator(FILE), settings, tmp_path / "out")
+    chosen = locality.choose_all(again)
+    assert all(
+        chosen[label]["eyes"].name.startswith("eye area in") for label in ("gradient", "near")
+    )
+    assert isinstance(chosen["near"]["eyes"].change, LocalChange)
+    shown = results.markdown(results.summarize(again))
+    assert "| gradient (supervised) |" in shown and "| near (supervised) |" in shown
+    assert "| sefa |" in shown
+    assert "gradient is supervised: its fit uses face parsing" in shown
 
 
 def test_a_method_that_cannot_run_says_why(tmp_path):

@@ -45,14 +45,16 @@ class ChosenEdit:
         name: What the method calls it.
         change: What it changes.
         strength: Where the search for the strength begins, with its sign.
-        roir: The mean ROIR over the faces that it was chosen on.
-        effect: The mean of `EditGoal.effect` over the same faces.
+        score: What was to be small, over the faces that it was chosen on: the mean ROIR, or at
+            equal effect the mean change outside the region for each unit of effect.
+        effect: The mean of `EditGoal.effect` over the same faces; at equal effect, the share of
+            them that reach it.
     """
 
     name: str
     change: Change
     strength: float
-    roir: float
+    score: float
     effect: float
 
 
@@ -142,9 +144,8 @@ def choose(
     Returns:
         The chosen edits by goal, without the goals for which no edit reaches the strength.
     """
-    aims, wanted = aims or {}, {goal.measure for goal in goals.values()}
-    useful = {name: edit for name, edit in changes.items() if aims.get(name) in {None, *wanted}}
-    candidates = worth_screening(useful, faces)
+    aims = aims or {}
+    candidates = worth_screening(changes, faces)
     first = faces.take(torch.tensor([0]))
     locality: dict[str, dict[str, float]] = {}
     for name in bar(candidates, desc="screen", unit="edit"):
@@ -210,4 +211,4 @@ def _try(
 def _rank(choice: ChosenEdit) -> tuple[bool, float]:
     """Sort what reaches the goal first, by ROIR; then the others by how near they come."""
     enough = choice.effect >= 1
-    return not enough, choice.roir if enough else -choice.effect
+    return not enough, choice.score if enough else -choice.effect

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from panda.editing.changes import Change
 from panda.errors import MachineError, PandaError
+from panda.evaluation import choose_effects
 from panda.evaluation.choose import ChosenEdit, choose
 from panda.evaluation.edits import find_edits
 from panda.evaluation.faces import Faces, FaceSampler
@@ -28,6 +29,7 @@ from panda.methods.published import read_directions
 from panda.metrics.fid import InceptionFeatures
 from panda.metrics.lpips import LPIPS
 from panda.metrics.parsing import FaceParser
+from panda.metrics.regions import PARSED, Boxes
 from panda.notes import note
 
 
@@ -72,6 +74,14 @@ def prepare(
         raise PandaError(
             "expected at least one image, one face to select on and a target in (0, 2)"
         )
+    if settings.equal not in ("change", "effect"):
+        raise PandaError(f"{settings.equal!r:.60}, expected 'change' or 'effect' as what is equal")
+    if settings.equal == "effect" and not settings.parse:
+        raise PandaError("effects are measured on parsed faces; compare edits at equal change")
+    known = Boxes().names if settings.boxes or not settings.parse else tuple(PARSED)
+    for edit, goal in goals.items():
+        if goal.region not in known:
+            raise PandaError(f"{edit} acts in {goal.region}, for which there is no box")
     # More images and more methods may follow; what was measured stays as it is.
     growing = "n", "methods", "published"
     fixed = {key: value for key, value in asdict(settings).items() if key not in growing}
@@ -172,18 +182,23 @@ def _fit_and_choose(benchmark: LocalityBenchmark, text: str) -> None:
         "seconds": round(time.perf_counter() - started, 2),
         "cpu_seconds": round(time.process_time() - cpu, 2),
     }
-    changes = {**fitted.changes, **_published(benchmark, label)}
+    aims = {name: aim for name in fitted.changes if (aim := method.aim(name)) is not None}
+    wanted = {None, *(goal.measure for goal in benchmark.goals.values())}
+    changes = {name: change for name, change in fitted.changes.items() if aims.get(name) in wanted}
+    changes |= _published(benchmark, label)
     faces = _selection_faces(benchmark)
     keep = localizer(sampler.generator, local, faces) if local else None
-    aims = {name: aim for name in fitted.changes if (aim := method.aim(name)) is not None}
-    choices = choose(
-        sampler, changes, benchmark.goals, faces, settings.target, settings.shortlist, keep, aims
-    )
+    goals, shortlist = benchmark.goals, settings.shortlist
+    if settings.equal == "effect":
+        choices = choose_effects.choose(sampler, changes, goals, faces, shortlist, keep)
+    else:
+        choices = choose(sampler, changes, goals, faces, settings.target, shortlist, keep, aims)
     folder.save_choices(label, choices, fit)
     for purpose, choice in choices.items():
         note(
-            f"{label} {purpose}: {choice.name} at {choice.strength:+.2f}, ROIR {choice.roir:.2f},"
-            f" effect {choice.effect:.1f}"
+            f"{label} {purpose}: {choice.name} at {choice.strength:+.2f},"
+            f" {'ROIR' if settings.equal == 'change' else 'change outside'} {choice.score:.3f},"
+            f" {'effect' if settings.equal == 'change' else 'reach'} {choice.effect:.2f}"
         )
 
 

@@ -47,8 +47,7 @@ def reach(
     *,
     start: float,
     limit: float,
-    count: int,
-    size: int,
+    before: Tensor,
     steps: int = 7,
 ) -> Reached:
     """Find for each image the strength at which its effect is one.
@@ -62,18 +61,17 @@ def reach(
         effect: Measures small images ``[N, 3, S, S]``, ``[N]`` float64.
         start: The first strength; all have its sign.
         limit: The greatest magnitude of a strength.
-        count: N.
-        size: S.
+        before: The small unedited images ``[N, 3, S, S]``.
         steps: The most calls of ``render``.
     """
     sign = 1.0 if start >= 0 else -1.0
-    tries = torch.full((count,), min(abs(start), limit), dtype=torch.float64)
+    tries = torch.full((len(before),), min(abs(start), limit), dtype=torch.float64)
     low, low_effect = torch.zeros_like(tries), torch.zeros_like(tries)
     high = torch.full_like(tries, torch.inf)
     high_effect = high.clone()
     best: Reached | None = None
     for _ in range(steps):
-        images = small(render((sign * tries).float()), size)
+        images = small(render((sign * tries).float()), before.shape[-1])
         trial = Reached(images, sign * tries, effect(images))
         best = trial if best is None else _nearer(best, trial)
         enough = ~(trial.effects < 1)  # NaN too: the measure has gone

@@ -249,7 +249,7 @@ def test_what_does_what_is_wanted_is_preferred_to_what_is_local():
         return ChosenEdit("x", None, 1.0, roir, effect)
 
     best = min([choice(0.1, 0.2), choice(0.9, 1.5), choice(0.8, 1.1)], key=_rank)
-    assert (best.roir, best.effect) == (0.8, 1.1)
+    assert (best.score, best.effect) == (0.8, 1.1)
     assert min([choice(0.1, 0.2), choice(0.9, 0.7)], key=_rank).effect == 0.7
 
 

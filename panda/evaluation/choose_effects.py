@@ -10,7 +10,7 @@ none does, the one that reaches it most often.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -71,8 +71,20 @@ class Screened:
         return float((outside / (~region).sum((1, 2))).mean().sqrt())
 
 
+def _few(faces: Faces) -> Faces:
+    return faces.take(torch.arange(min(SCREENED, len(faces))))
+
+
 def screen(sampler: FaceSampler, changes: Mapping[str, Change], faces: Faces) -> list[Screened]:
-    """Try every edit in both directions; those that hardly change a face are left out."""
+    """Try every edit in both directions; those that hardly change a face are left out.
+
+    Args:
+        sampler: Whose generator renders the edits.
+        changes: All edits of a method, by name.
+        faces: The samples to choose on, of which the first `SCREENED` count.
+    """
+    faces = _few(faces)
+    changes = worth_screening(changes, faces)
 
     def change(images: Tensor) -> Tensor:
         regions = [region for region in faces.regions.values() if region.any((1, 2)).all()]
@@ -99,6 +111,7 @@ def choose(
     faces: Faces,
     shortlist: int = 6,
     keep: Keep | None = None,
+    screened: Sequence[Screened] | None = None,
 ) -> dict[str, ChosenEdit]:
     """Choose the best edit of a method for each goal, as the module says.
 
@@ -110,12 +123,13 @@ def choose(
         shortlist: How many edits are brought to the effect for each goal.
         keep: What makes the edits local. They are screened without it: what they change outside
             does not count then.
+        screened: What `screen` returns of these edits; by default they are screened here.
 
     Returns:
         The chosen edits by goal, without the goals that no edit reaches on any face.
     """
-    few = faces.take(torch.arange(min(SCREENED, len(faces))))
-    screened = screen(sampler, worth_screening(changes, few), few)
+    few = _few(faces)
+    screened = screen(sampler, changes, faces) if screened is None else screened
     chosen = {}
     for purpose, goal in goals.items():
         scores = []

@@ -70,6 +70,7 @@ def prepare(
     for text in settings.published:
         if text.partition("=")[0] not in labels:
             raise PandaError(f"{text!r}: no method of that label is compared")
+        read_directions([Path(text.partition("=")[2])], generator)
     if settings.n < 1 or settings.select < 1 or not 0 < settings.target < 2:
         raise PandaError(
             "expected at least one image, one face to select on and a target in (0, 2)"
@@ -190,7 +191,12 @@ def _fit_and_choose(benchmark: LocalityBenchmark, text: str) -> None:
     keep = localizer(sampler.generator, local, faces) if local else None
     goals, shortlist = benchmark.goals, settings.shortlist
     if settings.equal == "effect":
-        choices = choose_effects.choose(sampler, changes, goals, faces, shortlist, keep)
+        key = (name, *options, *given[1])
+        if key not in benchmark.screened:
+            benchmark.screened.clear()  # the next one is of the same method, or none is
+            benchmark.screened[key] = choose_effects.screen(sampler, changes, faces)
+        screened = benchmark.screened[key]
+        choices = choose_effects.choose(sampler, changes, goals, faces, shortlist, keep, screened)
     else:
         choices = choose(sampler, changes, goals, faces, settings.target, shortlist, keep, aims)
     folder.save_choices(label, choices, fit)

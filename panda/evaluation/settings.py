@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from panda.errors import PandaError
+from panda.evaluation.choose_effects import Screened
 from panda.evaluation.controls import CONTROLS
 from panda.evaluation.edits import EditGoal
 from panda.evaluation.faces import FaceSampler
@@ -74,6 +75,8 @@ class LocalityBenchmark:
         features: Inception's features for the FID; None where ``settings.effects`` is false.
         pictures: The number of faces whose edited images are saved.
         goals: What each edit is for, by name.
+        screened: What trials of a method's edits gave, by its name, settings and files: plain and
+            local directions of one method share them.
     """
 
     settings: LocalitySettings
@@ -83,6 +86,7 @@ class LocalityBenchmark:
     features: InceptionFeatures | None
     pictures: int
     goals: Mapping[str, EditGoal]
+    screened: dict[tuple[str, ...], Sequence[Screened]] = field(default_factory=dict)
 
     @property
     def batch(self) -> int:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from panda.editing.changes import Change, WChange, ZChange
+from panda.editing.changes import Change, StyleChange, WChange, ZChange
 from panda.errors import PandaError, nearest
 from panda.generators.contract import Generator, Latents
 from panda.generators.latent_spaces import WSpace, z_space
 from panda.methods.method import Method
+from panda.methods.stylespace import style_deviations
 from panda.metrics.faces import show_face
 from panda.metrics.parsing import FaceParser, enlarged
 from panda.metrics.regions import Parsed, Regions
@@ -27,18 +28,21 @@ MIDDLE = (4, 8)
 
 @dataclass(frozen=True)
 class Gradient(Method):
-    """The gradient of a measure with respect to w, or z where there is no w; mean over some faces.
+    """The gradient of a measure with respect to w and styles, or z; mean over some faces.
 
     Along it the mean of the measure grows fastest. Face parsing is what measures, so that these
-    directions are supervised: they are told what other methods have to find. Directions have norm
-    one. Where there is w, each measure has one for all slots, for each third of them, and for
-    `MIDDLE`.
+    edits are supervised: they are told what other methods have to find. Where there is w, each
+    measure has directions of norm one for all slots, for each third of them, and for `MIDDLE`; and
+    the single style channels by which it grows most for a standard deviation, which is what their
+    strength counts. Else it has one direction of z, of norm one.
 
     Source: none; GANalyze (arXiv 1906.10112) learns a direction by what a network says of images.
 
     Attributes:
         images: Faces whose gradients are averaged, of the seeds from 0 on.
         measures: Names of `panda.metrics.soft_measures.MEASURES`, separated by commas.
+        channels: Style channels for each measure.
+        samples: Samples for the standard deviations of styles.
     """
 
     name = "gradient"
@@ -49,6 +53,8 @@ class Gradient(Method):
         "eye area,nose length,nose width,mouth opening,mouth width,lip corners,brow height,"
         "hair area,hair brightness,background detail"
     )
+    channels: int = 5
+    samples: int = 1000
 
     def changes(self, generator: Generator, regions: Regions) -> Mapping[str, Change]:
         """See `Method.changes`; ``regions`` that are parsed lend their parser."""
@@ -64,8 +70,14 @@ class Gradient(Method):
             else (FaceParser(generator.device), 512)
         )
         edits: dict[str, Change] = {}
-        for name, gradient in self._mean(generator, parser, size, names).items():
-            edits |= _changes(generator, name, gradient)
+        means = self._mean(generator, parser, size, names)
+        if isinstance(generator, WSpace):
+            deviations = style_deviations(generator, self.samples)
+            for name, gradient in means.items():
+                edits |= _directions(generator, name, gradient)
+                edits |= self._channels(generator, name, gradient, deviations)
+        else:
+            edits |= {name: ZChange(_unit(row)) for name, row in means.items() if row.any()}
         if not edits:
             raise PandaError(
                 f"nothing moves {', '.join(names)} in {self.images} samples of {generator.name};"
@@ -76,6 +88,25 @@ class Gradient(Method):
     def aim(self, edit: str) -> str | None:
         """See `Method.aim`."""
         return edit.rpartition(" in ")[0] or edit
+
+    def _channels(
+        self, space: WSpace, name: str, gradient: Tensor, deviations: Mapping[str, Tensor]
+    ) -> dict[str, Change]:
+        """Return the style channels that move a measure most, by name."""
+        size, slots = len(space.w_mean), list(space.slots)
+        rows = [
+            (float(effect.abs()), slot, channel, float(deviation))
+            for slot, row in deviations.items()
+            for channel, (effect, deviation) in enumerate(
+                zip(gradient[slots.index(slot), size : size + len(row)] * row, row, strict=True)
+            )
+        ]
+        best = sorted(rows, reverse=True)[: self.channels]
+        return {
+            f"{name} in {slot} {channel}": StyleChange(slot, channel, deviation)
+            for effect, slot, channel, deviation in best
+            if effect > 0
+        }
 
     def _mean(
         self, generator: Generator, parser: FaceParser, size: int, names: Sequence[str]
@@ -102,7 +133,7 @@ def _gradients(
 ) -> dict[str, Tensor] | None:
     """Return the gradients of what one sample has, float64 on the CPU; None where it is no face.
 
-    They are ``[slots, D]`` with respect to w, or ``[Z]`` to z.
+    They are ``[slots, D + C]`` with respect to w and styles, or ``[Z]`` to z; see `_latent`.
     """
     latents = generator.sample([seed], truncation=generator.usual_truncation)
     with torch.enable_grad():
@@ -128,26 +159,30 @@ def _gradients(
     return gradients
 
 
-def _changes(generator: Generator, name: str, gradient: Tensor) -> dict[str, Change]:
-    """Return the edits of a measure by name; directions without any effect are left out."""
-    if not isinstance(generator, WSpace):
-        return {name: ZChange(_unit(gradient))} if bool(gradient.any()) else {}
+def _directions(space: WSpace, name: str, gradient: Tensor) -> dict[str, Change]:
+    """Return a measure's directions of w by name; those without any effect are left out."""
     edits: dict[str, Change] = {}
     for start, stop in _ranges(len(gradient)):
-        direction = gradient[start:stop].sum(0)
+        direction = gradient[start:stop, : len(space.w_mean)].sum(0)
         if bool(direction.any()):
             edits[f"{name} in {start}-{stop - 1}"] = WChange(_unit(direction), start, stop)
     return edits
 
 
 def _latent(generator: Generator, latents: Latents) -> tuple[Tensor, Latents]:
-    """Return w of all slots ``[1, slots, D]``, or z ``[1, Z]``, and latents that depend on it."""
+    """Return the latent that gradients are taken of, and latents that depend on it.
+
+    It is z ``[1, Z]``, or w ``[1, slots, D + C]`` with shifts of styles that are zero, as
+    `WSpace.shift_styles` makes it.
+    """
+    key = "z"
     if isinstance(generator, WSpace):
-        w = generator.w_plus(latents).detach().clone().requires_grad_()
-        return w, generator.with_w(latents, w * 1)  # a backend may write to it, not to a leaf
-    space = z_space(generator, "Gradient")
-    z = latents.tensors["z"].detach().clone().requires_grad_()
-    return z, space.with_z(latents, z * 1)
+        key, latents = "w", generator.shift_styles(latents, {})
+    else:
+        z_space(generator, "Gradient")
+    leaf = latents.tensors[key].detach().clone().requires_grad_()
+    # Times one, since a backend may write to its latents, but not to a leaf.
+    return leaf, replace(latents, tensors={**latents.tensors, key: leaf * 1})
 
 
 def _ranges(slots: int) -> list[tuple[int, int]]:

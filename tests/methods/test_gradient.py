@@ -6,12 +6,13 @@ from glowing_eyes import Glow
 from golden_files import FOLDER
 
 from panda import PandaError, create_generator
-from panda.editing.changes import WChange, ZChange
+from panda.editing.changes import StyleChange, WChange, ZChange
 from panda.evaluation.choose import choose
 from panda.evaluation.edits import find_edits
 from panda.evaluation.faces import FaceSampler
 from panda.methods import gradient
 from panda.methods.catalog import METHODS, SUPERVISED, find_method
+from panda.methods.stylespace import style_deviations
 from panda.metrics.regions import Boxes, Parsed
 from panda.metrics.soft_measures import MEASURES, soft_measures
 
@@ -31,7 +32,16 @@ def generators():
 
 
 def fitted(generator, *settings):
-    return find_method("gradient", ["images=3", *settings]).fit(generator, REGIONS)
+    return find_method("gradient", ["images=3", "samples=50", *settings]).fit(generator, REGIONS)
+
+
+def slope(generator, change):
+    """How fast the mean of the measure grows over the faces that `fitted` saw."""
+    faces = generator.sample(range(3), truncation=generator.usual_truncation)
+    render, step = change.start(generator, faces), torch.full((3,), 0.02)
+    scores = (REGIONS.parser.scores(render(sign * step)) for sign in (1, -1))
+    ahead, behind = (soft_measures(torch.zeros(3, 3, 8, 8), row)["eye area"] for row in scores)
+    return float((ahead - behind).mean())
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -40,25 +50,30 @@ def test_along_it_the_mean_of_the_measure_grows_fastest(generators, kind):
     edits = fitted(generator, "measures=eye area").changes
     change = next(iter(edits.values()))
     assert float(change.direction.norm()) == pytest.approx(1)
-    faces = generator.sample(range(3), truncation=generator.usual_truncation)
-
-    def slope(direction):
-        step = torch.full((3,), 0.02)
-        moved = type(change)(direction)
-        images = [moved.start(generator, faces)(sign * step) for sign in (1, -1)]
-        ahead, behind = (soft_measures(x, REGIONS.parser.scores(x))["eye area"] for x in images)
-        return float((ahead - behind).mean())
-
     draws = torch.Generator().manual_seed(0)
     random = torch.randn(4, len(change.direction), generator=draws)
     random += 2 * change.direction  # near it, where a wrong one would be beaten
-    best = slope(change.direction)
+    best = slope(generator, change)
     assert best > 0
-    assert all(best > slope(row / row.norm()) for row in random)
+    assert all(best > slope(generator, type(change)(row / row.norm())) for row in random)
+
+
+def test_its_style_channels_move_the_measure_most(generators):
+    generator = generators["w"]
+    fit = fitted(generator, "measures=eye area", "channels=4")
+    chosen = [change for change in fit.changes.values() if isinstance(change, StyleChange)]
+    slopes = [abs(slope(generator, change)) for change in chosen]
+    assert len(chosen) == 4
+    assert slopes == pytest.approx(sorted(slopes, reverse=True), rel=0.05)
+    deviations = style_deviations(generator, 50)
+    others = [
+        StyleChange(slot, k, float(row[k])) for slot, row in deviations.items() for k in (0, 3)
+    ]
+    assert 1.05 * slopes[-1] >= max(abs(slope(generator, other)) for other in {*others} - {*chosen})
 
 
 def test_each_measure_has_directions_for_ranges_of_slots(generators):
-    edits = fitted(generators["w"], "measures=eye area,hair brightness").changes
+    edits = fitted(generators["w"], "measures=eye area,hair brightness", "channels=0").changes
     slots = len(generators["w"].slots)
     ranges = {(change.start_slot, change.stop_slot) for change in edits.values()}
     assert (0, slots) in ranges and len(ranges) >= 4

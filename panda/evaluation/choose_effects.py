@@ -94,10 +94,14 @@ def screen(sampler: FaceSampler, changes: Mapping[str, Change], faces: Faces) ->
     trials = []
     for name in bar(changes, desc="screen", unit="edit"):
         render = changes[name].start(sampler.generator, faces.latents)
-        for sign in (1.0, -1.0):
-            edited = reach(render, change, start=4 * sign, limit=1e4, steps=4, before=faces.before)
+        start = 4.0
+        for sign in (1.0, -1.0):  # the other way it takes about as much
+            edited = reach(
+                render, change, start=sign * start, limit=1e4, steps=4, before=faces.before
+            )
             if bool((edited.effects < 0.5).any()):
                 continue
+            start = float(edited.strengths.abs().median())
             square = (edited.images - faces.before).square().mean(1)
             median = float(edited.strengths.median())
             trials.append(Screened(name, median, sampler.measures(edited.images), square))

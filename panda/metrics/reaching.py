@@ -53,8 +53,8 @@ def reach(
     """Find for each image the strength at which its effect is one.
 
     Strengths grow until the effect exceeds one, then the interval is narrowed by false position.
-    An image that cannot be measured was edited too much. An effect that is never reached is that of
-    the nearest try.
+    An image that cannot be measured was edited too much. Of an effect that is never reached the
+    nearest try is returned.
 
     Args:
         render: Makes images ``[N, 3, R, R]`` of strengths ``[N]``.
@@ -91,10 +91,11 @@ def reach(
 
 
 def _nearer(best: Reached, trial: Reached) -> Reached:
-    """Return for each image whichever of the two has the effect nearer to one."""
+    """Return for each image whichever of the two reaches the effect, or else is nearer to it."""
 
     def distance(of: Reached) -> Tensor:
-        return (of.effects - 1).abs().nan_to_num(nan=torch.inf)
+        away = (of.effects - 1).abs().nan_to_num(nan=torch.inf)
+        return torch.where(of.reached, away, 1e6 + away)
 
     take = distance(trial) < distance(best)
     rows = take.view(-1, 1, 1, 1).to(best.images.device)

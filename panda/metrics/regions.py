@@ -100,6 +100,6 @@ def widened(parsed: Tensor, size: int) -> dict[str, Tensor]:
     masks = {}
     for name, classes in PARSED.items():
         inside = mask(parsed, *classes).float()[:, None]
-        inside = F.adaptive_max_pool2d(inside, size) if size < len(parsed[0]) else inside
+        inside = F.adaptive_max_pool2d(inside, size)  # grows by repetition
         masks[name] = F.max_pool2d(inside, reach, 1, reach // 2)[:, 0] > 0
     return masks

@@ -238,6 +238,71 @@ def test_wrong_use_is_one_sentence(tmp_path, capsys, more, said):
     assert said in capsys.readouterr().err
 
 
+class Parser:
+    """Sees an eye as large as the image is bright, on skin, under hair that never changes."""
+
+    def __init__(self, device="cpu"):
+        pass
+
+    def __call__(self, images, size=512):
+        parsed = torch.full((len(images), size, size), CLASSES.index("skin"), dtype=torch.uint8)
+        for row, image in zip(parsed, images, strict=True):
+            row[: size // 8] = CLASSES.index("hair")
+            height = int(size / 8 * (1 + image.mean()).clamp(0, 4))
+            row[size // 4 : size // 4 + height, size // 4 : size // 2] = CLASSES.index("left eye")
+        return parsed
+
+
+@pytest.fixture(scope="module")
+def at_equal_effect(tmp_path_factory):
+    out = tmp_path_factory.mktemp("effect") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(locality, "LPIPS", lambda device: lambda a, b: (a - b).abs().mean(1))
+        patch.setattr(locality, "FaceParser", Parser)
+        patch.setattr("panda.evaluation.localized.SAMPLES", 20)
+        patch.setattr(
+            "panda.evaluation.faces.show_face", lambda parsed: torch.ones(len(parsed)) > 0
+        )
+        words = ["benchmark", "locality", FILE, "--equal", "effect", "--edits", "eyes,bald"]
+        words += ["--n", "3", "--select", "1", "--shortlist", "1", "--pictures", "1"]
+        for text in ("sefa:components=1", "near=sefa:components=1:local=16", "random:components=1"):
+            words += ["--method", text]
+        words += ["--parse-size", "64", "--out", str(out)]
+        assert main(words) == 0
+        yield out, words
+
+
+def test_at_equal_effect_every_face_has_a_strength_of_its_own(at_equal_effect):
+    out, _ = at_equal_effect
+    summary = json.loads((out / "results.json").read_text())
+    assert set(summary["methods"]) == {"near", "sefa", "random"}
+    rows = BenchmarkFolder(out, json.loads((out / "plan.json").read_text())).rows("sefa", "eyes")
+    assert len(rows) == 3 and len({row["amount"] for row in rows.values()}) > 1
+    reached = [row for row in rows.values() if row["reached"]]
+    assert reached and all(row["effect"] >= 0.9 and row["spilled"] > 0 for row in reached)
+    for row in rows.values():
+        assert row["reached"] or row["spilled"] is None
+    eyes = summary["methods"]["sefa"]["edits"]["eyes"]
+    assert eyes["times"] == [1, 0]
+    assert "bald" not in summary["methods"]["sefa"]["edits"]  # which nothing reaches
+    assert "images that reach the effect, %" in (out / "results.md").read_text()
+
+
+def test_at_equal_effect_a_run_resumes(at_equal_effect, capsys):
+    out, words = at_equal_effect
+    before = (out / "results.json").read_bytes()
+    assert main(words) == 0
+    assert (out / "results.json").read_bytes() == before
+
+
+def test_effects_need_faces_and_boxes_have_three_regions(tmp_path, capsys):
+    words = ["benchmark", "locality", FILE, "--out", str(tmp_path / "run"), "--method", "sefa"]
+    assert main([*words, "--equal", "effect", "--no-faces"]) == 2
+    assert "effects are measured on parsed faces" in capsys.readouterr().err
+    assert main([*words, "--edits", "bald", "--no-faces"]) == 2
+    assert "bald acts in hair, for which there is no box" in capsys.readouterr().err
+
+
 def test_edits_are_found_by_name():
     assert list(find_edits("nose, eyes")) == ["nose", "eyes"]
     with pytest.raises(PandaError, match="no edits were given"):

@@ -62,22 +62,26 @@ class Gradient(Method):
         for name in names:
             if name not in MEASURES:
                 raise PandaError(f"there is no measure {name!r}{nearest(name, MEASURES)}")
-        if self.images < 1:
-            raise PandaError(f"{self.images} images, expected at least one")
+        if self.images < 1 or self.samples < 2:
+            raise PandaError(
+                f"{self.images} images and {self.samples} samples, expected at least 1 and 2"
+            )
+        if not isinstance(generator, WSpace):
+            z_space(generator, "Gradient")
         parser, size = (
             (regions.parser, regions.size)
             if isinstance(regions, Parsed)
             else (FaceParser(generator.device), 512)
         )
         edits: dict[str, Change] = {}
-        means = self._mean(generator, parser, size, names)
+        totals = self._totals(generator, parser, size, names)
         if isinstance(generator, WSpace):
             deviations = style_deviations(generator, self.samples)
-            for name, gradient in means.items():
+            for name, gradient in totals.items():
                 edits |= _directions(generator, name, gradient)
                 edits |= self._channels(generator, name, gradient, deviations)
         else:
-            edits |= {name: ZChange(_unit(row)) for name, row in means.items() if row.any()}
+            edits |= {name: ZChange(_unit(row)) for name, row in totals.items() if row.any()}
         if not edits:
             raise PandaError(
                 f"nothing moves {', '.join(names)} in {self.images} samples of {generator.name};"
@@ -108,7 +112,7 @@ class Gradient(Method):
             if effect > 0
         }
 
-    def _mean(
+    def _totals(
         self, generator: Generator, parser: FaceParser, size: int, names: Sequence[str]
     ) -> dict[str, Tensor]:
         """Return the sum of gradients over faces by measure; see `_gradients`."""
@@ -178,8 +182,6 @@ def _latent(generator: Generator, latents: Latents) -> tuple[Tensor, Latents]:
     key = "z"
     if isinstance(generator, WSpace):
         key, latents = "w", generator.shift_styles(latents, {})
-    else:
-        z_space(generator, "Gradient")
     leaf = latents.tensors[key].detach().clone().requires_grad_()
     # Times one, since a backend may write to its latents, but not to a leaf.
     return leaf, replace(latents, tensors={**latents.tensors, key: leaf * 1})

@@ -88,9 +88,7 @@ class FaceMesh:
         Raises:
             PandaError: Where the shape is another or a value is NaN.
         """
-        check_images(images)
-        if images.shape[2] != images.shape[3]:
-            raise PandaError(f"images of shape {list(images.shape)}, expected [N, 3, R, R]")
+        check_faces(images)
         images = images.to(self.device, torch.float32).clamp(-1, 1)
         landmarks = images.new_full((len(images), POINTS, 2), torch.nan)
         squares, seen = self._squares(images)
@@ -116,6 +114,13 @@ class FaceMesh:
         across = places[:, 3] - places[:, 2]  # from eye to eye
         size = faces[:, 1].amax(1) * AROUND
         return torch.stack([places[:, 0], across.sgn() * size], 1), seen
+
+
+def check_faces(images: Tensor) -> None:
+    """Raise `PandaError` unless ``images`` are ``[N, 3, R, R]`` and finite."""
+    check_images(images)
+    if images.shape[2] != images.shape[3]:
+        raise PandaError(f"images of shape {list(images.shape)}, expected [N, 3, R, R]")
 
 
 def best_faces(values: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:

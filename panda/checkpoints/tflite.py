@@ -72,17 +72,31 @@ class Graph:
         done: set[int] = set()
         weights: list[Tensor] = []
         for output in self.outputs:
-            needed = _ancestors(self.operations, makers, output) - done
+            needed = self._needed(output, makers, done)
             for index in sorted(needed):
                 weights += self._parameters(self.operations[index])
             done |= needed
         return weights
 
+    def _needed(self, output: int, makers: dict[int, int], done: set[int]) -> set[int]:
+        """Return the places of all operations on which a tensor depends, but those done."""
+        needed: set[int] = set()
+        waiting = [output]
+        while waiting:
+            index = makers.get(waiting.pop())
+            if index is not None and index not in needed and index not in done:
+                needed.add(index)
+                waiting += self.operations[index].inputs
+        return needed
+
     def _parameters(self, operation: Operation) -> Iterator[Tensor]:
         """Yield the weight and the bias of an operation, if it has any."""
         if operation.code not in _WEIGHTED:
             return
-        kernel, *rest = (self._constant(name) for name in operation.inputs[1:])
+        constants = [self._constant(name) for name in operation.inputs[1:]]
+        if not constants:
+            raise PandaError(f"operation {operation.code} has no weights")
+        kernel, *rest = constants
         if operation.code == PRELU:
             yield kernel.flatten()
             return
@@ -111,18 +125,6 @@ def read_tflite(path: Path) -> Graph:
         raise PandaError(f"{path} cannot be read: {error.strerror or error}") from error
     except PandaError as error:
         raise PandaError(f"{path} is not a whole .tflite model: {error}") from error
-
-
-def _ancestors(operations: list[Operation], makers: dict[int, int], output: int) -> set[int]:
-    """Return the places of all operations on which a tensor depends."""
-    needed: set[int] = set()
-    waiting = [output]
-    while waiting:
-        index = makers.get(waiting.pop())
-        if index is not None and index not in needed:
-            needed.add(index)
-            waiting += operations[index].inputs
-    return needed
 
 
 class _Buffer:

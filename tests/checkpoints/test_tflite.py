@@ -77,6 +77,9 @@ def test_a_model_that_computes_its_weights_is_refused(tmp_path):
     computed = [(CONVOLUTION, (0, 9, 11), (12,))]
     with pytest.raises(PandaError, match="tensor 9 is computed, expected a constant"):
         read_tflite(write(tmp_path / "toy.tflite", computed)).weights()
+    without = [(CONVOLUTION, (0,), (12,))]
+    with pytest.raises(PandaError, match="operation 3 has no weights"):
+        read_tflite(write(tmp_path / "toy.tflite", without)).weights()
     flat = [(CONVOLUTION, (0, 8, 11), (12,))]
     with pytest.raises(PandaError, match=r"weights of shape \[4\]"):
         read_tflite(write(tmp_path / "toy.tflite", flat)).weights()

@@ -11,15 +11,16 @@ from panda.methods.lowrankgan import LowRankGAN
 from panda.methods.method import Method
 from panda.methods.parts import PandA
 from panda.methods.published import Published
+from panda.methods.random import Random
 from panda.methods.resefa import ReSeFa
 from panda.methods.sefa import SeFa
 from panda.methods.stylespace import StyleSpace
 
 METHODS: dict[str, Method] = {
     method.name: method
-    for method in (GANSpace(), SeFa(), StyleSpace(), LowRankGAN(), ReSeFa(), PandA())
+    for method in (GANSpace(), SeFa(), StyleSpace(), LowRankGAN(), ReSeFa(), PandA(), Random())
 }
-"""The six methods with their authors' settings, in the order of the paper's table."""
+"""Six methods with their authors' settings, in the order of the paper's table; and a baseline."""
 
 
 def find_method(name: str, settings: Iterable[str] = ()) -> Method:

@@ -102,6 +102,23 @@ def test_no_damage_crashes_the_reader(model, tmp_path):
     assert refused > 20
 
 
+def test_no_part_of_a_file_may_be_missing(model):
+    content = model.read_bytes()
+    for end in range(0, len(content), 17):
+        model.write_bytes(content[:end])
+        with pytest.raises(PandaError):
+            read_tflite(model)
+
+
+def test_sizes_below_zero_are_refused(tmp_path):
+    path = write(tmp_path / "toy.tflite", constants={1: numbers(3, 5)})
+    sizes = np.array([3, 5], "<i4")
+    assert path.read_bytes().count(sizes.tobytes()) == 1
+    path.write_bytes(path.read_bytes().replace(sizes.tobytes(), (-sizes).tobytes()))
+    with pytest.raises(PandaError, match=r"a constant of shape \[-3, -5\] has 60 bytes"):
+        read_tflite(path)
+
+
 def test_offsets_out_of_the_file_are_named(model):
     content = bytearray(model.read_bytes())
     content[:4] = b"\xff\xff\xff\xff"

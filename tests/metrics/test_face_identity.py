@@ -46,15 +46,14 @@ def test_faces_are_turned_upright_at_any_size(size):
     for row, column in ((0, 0), (20, 100), (149, 149)):
         place = (complex(column + 0.5, row + 0.5) / 150 - (0.5 + 0.5j)) * turn + (0.4 + 0.55j)
         expected = [place.real, place.imag]
-        assert aligned[0, :2, row, column].tolist() == pytest.approx(expected, abs=2e-3)
+        assert aligned[0, :2, row, column].tolist() == pytest.approx(expected, abs=3e-4)
 
 
-def test_no_pixel_of_a_large_image_is_passed_over():
-    """Single bright pixels add as much to the aligned face as they have of the image."""
-    image = torch.zeros(1, 3, 750, 750)
-    image[..., ::5, ::5] = 1
-    aligned = align(image, landmarks(0.7 + 0j))
-    assert aligned.mean().item() == pytest.approx(1 / 25, rel=0.05)
+def test_pixels_of_a_large_image_are_averaged():
+    """A checkerboard of pixels is gray; picked pixels would be black and white."""
+    side = torch.arange(750)
+    image = ((side + side[:, None]) % 2 * 2.0 - 1).expand(1, 3, 750, 750)
+    assert align(image, landmarks(0.7 + 0j)).abs().max() < 0.2
 
 
 class Mesh:

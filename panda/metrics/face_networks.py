@@ -227,7 +227,7 @@ def _box(
     """
     across = places[:, corners[1]] - places[:, corners[0]]
     along = across.sgn()[:, None]
-    turned = places[:, points] * along.conj()
+    turned = places[:, points] * along.conj_physical()
     parts = torch.view_as_real(turned)
     low, high = (torch.view_as_complex(x) for x in (parts.amin(1), parts.amax(1)))
     return (low + high)[:, None] / 2 * along, (high - low)[:, None] * ENLARGED, along

@@ -110,7 +110,7 @@ def align(images: Tensor, landmarks: Tensor) -> Tensor:
     middles, center = points.mean(1), template.mean()
     arms = template - center
     # The way along the upper side of the aligned image, by least squares.
-    ways = ((points - middles[:, None]) * arms.conj()).sum(1) / arms.abs().square().sum()
+    ways = ((points - middles[:, None]) * arms.conj_physical()).sum(1) / arms.abs().square().sum()
     corners = middles - ways * center
     squares = zip(images, corners, ways, strict=True)
     return torch.cat([_square(image[None], corner, way) for image, corner, way in squares])

@@ -21,6 +21,7 @@ from panda.evaluation.localized import find_layer, localizer, split_local
 from panda.evaluation.measure import measure_all
 from panda.evaluation.settings import LocalityBenchmark, LocalitySettings, label_of
 from panda.evaluation.store import DIGEST, PAGES, WHAT, BenchmarkFolder
+from panda.evaluation.witnesses import Witnesses
 from panda.files.ownership import check_files
 from panda.generators.contract import Generator
 from panda.generators.seeds import selection_seeds
@@ -96,6 +97,7 @@ def prepare(
         folder,
         LPIPS(device) if generator.resolution >= 64 else None,
         InceptionFeatures(device) if settings.effects else None,
+        Witnesses(device) if settings.equal == "effect" else None,
         pictures,
         goals,
     )

@@ -54,6 +54,8 @@ MEASURES = {
         "spilled": "root mean square change outside for the effect, thousandths of [-1, 1]",
         "times": "change outside, times that of the first method on the images that both reach",
         "lpips_outside": "LPIPS outside the region for the effect",
+        "identity": "distance of the faces' identities (0.6: somebody else)",
+        "landmarks": "what landmarks moved as wanted, % of the distance between the eyes",
         "overshoot": "overshoot (1: twice the effect)",
         "strength": "root mean square change inside the region",
         "fid": FID,
@@ -61,10 +63,10 @@ MEASURES = {
 }
 """What is measured of every edit and its title, by what is equal."""
 
-DIGITS = {"enough": 0, "reached": 0, "spilled": 1, "lpips_outside": 4}
+DIGITS = {"enough": 0, "reached": 0, "spilled": 1, "lpips_outside": 4, "landmarks": 1}
 """Of a measure after the decimal point, where they are not two."""
 
-SCALES = {"reached": 100, "spilled": 1000}
+SCALES = {"reached": 100, "spilled": 1000, "landmarks": 100}
 """By which a measure is multiplied in tables at equal effect."""
 
 

@@ -20,6 +20,7 @@ from panda.evaluation.edits import EDITS, find_edits
 from panda.evaluation.faces import measures
 from panda.evaluation.settings import LocalitySettings
 from panda.evaluation.store import BenchmarkFolder
+from panda.evaluation.witnesses import Seen
 from panda.methods import gradient
 from panda.metrics.fid import set_distance
 from panda.metrics.parsing import CLASSES
@@ -253,12 +254,24 @@ class Parser:
         return parsed
 
 
+class Looking:
+    """Sees an eye that is open as far as the image is bright, and no other feature."""
+
+    def __init__(self, device="cpu"):
+        pass
+
+    def look(self, images):
+        bright = images.mean((1, 2, 3)).double()
+        return Seen({"eye opening": bright}, bright[:, None].expand(-1, 128))
+
+
 @pytest.fixture(scope="module")
 def at_equal_effect(tmp_path_factory):
     out = tmp_path_factory.mktemp("effect") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(locality, "LPIPS", lambda device: lambda a, b: (a - b).abs().mean(1))
         patch.setattr(locality, "FaceParser", Parser)
+        patch.setattr(locality, "Witnesses", Looking)
         patch.setattr("panda.evaluation.localized.SAMPLES", 20)
         patch.setattr(
             "panda.evaluation.faces.show_face", lambda parsed: torch.ones(len(parsed)) > 0
@@ -282,6 +295,7 @@ def test_at_equal_effect_every_face_has_a_strength_of_its_own(at_equal_effect):
     assert reached and all(row["effect"] >= 0.9 and row["spilled"] > 0 for row in reached)
     for row in rows.values():
         assert row["reached"] or row["spilled"] is None
+        assert not row["reached"] or (row["landmarks"] > 0 and row["identity"] > 0)
     eyes = summary["methods"]["sefa"]["edits"]["eyes"]
     assert eyes["times"] == [1, 0]
     assert "bald" not in summary["methods"]["sefa"]["edits"]  # which nothing reaches

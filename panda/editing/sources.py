@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from panda.editing.changes import LatentChange, MixChange, WChange, ZChange
+from panda.directions.changes import LatentChange, MixChange, WChange, ZChange
 from panda.errors import PandaError
 from panda.files.npy import read_npy
 from panda.files.tilde import expand

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from panda.editing.changes import Change, WChange, ZChange
+from panda.directions.changes import Change, WChange, ZChange
 from panda.generators.contract import Generator
 from panda.generators.latent_spaces import WSpace, ZSpace
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from panda.editing.changes import Render
+from panda.directions.changes import Render
 from panda.evaluation.choose import ChosenEdit
 from panda.evaluation.controls import CONTROLS, brightness, random_change
 from panda.evaluation.edits import EditGoal

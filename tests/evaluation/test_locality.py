@@ -10,7 +10,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from panda import PandaError, create_generator
 from panda.cli import main
-from panda.editing.changes import StyleChange, WChange
+from panda.directions.changes import StyleChange, WChange
 from panda.editing.local import LocalChange
 from panda.evaluation import locality, results
 from panda.evaluation.choose import ChosenEdit, _rank

@@ -12,18 +12,18 @@ from conftest import unsettled
 from golden_files import FILES, FOLDER
 
 from panda import PandaError, create_generator
-from panda.editing.changes import WChange, ZChange
+from panda.directions.changes import WChange, ZChange
+from panda.directions.gradients import Sensitivity, sensitivities, shrink
+from panda.directions.jacobian import jacobian
+from panda.directions.lowrankgan import robust_pca
+from panda.directions.pca import principal_axes
+from panda.directions.resefa import rayleigh
+from panda.directions.sefa import eigen
+from panda.directions.stylespace import local_channels, winners
 from panda.factorization.fit import fit
 from panda.methods.catalog import METHODS, find_method
-from panda.methods.gradients import Sensitivity, sensitivities, shrink
-from panda.methods.jacobian import jacobian
-from panda.methods.lowrankgan import robust_pca
 from panda.methods.parts import part_changes
-from panda.methods.pca import principal_axes
 from panda.methods.published import read_directions
-from panda.methods.resefa import rayleigh
-from panda.methods.sefa import eigen
-from panda.methods.stylespace import local_channels, winners
 from panda.metrics.regions import Boxes
 
 STYLEGAN2 = "stylegan2-genforce/checkpoint.pth"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from panda.editing.changes import Change, WChange, ZChange
+from panda.directions.changes import Change, WChange, ZChange
+from panda.directions.method import Method
 from panda.factorization.linear_algebra import eigenvectors, fix_signs
 from panda.generators.contract import Generator
 from panda.generators.latent_spaces import WSpace, z_space
-from panda.methods.method import Method
 from panda.metrics.regions import Regions
 
 GROUPS = ((0, None), (0, 2), (2, 6), (6, None))

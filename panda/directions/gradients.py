@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from panda.directions.jacobian import jacobian
+from panda.directions.pca import principal_axes
 from panda.generators.contract import Latents
 from panda.generators.latent_spaces import WSpace
-from panda.methods.jacobian import jacobian
-from panda.methods.pca import principal_axes
 from panda.metrics.regions import Regions
 
 SEED = 4

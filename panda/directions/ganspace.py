@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from panda.editing.changes import Change, WChange, ZChange
+from panda.directions.changes import Change, WChange, ZChange
+from panda.directions.method import Method
+from panda.directions.pca import principal_axes
 from panda.factorization.linear_algebra import fix_signs
 from panda.generators.contract import Generator
 from panda.generators.latent_spaces import WSpace, ZSpace, z_space
-from panda.methods.method import Method
-from panda.methods.pca import principal_axes
 from panda.metrics.regions import Regions
 
 RANGES = ((0, None), (3, 7), (4, 8), (4, 5), (5, 6), (6, 7), (7, 8))

@@ -56,7 +56,7 @@ class StyleSpace(Method):
     def changes(self, generator: Generator, regions: Regions) -> Mapping[str, Change]:
         """See `Method.changes`."""
         space = w_space(generator, "StyleSpace")
-        deviations = _deviations(space, self.samples)
+        deviations = style_deviations(space, self.samples)
         score = self._by_probes if self.probes else self._by_jacobian
         places = [(slot, k) for slot, row in deviations.items() for k in range(len(row))]
         edits: dict[str, Change] = {}
@@ -127,7 +127,7 @@ def _styled(space: WSpace, latents: Latents) -> tuple[Callable[[Tensor], Tensor]
     return function, sum(sizes.values())
 
 
-def _deviations(space: WSpace, samples: int) -> dict[str, Tensor]:
+def style_deviations(space: WSpace, samples: int) -> dict[str, Tensor]:
     """Return the standard deviations of every style over samples, ``{slot: [C]}``."""
     rows: list[dict[str, Tensor]] = []
     for start in range(0, samples, 1000):

@@ -254,6 +254,13 @@ def test_sensitivities_are_computed_once_and_keep_no_generator():
     assert there() is None
 
 
+def test_images_that_are_smaller_than_a_method_wants_stay_as_they_are():
+    generator = create_generator(FOLDER / STYLEGAN2)
+    (small,) = sensitivities(generator, EYES, 1, generator.resolution, 2)
+    (large,) = sensitivities(generator, EYES, 1, 8 * generator.resolution, 2)
+    assert torch.equal(large.inside, small.inside) and torch.equal(large.outside, small.outside)
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_documents_its_source_and_settings(name):
     about = inspect.getdoc(type(METHODS[name]))  # without the indentation, which Python 3.13 drops

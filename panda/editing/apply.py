@@ -203,25 +203,21 @@ def edit_state(
                 where = _where_kept(factors, edit, features, parts, names, place).to(x)
                 difference = passes.moved((edit.source, edit.strength), name) - passes.plain(name)
                 x = torch.addcmul(x, where[:, None], difference)
-            if idle is not None and edit.strength and (rows := unchanged(before, x)):
-                where = _where_kept(factors, edit, features, parts, names, place)
-                inside = where.flatten(1).any(1).expand(len(x)).tolist()
-                for row in rows:
-                    why = _why_idle(edit, name, inside[row], passes, row)
+            if idle is not None and edit.strength:
+                stays = passes.stays((edit.source, edit.strength)) if edit.source else ()
+                for row in unchanged(before, x, stays):
+                    where = _where_kept(factors, edit, features, parts, names, place)
+                    if not bool(where[row % len(where)].any()):
+                        why = f"its place is empty at {name}"
+                    elif edit.source is None:
+                        why = f"there is nothing at {name} that it changes"
+                    elif stays[row]:
+                        why = "the sample is already what it leads to"
+                    else:
+                        why = f"what it moves has no part in {name} or before"
                     idle.setdefault(f"{edit} changes nothing: {why}", []).append(names[row])
         state = state.with_features(x)
     return state, layer
-
-
-def _why_idle(edit: Edit, layer: str, inside: bool, passes: Passes, row: int) -> str:
-    """Return why an edit changes nothing in a sample; ``inside`` is whether its place is there."""
-    if not inside:
-        return f"its place is empty at {layer}"
-    if edit.source is None:
-        return f"there is nothing at {layer} that it changes"
-    if passes.stays((edit.source, edit.strength))[row]:
-        return "the sample is already what it leads to"
-    return f"what it moves has no part in {layer} or before"
 
 
 def _where_kept(

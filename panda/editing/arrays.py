@@ -59,7 +59,7 @@ def as_mask(where: object) -> Array | None:
             f"a mask of numbers from {float(values.min()):g} to {float(values.max()):g} was given,"
             " expected 0 (outside) to 1 (inside)"
         )
-    return Array(values)
+    return Array(values[0] if values.ndim == 3 and len(values) == 1 else values)
 
 
 def as_direction(what: object) -> Array | None:

@@ -13,10 +13,20 @@ Idle = dict[str, list[int]]
 """The samples in which an edit changes nothing, by a sentence that says why."""
 
 
-def unchanged(before: Tensor, after: Tensor) -> list[int]:
-    """Return the rows in which features ``[N, C, H, W]`` are the same before and after an edit."""
-    # Which ends at the first difference.
-    return [row for row in range(len(after)) if torch.equal(before[row], after[row])]
+def unchanged(before: Tensor, after: Tensor, stays: Sequence[bool] = ()) -> list[int]:
+    """Return the samples in which an edit changes nothing.
+
+    Args:
+        before: Features ``[N, C, H, W]`` without the edit.
+        after: Features with it.
+        stays: For each sample, whether the latents that it moves stay; by default it moves none.
+    """
+    # A comparison ends at the first difference.
+    return [
+        row
+        for row in range(len(after))
+        if (stays and stays[row]) or torch.equal(before[row], after[row])
+    ]
 
 
 def note_idle(idle: Idle, count: int, kind: str = "seed") -> None:

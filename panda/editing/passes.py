@@ -13,6 +13,10 @@ Move = tuple[str | Array, float]
 """A source of `panda.editing.sources`, and a strength."""
 
 
+ROUNDING = 1e-5
+"""How much of its largest number a latent may differ that was drawn in another batch."""
+
+
 class Passes:
     """Given samples, and moved ones, each run on from the last layer that it was needed at.
 
@@ -57,7 +61,7 @@ class Passes:
         return self._at(move, layer)
 
     def stays(self, move: Move) -> list[bool]:
-        """Return for each sample whether its latents stay as they are."""
+        """Return for each sample whether its latents stay as they are, but for rounding."""
         alike = torch.ones(len(self._latents), dtype=torch.bool)
         for name, after in self._move(move).tensors.items():
             before = self._latents.tensors[name]
@@ -65,7 +69,8 @@ class Passes:
                 before = before[:, None].expand(-1, after.shape[1], -1)
             if before.shape != after.shape:  # moved styles follow w
                 return [False] * len(alike)
-            alike &= (before == after).flatten(1).all(1).cpu()
+            step, size = (each.abs().flatten(1).amax(1) for each in (after - before, before))
+            alike &= (step <= ROUNDING * size).cpu()
         flags: list[bool] = alike.tolist()
         return flags
 

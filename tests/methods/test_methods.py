@@ -256,8 +256,8 @@ def test_sensitivities_are_computed_once_and_keep_no_generator():
 
 def test_images_that_are_smaller_than_a_method_wants_stay_as_they_are():
     generator = create_generator(FOLDER / STYLEGAN2)
-    (small,) = sensitivities(generator, EYES, 1, generator.resolution, 2)
-    (large,) = sensitivities(generator, EYES, 1, 8 * generator.resolution, 2)
+    (small,) = sensitivities(generator, EYES, 1, generator.resolution, None)
+    (large,) = sensitivities(generator, EYES, 1, 8 * generator.resolution, None)
     assert torch.equal(large.inside, small.inside) and torch.equal(large.outside, small.outside)
 
 

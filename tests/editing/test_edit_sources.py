@@ -175,6 +175,21 @@ def test_what_localize_writes_is_a_place_for_each_sample(mapped, tmp_path, capsy
         apply_edits(factors, stop(generator, factors, latents).x, [Edit(f"{masks}/", 0, 1)])
 
 
+def test_masks_of_photographs_are_found_by_their_numbers(mapped, tmp_path):
+    generator, factors = mapped
+    factors.save(tmp_path / "factors")
+    me = inverted(generator, generator.sample([8, 9]), tmp_path / "me")
+    faces, maps = str(tmp_path / "factors"), str(tmp_path / "maps")
+    words = ["--latents", str(me), "--out"]
+    assert main(["localize", faces, "--appearance", "0", *words, maps]) in (None, 0)
+    edit = ["edit", faces, "--edit", f"{maps}/:0:40"]
+    assert main([*edit, *words, str(tmp_path / "out")]) in (None, 0)
+    made = np.asarray(Image.open(tmp_path / "out" / "0001.png")).astype(float)
+    alone = f"{maps}/0001.png:0:40"
+    (expected,) = edit_images(generator, factors, generator.sample([9]), alone).clamp(-1, 1)
+    assert np.abs(made - 127.5 * (expected.permute(1, 2, 0).numpy() + 1)).max() <= 1.01
+
+
 def test_masks_and_directions_may_be_arrays(mapped, tmp_path):
     generator, factors = mapped
     latents, size = generator.sample([1, 2]), len(generator.w_mean)

@@ -14,7 +14,11 @@ from panda import create_generator
 from panda.cli import main
 from panda.evaluation import locality
 from panda.generators.registry import cards
+from panda.metrics.face_mesh import FaceMesh, mesh_measures
+from panda.metrics.face_networks import FaceNetworks
+from panda.metrics.face_resnet import FaceResNet
 from panda.metrics.face_shapes import shapes
+from panda.metrics.identity import Identity
 from panda.metrics.parsing import CLASSES
 
 MINIS = [name for name in cards() if name.startswith("mini-")]
@@ -143,3 +147,23 @@ def test_faces_are_measured_where_they_are_parsed():
     parsed[1] = CLASSES.index("skin")  # a face without a mouth
     here, there = shapes(parsed), shapes(parsed.to("glass"))
     assert all(torch.allclose(here[name], there[name], equal_nan=True) for name in here)
+
+
+@torch.no_grad()
+def test_landmarks_and_identity_are_found_where_the_images_are():
+    networks, resnet = FaceNetworks(), FaceResNet()
+    for scores in (networks.detector.fine_scores, networks.mesh.presence):
+        scores.bias.fill_(9)  # a face everywhere
+    images = torch.rand(1, 3, 48, 48, generator=torch.manual_seed(0)) * 2 - 1
+    found = []
+    for device in ("cpu", "glass"):
+        mesh, identity = FaceMesh.__new__(FaceMesh), Identity.__new__(Identity)
+        mesh.device = identity.device = torch.device(device)
+        mesh.network, identity.network = networks.to(device), resnet.to(device)
+        identity.mesh = mesh
+        landmarks = mesh(images)
+        assert landmarks.device.type == identity(images).device.type == device
+        values = [landmarks, identity(images), *mesh_measures(landmarks).values()]
+        found.append([value.cpu() for value in values])
+    assert all(value.isfinite().all() for value in found[0])
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*found, strict=True))

@@ -1,13 +1,17 @@
 """The commands of docs/weights.md name generators that exist, and its edit file is valid."""
 
 import json
+import pkgutil
+from importlib import import_module
 
-from snippets import blocks, commands
+from snippets import ROOT, blocks, commands
 
+import panda.metrics
 from panda.cli import main
 from panda.cli.parser import build_parser
 from panda.editing.edit_files import named_edits, read_edits
 from panda.generators.registry import cards
+from panda.weights import ModelWeights
 
 PAGE = "docs/weights.md"
 
@@ -37,3 +41,15 @@ def test_the_edit_file_is_valid(tmp_path, monkeypatch, capsys):
     exec(compile(snippet, "weights.md", "exec"), {})
     assert capsys.readouterr().out == "('4:46:-30',)\n"
     assert json.loads((tmp_path / "edits.json").read_text())["edits"].keys() == {"smile"}
+
+
+def test_every_network_that_measures_is_listed():
+    rows = [line for line in (ROOT / PAGE).read_text().splitlines() if line.startswith("| `")]
+    found = set()
+    for module in pkgutil.iter_modules(panda.metrics.__path__, "panda.metrics."):
+        values = vars(import_module(module.name)).values()
+        found |= {value for value in values if isinstance(value, ModelWeights)}
+    assert len(found) >= 7
+    for weights in found:
+        (row,) = (line for line in rows if f"`{weights.name}`" in line)
+        assert f"| `{weights.source.project}` | {weights.source.size / 1e6:.0f} |" in row

@@ -72,8 +72,9 @@ def _add_locality(kinds: Verbs[Parser]) -> None:
         "locality",
         run_locality,
         "how much edits change outside their region",
-        "Measure how much the edits of several methods change outside their region, at equal"
-        " strength on the same images. The same command resumes where it was stopped.",
+        "Measure how much the edits of several methods change outside their region, at equal change"
+        " inside it or at equal effect, on the same images. The same command resumes where it was"
+        " stopped.",
         "panda benchmark locality mini-stylegan2-faces-64 --n 100 --out locality",
     )
     add_generator(verb)
@@ -81,6 +82,13 @@ def _add_locality(kinds: Verbs[Parser]) -> None:
         "--edits",
         default="eyes,nose,open_mouth,smile",
         help="what is edited, separated by commas (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--equal",
+        choices=("change", "effect"),
+        default="change",
+        help="what is equal of all edits of an image: their change inside the region, or what they"
+        " do: eyes 10 %% larger, ... (default: %(default)s)",
     )
     _add_count(verb)
     verb.add_argument(
@@ -90,7 +98,7 @@ def _add_locality(kinds: Verbs[Parser]) -> None:
         metavar="[LABEL=]NAME[:SETTING=VALUE...]",
         help="such as resefa, fine=panda:layers=32.conv2@16, or near=sefa:local=64.conv2: its"
         " directions, kept inside parts at that layer; may be given several times (default: all"
-        " six)",
+        " six, and random directions)",
     )
     verb.add_argument(
         "--published",
@@ -104,7 +112,7 @@ def _add_locality(kinds: Verbs[Parser]) -> None:
         "--strength",
         type=finite,
         default=0.2,
-        help="root mean square change inside the region, of images in [-1, 1]"
+        help="root mean square change inside the region, of images in [-1, 1], where that is equal"
         " (default: %(default)s)",
     )
     verb.add_argument(
@@ -298,6 +306,7 @@ def run_locality(options: argparse.Namespace) -> None:
         n=options.n,
         methods=tuple(options.method or METHODS),
         published=tuple(options.published),
+        equal=options.equal,
         target=options.strength,
         boxes=options.boxes,
         select=options.select,

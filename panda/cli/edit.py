@@ -50,12 +50,13 @@ def add(verbs: Verbs[Parser]) -> None:
         " most in one part, bg for background, or remove; or a change of latents, of which only"
         " what is in that place stays: a direction FILE.npy; seed7, the way to another sample;"
         " FOLDER/photo0, the way to a photograph of panda invert; or a method's direction:"
-        " sefa/NUMBER, ganspace/NUMBER, stylespace/SLOT.CHANNEL, lowrankgan/REGION.NUMBER,"
-        " resefa/REGION.NUMBER (eyes, nose or mouth); #4-7 after it means these slots of w alone"
-        " (panda info lists them). A strength as it is or in standard deviations: 3:12:30,"
-        " 7:p0:5sd, 0:bg:1, 0:remove:1 (0:remove for short), mouth:smile.npy:2, and with @LAYER a"
-        " change of latents acts at a later layer than the factors'. Or the name of an edit (panda"
-        " edits), FILE.json or FILE.json:NAME. May be given several times",
+        " sefa/NUMBER, ganspace/NUMBER, random/NUMBER, stylespace/SLOT.CHANNEL,"
+        " lowrankgan/REGION.NUMBER, resefa/REGION.NUMBER (eyes, nose or mouth); #4-7 after it"
+        " means these slots of w alone (panda info lists them). A strength as it is or in"
+        " standard deviations: 3:12:30, 7:p0:5sd, 0:bg:1, 0:remove:1 (0:remove for short),"
+        " mouth:smile.npy:2, and with @LAYER a change of latents acts at a later layer than the"
+        " factors'. Or the name of an edit (panda edits), FILE.json or FILE.json:NAME. May be given"
+        " several times",
     )
     add_skip(verb)
     add_refine(verb)

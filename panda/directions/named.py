@@ -16,13 +16,14 @@ from panda.directions.ganspace import GANSpace
 from panda.directions.kept import kept
 from panda.directions.lowrankgan import LowRankGAN
 from panda.directions.method import Method
+from panda.directions.random import Random
 from panda.directions.resefa import ReSeFa
 from panda.directions.sefa import SeFa
 from panda.directions.stylespace import StyleSpace, style_deviations
 from panda.errors import PandaError, nearest
 from panda.generators.contract import Generator
 from panda.generators.faces import makes_faces
-from panda.generators.latent_spaces import has_w, w_space
+from panda.generators.latent_spaces import has_w, unwrapped, w_space
 from panda.metrics.regions import Boxes
 
 Slots = tuple[int, int | None] | None
@@ -47,8 +48,8 @@ def find_direction(name: str, key: str, generator: Generator, slots: Slots = Non
     """Return a direction of a method.
 
     Args:
-        name: ``ganspace``, ``sefa``, ``stylespace``, ``lowrankgan`` or ``resefa``.
-        key: Which one: a number (GANSpace, SeFa), ``SLOT.CHANNEL`` (StyleSpace), or ``REGION.K``
+        name: ``ganspace``, ``sefa``, ``random``, ``stylespace``, ``lowrankgan`` or ``resefa``.
+        key: Which one: a number (the first three), ``SLOT.CHANNEL`` (StyleSpace), or ``REGION.K``
             and ``REGION.K.IMAGE`` (LowRankGAN, ReSeFa).
         generator: The generator.
         slots: The slots that it moves; by default all, or those of the method's settings. SeFa
@@ -80,6 +81,13 @@ def _ganspace(key: str, generator: Generator, slots: Slots) -> LatentChange:
     method = GANSpace()
     steps = kept(method, generator, lambda: {"steps": method.steps(generator)})["steps"]
     return _along(steps[_number("ganspace", key, len(steps))], generator, slots)
+
+
+def _random(key: str, generator: Generator, slots: Slots) -> LatentChange:
+    method = Random()
+    changes = list(method.changes(unwrapped(generator), REGIONS).values())  # all slots come first
+    rows = [each.direction for each in changes if isinstance(each, WChange | ZChange)]
+    return _along(rows[_number(method.name, key, method.components)], generator, slots)
 
 
 def _along(row: Tensor, generator: Generator, slots: Slots) -> LatentChange:
@@ -174,6 +182,7 @@ def _listed(method: Method, region: str, names: Sequence[str] | Mapping[str, Ten
 FINDERS: dict[str, Callable[[str, Generator, Slots], LatentChange]] = {
     "ganspace": _ganspace,
     "sefa": _sefa,
+    "random": _random,
     "stylespace": _stylespace,
     "lowrankgan": _regional(LowRankGAN()),
     "resefa": _regional(ReSeFa()),

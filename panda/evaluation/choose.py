@@ -44,14 +44,16 @@ class ChosenEdit:
         name: What the method calls it.
         change: What it changes.
         strength: Where the search for the strength begins, with its sign.
-        roir: The mean ROIR over the faces that it was chosen on.
-        effect: The mean of `EditGoal.effect` over the same faces.
+        score: What was to be small, over the faces that it was chosen on: the mean ROIR, or at
+            equal effect the mean change outside the region for each unit of effect.
+        effect: The mean of `EditGoal.effect` over the same faces; at equal effect, the share of
+            them that reach it.
     """
 
     name: str
     change: Change
     strength: float
-    roir: float
+    score: float
     effect: float
 
 
@@ -170,18 +172,18 @@ class EditTrial:
     Attributes:
         strength: The median of those at which faces change by as much as is wanted.
         roir: The mean ROIR at these strengths.
-        shapes: The shapes ``[N]`` of the edited faces; empty where faces are not parsed.
+        measures: Those ``[N]`` of the edited faces; empty where faces are not parsed.
     """
 
     strength: float
     roir: float
-    shapes: Mapping[str, Tensor]
+    measures: Mapping[str, Tensor]
 
     def choice(self, name: str, change: Change, goal: EditGoal, faces: Faces) -> ChosenEdit:
-        """Return this trial as a choice for a goal; without shapes every edit reaches it."""
+        """Return this trial as a choice for a goal; without measures every edit reaches it."""
         effect = 1.0
-        if self.shapes:
-            effects = goal.effect(faces.shapes[goal.shape], self.shapes[goal.shape])
+        if self.measures:
+            effects = goal.effect(faces.measures[goal.measure], self.measures[goal.measure])
             effect, _ = mean_and_std(effects)
         effect = 0.0 if math.isnan(effect) else effect
         return ChosenEdit(name, change, self.strength, self.roir, effect)
@@ -198,10 +200,10 @@ def _try(
         if not bool(close.any()):
             return None
     median = float(edited.strengths.median())
-    return EditTrial(median, float(edited.change.roir.mean()), sampler.shapes(edited.images))
+    return EditTrial(median, float(edited.change.roir.mean()), sampler.measures(edited.images))
 
 
 def _rank(choice: ChosenEdit) -> tuple[bool, float]:
     """Sort what reaches the goal first, by ROIR; then the others by how near they come."""
     enough = choice.effect >= 1
-    return not enough, choice.roir if enough else -choice.effect
+    return not enough, choice.score if enough else -choice.effect

@@ -1,4 +1,4 @@
-"""The edits of the paper's Table 1: where each acts, and what must change for it to count."""
+"""Edits of faces: where each acts, and what must change for it to count; first the paper's four."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ class EditGoal:
 
     Attributes:
         region: Where it acts, a name of `panda.metrics.regions`.
-        shape: The measure of `panda.metrics.face_shapes` that must grow.
-        least: By how much at least: a share of the measure before the edit.
+        measure: What must change, of `panda.evaluation.faces.measures`.
+        least: By how much at least: a share of the measure before the edit. Negative where the
+            measure must shrink.
         absolute: Whether ``least`` is a share of the image instead.
     """
 
     region: str
-    shape: str
+    measure: str
     least: float
     absolute: bool = False
 
     def effect(self, before: Tensor, after: Tensor) -> Tensor:
-        """Return the growth ``[N]`` in units of ``least``: 1 is enough, NaN is without measure."""
+        """Return the change ``[N]`` in units of ``least``: 1 is enough, NaN is without measure."""
         growth = after - before
         return growth / self.least if self.absolute else growth / (before * self.least)
 
@@ -35,8 +36,18 @@ EDITS = {
     "eyes": EditGoal("eyes", "eye area", 0.10),
     "nose": EditGoal("nose", "nose length", 0.03),
     "open_mouth": EditGoal("mouth", "mouth opening", 0.002, absolute=True),
-    "smile": EditGoal("mouth", "mouth width", 0.04),
+    "smile": EditGoal("mouth", "lip corners", 0.01, absolute=True),
+    "wide_mouth": EditGoal("mouth", "mouth width", 0.04),
+    "closed_eyes": EditGoal("eyes", "eye area", -0.40),
+    "narrow_nose": EditGoal("nose", "nose width", -0.06),
+    "high_brows": EditGoal("brows", "brow height", 0.10),
+    "dark_hair": EditGoal("hair", "hair brightness", -0.20, absolute=True),
+    "light_hair": EditGoal("hair", "hair brightness", 0.20, absolute=True),
+    "long_hair": EditGoal("hair", "hair area", 0.15),
+    "bald": EditGoal("hair", "hair area", -0.50),
+    "plain_background": EditGoal("background", "background detail", -0.30),
 }
+"""What people ask for, by name. The lift of the mouth's corners makes a smile, not its width."""
 
 
 def find_edits(text: str) -> dict[str, EditGoal]:

@@ -11,11 +11,22 @@ from torch import Tensor
 
 from panda.errors import PandaError
 from panda.generators.contract import Generator, Latents
+from panda.metrics.face_colors import colors
 from panda.metrics.face_shapes import shapes
 from panda.metrics.faces import show_face
 from panda.metrics.parsing import FaceParser
 from panda.metrics.regions import Boxes, Parsed, Regions, widened
 from panda.metrics.roir import SIZE, small
+
+
+def measures(images: Tensor, parsed: Tensor) -> dict[str, Tensor]:
+    """Return shapes and colors of faces by name, each ``[N]`` float64.
+
+    Args:
+        images: ``[N, 3, S, S]`` in [-1, 1].
+        parsed: Their class maps ``[N, H, W]``.
+    """
+    return shapes(parsed) | colors(images, parsed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,14 +37,14 @@ class Faces:
         latents: What `Generator.head` takes, N rows.
         before: The unedited images at the size of comparison, ``[N, 3, S, S]`` in [-1, 1].
         regions: Masks ``[N, S, S]`` bool by name.
-        shapes: Measures ``[N]`` of the faces by name; empty where faces are not parsed.
+        measures: See `measures`; empty where faces are not parsed.
         seen: Whether parsing sees a face, ``[N]`` bool; true where faces are not parsed.
     """
 
     latents: Latents
     before: Tensor
     regions: dict[str, Tensor]
-    shapes: dict[str, Tensor]
+    measures: dict[str, Tensor]
     seen: Tensor
 
     def __len__(self) -> int:
@@ -55,7 +66,7 @@ class Faces:
             Latents.cat([faces.latents for faces in batches]),
             torch.cat([faces.before for faces in batches]),
             join(faces.regions for faces in batches),
-            join(faces.shapes for faces in batches),
+            join(faces.measures for faces in batches),
             torch.cat([faces.seen for faces in batches]),
         )
 
@@ -67,7 +78,7 @@ class Faces:
             self.latents[chosen],
             self.before[chosen],
             {name: mask[chosen] for name, mask in self.regions.items()},
-            {name: value[chosen] for name, value in self.shapes.items()},
+            {name: value[chosen] for name, value in self.measures.items()},
             self.seen[chosen],
         )
 
@@ -109,11 +120,13 @@ class FaceSampler:
             regions = widened(parsed, self.size)
         if parsed is None:
             return Faces(latents, before, regions, {}, torch.ones(len(before), dtype=torch.bool))
-        return Faces(latents, before, regions, shapes(parsed), show_face(parsed))
+        return Faces(latents, before, regions, measures(before, parsed), show_face(parsed))
 
-    def shapes(self, images: Tensor) -> dict[str, Tensor]:
-        """Return the shapes ``[N]`` of images ``[N, 3, H, W]``; none without a parser."""
-        return {} if self.parser is None else shapes(self.parser(images, self.parse_size))
+    def measures(self, images: Tensor) -> dict[str, Tensor]:
+        """Return the measures of images ``[N, 3, S, S]``; none without a parser."""
+        if self.parser is None:
+            return {}
+        return measures(images, self.parser(images, self.parse_size))
 
     def sample_whole(
         self, first: int, count: int, regions: Sequence[str], batch: int

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from panda.directions.changes import Change
 from panda.errors import MachineError, PandaError
+from panda.evaluation import choose_effects
 from panda.evaluation.choose import ChosenEdit, choose
 from panda.evaluation.edits import find_edits
 from panda.evaluation.faces import Faces, FaceSampler
@@ -28,6 +29,7 @@ from panda.methods.published import read_directions
 from panda.metrics.fid import InceptionFeatures
 from panda.metrics.lpips import LPIPS
 from panda.metrics.parsing import FaceParser
+from panda.metrics.regions import PARSED, Boxes
 from panda.notes import note
 
 
@@ -68,10 +70,19 @@ def prepare(
     for text in settings.published:
         if text.partition("=")[0] not in labels:
             raise PandaError(f"{text!r}: no method of that label is compared")
+        read_directions([Path(text.partition("=")[2])], generator)
     if settings.n < 1 or settings.select < 1 or not 0 < settings.target < 2:
         raise PandaError(
             "expected at least one image, one face to select on and a target in (0, 2)"
         )
+    if settings.equal not in ("change", "effect"):
+        raise PandaError(f"{settings.equal!r:.60}, expected 'change' or 'effect' as what is equal")
+    if settings.equal == "effect" and not settings.parse:
+        raise PandaError("effects are measured on parsed faces; compare edits at equal change")
+    known = Boxes().names if settings.boxes or not settings.parse else tuple(PARSED)
+    for edit, goal in goals.items():
+        if goal.region not in known:
+            raise PandaError(f"{edit} acts in {goal.region}, for which there is no box")
     # More images and more methods may follow; what was measured stays as it is.
     growing = "n", "methods", "published"
     fixed = {key: value for key, value in asdict(settings).items() if key not in growing}
@@ -173,14 +184,22 @@ def _fit_and_choose(benchmark: LocalityBenchmark, text: str) -> None:
     changes = {**fitted.changes, **_published(benchmark, label)}
     faces = _selection_faces(benchmark)
     keep = localizer(sampler.generator, local, faces) if local else None
-    choices = choose(
-        sampler, changes, benchmark.goals, faces, settings.target, settings.shortlist, keep
-    )
+    goals, shortlist = benchmark.goals, settings.shortlist
+    if settings.equal == "effect":
+        key = (name, *options, *method[1])
+        if key not in benchmark.screened:
+            benchmark.screened.clear()  # the next one is of the same method, or none is
+            benchmark.screened[key] = choose_effects.screen(sampler, changes, faces)
+        screened = benchmark.screened[key]
+        choices = choose_effects.choose(sampler, changes, goals, faces, shortlist, keep, screened)
+    else:
+        choices = choose(sampler, changes, goals, faces, settings.target, shortlist, keep)
     folder.save_choices(label, choices, fit)
     for purpose, choice in choices.items():
         note(
-            f"{label} {purpose}: {choice.name} at {choice.strength:+.2f}, ROIR {choice.roir:.2f},"
-            f" effect {choice.effect:.1f}"
+            f"{label} {purpose}: {choice.name} at {choice.strength:+.2f},"
+            f" {'ROIR' if settings.equal == 'change' else 'change outside'} {choice.score:.3f},"
+            f" {'effect' if settings.equal == 'change' else 'reach'} {choice.effect:.2f}"
         )
 
 

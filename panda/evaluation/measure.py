@@ -11,7 +11,8 @@ from torch import Tensor
 
 from panda.directions.changes import Render
 from panda.evaluation.choose import ChosenEdit
-from panda.evaluation.controls import CONTROLS, brightness, random_change
+from panda.evaluation.choose_effects import bring
+from panda.evaluation.controls import brightness
 from panda.evaluation.edits import EditGoal
 from panda.evaluation.faces import Faces
 from panda.evaluation.settings import LocalityBenchmark
@@ -36,7 +37,7 @@ def measure_all(
     features = benchmark.features
     done = {
         (label, edit): set(folder.rows(label, edit))
-        for label in (*chosen, *CONTROLS)
+        for label in (*chosen, *settings.controls)
         for edit in benchmark.goals
     }
     unedited = folder.features("before") if features else {}
@@ -76,12 +77,10 @@ def _renders(
         if edit in choices:
             choice = choices[edit]
             renders[label] = choice.change.start(generator, faces.latents), choice.strength
-    if renders:
+    if renders and benchmark.settings.controls:
         # Whatever is pasted through the mask has ratio 0: the first method's edit will do.
         renders["pasted"] = next(iter(renders.values()))
-    renders["brightness"] = brightness(faces.before), benchmark.settings.target
-    if random := random_change(generator, edit):
-        renders["random"] = random.start(generator, faces.latents), 3.0
+        renders["brightness"] = brightness(faces.before), benchmark.settings.target
     return renders
 
 
@@ -94,7 +93,6 @@ def _measure(
     start: float,
 ) -> tuple[list[dict[str, Any]], Tensor]:
     """Return a row of figures for each face, and the edited images."""
-    settings, region = benchmark.settings, faces.regions[goal.region]
     cpu = time.process_time()
     calls = 0
 
@@ -103,8 +101,31 @@ def _measure(
         calls += 1
         return render(strengths)
 
-    edited = match(counted, faces.before, region, settings.target, start=start)
+    find = _at_equal_change if benchmark.settings.equal == "change" else _at_equal_effect
+    images, figures = find(benchmark, faces, goal, label, counted, start)
     seconds = (time.process_time() - cpu) / calls / len(faces)
+    columns = {
+        name: [value if math.isfinite(value) else None for value in values.double().tolist()]
+        for name, values in figures.items()
+    }
+    rows = [
+        {"seed": seed, "seconds": seconds, **{name: row[i] for name, row in columns.items()}}
+        for i, seed in enumerate(faces.latents.seeds)
+    ]
+    return rows, images
+
+
+def _at_equal_change(
+    benchmark: LocalityBenchmark,
+    faces: Faces,
+    goal: EditGoal,
+    label: str,
+    render: Render,
+    start: float,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return images that change equally inside their region, and what is measured of them."""
+    settings, region = benchmark.settings, faces.regions[goal.region]
+    edited = match(render, faces.before, region, settings.target, start=start)
     images = edited.images
     if label == "pasted":
         images = composite(faces.before, images, region)
@@ -119,18 +140,41 @@ def _measure(
         maps = benchmark.distance(faces.before, images)
         figures["lpips_outside"] = outside(maps, region)
         figures["localization"] = localization(maps, region)
-    if settings.effects and faces.shapes:
-        after = benchmark.sampler.shapes(images)[goal.shape]
-        figures["effect"] = goal.effect(faces.shapes[goal.shape], after)
-    columns = {
-        name: [value if math.isfinite(value) else None for value in values.double().tolist()]
-        for name, values in figures.items()
+    if settings.effects and faces.measures:
+        after = benchmark.sampler.measures(images)[goal.measure]
+        figures["effect"] = goal.effect(faces.measures[goal.measure], after)
+    return images, figures
+
+
+def _at_equal_effect(
+    benchmark: LocalityBenchmark,
+    faces: Faces,
+    goal: EditGoal,
+    label: str,
+    render: Render,
+    start: float,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return images of equal effect, and what is measured of those that reach it."""
+    region = faces.regions[goal.region]
+    edited = bring(benchmark.sampler, render, faces, goal, start)
+    change = measure(faces.before, edited.images, region)
+    figures: dict[str, Tensor] = {
+        "spilled": change.spilled / edited.effects,
+        "strength": change.strength,
+        "overshoot": edited.effects - 1,
     }
-    rows = [
-        {"seed": seed, "seconds": seconds, **{name: row[i] for name, row in columns.items()}}
-        for i, seed in enumerate(faces.latents.seeds)
-    ]
-    return rows, images
+    if benchmark.distance is not None:
+        maps = benchmark.distance(faces.before, edited.images)
+        figures["lpips_outside"] = outside(maps, region) / edited.effects
+    known = {
+        name: values.masked_fill(~edited.reached, math.nan) for name, values in figures.items()
+    }
+    return edited.images, {
+        **known,
+        "reached": edited.reached,
+        "amount": edited.strengths,
+        "effect": edited.effects,
+    }
 
 
 def _save_pictures(

@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from PIL import Image
 
-from panda.evaluation.controls import CONTROLS
+from panda.evaluation.choose_effects import REACH
 from panda.evaluation.settings import LocalityBenchmark
 from panda.evaluation.store import WHAT
 from panda.files.ownership import updating
 from panda.files.writing import write_text
 from panda.images import read_picture, save_picture, sheet
 from panda.metrics.fid import set_distance
-from panda.metrics.summary import mean_and_std
+from panda.metrics.summary import estimate, mean_and_std, ratio
 from panda.report.page import Figure, Page
 from panda.report.table import Table
 
@@ -37,19 +37,35 @@ PAPER_EDITS = ["eyes", "nose", "open_mouth", "smile"]
 THUMB = 160
 """Pixels of a picture in the overview."""
 
-MEASURES = {
-    "roir": "ROIR",
-    "lpips_outside": "LPIPS outside the region",
-    "localization": "LELSD localization score",
-    "effect": "effect (1: as much as is asked for)",
-    "enough": "images with an effect of at least 1, %",
-    "fid": "FID of edited images to the same ones unedited (far too high below 2048 images)",
-    "strength": "strength reached inside the region",
-}
-"""What is measured of every edit, and its title."""
+FID = "FID of edited images to the same ones unedited (far too high below 2048 images)"
 
-DIGITS = {"lpips_outside": 4, "enough": 0}
+MEASURES = {
+    "change": {
+        "roir": "ROIR",
+        "lpips_outside": "LPIPS outside the region",
+        "localization": "LELSD localization score",
+        "effect": "effect (1: as much as is asked for)",
+        "enough": "images with an effect of at least 1, %",
+        "fid": FID,
+        "strength": "strength reached inside the region",
+    },
+    "effect": {
+        "reached": "images that reach the effect, %",
+        "spilled": "root mean square change outside for the effect, thousandths of [-1, 1]",
+        "times": "change outside, times that of the first method on the images that both reach",
+        "lpips_outside": "LPIPS outside the region for the effect",
+        "overshoot": "overshoot (1: twice the effect)",
+        "strength": "root mean square change inside the region",
+        "fid": FID,
+    },
+}
+"""What is measured of every edit and its title, by what is equal."""
+
+DIGITS = {"enough": 0, "reached": 0, "spilled": 1, "lpips_outside": 4}
 """Of a measure after the decimal point, where they are not two."""
+
+SCALES = {"reached": 100, "spilled": 1000}
+"""By which a measure is multiplied in tables at equal effect."""
 
 
 def summarize(benchmark: LocalityBenchmark) -> dict[str, Any]:
@@ -61,14 +77,17 @@ def summarize(benchmark: LocalityBenchmark) -> dict[str, Any]:
     methods: dict[str, Any] = {}
     folder = benchmark.folder
     unedited = folder.features("before")
-    for label in (*benchmark.settings.labels, *CONTROLS):
+    settings = benchmark.settings
+    for label in (*settings.labels, *settings.controls):
         choices, fit = folder.load_choices(label) or ({}, {})
         edits: dict[str, Any] = {}
         for edit in benchmark.goals:
             rows = list(folder.rows(label, edit).values())
             if not rows:
                 continue
-            edits[edit] = {"n": len(rows), **_moments(rows)}
+            edits[edit] = {"n": len(rows), **_moments(rows, settings.equal)}
+            if settings.equal == "effect":
+                edits[edit]["times"] = _times(rows, folder.rows(settings.labels[0], edit))
             edited = folder.features(f"{label}/{edit}")
             if len(shared := sorted(set(edited) & set(unedited))) > 1:
                 sets = (torch.stack([of[seed] for seed in shared]) for of in (edited, unedited))
@@ -76,22 +95,38 @@ def summarize(benchmark: LocalityBenchmark) -> dict[str, Any]:
             if edit in choices:
                 edits[edit]["chosen"] = choices[edit].name
                 edits[edit]["effect_on_selection"] = choices[edit].effect
+                edits[edit]["wanted"] = 1 if settings.equal == "change" else REACH
         methods[label] = {"fit": fit, "edits": edits}
     return {"plan": asdict(benchmark.settings), "methods": methods}
 
 
-def _moments(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return mean and standard deviation of every measure; None for that of a single row."""
+def _moments(rows: list[dict[str, Any]], equal: str) -> dict[str, Any]:
+    """Return mean and spread of every measure; None for that of a single row.
+
+    The spread is the standard deviation at equal change, and half of the 95 % interval at equal
+    effect.
+    """
     moments: dict[str, Any] = {}
-    for name in (*MEASURES, "seconds", "reached"):
+    for name in (*MEASURES[equal], "seconds", "reached"):
         values = [float(row[name]) for row in rows if row.get(name) is not None]
         if values:
-            mean, std = mean_and_std(torch.tensor(values, dtype=torch.float64))
-            moments[name] = [mean, std if len(values) > 1 else None]
+            known = torch.tensor(values, dtype=torch.float64)
+            mean, spread = (mean_and_std if equal == "change" else estimate)(known)
+            moments[name] = [mean, spread if len(values) > 1 else None]
     if "effect" in moments:  # whose mean a few images can make
         enough = sum((row.get("effect") or 0) >= 1 for row in rows)
         moments["enough"] = [100 * enough / len(rows), None]
     return moments
+
+
+def _times(rows: list[dict[str, Any]], first: Mapping[int, Mapping[str, Any]]) -> list[Any]:
+    """Return how many times the first method's change outside this is, on images both reach."""
+    pairs = [(row["spilled"], first.get(row["seed"], {}).get("spilled")) for row in rows]
+    both = [pair for pair in pairs if None not in pair]
+    if not both:
+        return [None, None]
+    mine, other = torch.tensor(both, dtype=torch.float64).unbind(1)
+    return list(ratio(mine, other))
 
 
 def tables(summary: Mapping[str, Any]) -> list[Table]:
@@ -109,26 +144,30 @@ def tables(summary: Mapping[str, Any]) -> list[Table]:
 
 def _measured(summary: Mapping[str, Any], edits: list[str]) -> Iterator[Table]:
     """Yield a table for each measure that any method has."""
-    for measure, title in MEASURES.items():
+    for measure, title in MEASURES[summary["plan"]["equal"]].items():
         rows = []
         for label, facts in summary["methods"].items():
             cells = [_cell(facts["edits"].get(edit, {}), measure) for edit in edits]
             means = [f[measure][0] for f in facts["edits"].values() if measure in f]
+            means = [mean for mean in means if mean is not None]
             if means:
-                mean = sum(means) / len(means)
-                rows.append([label, *cells, f"{mean:.{DIGITS.get(measure, 2)}f}"])
+                mean = SCALES.get(measure, 1) * sum(means) / len(means)
+                whole = len(means) == len(edits)  # or it is that of the easy ones
+                text = f"{mean:.{DIGITS.get(measure, 2)}f}" if whole else "-"
+                rows.append([label, *cells, text])
         if rows:
             yield Table(["method", *edits, "mean"], rows, title)
 
 
 def _cell(facts: Mapping[str, Any], measure: str) -> str:
     """Return such as ``0.28 ± 0.10``, with an asterisk where the edit reaches no goal."""
-    if measure not in facts:
+    mean, spread = facts.get(measure, (None, None))
+    if mean is None:
         return "-"
-    mean, std = facts[measure]
-    digits = DIGITS.get(measure, 2)
-    text = f"{mean:.{digits}f}" + ("" if std is None else f" ± {std:.{digits}f}")
-    return text + ("*" if facts.get("effect_on_selection", 1) < 1 else "")
+    digits, scale = DIGITS.get(measure, 2), SCALES.get(measure, 1)
+    text = f"{scale * mean:.{digits}f}"
+    text += "" if spread is None else f" ± {scale * spread:.{digits}f}"
+    return text + ("*" if facts.get("effect_on_selection", 1) < facts.get("wanted", 1) else "")
 
 
 def _costs(summary: Mapping[str, Any]) -> Table:
@@ -167,6 +206,11 @@ def _chosen(summary: Mapping[str, Any]) -> Table:
 def markdown(summary: Mapping[str, Any]) -> str:
     """Return all tables as Markdown, with the reasons of methods that could not run."""
     notes = ["An asterisk: no edit of the method did what was wanted on the selection's faces."]
+    if summary["plan"]["equal"] == "effect":
+        notes = [
+            "Means with half of their 95 % interval, over the images that reach the effect. An"
+            f" asterisk: no edit of the method reached it on {REACH:.0%} of the selection's faces."
+        ]
     for label, facts in summary["methods"].items():
         if "reason" in facts["fit"]:
             notes.append(f"{label} did not run: {facts['fit']['reason']}.")
@@ -205,11 +249,14 @@ def _overview(benchmark: LocalityBenchmark) -> list[list[Image.Image]]:
 def _page(benchmark: LocalityBenchmark, summary: Mapping[str, Any]) -> Page:
     settings = benchmark.settings
     where = "boxes" if benchmark.sampler.boxes else "parsed faces"
+    if settings.equal == "change":
+        equal = f"root mean square change inside the region {settings.target} of images in [-1, 1]"
+    else:
+        equal = "each image at the strength that has the edit's effect"
     page = Page(
         f"Locality of edits: {settings.generator}",
-        f"{settings.n} images; regions from {where}; root mean square change inside the region"
-        f" {settings.target} of images in [-1, 1]; every method at its best edit, chosen on"
-        f" {settings.select} other faces.",
+        f"{settings.n} images; regions from {where}; {equal}; every method at its best edit, chosen"
+        f" on {settings.select} other faces.",
     )
     for table in tables(summary):
         page.section(table.title, table.about)
@@ -218,8 +265,10 @@ def _page(benchmark: LocalityBenchmark, summary: Mapping[str, Any]) -> Page:
         folder = benchmark.folder.path / "pictures" / edit
         if not folder.is_dir():
             continue
-        page.section(f"{edit}: the same faces", "Rows are methods; all at the same strength.")
-        labels = ("before", *settings.labels, *CONTROLS)
+        page.section(
+            f"{edit}: the same faces", f"Rows are methods; all at the same {settings.equal}."
+        )
+        labels = ("before", *settings.labels, *settings.controls)
         seeds = sorted(path.name for path in (folder / "before").glob("*.png"))
         rows = [
             [

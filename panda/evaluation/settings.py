@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from panda.errors import PandaError
+from panda.evaluation.choose_effects import Screened
 from panda.evaluation.controls import CONTROLS
 from panda.evaluation.edits import EditGoal
 from panda.evaluation.faces import FaceSampler
@@ -27,7 +28,10 @@ class LocalitySettings:
         methods: Names of methods, or ``label=name:setting=value:...`` for one with other settings;
             the setting ``local`` makes its directions local (`panda.evaluation.localized`).
         published: ``method=file.npy``: directions that the method's own authors published.
-        target: The root mean square change inside the region, of images in [-1, 1].
+        equal: What is equal of all edits of an image: their ``"change"`` inside the region, or
+            their ``"effect"``.
+        target: The root mean square change inside the region, of images in [-1, 1], where it is
+            that which is equal.
         boxes: Whether regions are fixed boxes instead of parsed faces.
         select: The number of faces that edits are chosen on.
         shortlist: How many edits of a method are rendered for each goal.
@@ -40,6 +44,7 @@ class LocalitySettings:
     n: int = 1000
     methods: tuple[str, ...] = tuple(METHODS)
     published: tuple[str, ...] = ()
+    equal: str = "change"
     target: float = 0.2
     boxes: bool = False
     select: int = 4
@@ -51,6 +56,11 @@ class LocalitySettings:
     def labels(self) -> list[str]:
         """The label of each method."""
         return [label_of(text)[0] for text in self.methods]
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """The labels of the controls, which have no effect that could be equal."""
+        return CONTROLS if self.equal == "change" else ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +75,8 @@ class LocalityBenchmark:
         features: Inception's features for the FID; None where ``settings.effects`` is false.
         pictures: The number of faces whose edited images are saved.
         goals: What each edit is for, by name.
+        screened: What trials of a method's edits gave, by its name, settings and files: plain and
+            local directions of one method share them.
     """
 
     settings: LocalitySettings
@@ -74,6 +86,7 @@ class LocalityBenchmark:
     features: InceptionFeatures | None
     pictures: int
     goals: Mapping[str, EditGoal]
+    screened: dict[tuple[str, ...], Sequence[Screened]] = field(default_factory=dict)
 
     @property
     def batch(self) -> int:

@@ -59,7 +59,7 @@ class BenchmarkFolder:
             before = read_json(
                 file, "the settings of a benchmark", "delete the folder, or choose another one"
             )
-            before = {DIGEST: settings.get(DIGEST), **before}  # older folders have none
+            before = {DIGEST: settings.get(DIGEST), "equal": "change", **before}  # of older ones
             changed = [key for key in settings if before.get(key) != settings[key]]
             if changed:
                 raise PandaError(
@@ -109,7 +109,7 @@ class BenchmarkFolder:
                 purpose: ChosenEdit(
                     str(facts["name"]),
                     _change(facts["change"], tensors.get(purpose), folder),
-                    *(float(facts[key]) for key in ("strength", "roir", "effect")),
+                    *(float(facts[key]) for key in ("strength", "score", "effect")),
                 )
                 for purpose, facts in content["choices"].items()
             }
@@ -143,7 +143,7 @@ class BenchmarkFolder:
                     "name": choice.name,
                     "change": _facts(change, written),
                     "strength": choice.strength,
-                    "roir": choice.roir,
+                    "score": choice.score,
                     "effect": choice.effect,
                 }
             if tensors:

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from panda.directions.ganspace import GANSpace
 from panda.directions.lowrankgan import LowRankGAN
 from panda.directions.method import Method
+from panda.directions.random import Random
 from panda.directions.resefa import ReSeFa
 from panda.directions.sefa import SeFa
 from panda.directions.stylespace import StyleSpace
@@ -17,9 +18,9 @@ from panda.methods.published import Published
 
 METHODS: dict[str, Method] = {
     method.name: method
-    for method in (GANSpace(), SeFa(), StyleSpace(), LowRankGAN(), ReSeFa(), PandA())
+    for method in (GANSpace(), SeFa(), StyleSpace(), LowRankGAN(), ReSeFa(), PandA(), Random())
 }
-"""The six methods with their authors' settings, in the order of the paper's table."""
+"""Six methods with their authors' settings, in the order of the paper's table; and a baseline."""
 
 
 def find_method(name: str, settings: Iterable[str] = ()) -> Method:

@@ -95,6 +95,7 @@ def _better(best: Matched, trial: Matched, target: float) -> Matched:
         choose(best.change.inside, trial.change.inside),
         choose(best.change.outside, trial.change.outside),
         best.change.count,
+        best.change.around,
     )
     return Matched(
         choose(best.images, trial.images),

@@ -17,6 +17,9 @@ PARSED = {
     "eyes": ("left eye", "right eye"),
     "nose": ("nose",),
     "mouth": ("mouth interior", "upper lip", "lower lip"),
+    "brows": ("left brow", "right brow"),
+    "hair": ("hair",),
+    "background": ("background",),
 }
 """Regions by the face classes that they cover."""
 
@@ -97,6 +100,6 @@ def widened(parsed: Tensor, size: int) -> dict[str, Tensor]:
     masks = {}
     for name, classes in PARSED.items():
         inside = mask(parsed, *classes).float()[:, None]
-        inside = F.adaptive_max_pool2d(inside, size) if size < len(parsed[0]) else inside
+        inside = F.adaptive_max_pool2d(inside, size)  # grows by repetition
         masks[name] = F.max_pool2d(inside, reach, 1, reach // 2)[:, 0] > 0
     return masks

@@ -29,11 +29,13 @@ class RegionChange:
         inside: Their sum inside the region, ``[N]`` float64 on the CPU.
         outside: Their sum outside.
         count: Three times the pixels of the region.
+        around: Three times the pixels outside of it.
     """
 
     inside: Tensor
     outside: Tensor
     count: Tensor
+    around: Tensor
 
     @property
     def roir(self) -> Tensor:
@@ -44,6 +46,11 @@ class RegionChange:
     def strength(self) -> Tensor:
         """The root mean square change inside the region ``[N]``, in units of [-1, 1] images."""
         return (self.inside / self.count).sqrt()
+
+    @property
+    def spilled(self) -> Tensor:
+        """The root mean square change outside the region ``[N]``, in the same units."""
+        return (self.outside / self.around.clamp_min(1)).sqrt()
 
 
 def measure(before: Tensor, after: Tensor, region: Tensor) -> RegionChange:
@@ -68,7 +75,8 @@ def measure(before: Tensor, after: Tensor, region: Tensor) -> RegionChange:
         raise PandaError("a region is empty in one of the images, so it has no ROIR")
     square = (after.double() - before.double()).square().sum(1)
     inside, outside = sums(square, region)
-    return RegionChange(inside.cpu(), outside.cpu(), count.double().cpu())
+    counts = (of.double().cpu() for of in (count, 3 * region[0].numel() - count))
+    return RegionChange(inside.cpu(), outside.cpu(), *counts)
 
 
 def small(images: Tensor, size: int = SIZE) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from panda.images import resize_map
+from panda.metrics.face_colors import LUMA
 from panda.metrics.face_shapes import shapes
 from panda.metrics.faces import are_faces
 from panda.metrics.summary import mean_and_std
@@ -19,9 +20,6 @@ SIGNIFICANT = 0.3
 
 UNSEEN = "no effect that is measured"
 """What an edit without any such effect is called."""
-
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in brightness (ITU-R BT.601)."""
 
 GROUPS_OF: dict[str, tuple[str, ...]] = {
     "eye area": ("eyes",),

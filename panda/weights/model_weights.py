@@ -26,7 +26,8 @@ class ModelWeights:
         name: Their file name in the cache.
         source: Where their checkpoint comes from.
         convert: Turns the tensors of the checkpoint into those of PandA's network.
-        read: Reads the tensors of a file that `read_checkpoint` does not know.
+        read: Reads the tensors of a file that `read_checkpoint` does not know; given the folder,
+            where the source has several files.
     """
 
     name: str
@@ -85,7 +86,8 @@ class ModelWeights:
         origin = f"{self.source.description}{size}"
         note(f"fetching the weights of {self.name} ({origin})")
         with self.source.fetch() as folder:
-            (file,) = folder.iterdir()
+            files = list(folder.iterdir())
+            file = files[0] if len(files) == 1 else folder
             tensors = self.read(file) if self.read else read_checkpoint(file).tensors
             converted = self.convert(tensors)
         save_tensors(self.path, converted, {"source": self.source.description})

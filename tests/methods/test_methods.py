@@ -40,6 +40,7 @@ SMALL = {
     "lowrankgan": ("images=1", "pixels=16", "directions=2", "relax=8", "sparsity=0.3"),
     "resefa": ("images=1", "pixels=16", "directions=2"),
     "panda": ("samples=20", "appearances=2"),
+    "random": ("components=2",),
 }
 EYES = Boxes({"eyes": (100, 128, 80, 160)})
 
@@ -56,7 +57,7 @@ def test_every_method_fits_lists_and_applies_edits(generators, name, file):
 
 
 @pytest.mark.parametrize("file", STRAIGHT)
-@pytest.mark.parametrize("name", ["ganspace", "sefa", "panda"])
+@pytest.mark.parametrize("name", ["ganspace", "sefa", "panda", "random"])
 def test_what_needs_no_w_runs_where_there_is_none(generators, name, file):
     check(generators[file], name)
 

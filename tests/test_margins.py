@@ -8,8 +8,8 @@ from framed import CANVAS, LAYER, MARGIN, WHOLE, Framed, parse, planted
 
 from panda.cli import main, rendering
 from panda.demo.sections import LayerStudy, _apply
+from panda.directions.changes import ZChange
 from panda.editing.apply import direction
-from panda.editing.changes import ZChange
 from panda.editing.edits import Edit
 from panda.editing.refine import refine_images
 from panda.editing.remove import object_parts

@@ -51,8 +51,8 @@ def add(verbs: Verbs[Parser]) -> None:
         "info",
         show_info,
         "show a generator's card and layers",
-        "Show what is known of a generator, and its layers with the size of their features."
-        " A checkpoint file is recognized by its content.",
+        "Show what is known of a generator, its layers with the size of their features, and the"
+        " slots of its w, if it has w. A checkpoint file is recognized by its content.",
         "panda info mini-stylegan2-faces-64",
     )
     add_generator(verb)
@@ -170,13 +170,13 @@ def show_edits(options: argparse.Namespace) -> None:
 def show_info(options: argparse.Namespace) -> None:
     """Print one generator's card and layers."""
     if is_file(options.generator):
-        facts, known = _file_facts(options.generator)
+        facts, known, slots = _file_facts(options.generator)
     else:
         card = find_card(options.generator)
-        facts, known = {"name": options.generator, **_facts(card)}, card.layers
+        facts, known, slots = {"name": options.generator, **_facts(card)}, card.layers, card.slots
     layers = [{**asdict(layer), "positions": layer.positions} for layer in known]
     if options.json:
-        print_json({**facts, "layers": layers})
+        print_json({**facts, "layers": layers, "slots": slots})
         return
     for name, value in facts.items():
         say(f"{name:12} {value}")
@@ -186,6 +186,8 @@ def show_info(options: argparse.Namespace) -> None:
     for layer in known:
         size = f"{layer.height} x {layer.width}"
         say(f"{layer.name:12} {layer.channels:8} {size:>11} {layer.margin:6}")
+    if slots:
+        say("", "slots of w   " + ", ".join(f"{k} {slot}" for k, slot in enumerate(slots)))
 
 
 def show_plugins(options: argparse.Namespace) -> None:
@@ -212,9 +214,10 @@ def show_plugins(options: argparse.Namespace) -> None:
         say(f"{row['name']}  {row['distribution']} {row['version']}  {state}")
 
 
-def _file_facts(path: str) -> tuple[dict[str, Any], tuple[Layer, ...]]:
-    """Return what is in a checkpoint file (container, architecture, size) and its layers."""
+def _file_facts(path: str) -> tuple[dict[str, Any], tuple[Layer, ...], tuple[str, ...]]:
+    """Return what is in a checkpoint file (container, architecture, size), its layers and slots."""
     from panda.checkpoints.read import read_checkpoint
+    from panda.generators.latent_spaces import has_w, w_space
 
     checkpoint = read_checkpoint(Path(path))
     architecture, _ = recognize(checkpoint)
@@ -229,7 +232,8 @@ def _file_facts(path: str) -> tuple[dict[str, Any], tuple[Layer, ...]]:
         "config": dict(checkpoint.config),
         "options": dict(checkpoint.options),
     }
-    return facts, tuple(generator.layers.values())
+    slots = w_space(generator, "slots").slots if has_w(generator) else ()
+    return facts, tuple(generator.layers.values()), slots
 
 
 def _facts(card: Card) -> dict[str, Any]:

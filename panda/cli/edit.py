@@ -28,11 +28,13 @@ def add(verbs: Verbs[Parser]) -> None:
         "edit",
         run,
         "edit images locally",
-        "Add an appearance where a part is, in some samples or photographs, and write the edited"
-        " images. Several edits are applied one after the other.",
+        "Add an appearance, or what a direction of latents or another sample brings, where a part"
+        " or a mask is, in some samples or photographs, and write the edited images. Several edits"
+        " are applied one after the other.",
         "panda edit faces --edit 0:p0:5sd --edit 3+5:remove --seeds 0-3 --out edited\n"
         "panda edit faces --edit hair:p0:4sd --out edited\n"
-        "panda edit faces --edit mouth:smile.npy:2 --edit eyes:seed7:1 --out edited",
+        "panda edit faces --edit mouth:smile.npy:2 --edit eyes:seed7:1 --out edited\n"
+        "panda edit faces --edit hair:sefa/3:2 --edit mask.png:remove --out edited",
     )
     add_factors(
         verb, nargs="?", help="a folder written by panda fit (default: those that the edit is for)"
@@ -41,15 +43,20 @@ def add(verbs: Verbs[Parser]) -> None:
         "--edit",
         action="append",
         required=True,
-        metavar="PARTS:APPEARANCE:STRENGTH",
-        help="parts by number (3, 3+5 or 3,5) or by name once panda name has run, or all, object,"
-        " bg (what is around it) or a mask FILE.png; an appearance by number, p0, p1, ... for what"
-        " varies most in one part, bg for background, or remove, or a change of latents of which"
-        " only what is in the parts stays: a direction FILE.npy, or seed7, the way to another"
-        " sample (#4-7 for these slots alone); a strength as it is or in standard deviations:"
-        " 3:12:30, 7:p0:5sd, 0:bg:1, 0:remove:1 (0:remove for short), mouth:smile.npy:2, and with"
-        " @LAYER at a later layer than the factors'. Or the name of an edit (panda edits),"
-        " FILE.json or FILE.json:NAME. May be given several times",
+        metavar="WHERE:WHAT:STRENGTH",
+        help="where: parts by number (3, 3+5 or 3,5) or by name once panda name has run; all,"
+        " object, bg (what is around it); a mask FILE.png; or FOLDER/ with a mask for each sample,"
+        " as panda localize writes it. What: an appearance by number, p0, p1, ... for what varies"
+        " most in one part, bg for background, or remove; or a change of latents, of which only"
+        " what is in that place stays: a direction FILE.npy; seed7, the way to another sample;"
+        " FOLDER/photo0, the way to a photograph of panda invert; or a method's direction:"
+        " sefa/NUMBER, ganspace/NUMBER, random/NUMBER, stylespace/SLOT.CHANNEL,"
+        " lowrankgan/REGION.NUMBER, resefa/REGION.NUMBER (eyes, nose or mouth); #4-7 after it"
+        " means these slots of w alone (panda info lists them). A strength as it is or in"
+        " standard deviations: 3:12:30, 7:p0:5sd, 0:bg:1, 0:remove:1 (0:remove for short),"
+        " mouth:smile.npy:2, and with @LAYER a change of latents acts at a later layer than the"
+        " factors'. Or the name of an edit (panda edits), FILE.json or FILE.json:NAME. May be given"
+        " several times",
     )
     add_skip(verb)
     add_refine(verb)
@@ -61,6 +68,7 @@ def run(options: argparse.Namespace) -> None:
     from panda.cli.rendering import COMPARED, Rendering
     from panda.editing.apply import check_edit, edit_state
     from panda.editing.edits import find_edits
+    from panda.editing.idle import Idle, note_idle
     from panda.editing.refine import refine
     from panda.factorization.factors import Factors
 
@@ -71,18 +79,23 @@ def run(options: argparse.Namespace) -> None:
     generator = rendering.generator
     for edit in edits:
         check_edit(generator, factors, edit)  # before anything is rendered
+    idle: Idle = {}
     with rendering.results(COMPARED) as results:
         results.facts["edits"] = [str(edit) for edit in edits]
         for chunk in rendering.chunks():
             parts = refine(factors, chunk.state.x) if options.refine else None
-            edited = edit_state(generator, factors, chunk.latents, chunk.state, edits, parts)
+            numbers, latents = chunk.numbers, chunk.latents
+            edited = edit_state(
+                generator, factors, latents, chunk.state, edits, parts, numbers=numbers, idle=idle
+            )
             results.compare(chunk, rendering.finish(chunk, *edited))
+    note_idle(idle, len(rendering.numbers), "seed" if rendering.latents is None else "photograph")
 
 
 def _factors_of(options: argparse.Namespace) -> Factors:
     """Return the factors that the first edit is for, from the cache or fitted now."""
-    from panda.editing.edits import TEXT
     from panda.editing.named import factors_of, find_named
+    from panda.editing.syntax import TEXT
 
     text = options.edit[0]
     if TEXT.fullmatch(text.strip()):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 
 from panda.cli.options import Parser, Verbs, add_drawing, add_factors, add_skip, add_verb, finite
-from panda.editing.edit_files import STRENGTH
+from panda.editing.syntax import STRENGTH
+from panda.errors import PandaError
+from panda.report.commands import panda_command
 
 
 def add(verbs: Verbs[Parser]) -> None:
@@ -35,11 +37,18 @@ def add(verbs: Verbs[Parser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Replace parts, or the whole object, by what is around them."""
     from panda.cli.rendering import COMPARED, Rendering
+    from panda.editing.places import is_place
     from panda.editing.remove import remove
 
     rendering = Rendering(options)
     rendering.set_skip(options.skip)
     factors = rendering.factors
+    if is_place(options.parts or ""):
+        edit = panda_command("edit", options.factors, "--edit", f"{options.parts}:remove:1")
+        raise PandaError(
+            f"--parts {options.parts!r:.80} names a place that is none of parts; '{edit}' removes"
+            " what is there"
+        )
     parts = None if options.parts is None else factors.find_parts(options.parts)
     with rendering.results(COMPARED) as results:
         results.facts["parts"] = parts

@@ -8,18 +8,32 @@ import torch
 from torch import Tensor
 
 from panda.editing.edits import REMOVE, Edit, Edits, as_edits
+from panda.editing.idle import Idle, note_idle, unchanged
 from panda.editing.natural import resume, stop
-from panda.editing.places import OBJECT, is_mask, kept, mask_map, place_map
+from panda.editing.passes import Passes
+from panda.editing.places import (
+    OBJECT,
+    fit_layer,
+    is_folder,
+    is_mask,
+    kept,
+    place_map,
+    read_masks,
+)
 from panda.editing.refine import refine
 from panda.editing.remove import part_map, remove
 from panda.editing.sources import find_source
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
-from panda.generators.contract import Generator, Latents, State
+from panda.generators.contract import Generator, Latents, Layer, State
 
 
 def where_map(
-    factors: Factors, edit: Edit, features: Tensor, parts: Tensor | None = None
+    factors: Factors,
+    edit: Edit,
+    features: Tensor,
+    parts: Tensor | None = None,
+    numbers: Sequence[int] = (),
 ) -> Tensor:
     """Return where an edit acts, ``[N or 1, H, W]`` in [0, 1].
 
@@ -28,13 +42,34 @@ def where_map(
         edit: The edit.
         features: Features ``[N, C, H, W]``.
         parts: Refined parts ``[N, S, R_S]``; by default every sample gets the global ones.
+        numbers: The samples' seeds, or their numbers in an inversion, by which a folder names their
+            masks.
 
     Raises:
-        PandaError: Where the factors have no such place.
+        PandaError: Where the factors have no such place, or a sample has no mask.
     """
+    masks = _user_masks(edit, len(features), numbers)
+    if masks is not None:
+        return fit_layer(masks, factors.layer).to(features)
     if edit.place:
         return place_map(factors, edit.place, features)
     return part_map(factors, edit.resolve(factors).parts, parts)
+
+
+def _user_masks(edit: Edit, count: int, numbers: Sequence[int]) -> Tensor | None:
+    """Return the masks ``[N or 1, R, R]`` of an edit's place; None where it is another."""
+    if edit.mask is not None:
+        values = edit.mask.values
+        masks = values if values.ndim == 3 else values[None]
+    elif is_mask(edit.place):
+        if is_folder(edit.place) and len(numbers) != count:
+            raise PandaError(f"{edit}: which samples these are is not known here, so no mask is")
+        masks = read_masks(edit.place, numbers)
+    else:
+        return None
+    if len(masks) not in (1, count):
+        raise PandaError(f"{edit}: {len(masks)} masks were given for {count} samples")
+    return masks
 
 
 def direction(
@@ -68,7 +103,11 @@ def direction(
 
 
 def apply_edits(
-    factors: Factors, features: Tensor, edits: Sequence[Edit], parts: Tensor | None = None
+    factors: Factors,
+    features: Tensor,
+    edits: Sequence[Edit],
+    parts: Tensor | None = None,
+    numbers: Sequence[int] = (),
 ) -> Tensor:
     """Return features ``[N, C, H, W]`` after all edits, one after the other.
 
@@ -80,6 +119,7 @@ def apply_edits(
         features: Features ``[N, C, H, W]`` at the factors' layer.
         edits: Edits of any kind but those that move latents, which only `edit_state` can apply.
         parts: See `direction`.
+        numbers: See `where_map`.
 
     Raises:
         PandaError: Where an edit is out of range, or moves latents.
@@ -89,20 +129,26 @@ def apply_edits(
         edit.check(factors)
         if edit.moves_latents:
             raise PandaError(f"{edit} moves latents, which are not known here")
-        x = _apply(factors, x, features, edit, parts)
+        x = _apply(factors, x, features, edit, parts, numbers)
     return x
 
 
 def _apply(
-    factors: Factors, x: Tensor, before: Tensor, edit: Edit, parts: Tensor | None = None
+    factors: Factors,
+    x: Tensor,
+    before: Tensor,
+    edit: Edit,
+    parts: Tensor | None,
+    numbers: Sequence[int],
 ) -> Tensor:
     """Return features ``x`` after an edit, whose place is that in the features before all edits."""
     if edit.appearance == REMOVE and edit.place == OBJECT:
         return remove(factors, x, strength=edit.strength, before=before)
-    where = where_map(factors, edit, before, parts).to(x)
+    where = where_map(factors, edit, before, parts, numbers).to(x)
     if edit.appearance == REMOVE:
         return remove(factors, x, where=where, strength=edit.strength)
-    return x + edit.change(factors).to(x)[:, None, None] * where[:, None]
+    # In one step, since products as large as features cost more than the edit itself.
+    return torch.addcmul(x, edit.change(factors).to(x)[:, None, None], where[:, None])
 
 
 def edit_state(
@@ -112,6 +158,9 @@ def edit_state(
     state: State,
     edits: Sequence[Edit],
     parts: Tensor | None = None,
+    *,
+    numbers: Sequence[int] | None = None,
+    idle: Idle | None = None,
 ) -> tuple[State, str]:
     """Return samples after all edits, and the layer that they have reached.
 
@@ -126,6 +175,8 @@ def edit_state(
         state: Their state at the factors' layer.
         edits: Edits of any kind.
         parts: See `direction`.
+        numbers: See `where_map`; by default the seeds of the samples.
+        idle: Collects the edits that change nothing in a sample, see `note_idle`.
 
     Raises:
         PandaError: Where an edit is out of range, or at a layer that cannot be reached.
@@ -133,26 +184,55 @@ def edit_state(
     start, features = factors.layer.name, state.x
     for edit in edits:
         check_edit(generator, factors, edit)
-    layer = start
+    names = latents.seeds if numbers is None else numbers
+    passes = Passes(generator, latents, state, start, factors.label)
+    layer, edited = start, False
     for name in generator.layers:
         here = [edit for edit in edits if (edit.layer or start) == name]
         if not here:
             continue
         state, layer = generator.advance(state, layer, name), name
-        plain = features if name == start else generator.head(latents, name).x
-        x = state.x
+        if not edited:  # so far it is that of the given samples
+            passes.keep(state, layer)
+        x, edited = state.x, True
         for edit in here:
-            if not edit.moves_latents:
-                x = _apply(factors, x, features, edit, parts)
-                continue
-            place = generator.layer(name)
-            if is_mask(edit.place):  # which is as fine as the layer
-                where = kept(mask_map(edit.place, place), place, place)
+            before, place = x, generator.layer(name)
+            if edit.source is None:
+                x = _apply(factors, x, features, edit, parts, names)
             else:
-                where = kept(where_map(factors, edit, features, parts), factors.layer, place)
-            x = x + where.to(x)[:, None] * (_moved(generator, factors, latents, edit, name) - plain)
+                where = _where_kept(factors, edit, features, parts, names, place).to(x)
+                difference = passes.moved((edit.source, edit.strength), name) - passes.plain(name)
+                x = torch.addcmul(x, where[:, None], difference)
+            if idle is not None and edit.strength:
+                stays = passes.stays((edit.source, edit.strength)) if edit.source else ()
+                for row in unchanged(before, x, stays):
+                    where = _where_kept(factors, edit, features, parts, names, place)
+                    if not bool(where[row % len(where)].any()):
+                        why = f"its place is empty at {name}"
+                    elif edit.source is None:
+                        why = f"there is nothing at {name} that it changes"
+                    elif stays[row]:
+                        why = "the sample is already what it leads to"
+                    else:
+                        why = f"what it moves has no part in {name} or before"
+                    idle.setdefault(f"{edit} changes nothing: {why}", []).append(names[row])
         state = state.with_features(x)
     return state, layer
+
+
+def _where_kept(
+    factors: Factors,
+    edit: Edit,
+    features: Tensor,
+    parts: Tensor | None,
+    numbers: Sequence[int],
+    layer: Layer,
+) -> Tensor:
+    """Return how much of a change of latents an edit keeps at a layer, ``[N or 1, H, W]``."""
+    masks = _user_masks(edit, len(features), numbers)
+    if masks is not None:  # which are as fine as the layer
+        return kept(fit_layer(masks, layer), layer, layer)
+    return kept(where_map(factors, edit, features, parts), factors.layer, layer)
 
 
 def check_edit(generator: Generator, factors: Factors, edit: Edit) -> None:
@@ -161,20 +241,20 @@ def check_edit(generator: Generator, factors: Factors, edit: Edit) -> None:
     names = list(generator.layers)
     name, start = generator.layer(edit.layer or factors.layer.name).name, factors.layer.name
     if names.index(name) < names.index(start):
-        raise PandaError(f"{edit}: {name} comes before {start}, the layer of the factors")
+        later = names[names.index(start) :] if generator.can_advance else [start]
+        raise PandaError(
+            f"{edit}: {name} comes before {start}, the layer of the factors; it can act at"
+            f" {_span(later)}"
+        )
     if name != start and not generator.can_advance:
         raise PandaError(f"{edit}: {generator.name} takes edits at one layer only, here {start}")
-    if edit.moves_latents:
-        find_source(str(edit.appearance), generator, factors.label)
+    if edit.source is not None:
+        find_source(edit.source, generator, factors.label)
 
 
-def _moved(
-    generator: Generator, factors: Factors, latents: Latents, edit: Edit, layer: str
-) -> Tensor:
-    """Return the features ``[N, C, H, W]`` of samples whose latents an edit has moved."""
-    change = find_source(str(edit.appearance), generator, factors.label)
-    strengths = torch.full((len(latents),), edit.strength, dtype=torch.float64)
-    return generator.head(change.moved(generator, latents, strengths), layer).x
+def _span(names: Sequence[str]) -> str:
+    """Return a few names, or the first two and the last of many."""
+    return ", ".join(names) if len(names) < 5 else f"{names[0]}, {names[1]}, ... to {names[-1]}"
 
 
 def edit_images(
@@ -201,4 +281,7 @@ def edit_images(
     state = stop(generator, factors, latents)
     wanted = as_edits(edits, factors)
     parts = refine(factors, state.x) if refined else None
-    return resume(generator, *edit_state(generator, factors, latents, state, wanted, parts))
+    idle: Idle = {}
+    edited = edit_state(generator, factors, latents, state, wanted, parts, idle=idle)
+    note_idle(idle, len(latents))
+    return resume(generator, *edited)

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from panda.editing.syntax import TEXT, refuse_arrays
 from panda.errors import PandaError
 from panda.files.tilde import expand
 from panda.generators.registry import cards
@@ -21,19 +22,6 @@ from panda.generators.seeds import parse_numbers
 FORMAT = 1
 OPTIONAL = ("seeds", "weights")
 """Fields that a file may leave out."""
-
-STRENGTH = 1.0
-"""The usual strength of a removal: all of it."""
-
-WHERE, APPEARANCE = r"[\w ,+'&./()~-]{1,200}", r"p?[0-9]{1,6}|bg|remove"
-AMOUNT = (
-    r"(?::(?P<strength>[+-]?(?:[0-9]{1,18}\.?[0-9]{0,18}|\.[0-9]{1,18})(?:e[+-]?[0-9]{1,3})?)"
-    r"(?P<unit>sd)?|(?<=:remove))"
-)
-"""How far, perhaps in standard deviations; only a removal may leave it out."""
-
-PATTERN = re.compile(f"({WHERE}):({APPEARANCE}){AMOUNT}")
-"""How an edit of factors is written, the only kind in a zoo. See `Edit.parse`."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +33,8 @@ class NamedEdit:
         layer: The layer of the factors.
         appearances: R_C of the factors.
         parts: R_S of the factors.
-        edits: Such as ``"7:6:30"``: part 7, appearance 6, strength 30.
+        edits: Edits of any kind as text, such as ``"7:6:30"``: part 7, appearance 6, strength 30.
+            Files that they name lie beside the zoo.
         seeds: Those of the fit, such as ``"0-999"``, where nothing else is needed to make the same
             factors again (`panda.factorization.cached`); else empty.
         weights: The digest of the generator's weights (`Factors.digest`), or empty.
@@ -132,6 +121,8 @@ def _edit(path: Path, name: str, facts: object) -> NamedEdit:
     for field, value in values.items():
         fits, expected = KINDS[field]
         if not fits(value):
+            if field == "edits":
+                refuse_arrays(str(value))
             given = f"{value!r:.60}" if field in facts else "missing"
             raise PandaError(f"{path}: {field!r} of edit {name!r} is {given}, expected {expected}")
     return NamedEdit(**values | {"edits": tuple(values["edits"])})
@@ -157,7 +148,7 @@ def _are_edits(value: object) -> bool:
     return (
         isinstance(value, list | tuple)
         and len(value) > 0
-        and all(isinstance(text, str) and PATTERN.fullmatch(text.strip()) for text in value)
+        and all(isinstance(text, str) and TEXT.fullmatch(text.strip()) for text in value)
     )
 
 

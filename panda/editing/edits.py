@@ -1,4 +1,4 @@
-"""Local edits: add an appearance where a part is, and resume the generator."""
+"""Local edits: what is added to features, and where."""
 
 from __future__ import annotations
 
@@ -6,24 +6,21 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import SupportsFloat
+from typing import Any, SupportsFloat
 
+import numpy as np
 from torch import Tensor
 
-from panda.editing.edit_files import AMOUNT, APPEARANCE, STRENGTH, WHERE
-from panda.editing.named import FILE, check_factors, find_named
+from panda.editing.arrays import Array, as_direction, as_mask
+from panda.editing.named import FILE, beside, check_factors, find_named
 from panda.editing.natural import read_appearance, read_parts
-from panda.editing.places import ALL, BACKGROUND, OBJECT, is_place, read_mask
+from panda.editing.places import ALL, BACKGROUND, OBJECT, check_masks, is_mask, is_place
 from panda.editing.remove import check_strength
-from panda.editing.sources import SOURCE, is_source
+from panda.editing.sources import check_source, is_source
+from panda.editing.syntax import SOURCE, STRENGTH, match_edit
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.factorization.part_names import Parts
-
-TEXT = re.compile(
-    f"(?P<where>{WHERE}):(?P<what>{APPEARANCE}|{SOURCE}){AMOUNT}(?:@(?P<layer>[\\w.-]{{1,100}}))?"
-)
-"""How an edit is written. See `Edit.parse`."""
 
 REMOVE = "remove"
 """The appearance of an edit that continues what surrounds its parts (`panda.editing.remove`)."""
@@ -38,17 +35,21 @@ class Edit:
             that is none of parts.
         appearance: A column of A, ``"p0"``, ``"p1"``, ... for the axes along which the one part
             given varies most, ``"bg"`` for the background, or `REMOVE`; or what comes from
-            elsewhere: a direction of latents ``"smile.npy"``, or the way to another sample
-            ``"seed7"`` (`panda.editing.sources`), of whose changes only those in the parts stay.
+            elsewhere (`panda.editing.sources`), of whose changes only those in the parts stay: a
+            direction of latents ``"smile.npy"`` or ``"sefa/3"``, or the way to another sample
+            ``"seed7"`` or to a photograph ``"me/photo0"``.
         strength: Alpha of the paper, or a number of standard deviations where ``sigma`` is true:
             one of them moves the coordinate by as much as it varies, averaged over the part, from
-            sample to sample. For a removal, the share that goes, up to 1.
+            sample to sample. For a removal, the share that goes, up to 1. For what comes from
+            elsewhere, steps of the direction, or the share of the way.
         sigma: Whether ``strength`` counts standard deviations.
         named: The parts by name, such as ``"hair"``, until `resolve` replaces it by numbers; or a
-            place: ``"all"``, ``"object"``, ``"bg"`` or a mask ``"FILE.png"``
-            (`panda.editing.places`).
+            place: ``"all"``, ``"object"``, ``"bg"``, a mask ``"FILE.png"`` or a folder of masks
+            ``"FOLDER/"`` (`panda.editing.places`).
         layer: Where a change of latents acts: the factors' layer, which is meant by ``""``, or a
             later one.
+        mask: The place where it was given as an array.
+        direction: The direction of latents where it was given as an array.
     """
 
     parts: tuple[int, ...]
@@ -57,33 +58,43 @@ class Edit:
     sigma: bool = False
     named: str = ""
     layer: str = ""
+    mask: Array | None = None
+    direction: Array | None = None
 
     def __init__(
         self,
-        parts: Parts,
-        appearance: int | str,
+        parts: Parts | Tensor | np.ndarray[Any, Any],
+        appearance: int | str | Tensor | np.ndarray[Any, Any],
         strength: SupportsFloat | None = None,
         sigma: bool = False,
         named: str = "",
         layer: str = "",
+        mask: Array | None = None,
+        direction: Array | None = None,
     ) -> None:
         """Take parts and appearance in any natural form.
 
         Args:
             parts: One part, several (list, range, array), or text: ``"0+1"``, ``"0,1"``, the
-                name of a part, or a place.
-            appearance: See above; NumPy and torch integers and text such as ``"12"`` also work.
+                name of a part, or a place. An array of two dimensions is a mask of the whole image,
+                ``[R, R]`` in [0, 1]; of three, ``[N, R, R]``, one for each sample.
+            appearance: See above; NumPy and torch integers and text such as ``"12"`` also work. An
+                array ``[D]`` is a direction of w, or of z where there is no w.
             strength: A finite number; a removal without one removes all.
             sigma: See above.
             named: See above; of no effect where ``parts`` are given.
             layer: See above.
+            mask: As of another edit; ``parts`` take arrays.
+            direction: As of another edit; ``appearance`` takes arrays.
 
         Raises:
             PandaError: Where an argument is of another kind.
         """
-        given = read_parts(parts)
+        mask = as_mask(parts) or mask
+        given: tuple[int, ...] | str = f"mask{mask.size}" if mask else read_parts(parts)
         numbers, named = ((), given) if isinstance(given, str) else (given, named)
-        what = read_appearance(appearance)
+        direction = as_direction(appearance) or direction
+        what = f"direction{direction.size}" if direction else read_appearance(appearance)
         if strength is None and what != REMOVE:
             raise PandaError(
                 f"an edit by appearance {what!r:.60} needs a strength, such as Edit(0, 'p0', 4);"
@@ -103,13 +114,15 @@ class Edit:
             "sigma": bool(sigma),
             "named": "" if numbers else named,
             "layer": layer,
+            "mask": mask,
+            "direction": direction,
         }
         for name, field in fields.items():
             object.__setattr__(self, name, field)
 
     @staticmethod
     def parse(text: str) -> Edit:
-        """Read ``PARTS:APPEARANCE:STRENGTH``: ``3:12:30``, ``3+5:0:-40``, ``hair:p0:2.5sd``.
+        """Read ``WHERE:WHAT:STRENGTH``: ``3:12:30``, ``3+5:0:-40``, ``hair:p0:2.5sd``.
 
         ``3:remove`` is ``3:remove:1``: all of the part goes. ``mouth:smile.npy:2`` moves the
         latents by twice that direction, and keeps what changes in the mouth;
@@ -118,20 +131,14 @@ class Edit:
         Raises:
             PandaError: Where the text is something else.
         """
-        match = TEXT.fullmatch(text.strip())
-        if match is None:
-            raise PandaError(
-                f"{text!r:.60} is no edit; expected PARTS:APPEARANCE:STRENGTH, such as 3:12:30,"
-                " 3+5:0:-40, 3:p0:2.5sd (a part's own first appearance, in standard deviations) or"
-                " mouth:smile.npy:2"
-            )
+        match = match_edit(text)
         strength, unit = match["strength"], match["unit"]
         amount = float(strength) if strength else None
         layer = match["layer"] or ""
         return Edit(match["where"], match["what"], amount, unit == "sd", layer=layer)
 
     def __str__(self) -> str:
-        """Return the text that `parse` reads."""
+        """Return the text that `parse` reads; it reads none of an array."""
         parts = self.named or "+".join(map(str, self.parts))
         unit, at = "sd" if self.sigma else "", f"@{self.layer}" if self.layer else ""
         return f"{parts}:{self.appearance}:{self.strength:.12g}{unit}{at}"
@@ -142,12 +149,19 @@ class Edit:
     @property
     def place(self) -> str:
         """Where it acts if not in parts (`panda.editing.places`); empty for parts."""
-        return self.named if is_place(self.named) else ""
+        return self.named if self.mask is not None or is_place(self.named) else ""
+
+    @property
+    def source(self) -> str | Array | None:
+        """What it takes from elsewhere than factors (`panda.editing.sources`), or None."""
+        if self.direction is not None:
+            return self.direction
+        return str(self.appearance) if is_source(self.appearance) else None
 
     @property
     def moves_latents(self) -> bool:
-        """Whether what it changes comes from other latents (`panda.editing.sources`)."""
-        return is_source(self.appearance)
+        """Whether what it changes comes from other latents."""
+        return self.source is not None
 
     def resolve(self, factors: Factors) -> Edit:
         """Return this edit with numbers in place of the names of parts.
@@ -163,8 +177,8 @@ class Edit:
         """Raise `PandaError` where these factors have no such edit."""
         if self.place in (OBJECT, BACKGROUND):
             factors.check_background()
-        elif self.place != ALL and self.place:
-            read_mask(self.place)
+        elif self.place and self.place != ALL and self.mask is None:
+            check_masks(self.place)
         if self.layer not in ("", factors.layer.name) and not self.moves_latents:
             raise PandaError(
                 f"{self}: parts and appearances are of {factors.layer.name}; only a change of"
@@ -180,6 +194,7 @@ class Edit:
                 " of the direction, or shares of the way to the other sample"
             )
         else:
+            check_source(str(self.appearance))
             self._check_parts(factors)
 
     def _check_removal(self, factors: Factors) -> None:
@@ -274,6 +289,19 @@ def find_edits(text: str, factors: Factors) -> list[Edit]:
     """
     if not FILE.fullmatch(text) and ":" in text:
         return [Edit.parse(text).resolve(factors)]
-    name, named = find_named(text)
+    name, named = find_named(text, factors.generator)
     check_factors(name, named, factors)
-    return [Edit.parse(edit).resolve(factors) for edit in named.edits]
+    edits = [Edit.parse(edit) for edit in named.edits]
+    if file := FILE.fullmatch(text):
+        edits = [_beside(edit, file[1]) for edit in edits]
+    return [edit.resolve(factors) for edit in edits]
+
+
+def _beside(edit: Edit, file: str) -> Edit:
+    """Return an edit whose own files are named as they lie beside the edit file."""
+    where = beside(file, edit.named) if is_mask(edit.named) else edit.named
+    what = edit.appearance
+    if isinstance(what, str) and (match := re.fullmatch(SOURCE, what)):
+        path = match["file"] or match["folder"] or ""
+        what = beside(file, path) + what[len(path) :] if path else what
+    return replace(edit, named=where, appearance=what)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from panda.editing.changes import Change, LatentChange, Render
+from panda.directions.changes import Change, LatentChange, Render
 from panda.editing.places import kept
 from panda.editing.remove import part_map
 from panda.factorization.factors import Factors

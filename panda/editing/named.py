@@ -8,14 +8,19 @@ from panda.editing.edit_files import NamedEdit, named_edits, read_edits
 from panda.errors import PandaError, nearest
 from panda.factorization.cached import fit_cached
 from panda.factorization.factors import Factors
+from panda.files.tilde import expand
 from panda.generators.registry import create_generator, is_file
 
 FILE = re.compile(r"(.+\.json)(?::(.+))?")
 """``FILE.json`` or ``FILE.json:NAME``."""
 
 
-def find_named(text: str) -> tuple[str, NamedEdit]:
+def find_named(text: str, generator: str = "") -> tuple[str, NamedEdit]:
     """Return the name and the edit of a name, or of ``FILE.json`` or ``FILE.json:NAME``.
+
+    Args:
+        text: The name or file.
+        generator: Whose edits an error may suggest; by default those of all.
 
     Raises:
         PandaError: Where there is none.
@@ -24,11 +29,24 @@ def find_named(text: str) -> tuple[str, NamedEdit]:
     zoo = read_edits(file[1]) if file else named_edits()
     name = (file[2] or (next(iter(zoo)) if len(zoo) == 1 else "")) if file else text
     if name not in zoo:
+        usable = [
+            each
+            for each, edit in zoo.items()
+            if file or generator in ("", edit.generator) or is_file(generator)
+        ]
+        listed = "a name that 'panda edits' lists, " if usable else ""
         raise PandaError(
-            f"{text!r:.200} is no edit{nearest(name, zoo)}; expected PARTS:APPEARANCE:STRENGTH such"
-            " as 3:12:30, a name that 'panda edits' lists, or FILE.json:NAME"
+            f"{text!r:.200} is no edit{nearest(name, usable)}; expected PARTS:APPEARANCE:STRENGTH"
+            f" such as 3:12:30, {listed}or FILE.json:NAME"
         )
     return name, zoo[name]
+
+
+def beside(file: str, path: str) -> str:
+    """Return a path that is relative to the folder of an edit file, from here."""
+    return (
+        path if path.startswith("~") else str(expand(file).parent / path) + "/" * (path[-1] == "/")
+    )
 
 
 def check_factors(name: str, edit: NamedEdit, factors: Factors) -> None:

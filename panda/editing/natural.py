@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 
@@ -104,6 +105,8 @@ def resume(generator: Generator, state: State, layer: str, names: Sequence[objec
         PandaError: Where a value is not finite, as edits of absurd strength make it.
     """
     images = generator.tail(state, layer)
+    if math.isfinite(float(images.sum())):  # much faster than the search
+        return images
     for row, finite in enumerate(images.isfinite().flatten(1).all(1).tolist()):
         if not finite:
             name = f" of {names[row]}" if names else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -21,13 +22,18 @@ ALL, OBJECT, BACKGROUND = "all", "object", "bg"
 
 
 def is_place(text: str) -> bool:
-    """Return whether text names a place: one of the three above, or a PNG file."""
+    """Return whether text names a place: one of the three above, or masks."""
     return text in (ALL, OBJECT, BACKGROUND) or is_mask(text)
 
 
 def is_mask(text: str) -> bool:
-    """Return whether text names a mask."""
-    return text.lower().endswith(".png")
+    """Return whether text names a mask ``FILE.png``, or a folder with one for each sample."""
+    return text.lower().endswith(".png") or is_folder(text)
+
+
+def is_folder(text: str) -> bool:
+    """Return whether text names a folder of masks, such as ``hair/``."""
+    return text.endswith("/")
 
 
 def place_map(factors: Factors, place: str, features: Tensor) -> Tensor:
@@ -35,23 +41,52 @@ def place_map(factors: Factors, place: str, features: Tensor) -> Tensor:
 
     Args:
         factors: Whose layer and whose detector count.
-        place: See `is_place`. A PNG is a mask of the whole image: white is inside, black outside.
+        place: `ALL`, `OBJECT` or `BACKGROUND`.
         features: Features ``[N, C, H, W]``.
 
     Raises:
-        PandaError: Where no background was found, or the file is no square picture.
+        PandaError: Where no background was found.
     """
     if place == ALL:
         return features.new_ones(1, *features.shape[2:])
-    if place in (OBJECT, BACKGROUND):
-        where = object_map(factors, features)
-        return where if place == OBJECT else 1 - where
-    return mask_map(place, factors.layer).to(features)
+    where = object_map(factors, features)
+    return where if place == OBJECT else 1 - where
 
 
-def mask_map(path: str, layer: Layer) -> Tensor:
-    """Return a mask at a layer's positions, ``[1, H, W]``; raises `PandaError` as `read_mask`."""
-    return fit_layer(read_mask(path)[None], layer)
+def check_masks(path: str) -> None:
+    """Raise `PandaError` where there is no such mask, or no such folder of masks."""
+    if not is_folder(path):
+        read_mask(path)
+    elif not expand(path).is_dir():
+        raise PandaError(f"there is no folder of masks {path}{nearest_file(expand(path))}")
+
+
+def read_masks(path: str, numbers: Sequence[int]) -> Tensor:
+    """Read a mask for all samples, ``[1, R, R]``, or one for each, ``[N, R, R]``, in [0, 1].
+
+    Args:
+        path: A PNG, or a folder that `panda localize` wrote: ``0003.png`` for sample 3.
+        numbers: The N samples: their seeds, or their numbers in an inversion.
+
+    Raises:
+        PandaError: Where a sample has no mask, one is no square picture, or they differ in size.
+    """
+    if not is_folder(path):
+        return read_mask(path)[None]
+    check_masks(path)
+    folder, masks = expand(path), []
+    for number in numbers:
+        file = folder / f"{number:04}.png"
+        if not file.is_file():
+            others = sorted(each.stem for each in folder.glob("[0-9]*.png"))
+            raise PandaError(
+                f"{path} has no mask of sample {number} ({file.name}); it has"
+                f" {', '.join(map(str, map(int, filter(str.isdecimal, others)))) or 'none':.60}"
+            )
+        masks.append(read_mask(file))
+    if len({mask.shape for mask in masks}) > 1:
+        raise PandaError(f"the masks in {path} differ in size")
+    return torch.stack(masks)
 
 
 def kept(where: Tensor, layer: Layer, other: Layer) -> Tensor:

@@ -15,9 +15,9 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 
-from panda.editing.edit_files import STRENGTH
 from panda.editing.fill import fill
 from panda.editing.natural import read_parts, resume, stop
+from panda.editing.syntax import STRENGTH
 from panda.errors import PandaError
 from panda.factorization.background import BORDERS, border_mask
 from panda.factorization.factors import Factors, scale_parts

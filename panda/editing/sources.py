@@ -1,22 +1,21 @@
-"""What an edit takes from elsewhere than factors: a direction in a file, or another sample."""
+"""What an edit takes from elsewhere than factors: a direction, another sample, a photograph."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from panda.editing.changes import LatentChange, MixChange, WChange, ZChange
+from torch import Tensor
+
+from panda.directions.changes import LatentChange, MixChange, SeedChange, WChange, ZChange
+from panda.directions.named import Slots, check_method, find_direction
+from panda.editing.arrays import Array
+from panda.editing.syntax import SOURCE
 from panda.errors import PandaError
 from panda.files.npy import read_npy
 from panda.files.tilde import expand
 from panda.generators.contract import Generator
-from panda.generators.latent_spaces import WSpace, w_space, z_space
-
-SOURCE = (
-    r"(?:seed(?P<seed>[0-9]{1,10})|(?P<file>[^:#\n]{1,300}\.npy))"
-    r"(?:#(?P<first>[0-9]{1,3})(?:-(?P<last>[0-9]{1,3}))?)?"
-)
-"""``FILE.npy`` or ``seed7``, with ``#4-7`` for a range of slots. See `find_source`."""
+from panda.generators.latent_spaces import has_w, unwrapped, w_space, z_space
 
 
 def is_source(text: object) -> bool:
@@ -24,48 +23,88 @@ def is_source(text: object) -> bool:
     return isinstance(text, str) and re.fullmatch(SOURCE, text) is not None
 
 
-def find_source(text: str, generator: Generator, label: int | None = None) -> LatentChange:
+def check_source(text: str) -> None:
+    """Raise `PandaError` where a source is of a method that there is not."""
+    match = re.fullmatch(SOURCE, text)
+    if match is not None and match["method"]:
+        check_method(match["method"])
+
+
+def find_source(
+    source: str | Array, generator: Generator, label: int | None = None
+) -> LatentChange:
     """Return the change of latents that is meant.
 
     Args:
-        text: ``"smile.npy"``, a direction of w (of z, where there is no w) as 1 x D floats; or
-            ``"seed7"``, the way to the sample of that seed, at the usual truncation. ``"#4-7"``
-            after it moves these slots of w alone, counted from 0.
+        source: An array or a file ``"smile.npy"``: a direction of w (of z, where there is no w), D
+            floats; ``"seed7"``, the way to the sample of that seed, at the usual truncation and in
+            the class of the sample that moves; ``"me/photo0"``, the way to a photograph of a folder
+            that `panda invert` wrote; or a direction of a method, such as ``"sefa/3"``
+            (`panda.directions.named`). ``"#4-7"`` after it moves these slots of w alone, counted
+            from 0.
         generator: The generator whose latents move.
-        label: The class of the other sample, such as that of the factors; by default it follows
-            from the seed.
+        label: The class of the sample of a seed, such as that of the factors, where that of the
+            sample that moves is not known; by default it follows from the seed.
 
     Raises:
-        PandaError: Where the generator has no such latents or slots, or the file is no direction.
+        PandaError: Where the generator has no such latents or slots, or there is no such source.
     """
-    match = re.fullmatch(SOURCE, text)
+    if isinstance(source, Array):
+        return _direction(source.values, "the direction", generator, None)
+    match = re.fullmatch(SOURCE, source)
     if match is None:
-        raise PandaError(f"{text!r:.60} is no source of a change; expected FILE.npy or seed7")
-    start, stop = _slots(text, match, generator)
-    if match["seed"]:
-        seed, psi = int(match["seed"]), generator.usual_truncation
-        other = generator.sample([seed], truncation=psi, label=label)
-        return MixChange(other, start, stop)
-    matrix = read_npy(expand(Path(match["file"])))
-    if isinstance(generator, WSpace):
-        space, size = "w", len(generator.w_mean)
-    else:
-        space, size = "z", z_space(generator, f"the direction {text}").z_weight().shape[1]
-    if tuple(matrix.shape) != (1, size):
         raise PandaError(
-            f"{match['file']} is {list(matrix.shape)}, expected a direction of {space} of"
-            f" {generator.name}, [1, {size}]"
+            f"{source!r:.60} is no source of a change; expected FILE.npy, seed7, FOLDER/photo0 or"
+            " METHOD/NUMBER"
+        )
+    slots = _slots(source, match, generator)
+    if match["file"]:
+        matrix = read_npy(expand(Path(match["file"])))
+        return _direction(matrix, match["file"], generator, slots)
+    if match["method"]:
+        return find_direction(match["method"], match["key"], generator, slots)
+    start, stop = slots or (0, None)
+    if match["seed"]:
+        return SeedChange(int(match["seed"]), start, stop, label)
+    return _photograph(match["folder"], int(match["photo"] or 0), generator, start, stop)
+
+
+def _direction(matrix: Tensor, name: str, generator: Generator, slots: Slots) -> LatentChange:
+    """Return the change along a direction ``[D]`` or ``[1, D]``."""
+    if has_w(generator):
+        space, size = "w", len(w_space(generator, name).w_mean)
+    else:
+        space, size = "z", z_space(generator, f"the direction {name}").z_weight().shape[1]
+    if tuple(matrix.shape) not in ((1, size), (size,)):
+        raise PandaError(
+            f"{name} is {list(matrix.shape)}, expected a direction of {space} of {generator.name},"
+            f" [1, {size}]"
         )
     if not bool(matrix.isfinite().all()) or not bool(matrix.any()):
         what = "is zero" if bool(matrix.isfinite().all()) else "has NaN or infinite values"
-        raise PandaError(f"{match['file']} {what}, which is no direction")
-    return WChange(matrix[0], start, stop) if space == "w" else ZChange(matrix[0])
+        raise PandaError(f"{name} {what}, which is no direction")
+    row = matrix.reshape(-1)
+    return WChange(row, *(slots or (0, None))) if space == "w" else ZChange(row)
 
 
-def _slots(text: str, match: re.Match[str], generator: Generator) -> tuple[int, int | None]:
-    """Return the first slot that is moved, and the one after the last."""
+def _photograph(
+    folder: str, photo: int, generator: Generator, start: int, stop: int | None
+) -> LatentChange:
+    """Return the way to the latents that `panda invert` found for a photograph."""
+    from panda.inversion.inversion import Inversion  # whose room loads what measures images
+
+    inversion = Inversion.load(folder)
+    if photo >= len(inversion):
+        raise PandaError(
+            f"there is no {folder}/photo{photo}; the folder has photo0 to photo{len(inversion) - 1}"
+        )
+    return MixChange(inversion.latents_for(unwrapped(generator))[photo], start, stop)
+
+
+def _slots(text: str, match: re.Match[str], generator: Generator) -> Slots:
+    """Return the first slot that is moved, and the one after the last; None without ``#``."""
     if match["first"] is None:
-        return 0, None
+        return None
     count = len(w_space(generator, f"a range of slots ({text})").slots)
     first, last = int(match["first"]), int(match["last"] or match["first"])
     if not first <= last < count:

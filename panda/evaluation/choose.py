@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from panda.editing.changes import Change, LatentChange
+from panda.directions.changes import Change, LatentChange
 from panda.evaluation.edits import EditGoal
 from panda.evaluation.faces import Faces, FaceSampler
 from panda.evaluation.localized import Keep

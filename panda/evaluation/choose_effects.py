@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from panda.editing.changes import Change, Render
+from panda.directions.changes import Change, Render
 from panda.evaluation.choose import ChosenEdit, worth_screening
 from panda.evaluation.edits import EditGoal
 from panda.evaluation.faces import Faces, FaceSampler

@@ -11,7 +11,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from panda.editing.changes import Change
+from panda.directions.changes import Change
 from panda.errors import MachineError, PandaError
 from panda.evaluation import choose_effects
 from panda.evaluation.choose import ChosenEdit, choose

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
-from panda.editing.changes import Change, LatentChange
+from panda.directions.changes import Change, LatentChange
 from panda.editing.local import LocalChange
 from panda.errors import PandaError
 from panda.evaluation.faces import Faces

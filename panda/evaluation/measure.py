@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from panda.editing.changes import Render
+from panda.directions.changes import Render
 from panda.evaluation.choose import ChosenEdit
 from panda.evaluation.choose_effects import bring
 from panda.evaluation.controls import brightness

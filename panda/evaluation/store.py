@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from panda.checkpoints.tensors import load_tensors, save_tensors
-from panda.editing.changes import Change, LatentChange, StyleChange, WChange, ZChange
+from panda.directions.changes import Change, LatentChange, StyleChange, WChange, ZChange
 from panda.editing.edits import Edit
 from panda.editing.local import LocalChange
 from panda.errors import DiskError, PandaError

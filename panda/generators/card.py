@@ -30,6 +30,7 @@ class Card:
         notes: What users should know, in a sentence.
         edits: A file of named edits for this generator (see `panda.editing.edit_files`).
         class_names: The names of its classes, in the order of their labels, if they have any.
+        slots: The slots of w (`panda.generators.latent_spaces.WSpace.slots`), if it has w.
     """
 
     architecture: str
@@ -43,3 +44,4 @@ class Card:
     notes: str = ""
     edits: Path | None = None
     class_names: tuple[str, ...] = ()
+    slots: tuple[str, ...] = ()

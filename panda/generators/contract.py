@@ -81,11 +81,13 @@ class Latents:
         tensors: Tensors with one row for each sample, by name. Row i depends on ``seeds[i]``
             alone. Which tensors there are is up to the backend.
         generator: The name of the generator that drew them; empty where it is not known.
+        labels: The class of each sample; None where there are no classes, or it is not known.
     """
 
     seeds: tuple[int, ...]
     tensors: Mapping[str, torch.Tensor]
     generator: str = ""
+    labels: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         """Take seeds of NumPy and torch as Python's, which JSON takes too."""
@@ -96,12 +98,11 @@ class Latents:
 
     def __getitem__(self, rows: Any) -> Latents:
         chosen = as_rows(rows, len(self))
-        if isinstance(chosen, slice):
-            seeds = self.seeds[chosen]
-        else:
-            seeds = tuple(self.seeds[row] for row in chosen)
+        numbers = range(len(self))[chosen] if isinstance(chosen, slice) else chosen
+        seeds = tuple(self.seeds[row] for row in numbers)
+        labels = None if self.labels is None else tuple(self.labels[row] for row in numbers)
         tensors = {name: tensor[chosen] for name, tensor in self.tensors.items()}
-        return replace(self, seeds=seeds, tensors=tensors)
+        return replace(self, seeds=seeds, tensors=tensors, labels=labels)
 
     def __iter__(self) -> Iterator[Latents]:
         return (self[row : row + 1] for row in range(len(self)))
@@ -130,7 +131,10 @@ class Latents:
                 )
         tensors = {name: torch.cat([b.tensors[name] for b in batches]) for name in shapes[0]}
         seeds = tuple(seed for batch in batches for seed in batch.seeds)
-        return replace(batches[0], seeds=seeds, tensors=tensors, generator="".join(names))
+        known = [batch.labels for batch in batches if batch.labels is not None]
+        labels = sum(known, ()) if len(known) == len(batches) else None
+        joined = replace(batches[0], seeds=seeds, tensors=tensors, labels=labels)
+        return replace(joined, generator="".join(names))
 
     def to(self, device: str | torch.device) -> Latents:
         """Return these latents on another device; raises `PandaError` where it cannot be used."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from panda.errors import PandaError, nearest
 from panda.generators.contract import Generator, Latents
+from panda.generators.wrapper import Wrapper
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -127,17 +128,31 @@ class ZSpace(Generator):
         return replace(latents, tensors={**latents.tensors, "z": z})
 
 
+def unwrapped(generator: Generator) -> Generator:
+    """Return what has the latents of a generator: of ``NAME@LABEL``, that of all classes."""
+    while isinstance(generator, Wrapper) and not isinstance(generator, WSpace | ZSpace):
+        generator = generator.inner
+    return generator
+
+
+def has_w(generator: Generator) -> bool:
+    """Return whether a generator, or what it wraps, is a `WSpace`."""
+    return isinstance(unwrapped(generator), WSpace)
+
+
 def w_space(generator: Generator, method: str) -> WSpace:
     """Return the generator as a `WSpace`; raises `PandaError` for ``method`` where it is none."""
-    if isinstance(generator, WSpace):
-        return generator
+    space = unwrapped(generator)
+    if isinstance(space, WSpace):
+        return space
     raise PandaError(f"{method} needs a mapped latent space (w), which {generator.name} has not")
 
 
 def z_space(generator: Generator, method: str) -> ZSpace:
     """Return the generator as a `ZSpace`; raises `PandaError` for ``method`` where it is none."""
-    if isinstance(generator, ZSpace):
-        return generator
+    space = unwrapped(generator)
+    if isinstance(space, ZSpace):
+        return space
     raise PandaError(
         f"{method} needs a latent z that goes straight into the network, which"
         f" {generator.name} has not; a backend that has one inherits from ZSpace"

@@ -29,8 +29,8 @@ def natural_sample(sample: Sample) -> Sample:
     """Wrap a backend's ``sample`` so that callers may give its arguments in any natural form.
 
     The backend still receives plain values: a sequence of int, a float, and an int or None. The
-    latents note the generator's name. A method that is wrapped already, or inherited from a wrapped
-    one, is returned as it is.
+    latents note the generator's name, and the labels that were given. A method that is wrapped
+    already, or inherited from a wrapped one, is returned as it is.
     """
     if getattr(sample, "is_natural", False):
         return sample
@@ -49,6 +49,9 @@ def natural_sample(sample: Sample) -> Sample:
         else:
             latents = draw(plain, label=labels)
         # Latents of a wrapped generator have its name; a faulty backend may return anything.
+        if labels is not None and getattr(latents, "labels", ()) is None:
+            given = labels if isinstance(labels, list) else [labels] * len(plain)
+            latents = replace(latents, labels=tuple(given))
         unknown = getattr(latents, "generator", None) == ""
         return replace(latents, generator=self.name) if unknown else latents
 

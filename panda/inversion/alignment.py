@@ -7,7 +7,6 @@ from face parsing. The place of faces in a generator's images is measured on its
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ from torch.nn import functional as F
 
 from panda.errors import PandaError, nearest
 from panda.generators.contract import Generator
-from panda.generators.registry import cards
+from panda.generators.faces import makes_faces
 from panda.metrics.landmarks import landmarks
 from panda.metrics.parsing import FaceParser
 from panda.progress import bar
@@ -35,9 +34,6 @@ REFINE = 2
 
 SAMPLES = 8
 """Of a generator, on which the place of its faces is measured."""
-
-FACES = re.compile("face|ffhq|celeb", re.IGNORECASE)
-"""What names of data sets of faces contain."""
 
 ALIGNMENTS = ("auto", "always", "never")
 
@@ -76,12 +72,6 @@ class Square:
         direction = across - 1j * down
         half = max(ACROSS * abs(across), DOWN * abs(down))
         return Square(complex(eyes + BELOW * down), complex(direction / abs(direction) * half))
-
-
-def makes_faces(name: str) -> bool:
-    """Return whether a generator is of faces, by its data set, or by the name of its file."""
-    known = cards()
-    return bool(FACES.search(known[name].dataset if name in known else name))
 
 
 def check_align(align: str) -> None:

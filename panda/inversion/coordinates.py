@@ -11,10 +11,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from panda.directions.pca import principal_axes
 from panda.errors import PandaError, nearest
 from panda.generators.contract import Generator, Latents
 from panda.generators.latent_spaces import WSpace, ZSpace
-from panda.methods.pca import principal_axes
 
 SAMPLES = 4000
 """Samples of w that its principal axes are of."""

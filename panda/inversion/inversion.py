@@ -20,7 +20,7 @@ from panda.files.tilde import expand
 from panda.files.unchanged import unchanged
 from panda.generators.contract import Generator, Latents
 from panda.generators.identity import check_weights
-from panda.generators.latent_spaces import WSpace
+from panda.generators.latent_spaces import has_w, w_space
 from panda.images import difference_picture, save_picture, sheet, to_picture
 
 FORMAT = 1
@@ -100,8 +100,9 @@ class Inversion:
         usual = drawn.tensors
         given = self.latents.tensors
         wrong = sorted(usual.keys() ^ given.keys())
-        if isinstance(generator, WSpace):
-            rows = generator.w_mean.expand(1, len(generator.slots), -1)
+        if has_w(generator):
+            space = w_space(generator, "an inversion")
+            rows = space.w_mean.expand(1, len(space.slots), -1)
             usual = {**usual, "w": rows}
         wrong += [n for n in usual if n in given and given[n].shape[1:] != usual[n].shape[1:]]
         if wrong:
@@ -110,7 +111,9 @@ class Inversion:
                 " since, or the folder is of another one: invert the picture again"
             )
         moved = {name: given[name].to(like) for name, like in usual.items()}
-        return replace(drawn, seeds=self.latents.seeds, tensors=moved)
+        label = self.config.get("label")
+        labels = (label,) * len(self) if type(label) is int else None
+        return replace(drawn, seeds=self.latents.seeds, tensors=moved, labels=labels)
 
     def save(self, folder: str | Path) -> Path:
         """Write config.json, the tensors and sheet.png; return the folder.

@@ -1,1 +1,1 @@
-"""PandA and the methods that it is compared with, behind one interface: fit, list edits, apply."""
+"""All methods by name: those that find directions of latents, PandA, and published files."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import fields, replace
 
+from panda.directions.ganspace import GANSpace
+from panda.directions.gradient import Gradient
+from panda.directions.lowrankgan import LowRankGAN
+from panda.directions.method import Method
+from panda.directions.random import Random
+from panda.directions.resefa import ReSeFa
+from panda.directions.sefa import SeFa
+from panda.directions.stylespace import StyleSpace
 from panda.errors import PandaError, nearest
-from panda.methods.ganspace import GANSpace
-from panda.methods.gradient import Gradient
-from panda.methods.lowrankgan import LowRankGAN
-from panda.methods.method import Method
 from panda.methods.parts import PandA
 from panda.methods.published import Published
-from panda.methods.random import Random
-from panda.methods.resefa import ReSeFa
-from panda.methods.sefa import SeFa
-from panda.methods.stylespace import StyleSpace
 
 METHODS: dict[str, Method] = {
     method.name: method

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from panda.directions.changes import Change, Render
+from panda.directions.method import Method
 from panda.editing.apply import direction
-from panda.editing.changes import Change, Render
 from panda.editing.edits import Edit
 from panda.editing.refine import refine
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
 from panda.generators.contract import Generator, Latents
-from panda.methods.method import Method
 from panda.metrics.regions import Regions
 
 

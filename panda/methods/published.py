@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from panda.editing.changes import Change, WChange
+from panda.directions.changes import Change, WChange
+from panda.directions.method import Method
 from panda.errors import PandaError
 from panda.files.npy import read_npy
 from panda.generators.contract import Generator
 from panda.generators.latent_spaces import w_space
-from panda.methods.method import Method
 from panda.metrics.regions import Regions
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from panda.editing.edit_files import PATTERN
 from panda.editing.edits import Edit
+from panda.editing.syntax import OF_FACTORS
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
 
@@ -51,7 +51,7 @@ def _check(names: Any, count: int) -> None:
         _text(part["name"])
         for edit in _list(part["edits"]):
             _text(edit["name"])
-            if not PATTERN.fullmatch(_text(edit["edit"])):
+            if not OF_FACTORS.fullmatch(_text(edit["edit"])):
                 raise TypeError(f"{edit['edit']!r:.60} is no edit")
             for measure, effect in edit["effects"].items():
                 if type(effect) not in (int, float) or not math.isfinite(effect):

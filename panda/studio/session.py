@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from panda.editing.apply import apply_edits
-from panda.editing.edit_files import STRENGTH
 from panda.editing.edits import REMOVE, Edit
 from panda.editing.localize import localize
 from panda.editing.natural import resume
 from panda.editing.refine import refine
+from panda.editing.syntax import STRENGTH
 from panda.errors import PandaError, nearest
 from panda.factorization.factors import Factors
 from panda.generators.contract import Generator, Latents, State
@@ -66,9 +66,7 @@ class Canvas:
     def state(self, count: int = 1) -> State:
         """Return the state at the layer, repeated ``count`` times."""
         if count not in self._states:
-            rows = {k: v.repeat_interleave(count, 0) for k, v in self.latents.tensors.items()}
-            seeds = self.latents.seeds * count
-            latents = replace(self.latents, seeds=seeds, tensors=rows)
+            latents = self.latents[[0] * count]
             self._states[count] = self.generator.head(latents, self.factors.layer.name)
         return self._states[count]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from PIL import Image
 
-from panda.editing.edit_files import STRENGTH
 from panda.editing.edits import REMOVE
+from panda.editing.syntax import STRENGTH
 from panda.errors import PandaError
 from panda.factorization.stability import UNSTABLE
 from panda.images import color_parts, difference_picture, heat_picture, to_picture

@@ -213,7 +213,11 @@ def test_text_with_a_colon_is_an_edit_and_a_file_is_none(tmp_path, monkeypatch):
     assert find_edits("0:1:2", factors) == [Edit(0, 1, 2)]
     for text in ("zoo.json", "zoo.json:a"):
         assert said(find_edits, text, factors).startswith("zoo.json cannot be read: No such file")
-    assert said(find_edits, "smlie", factors).startswith("'smlie' is no edit; did you mean 'smile'")
+    owner = replace(factors, generator="stylegan2-ffhq-1024")
+    assert said(find_edits, "smlie", owner).startswith("'smlie' is no edit; did you mean 'smile'")
+    assert said(find_edits, "smlie", factors) == (  # whose generator has no edits
+        "'smlie' is no edit; expected PARTS:APPEARANCE:STRENGTH such as 3:12:30, or FILE.json:NAME"
+    )
 
 
 @pytest.mark.parametrize(

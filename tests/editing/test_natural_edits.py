@@ -77,7 +77,7 @@ def test_an_edit_shows_as_its_text():
         ((None, "p0", 4), "parts None: expected a number"),
         (("", "p0", 4), "parts '': expected a number"),
         ((True, "p0", 4), "parts True: expected a number"),
-        ((np.eye(2), "p0", 4), "parts array.*expected a number"),
+        ((np.zeros((1, 1, 2, 2)), "p0", 4), "parts array.*expected a number"),
         (([0, 0.5], "p0", 4), r"parts \[0, 0.5\]: expected a number"),
         ((0, 1.5, 4), "appearance 1.5: expected a number, 'p0' or 'bg'"),
         ((0, "p0", "4sd"), "strength '4sd': expected a finite number, with sigma=True"),

@@ -11,7 +11,8 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from panda import PandaError, create_generator
 from panda.cli import main
-from panda.editing.changes import StyleChange, WChange
+from panda.directions import gradient
+from panda.directions.changes import StyleChange, WChange
 from panda.editing.local import LocalChange
 from panda.evaluation import locality, localized, results
 from panda.evaluation.choose import ChosenEdit, _rank
@@ -21,7 +22,6 @@ from panda.evaluation.faces import measures
 from panda.evaluation.settings import LocalitySettings
 from panda.evaluation.store import BenchmarkFolder
 from panda.evaluation.witnesses import Seen
-from panda.methods import gradient
 from panda.metrics.fid import set_distance
 from panda.metrics.parsing import CLASSES
 

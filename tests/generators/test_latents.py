@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from conftest import MINI, TinyGenerator
+from golden_files import FOLDER
 
 from panda import Latents, PandaError, State, create_generator
 
@@ -85,6 +88,26 @@ def test_batches_are_joined_in_their_order(latents):
     assert torch.equal(joined.tensors["z"], latents.tensors["z"][[2, 3, 0]])
     same = Latents.cat(list(latents))
     assert all(torch.equal(same.tensors[name], t) for name, t in latents.tensors.items())
+
+
+def test_classes_stay_with_their_samples(latents):
+    of_classes = replace(latents, labels=(3, 1, 2, 0))
+    assert of_classes[[2, 0]].labels == (2, 3) and of_classes[1:3].labels == (1, 2)
+    assert [sample.labels for sample in of_classes] == [(3,), (1,), (2,), (0,)]
+    assert Latents.cat([of_classes[2:], of_classes[0]]).labels == (2, 0, 3)
+    assert latents[0].labels is None and Latents.cat([of_classes[0], latents[1]]).labels is None
+
+
+def test_classes_that_were_given_or_follow_from_seeds_are_known():
+    generator = create_generator(FOLDER / "stylegan2-ada-cond/network.pkl")
+    assert generator.sample([1, 2], label=1).labels == (1, 1)
+    assert generator.sample([1, 2], label=[1, 0]).labels == (1, 0)
+    drawn = generator.sample([1, 2])
+    again = generator.sample([1, 2], label=list(drawn.labels))
+    torch.testing.assert_close(again.tensors["w"], drawn.tensors["w"])
+    straight = create_generator(FOLDER / "biggan-ajbrock/state_dict.safetensors")
+    assert straight.sample([1, 2], label=[1, 0]).labels == (1, 0)
+    assert create_generator(FOLDER / "stylegan2-ada/network.pkl").sample([1]).labels is None
 
 
 def test_batches_that_do_not_fit_are_refused(latents):

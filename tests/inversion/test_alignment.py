@@ -6,8 +6,9 @@ import torch
 from conftest import TinyGenerator
 
 from panda import PandaError
+from panda.generators.faces import makes_faces
 from panda.inversion import alignment
-from panda.inversion.alignment import Square, cut, find_face, framing, makes_faces, to_pictures
+from panda.inversion.alignment import Square, cut, find_face, framing, to_pictures
 from panda.metrics import parsing
 from panda.metrics.landmarks import landmarks
 from panda.metrics.parsing import CLASSES, FaceParser

@@ -12,18 +12,18 @@ from conftest import unsettled
 from golden_files import FILES, FOLDER
 
 from panda import PandaError, create_generator
-from panda.editing.changes import WChange, ZChange
+from panda.directions.changes import WChange, ZChange
+from panda.directions.gradients import Sensitivity, sensitivities, shrink
+from panda.directions.jacobian import jacobian
+from panda.directions.lowrankgan import robust_pca
+from panda.directions.pca import principal_axes
+from panda.directions.resefa import rayleigh
+from panda.directions.sefa import eigen
+from panda.directions.stylespace import local_channels, winners
 from panda.factorization.fit import fit
 from panda.methods.catalog import METHODS, find_method
-from panda.methods.gradients import Sensitivity, sensitivities, shrink
-from panda.methods.jacobian import jacobian
-from panda.methods.lowrankgan import robust_pca
 from panda.methods.parts import part_changes
-from panda.methods.pca import principal_axes
 from panda.methods.published import read_directions
-from panda.methods.resefa import rayleigh
-from panda.methods.sefa import eigen
-from panda.methods.stylespace import local_channels, winners
 from panda.metrics.regions import Boxes
 
 STYLEGAN2 = "stylegan2-genforce/checkpoint.pth"
@@ -253,6 +253,13 @@ def test_sensitivities_are_computed_once_and_keep_no_generator():
     del generator
     gc.collect()
     assert there() is None
+
+
+def test_images_that_are_smaller_than_a_method_wants_stay_as_they_are():
+    generator = create_generator(FOLDER / STYLEGAN2)
+    (small,) = sensitivities(generator, EYES, 1, generator.resolution, None)
+    (large,) = sensitivities(generator, EYES, 1, 8 * generator.resolution, None)
+    assert torch.equal(large.inside, small.inside) and torch.equal(large.outside, small.outside)
 
 
 @pytest.mark.parametrize("name", METHODS)

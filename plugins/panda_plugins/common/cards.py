@@ -24,8 +24,27 @@ def card_of(
     notes: str = "",
     edits: Path | None = None,
     class_names: Iterable[str] = (),
+    mapped: bool = False,
+    rgb_slot: bool = True,
 ) -> Card:
-    """Return the card of a generator that is loaded from ``weights``; see `Card` for the rest."""
+    """Return the card of a generator that is loaded from ``weights``; see `Card` for the rest.
+
+    Args:
+        weights: The file.
+        architecture: See `Card`, as for all that follow.
+        dataset: See `Card`.
+        license: See `Card`.
+        origin: See `Card`.
+        layers: See `Card`.
+        notes: See `Card`.
+        edits: See `Card`.
+        class_names: See `Card`.
+        mapped: Whether it has w, in a slot for each layer.
+        rgb_slot: Whether one more slot styles the image.
+    """
+    layers = tuple(layers)
+    names = tuple(layer.name for layer in layers)
+    slots = (*names, "image") if rgb_slot else names
     return Card(
         architecture=architecture,
         dataset=dataset,
@@ -34,8 +53,9 @@ def card_of(
         origin=origin,
         load=weights.load,
         weights=weights,
-        layers=tuple(layers),
+        layers=layers,
         notes=notes,
         edits=edits,
         class_names=tuple(class_names),
+        slots=slots if mapped else (),
     )

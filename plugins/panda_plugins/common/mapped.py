@@ -44,8 +44,10 @@ class MappedGenerator(WSpace):
         """See `Generator.sample`; a conditional generator draws a missing label from the seed."""
         config, mean = self.network.config, self.w_mean
         z = torch.from_numpy(seeded_normal(seeds, config.z_dim)).to(mean)
-        w = self.map(z, one_hot(self.name, config.classes, seeds, label, mean))
-        return Latents(tuple(seeds), {"z": z, "w": self.truncate(w, truncation)})
+        hot = one_hot(self.name, config.classes, seeds, label, mean)
+        tensors = {"z": z, "w": self.truncate(self.map(z, hot), truncation)}
+        labels = None if hot is None else tuple(hot.argmax(1).tolist())
+        return Latents(tuple(seeds), tensors, labels=labels)
 
     def map(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """See `WSpace.map`; raises `PandaError` unless labels are ``[N, classes]``."""

@@ -51,6 +51,8 @@ def _card(name: str, facts: dict[str, Any]) -> Card:
         license="weights distilled from FFHQ's: research, non-commercial",
         origin="trained by this project from samples of mobilestylegan-ffhq-1024 (training/)",
         layers=tuple(Layer(**layer) for layer in facts["layers"]),
+        mapped=title.startswith("StyleGAN"),
+        rgb_slot=title != "StyleGAN",
         notes=(
             f"learned from {facts['faces']} faces in {facts['images']} images; FID"
             f" {figures['fid']:.1f} ({figures['samples']} samples, not truncated); both eyes, nose"

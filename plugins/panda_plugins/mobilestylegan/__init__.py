@@ -77,6 +77,7 @@ def panda_generators() -> dict[str, Card]:
             license="Apache-2.0 weights, FFHQ-derived: research, non-commercial",
             origin="https://github.com/bes-dev/MobileStyleGAN.pytorch (arXiv 2104.04767)",
             layers=LAYERS,
+            mapped=True,
             notes="Its W space is that of NVIDIA's StyleGAN2 FFHQ config-f.",
         )
     }

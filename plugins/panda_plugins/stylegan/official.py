@@ -66,5 +66,7 @@ def _card(name: str, dataset: str, files: dict[str, str], license: str, origin: 
         license=license,
         origin=origin,
         layers=layers(pyramid.channels(resolution, base=16384)),
+        mapped=True,
+        rgb_slot=False,
         notes="images are 512 x 384, with black above and below" if "car" in name else "",
     )

@@ -112,6 +112,7 @@ def _card(
         license=origin[1],
         origin=origin[0],
         layers=layers(pyramid.channels(resolution, base=16384 if halved else 32768)),
+        mapped=True,
         notes=notes,
         edits=edits,
     )

@@ -36,6 +36,7 @@ def cards() -> dict[str, Card]:
                 license="NVIDIA Source Code License: non-commercial",
                 origin="https://github.com/NVlabs/stylegan3 (arXiv 2106.12423)",
                 layers=layers(kind, pixels),
+                mapped=True,
             )
     return all_cards
 

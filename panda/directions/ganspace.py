@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from panda.editing.changes import Change, WChange, ZChange
+from panda.directions.changes import Change, WChange, ZChange
+from panda.directions.method import Method
+from panda.directions.pca import principal_axes
 from panda.factorization.linear_algebra import fix_signs
 from panda.generators.contract import Generator
-from panda.generators.latent_spaces import WSpace, ZSpace, z_space
-from panda.methods.method import Method
-from panda.methods.pca import principal_axes
+from panda.generators.latent_spaces import ZSpace, has_w, w_space, z_space
 from panda.metrics.regions import Regions
 
 RANGES = ((0, None), (3, 7), (4, 8), (4, 5), (5, 6), (6, 7), (7, 8))
@@ -43,18 +43,30 @@ class GANSpace(Method):
 
     def changes(self, generator: Generator, regions: Regions) -> Mapping[str, Change]:
         """See `Method.changes`."""
-        if not isinstance(generator, WSpace):
-            directions = self._by_features(z_space(generator, "GANSpace"))
-            return {str(k): ZChange(row) for k, row in enumerate(directions)}
-        axes, deviations = principal_axes(generator, self.samples)
-        steps = (axes * deviations[:, None])[: self.components]
-        slots = len(generator.slots)
+        steps = self.steps(generator)
+        if not has_w(generator):
+            return {str(k): ZChange(row) for k, row in enumerate(steps)}
+        slots = len(w_space(generator, "GANSpace").slots)
         return {
             f"{k} in {start}-{(stop or slots) - 1}": WChange(step, start, stop)
             for start, stop in RANGES
             if (stop or 0) <= slots
             for k, step in enumerate(steps)
         }
+
+    def steps(self, generator: Generator) -> Tensor:
+        """Return the directions of w, or of z where there is no w, one standard deviation long.
+
+        Returns:
+            ``[K, D]``, that with the largest variance first.
+
+        Raises:
+            PandaError: Where the generator has neither w nor z.
+        """
+        if not has_w(generator):
+            return self._by_features(z_space(generator, "GANSpace"))
+        axes, deviations = principal_axes(w_space(generator, "GANSpace"), self.samples)
+        return (axes * deviations[:, None])[: self.components]
 
     def _by_features(self, space: ZSpace) -> Tensor:
         """Return the directions ``[K, Z]`` of the first layer's components, one deviation each."""

@@ -9,12 +9,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from panda.editing.changes import Change, StyleChange, WChange, ZChange
+from panda.directions.changes import Change, StyleChange, WChange, ZChange
+from panda.directions.method import Method
+from panda.directions.stylespace import style_deviations
 from panda.errors import PandaError, nearest
 from panda.generators.contract import Generator, Latents
 from panda.generators.latent_spaces import WSpace, z_space
-from panda.methods.method import Method
-from panda.methods.stylespace import style_deviations
 from panda.metrics.faces import show_face
 from panda.metrics.parsing import FaceParser, enlarged
 from panda.metrics.regions import Parsed, Regions

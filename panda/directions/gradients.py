@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from panda.directions.jacobian import jacobian
+from panda.directions.pca import principal_axes
 from panda.generators.contract import Latents
 from panda.generators.latent_spaces import WSpace
-from panda.methods.jacobian import jacobian
-from panda.methods.pca import principal_axes
 from panda.metrics.regions import Regions
 
 SEED = 4
@@ -53,7 +53,7 @@ def sensitivities(
         space: A generator with w.
         regions: Where the regions come from.
         images: The number of images, of the seeds from `SEED` on.
-        pixels: The width of the images.
+        pixels: The width of the images; those of a smaller generator stay as they are.
         subspace: Derivatives are taken along so many principal axes of w, not along all D:
             D / subspace times faster, and blind to directions in which w hardly varies.
     """
@@ -67,7 +67,7 @@ def _measure(
     space: WSpace, regions: Regions, images: int, pixels: int, subspace: int | None
 ) -> list[Sensitivity]:
     """Compute `sensitivities`."""
-    size = len(space.w_mean)
+    size, pixels = len(space.w_mean), min(pixels, space.resolution)
     axes = torch.eye(size) if subspace is None else principal_axes(space, 20_000)[0][:subspace]
     results: list[Sensitivity] = []
     for image in range(images):
@@ -94,7 +94,8 @@ def _gray(space: WSpace, latents: Latents, pixels: int, w: Tensor) -> Tensor:
 def repeat(latents: Latents, count: int) -> Latents:
     """Return latents of ``count`` times the same sample."""
     rows = {name: row.expand(count, *row.shape[1:]) for name, row in latents.tensors.items()}
-    return replace(latents, seeds=latents.seeds * count, tensors=rows)
+    labels = None if latents.labels is None else latents.labels * count
+    return replace(latents, seeds=latents.seeds * count, tensors=rows, labels=labels)
 
 
 def _gram(columns: Tensor, axes: Tensor) -> Tensor:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from panda.editing.changes import Change, WChange
+from panda.directions.changes import Change, WChange
+from panda.directions.gradients import Sensitivity, sensitivities
+from panda.directions.method import Method
 from panda.factorization.linear_algebra import fix_signs
 from panda.generators.contract import Generator
 from panda.generators.latent_spaces import w_space
-from panda.methods.gradients import Sensitivity, sensitivities
-from panda.methods.method import Method
 from panda.metrics.regions import Regions
 
 RIDGE = 1e-3
@@ -35,7 +35,7 @@ class ReSeFa(Method):
         directions: Directions for each region and image.
         start: The first slot that is moved.
         stop: The slot after the last that is moved.
-        subspace: See `panda.methods.gradients.sensitivities`.
+        subspace: See `panda.directions.gradients.sensitivities`.
     """
 
     name = "resefa"

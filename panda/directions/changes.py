@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from panda.generators.contract import Generator, Latents
-from panda.generators.latent_spaces import WSpace, w_space, z_space
+from panda.generators.latent_spaces import has_w, w_space, z_space
 
 Render = Callable[[Tensor], Tensor]
 """From one strength for each sample ``[N]`` to images ``[N, 3, R, R]``."""
@@ -115,7 +115,7 @@ class MixChange(LatentChange):
     """Move w, or z where there is no w, towards another sample; a strength of 1 arrives there.
 
     Attributes:
-        other: The one other sample.
+        other: The one other sample, or one for each that is moved.
         start_slot: See `WChange`.
         stop_slot: Likewise.
     """
@@ -126,12 +126,43 @@ class MixChange(LatentChange):
 
     def moved(self, generator: Generator, latents: Latents, strengths: Tensor) -> Latents:
         """See `LatentChange.moved`."""
-        if isinstance(generator, WSpace):
-            w = generator.w_plus(latents)
+        what = "the way to another sample"
+        if has_w(generator):
+            mapped = w_space(generator, what)
+            w = mapped.w_plus(latents)
             step = torch.zeros_like(w)
             slots = slice(self.start_slot, self.stop_slot)
-            step[:, slots] = (generator.w_plus(self.other).to(w) - w)[:, slots]
-            return generator.with_w(latents, w + strengths.to(w)[:, None, None] * step)
-        space, z = z_space(generator, "the way to another sample"), latents.tensors["z"]
+            step[:, slots] = (mapped.w_plus(self.other).to(w) - w)[:, slots]
+            return mapped.with_w(latents, w + strengths.to(w)[:, None, None] * step)
+        space, z = z_space(generator, what), latents.tensors["z"]
         step = self.other.tensors["z"].to(z) - z
         return space.with_z(latents, z + strengths.to(z)[:, None] * step)
+
+
+@dataclass(frozen=True)
+class SeedChange(LatentChange):
+    """Move towards the sample of a seed, at the usual truncation and of the same class.
+
+    Attributes:
+        seed: The seed of the other sample.
+        start_slot: See `WChange`.
+        stop_slot: Likewise.
+        label: The class of the other sample where that of the moved ones is not known.
+    """
+
+    seed: int
+    start_slot: int = 0
+    stop_slot: int | None = None
+    label: int | None = None
+
+    def moved(self, generator: Generator, latents: Latents, strengths: Tensor) -> Latents:
+        """See `LatentChange.moved`."""
+        labels = latents.labels or (self.label,)
+        psi = generator.usual_truncation
+        if len(set(labels)) == 1:
+            other = generator.sample([self.seed], truncation=psi, label=labels[0])
+        else:
+            seeds = [self.seed] * len(latents)
+            other = generator.sample(seeds, truncation=psi, label=list(labels))
+        way = MixChange(other, self.start_slot, self.stop_slot)
+        return way.moved(generator, latents, strengths)

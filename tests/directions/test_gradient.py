@@ -6,13 +6,13 @@ from glowing_eyes import Glow
 from golden_files import FOLDER
 
 from panda import PandaError, create_generator
-from panda.editing.changes import StyleChange, WChange, ZChange
+from panda.directions import gradient
+from panda.directions.changes import StyleChange, WChange, ZChange
+from panda.directions.stylespace import style_deviations
 from panda.evaluation.choose import choose
 from panda.evaluation.edits import find_edits
 from panda.evaluation.faces import FaceSampler
-from panda.methods import gradient
 from panda.methods.catalog import METHODS, SUPERVISED, find_method
-from panda.methods.stylespace import style_deviations
 from panda.metrics.regions import Boxes, Parsed
 from panda.metrics.soft_measures import MEASURES, soft_measures
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from panda.editing.changes import Change, WChange, ZChange
+from panda.directions.changes import Change, WChange, ZChange
+from panda.directions.method import Method
 from panda.factorization.linear_algebra import eigenvectors, fix_signs
 from panda.generators.contract import Generator
-from panda.generators.latent_spaces import WSpace, z_space
-from panda.methods.method import Method
+from panda.generators.latent_spaces import has_w, w_space, z_space
 from panda.metrics.regions import Regions
 
 GROUPS = ((0, None), (0, 2), (2, 6), (6, None))
@@ -38,18 +38,36 @@ class SeFa(Method):
 
     def changes(self, generator: Generator, regions: Regions) -> Mapping[str, Change]:
         """See `Method.changes`."""
-        if not isinstance(generator, WSpace):
-            directions = eigen([z_space(generator, "SeFa").z_weight()])[: self.components]
-            return {str(k): ZChange(row) for k, row in enumerate(directions)}
-        maps, slots = generator.style_maps(), generator.slots
+        if not has_w(generator):
+            return {str(k): ZChange(row) for k, row in enumerate(self.directions(generator))}
+        slots = w_space(generator, "SeFa").slots
         edits: dict[str, Change] = {}
         for start, stop in GROUPS:
-            weights = [maps[slot][0] for slot in slots[start:stop] if slot in maps]
-            if weights:
-                directions = eigen(weights)[: self.components]
-                name = f"in {start}-{len(slots[:stop]) - 1}"
-                edits |= {f"{k} {name}": WChange(v, start, stop) for k, v in enumerate(directions)}
+            rows = self.directions(generator, start, stop)
+            name = f"in {start}-{len(slots[:stop]) - 1}"
+            edits |= {f"{k} {name}": WChange(row, start, stop) for k, row in enumerate(rows)}
         return edits
+
+    def directions(self, generator: Generator, start: int = 0, stop: int | None = None) -> Tensor:
+        """Return the directions of w in a range of slots, or of z where there is no w.
+
+        Args:
+            generator: The generator.
+            start: The first slot of w whose affine map counts.
+            stop: The slot after the last one; None for all from ``start`` on.
+
+        Returns:
+            ``[K, D]``, strongest first; none where no slot of the range styles features.
+
+        Raises:
+            PandaError: Where the generator has neither w nor z.
+        """
+        if not has_w(generator):
+            return eigen([z_space(generator, "SeFa").z_weight()])[: self.components]
+        space = w_space(generator, "SeFa")
+        maps = space.style_maps()
+        weights = [maps[slot][0] for slot in space.slots[start:stop] if slot in maps]
+        return eigen(weights)[: self.components] if weights else space.w_mean.new_zeros(0, 1)
 
 
 def eigen(weights: Sequence[Tensor]) -> Tensor:

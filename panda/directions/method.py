@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from panda.editing.changes import Change
+from panda.directions.changes import Change
 from panda.errors import PandaError, nearest
 from panda.generators.contract import Generator, Latents
 from panda.metrics.regions import Regions

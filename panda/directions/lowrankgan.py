@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from panda.editing.changes import Change, WChange
+from panda.directions.changes import Change, WChange
+from panda.directions.gradients import sensitivities
+from panda.directions.method import Method
 from panda.errors import PandaError
 from panda.generators.contract import Generator
 from panda.generators.latent_spaces import w_space
-from panda.methods.gradients import sensitivities
-from panda.methods.method import Method
 from panda.metrics.regions import Regions
 
 TOLERANCE = 1e-7
@@ -40,7 +40,7 @@ class LowRankGAN(Method):
         directions: Directions for each region and image.
         start: The first slot that is moved.
         stop: The slot after the last that is moved.
-        subspace: See `panda.methods.gradients.sensitivities`.
+        subspace: See `panda.directions.gradients.sensitivities`.
     """
 
     name = "lowrankgan"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import normalize
 
-from panda.editing.changes import Change, WChange, ZChange
+from panda.directions.changes import Change, WChange, ZChange
+from panda.directions.method import Method
+from panda.directions.sefa import GROUPS
 from panda.generators.contract import Generator
 from panda.generators.latent_spaces import WSpace, z_space
-from panda.methods.method import Method
-from panda.methods.sefa import GROUPS
 from panda.metrics.regions import Regions
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from panda.editing.changes import Change, StyleChange
+from panda.directions.changes import Change, StyleChange
+from panda.directions.gradients import repeat, shrink
+from panda.directions.jacobian import jacobian
+from panda.directions.method import Method
 from panda.generators.contract import Generator, Latents
 from panda.generators.latent_spaces import WSpace, w_space
-from panda.methods.gradients import repeat, shrink
-from panda.methods.jacobian import jacobian
-from panda.methods.method import Method
 from panda.metrics.regions import Regions
 
 PIXELS = 32

@@ -1,0 +1,1 @@
+"""Changes of latents: what they are, and the methods that find them in a generator."""

@@ -1,0 +1,72 @@
+"""Directions in the cache: fitted when they are first asked for, and loaded after that."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from torch import Tensor
+
+from panda.checkpoints.tensors import load_tensors, save_tensors
+from panda.directions.method import Method
+from panda.errors import PandaError
+from panda.files.cache import home
+from panda.files.locks import hold_folder
+from panda.files.ownership import MANIFEST, replacing
+from panda.generators.contract import Generator
+from panda.notes import note
+
+WHAT, TENSORS, SETTINGS = "directions of a method", "directions.safetensors", "config.json"
+
+
+def kept(
+    method: Method, generator: Generator, fit: Callable[[], Mapping[str, Tensor]]
+) -> Mapping[str, Tensor]:
+    """Return what a method finds in a generator: from the cache, or fitted now.
+
+    The generator's digest, the method and its settings are the key. A generator without a digest
+    is fitted each time. Of several threads or processes that ask for the same, one fits and the
+    others wait.
+
+    Args:
+        method: The method.
+        generator: The generator.
+        fit: Finds the tensors, by name.
+
+    Raises:
+        PandaError: As ``fit`` does, and where the cache cannot be written.
+    """
+    said = f"fitting {method.name} to {generator.name}"
+    if not generator.digest:
+        note(said)
+        return fit()
+    facts = {"method": method.name, "weights_sha256": generator.digest, "settings": asdict(method)}
+    settings = json.dumps(facts, indent=1, sort_keys=True) + "\n"
+    name = f"{method.name}-{hashlib.sha256(settings.encode()).hexdigest()[:12]}"
+    folder = home() / "directions" / generator.digest[:16] / name
+    if (loaded := _load(folder, settings)) is not None:
+        return loaded
+    with hold_folder(folder.parent, f".{name}.lock", wait=True):
+        if (loaded := _load(folder, settings)) is not None:
+            return loaded  # which another thread or process has fitted meanwhile
+        note(f"{said}, once; what it finds is kept in the cache")
+        tensors = {key: tensor.detach().float().cpu().clone() for key, tensor in fit().items()}
+        for file in (TENSORS, SETTINGS, MANIFEST):  # damaged, which `replacing` would not replace
+            (folder / file).unlink(missing_ok=True)
+        with replacing(folder, WHAT) as work:
+            save_tensors(work / TENSORS, tensors, {})
+            (work / SETTINGS).write_text(settings, encoding="utf-8")
+    return tensors
+
+
+def _load(folder: Path, settings: str) -> Mapping[str, Tensor] | None:
+    """Return tensors from the cache; None where it has none that are whole and of the settings."""
+    try:
+        if (folder / SETTINGS).read_text(encoding="utf-8") != settings:
+            return None
+        return load_tensors(folder / TENSORS, "delete it")
+    except (OSError, UnicodeDecodeError, PandaError):
+        return None

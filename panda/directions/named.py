@@ -1,0 +1,190 @@
+"""Directions of methods by name: ``sefa/3``, ``stylespace/16.conv1.5``, ``resefa/eyes.0``.
+
+Each method has its default settings. What takes more than moments to find is kept in the cache.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from weakref import WeakKeyDictionary
+
+from torch import Tensor
+
+from panda.directions.changes import LatentChange, StyleChange, WChange, ZChange
+from panda.directions.ganspace import GANSpace
+from panda.directions.kept import kept
+from panda.directions.lowrankgan import LowRankGAN
+from panda.directions.method import Method
+from panda.directions.random import Random
+from panda.directions.resefa import ReSeFa
+from panda.directions.sefa import SeFa
+from panda.directions.stylespace import StyleSpace, style_deviations
+from panda.errors import PandaError, nearest
+from panda.generators.contract import Generator
+from panda.generators.faces import makes_faces
+from panda.generators.latent_spaces import has_w, unwrapped, w_space
+from panda.metrics.regions import Boxes
+
+Slots = tuple[int, int | None] | None
+"""The first slot of w that moves and the one after the last; None where the text names none."""
+
+REGIONS = Boxes()
+"""Where LowRankGAN and ReSeFa look for directions: LowRankGAN's boxes for aligned faces."""
+
+_FOUND: WeakKeyDictionary[Generator, dict[tuple[str, str, Slots], LatentChange]] = (
+    WeakKeyDictionary()
+)
+"""What was found in each generator that is in use."""
+
+
+def check_method(name: str) -> None:
+    """Raise `PandaError` for what is none of `FINDERS`."""
+    if name not in FINDERS:
+        raise PandaError(f"there is no method {name!r} of directions{nearest(name, FINDERS)}")
+
+
+def find_direction(name: str, key: str, generator: Generator, slots: Slots = None) -> LatentChange:
+    """Return a direction of a method.
+
+    Args:
+        name: ``ganspace``, ``sefa``, ``random``, ``stylespace``, ``lowrankgan`` or ``resefa``.
+        key: Which one: a number (the first three), ``SLOT.CHANNEL`` (StyleSpace), or ``REGION.K``
+            and ``REGION.K.IMAGE`` (LowRankGAN, ReSeFa).
+        generator: The generator.
+        slots: The slots that it moves; by default all, or those of the method's settings. SeFa
+            finds other directions for other slots.
+
+    Raises:
+        PandaError: Where there is no such method or direction, or the generator lacks the latent
+            space.
+    """
+    check_method(name)
+    found = _FOUND.setdefault(generator, {})
+    if (name, key, slots) not in found:
+        found[name, key, slots] = FINDERS[name](key, generator, slots)
+    return found[name, key, slots]
+
+
+def _sefa(key: str, generator: Generator, slots: Slots) -> LatentChange:
+    start, stop = slots or (0, None)
+    rows = SeFa().directions(generator, start, stop)
+    if not len(rows):
+        names = w_space(generator, "SeFa").slots[start:stop]
+        raise PandaError(
+            f"sefa/{key}: no slot of {generator.name} among {', '.join(names)} styles features"
+        )
+    return _along(rows[_number("sefa", key, len(rows))], generator, slots)
+
+
+def _ganspace(key: str, generator: Generator, slots: Slots) -> LatentChange:
+    method = GANSpace()
+    steps = kept(method, generator, lambda: {"steps": method.steps(generator)})["steps"]
+    return _along(steps[_number("ganspace", key, len(steps))], generator, slots)
+
+
+def _random(key: str, generator: Generator, slots: Slots) -> LatentChange:
+    method = Random()
+    changes = list(method.changes(unwrapped(generator), REGIONS).values())  # all slots come first
+    rows = [each.direction for each in changes if isinstance(each, WChange | ZChange)]
+    return _along(rows[_number(method.name, key, method.components)], generator, slots)
+
+
+def _along(row: Tensor, generator: Generator, slots: Slots) -> LatentChange:
+    return WChange(row, *(slots or (0, None))) if has_w(generator) else ZChange(row)
+
+
+def _number(name: str, key: str, count: int) -> int:
+    """Return which of ``count`` directions is meant; raise `PandaError` for another."""
+    if not re.fullmatch("[0-9]{1,6}", key) or int(key) >= count:
+        near = count - 1 if key.isdecimal() else 0
+        raise PandaError(
+            f"there is no direction {name}/{key:.40}; {name} has 0 to {count - 1}, such as"
+            f" {name}/{near}"
+        )
+    return int(key)
+
+
+def _stylespace(key: str, generator: Generator, slots: Slots) -> LatentChange:
+    space = w_space(generator, f"stylespace/{key:.40}")
+    if slots is not None:
+        raise PandaError(f"stylespace/{key:.40} is one channel of one slot; leave out '#'")
+    slot, _, channel = key.rpartition(".")
+    sizes = {each: len(bias) for each, (_, bias) in space.style_maps().items()}
+    if slot not in sizes:
+        raise PandaError(
+            f"stylespace/{key:.40}: expected SLOT.CHANNEL, but {generator.name} has no slot"
+            f" {slot!r:.40} with styles{nearest(slot, sizes)}"
+        )
+    if not re.fullmatch("[0-9]{1,6}", channel) or int(channel) >= sizes[slot]:
+        raise PandaError(
+            f"stylespace/{key:.40}: {slot} has channels 0 to {sizes[slot] - 1}, such as"
+            f" stylespace/{slot}.{sizes[slot] - 1 if channel.isdecimal() else 0}"
+        )
+    method = StyleSpace()
+    units = kept(method, generator, lambda: style_deviations(space, method.samples))[slot]
+    return StyleChange(slot, int(channel), float(units[int(channel)]))
+
+
+def _regional(method: LowRankGAN | ReSeFa) -> Callable[[str, Generator, Slots], LatentChange]:
+    """Return the finder of a method whose directions belong to regions."""
+
+    def find(key: str, generator: Generator, slots: Slots) -> LatentChange:
+        text = f"{method.name}/{key:.40}"
+        w_space(generator, text)
+        match = re.fullmatch(r"([a-z]+)\.([0-9]{1,4})(?:\.([0-9]{1,4}))?", key)
+        if match is None or match[1] not in REGIONS.names:
+            region = key.partition(".")[0]
+            raise PandaError(
+                f"{text}: expected REGION.NUMBER, such as {method.name}/{REGIONS.names[0]}.0"
+                f"{nearest(region, REGIONS.names)}"
+            )
+        if not makes_faces(generator.name):
+            raise PandaError(
+                f"{text}: its regions are those of aligned faces, and nothing says that"
+                f" {generator.name} makes faces; sefa/0 and ganspace/0 need no region"
+            )
+        region, number, image = match.groups()
+        rows = kept(method, generator, lambda: _fit(method, generator))
+        origin = f"image {int(image or 0)}" if image or method.name != ReSeFa.name else "all images"
+        name = f"{region} {int(number)} of {origin}"
+        if name not in rows:
+            raise PandaError(f"there is no direction {text}; {_listed(method, region, rows)}")
+        return WChange(rows[name], *(slots or (method.start, method.stop)))
+
+    return find
+
+
+def _fit(method: LowRankGAN | ReSeFa, generator: Generator) -> Mapping[str, Tensor]:
+    """Fit a method that takes derivatives of images."""
+    try:
+        changes = method.changes(generator, REGIONS).items()
+    except PandaError as error:
+        if method.name == ReSeFa.name:
+            raise
+        raise PandaError(
+            f"{error}, and {ReSeFa.name}/{REGIONS.names[0]}.0 takes the least"
+        ) from error
+    return {name: change.direction for name, change in changes if isinstance(change, WChange)}
+
+
+def _listed(method: Method, region: str, names: Sequence[str] | Mapping[str, Tensor]) -> str:
+    """Return which directions of a region there are, as they are written in edits."""
+    counts: dict[str, int] = {}
+    for name in names:
+        if match := re.fullmatch(f"{region} ([0-9]+) of (?:image )?(.*)", name):
+            suffix = "" if match[2] == "all images" else f".{match[2]}"
+            counts[suffix] = max(counts.get(suffix, 0), int(match[1]))
+    ranges = [f"{region}.0{suffix} to {region}.{last}{suffix}" for suffix, last in counts.items()]
+    return f"{method.name} has {', '.join(ranges) or f'none of the {region}'}"
+
+
+FINDERS: dict[str, Callable[[str, Generator, Slots], LatentChange]] = {
+    "ganspace": _ganspace,
+    "sefa": _sefa,
+    "random": _random,
+    "stylespace": _stylespace,
+    "lowrankgan": _regional(LowRankGAN()),
+    "resefa": _regional(ReSeFa()),
+}
+"""How each method's directions are found."""

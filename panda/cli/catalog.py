@@ -10,7 +10,7 @@ from typing import Any
 
 from panda.cli.options import Parser, Verbs, add_generator, add_json, add_verb, existing
 from panda.cli.output import print_json, say
-from panda.editing.edit_files import named_edits, read_edits
+from panda.editing.edit_files import facts_of, read_edits, zoos
 from panda.errors import PandaError, nearest
 from panda.generators.card import Card
 from panda.generators.contract import Layer
@@ -157,14 +157,15 @@ def fetch(options: argparse.Namespace) -> None:
 
 def show_edits(options: argparse.Namespace) -> None:
     """Print named edits: of a file, or those that come with generators."""
-    zoo = read_edits(options.zoo) if options.zoo else named_edits()
+    found = [read_edits(options.zoo)] if options.zoo else zoos()
+    edits = [(name, edit) for zoo in found for name, edit in zoo.items()]
     if options.json:
-        print_json({"edits": {name: asdict(edit) for name, edit in zoo.items()}})
+        print_json({"edits": [{"name": name, **facts_of(edit)} for name, edit in edits]})
         return
-    width = max((len(name) for name in zoo), default=0)
-    for name, edit in zoo.items():
-        edits = ", ".join(edit.edits)
-        say(f"{name:{width}}  {edit.generator} {edit.layer}  {edits}")
+    width = max((len(name) for name, _ in edits), default=0)
+    for name, edit in edits:
+        effect = f"  {edit.effect}" if edit.effect else ""
+        say(f"{name:{width}}  {edit.generator} {edit.layer}  {', '.join(edit.edits)}{effect}")
 
 
 def show_info(options: argparse.Namespace) -> None:

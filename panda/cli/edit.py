@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from panda.cli.options import (
@@ -13,11 +15,14 @@ from panda.cli.options import (
     add_refine,
     add_skip,
     add_verb,
+    factors_or_generator,
+    finite,
 )
 from panda.errors import PandaError
 from panda.report.commands import panda_command
 
 if TYPE_CHECKING:
+    from panda.editing.edits import Edit
     from panda.factorization.factors import Factors
 
 
@@ -37,7 +42,11 @@ def add(verbs: Verbs[Parser]) -> None:
         "panda edit faces --edit hair:sefa/3:2 --edit mask.png:remove --out edited",
     )
     add_factors(
-        verb, nargs="?", help="a folder written by panda fit (default: those that the edit is for)"
+        verb,
+        nargs="?",
+        type=factors_or_generator,
+        help="a folder written by panda fit; or for an edit by name a generator, whose factors are"
+        " fitted once and kept (default: those that the edit is for)",
     )
     verb.add_argument(
         "--edit",
@@ -55,8 +64,15 @@ def add(verbs: Verbs[Parser]) -> None:
         " means these slots of w alone (panda info lists them). A strength as it is or in"
         " standard deviations: 3:12:30, 7:p0:5sd, 0:bg:1, 0:remove:1 (0:remove for short),"
         " mouth:smile.npy:2, and with @LAYER a change of latents acts at a later layer than the"
-        " factors'. Or the name of an edit (panda edits), FILE.json or FILE.json:NAME. May be given"
-        " several times",
+        " factors'. Or the name of an edit (panda edits), FILE.json or FILE.json:NAME, and :2 after"
+        " it for twice its strength. May be given several times",
+    )
+    verb.add_argument(
+        "--strength",
+        type=finite,
+        default=1.0,
+        metavar="TIMES",
+        help="how many times their own strength edits by name have (default: 1)",
     )
     add_skip(verb)
     add_refine(verb)
@@ -67,13 +83,15 @@ def run(options: argparse.Namespace) -> None:
     """Apply all edits, one after the other."""
     from panda.cli.rendering import COMPARED, Rendering
     from panda.editing.apply import check_edit, edit_state
-    from panda.editing.edits import find_edits
     from panda.editing.idle import Idle, note_idle
     from panda.editing.refine import refine
     from panda.factorization.factors import Factors
 
-    factors = Factors.load(options.factors) if options.factors else _factors_of(options)
-    edits = [edit for text in options.edit for edit in find_edits(text, factors)]
+    if isinstance(options.factors, Path):
+        factors = Factors.load(options.factors)
+    else:
+        factors = _factors_of(options)
+    edits = [edit for text in options.edit for edit in _find(text, factors, options.strength)]
     rendering = Rendering(options, factors)
     rendering.set_skip(options.skip)
     generator = rendering.generator
@@ -92,10 +110,22 @@ def run(options: argparse.Namespace) -> None:
     note_idle(idle, len(rendering.numbers), "seed" if rendering.latents is None else "photograph")
 
 
+def _find(text: str, factors: Factors, times: float) -> list[Edit]:
+    """Return the edits of a text; those that have a name are so many times as strong."""
+    from panda.editing.edits import find_edits
+    from panda.editing.syntax import TEXT
+
+    edits = find_edits(text, factors)
+    if TEXT.fullmatch(text.strip()):
+        return edits
+    return [replace(edit, strength=times * edit.strength) for edit in edits]
+
+
 def _factors_of(options: argparse.Namespace) -> Factors:
     """Return the factors that the first edit is for, from the cache or fitted now."""
     from panda.editing.named import factors_of, find_named
-    from panda.editing.syntax import TEXT
+    from panda.editing.syntax import NAMED, TEXT
+    from panda.generators.registry import create_generator
 
     text = options.edit[0]
     if TEXT.fullmatch(text.strip()):
@@ -103,5 +133,9 @@ def _factors_of(options: argparse.Namespace) -> Factors:
             f"{text} does not say of which factors; give their folder, as in"
             f" '{panda_command('edit', 'FACTORS', '--edit', text)}'"
         )
-    name, named = find_named(text)
-    return factors_of(name, named, device=options.device)
+    generator = (
+        create_generator(options.factors, device=options.device) if options.factors else None
+    )
+    match = NAMED.fullmatch(text)
+    name, named = find_named(match["name"] if match else text, given or "")
+    return factors_of(name, named, generator, device=options.device)

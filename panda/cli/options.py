@@ -145,6 +145,19 @@ def existing_factors(text: str) -> Path:
     )
 
 
+def factors_or_generator(text: str) -> Path | str:
+    """Read the path of a folder of factors, or the name or file of a generator."""
+    if Path(text).is_dir():
+        return existing(text)
+    if Path(text).is_file():
+        return text
+    from panda.generators.registry import list_generators
+
+    if text in list_generators():
+        return text
+    return existing_factors(text)
+
+
 def add_generator(verb: Parser) -> None:
     """Add the generator, the first argument of many verbs."""
     verb.add_argument("generator", metavar="GENERATOR", help="a name (panda list) or a file")

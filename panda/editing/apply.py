@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from panda.editing.edits import REMOVE, Edit, Edits, as_edits
+from panda.editing.edits import REMOVE, Edit, Edits, as_edits, factors_for
 from panda.editing.idle import Idle, note_idle, unchanged
 from panda.editing.natural import resume, stop
 from panda.editing.passes import Passes
@@ -259,7 +259,7 @@ def _span(names: Sequence[str]) -> str:
 
 def edit_images(
     generator: Generator,
-    factors: Factors,
+    factors: Factors | None,
     latents: Latents,
     edits: Edits,
     *,
@@ -269,7 +269,8 @@ def edit_images(
 
     Args:
         generator: The generator that the factors are of.
-        factors: What the edits count.
+        factors: What the edits count; None for those that an edit by name is for, which are fitted
+            once and kept.
         latents: Samples of this generator.
         edits: An `Edit`, text such as ``"0:p0:4sd"``, or several of both, applied in this order.
         refined: Whether to fit the parts to each sample first.
@@ -278,6 +279,8 @@ def edit_images(
         PandaError: Where the factors are not of this generator, an edit is out of range, or an
             image comes out NaN.
     """
+    if factors is None:
+        factors = factors_for(edits, generator)
     state = stop(generator, factors, latents)
     wanted = as_edits(edits, factors)
     parts = refine(factors, state.x) if refined else None

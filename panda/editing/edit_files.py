@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from panda.generators.registry import cards
 from panda.generators.seeds import parse_numbers
 
 FORMAT = 1
-OPTIONAL = ("seeds", "weights")
+OPTIONAL = ("seeds", "weights", "effect")
 """Fields that a file may leave out."""
 
 
@@ -38,6 +38,8 @@ class NamedEdit:
         seeds: Those of the fit, such as ``"0-999"``, where nothing else is needed to make the same
             factors again (`panda.factorization.cached`); else empty.
         weights: The digest of the generator's weights (`Factors.digest`), or empty.
+        effect: What it does, and on how many faces, in words.
+        file: The zoo that it was read from, which is not part of it.
     """
 
     generator: str
@@ -47,6 +49,8 @@ class NamedEdit:
     edits: tuple[str, ...]
     seeds: str = ""
     weights: str = ""
+    effect: str = ""
+    file: str = field(default="", compare=False)
 
 
 def read_edits(path: str | Path) -> dict[str, NamedEdit]:
@@ -73,13 +77,22 @@ def read_edits(path: str | Path) -> dict[str, NamedEdit]:
     return {name: _edit(path, name, facts) for name, facts in edits.items()}
 
 
-def named_edits() -> dict[str, NamedEdit]:
-    """Return the named edits that come with generators; of two of one name, the first."""
-    files = dict.fromkeys(card.edits for card in cards().values() if card.edits)
+def named_edits(generator: str = "") -> dict[str, NamedEdit]:
+    """Return the named edits that come with generators.
+
+    Of two of one name, that of this generator, or else the first.
+    """
     edits: dict[str, NamedEdit] = {}
-    for file in files:
-        edits = {**read_edits(file), **edits}
+    for zoo in zoos():
+        own = {name: edit for name, edit in zoo.items() if edit.generator == generator}
+        edits = {**zoo, **edits, **own}
     return edits
+
+
+def zoos() -> list[dict[str, NamedEdit]]:
+    """Return the zoos that come with generators."""
+    files = dict.fromkeys(card.edits for card in cards().values() if card.edits)
+    return [read_edits(file) for file in files]
 
 
 def write_edits(path: str | Path, zoo: Mapping[str, NamedEdit]) -> None:
@@ -102,30 +115,30 @@ def edits_text(zoo: Mapping[str, NamedEdit], path: Path = Path("zoo")) -> str:
     Raises:
         PandaError: As `write_edits` does, with ``path`` as the name of the file.
     """
-    edits = {name: asdict(_edit(path, name, asdict(edit))) for name, edit in zoo.items()}
-    for facts in edits.values():
-        for name in OPTIONAL:
-            if not facts[name]:
-                del facts[name]
+    edits = {name: facts_of(_edit(path, name, asdict(edit))) for name, edit in zoo.items()}
     return json.dumps({"format": FORMAT, "edits": edits}, indent=1) + "\n"
+
+
+def facts_of(edit: NamedEdit) -> dict[str, Any]:
+    """Return an edit as it stands in a zoo."""
+    facts = asdict(edit)
+    del facts["file"]
+    return {name: value for name, value in facts.items() if value or name not in OPTIONAL}
 
 
 def _edit(path: Path, name: str, facts: object) -> NamedEdit:
     """Return the edit that ``facts`` describe; only the fields of `NamedEdit` count."""
     if not _is_name(name) or not isinstance(facts, dict):
         raise PandaError(f"{path}: {name!r:.60} is no short name of an edit with its fields")
-    values: dict[str, Any] = {
-        field.name: facts.get(field.name, "" if field.name in OPTIONAL else None)
-        for field in fields(NamedEdit)
-    }
-    for field, value in values.items():
-        fits, expected = KINDS[field]
+    values: dict[str, Any] = {key: facts.get(key, "" if key in OPTIONAL else None) for key in KINDS}
+    for key, value in values.items():
+        fits, expected = KINDS[key]
         if not fits(value):
-            if field == "edits":
+            if key == "edits":
                 refuse_arrays(str(value))
-            given = f"{value!r:.60}" if field in facts else "missing"
-            raise PandaError(f"{path}: {field!r} of edit {name!r} is {given}, expected {expected}")
-    return NamedEdit(**values | {"edits": tuple(values["edits"])})
+            given = f"{value!r:.60}" if key in facts else "missing"
+            raise PandaError(f"{path}: {key!r} of edit {name!r} is {given}, expected {expected}")
+    return NamedEdit(**values | {"edits": tuple(values["edits"])}, file=str(path))
 
 
 def _is_name(value: object) -> bool:
@@ -138,6 +151,10 @@ def _is_generator(value: object) -> bool:
 
 def _is_digest(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}|", value) is not None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= 1000 and (value == "" or value.isprintable())
 
 
 def _is_rank(value: object) -> bool:
@@ -167,4 +184,5 @@ KINDS = {
     "edits": (_are_edits, "a list such as ['7:6:30', '3+5:p0:2.5sd']"),
     "seeds": (_are_seeds, "seeds such as '0-999'"),
     "weights": (_is_digest, "a sha256"),
+    "effect": (_is_text, "a text"),
 }

@@ -12,18 +12,22 @@ import numpy as np
 from torch import Tensor
 
 from panda.editing.arrays import Array, as_direction, as_mask
-from panda.editing.named import FILE, beside, check_factors, find_named
+from panda.editing.named import FILE, beside, check_factors, factors_of, find_named
 from panda.editing.natural import read_appearance, read_parts
 from panda.editing.places import ALL, BACKGROUND, OBJECT, check_masks, is_mask, is_place
 from panda.editing.remove import check_strength
 from panda.editing.sources import check_source, is_source
-from panda.editing.syntax import SOURCE, STRENGTH, match_edit
+from panda.editing.syntax import NAMED, SOURCE, STRENGTH, match_edit
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.factorization.part_names import Parts
+from panda.generators.contract import Generator
 
 REMOVE = "remove"
 """The appearance of an edit that continues what surrounds its parts (`panda.editing.remove`)."""
+
+NAMED_EDIT = "named"
+"""The appearance of an edit that is known by its name, until `as_edits` looks it up."""
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -80,7 +84,8 @@ class Edit:
                 ``[R, R]`` in [0, 1]; of three, ``[N, R, R]``, one for each sample.
             appearance: See above; NumPy and torch integers and text such as ``"12"`` also work. An
                 array ``[D]`` is a direction of w, or of z where there is no w.
-            strength: A finite number; a removal without one removes all.
+            strength: A finite number; a removal without one removes all. Without one,
+                ``Edit("smile", 1)`` is the edit of that name, at that many times its own strength.
             sigma: See above.
             named: See above; of no effect where ``parts`` are given.
             layer: See above.
@@ -95,6 +100,8 @@ class Edit:
         numbers, named = ((), given) if isinstance(given, str) else (given, named)
         direction = as_direction(appearance) or direction
         what = f"direction{direction.size}" if direction else read_appearance(appearance)
+        if strength is None and named and isinstance(appearance, int | float) and what != REMOVE:
+            what, strength = NAMED_EDIT, appearance
         if strength is None and what != REMOVE:
             raise PandaError(
                 f"an edit by appearance {what!r:.60} needs a strength, such as Edit(0, 'p0', 4);"
@@ -141,6 +148,8 @@ class Edit:
         """Return the text that `parse` reads; it reads none of an array."""
         parts = self.named or "+".join(map(str, self.parts))
         unit, at = "sd" if self.sigma else "", f"@{self.layer}" if self.layer else ""
+        if self.appearance == NAMED_EDIT:
+            return f"{parts}:{self.strength:.12g}"
         return f"{parts}:{self.appearance}:{self.strength:.12g}{unit}{at}"
 
     def __repr__(self) -> str:
@@ -263,6 +272,8 @@ def as_edits(edits: Edits, factors: Factors) -> list[Edit]:
         PandaError: Where something is no edit, or an edit for other factors.
     """
     if isinstance(edits, Edit):
+        if edits.appearance == NAMED_EDIT:
+            return find_edits(str(edits), factors)
         return [edits.resolve(factors)]
     if isinstance(edits, str):
         return find_edits(edits, factors)
@@ -275,26 +286,46 @@ def as_edits(edits: Edits, factors: Factors) -> list[Edit]:
     return [edit for item in listed for edit in as_edits(item, factors)]
 
 
+def factors_for(edits: Edits, generator: Generator) -> Factors:
+    """Return the factors that the first of some edits is for, which has a name.
+
+    Raises:
+        PandaError: Where it has none.
+    """
+    first = edits
+    while not isinstance(first, Edit | str):
+        first = next(iter(first), "")
+    match = NAMED.fullmatch(str(first)) or FILE.fullmatch(str(first))
+    if match is None:
+        raise PandaError(
+            f"{first} does not say of which factors it is; give those, such as panda.fit returns"
+        )
+    name, named = find_named(match[0] if match.re is FILE else match["name"], generator.name)
+    return factors_of(name, named, generator)
+
+
 def find_edits(text: str, factors: Factors) -> list[Edit]:
     """Return edits by ``PARTS:APPEARANCE:STRENGTH``, by name, or by file.
 
     Args:
         text: Such as ``"0+1:p0:4sd"``, or ``"hair:p0:4sd"`` once `panda name` ran; the name of an
             edit that comes with a generator; ``FILE.json`` or ``FILE.json:NAME`` (see
-            `panda.editing.edit_files`).
+            `panda.editing.edit_files`). After a name, ``":2"`` is twice its own strength.
         factors: What parts and appearances count.
 
     Raises:
         PandaError: Where there is no such edit, or it is for other factors.
     """
-    if not FILE.fullmatch(text) and ":" in text:
+    match = NAMED.fullmatch(text)
+    if match is None and not FILE.fullmatch(text):
         return [Edit.parse(text).resolve(factors)]
-    name, named = find_named(text, factors.generator)
+    name, named = find_named(match["name"] if match else text, factors.generator)
     check_factors(name, named, factors)
-    edits = [Edit.parse(edit) for edit in named.edits]
-    if file := FILE.fullmatch(text):
-        edits = [_beside(edit, file[1]) for edit in edits]
-    return [edit.resolve(factors) for edit in edits]
+    times = float(match["strength"] or 1) if match else 1.0
+    edits = [Edit.parse(edit).resolve(factors) for edit in named.edits]
+    if named.file:
+        edits = [_beside(edit, named.file) for edit in edits]
+    return [replace(edit, strength=times * edit.strength) for edit in edits]
 
 
 def _beside(edit: Edit, file: str) -> Edit:

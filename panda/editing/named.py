@@ -9,6 +9,7 @@ from panda.errors import PandaError, nearest
 from panda.factorization.cached import fit_cached
 from panda.factorization.factors import Factors
 from panda.files.tilde import expand
+from panda.generators.contract import Generator
 from panda.generators.registry import create_generator, is_file
 
 FILE = re.compile(r"(.+\.json)(?::(.+))?")
@@ -20,13 +21,14 @@ def find_named(text: str, generator: str = "") -> tuple[str, NamedEdit]:
 
     Args:
         text: The name or file.
-        generator: Whose edits an error may suggest; by default those of all.
+        generator: Whose edits come first, and alone are suggested by an error; by default those of
+            all.
 
     Raises:
         PandaError: Where there is none.
     """
     file = FILE.fullmatch(text)
-    zoo = read_edits(file[1]) if file else named_edits()
+    zoo = read_edits(file[1]) if file else named_edits(generator)
     name = (file[2] or (next(iter(zoo)) if len(zoo) == 1 else "")) if file else text
     if name not in zoo:
         usable = [
@@ -77,8 +79,16 @@ def check_factors(name: str, edit: NamedEdit, factors: Factors) -> None:
         )
 
 
-def factors_of(name: str, edit: NamedEdit, *, device: str = "cpu") -> Factors:
+def factors_of(
+    name: str, edit: NamedEdit, generator: Generator | None = None, *, device: str = "cpu"
+) -> Factors:
     """Return the factors that a named edit is for, from the cache or fitted now.
+
+    Args:
+        name: What the edit is called.
+        edit: The edit.
+        generator: Its generator, where that is loaded.
+        device: Where it is loaded otherwise.
 
     Raises:
         PandaError: Where the edit does not say on which seeds they were fitted, and where its
@@ -89,6 +99,7 @@ def factors_of(name: str, edit: NamedEdit, *, device: str = "cpu") -> Factors:
             f"edit {name!r} does not tell how its factors were made; give the folder of factors of"
             f" {edit.generator} {edit.layer} that it is for"
         )
-    generator = create_generator(edit.generator, device=device)
+    if generator is None:
+        generator = create_generator(edit.generator, device=device)
     ranks = {"parts": edit.parts, "appearances": edit.appearances}
     return fit_cached(generator, edit.layer, **ranks, seeds=edit.seeds)

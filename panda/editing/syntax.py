@@ -24,10 +24,9 @@ SOURCE = (
 See `panda.editing.sources`.
 """
 
-AMOUNT = (
-    r"(?::(?P<strength>[+-]?(?:[0-9]{1,18}\.?[0-9]{0,18}|\.[0-9]{1,18})(?:e[+-]?[0-9]{1,3})?)"
-    r"(?P<unit>sd)?|(?<=:remove))"
-)
+NUMBER = r"[+-]?(?:[0-9]{1,18}\.?[0-9]{0,18}|\.[0-9]{1,18})(?:e[+-]?[0-9]{1,3})?"
+
+AMOUNT = rf"(?::(?P<strength>{NUMBER})(?P<unit>sd)?|(?<=:remove))"
 """How far, perhaps in standard deviations; only a removal may leave it out."""
 
 TEXT = re.compile(
@@ -37,6 +36,9 @@ TEXT = re.compile(
 
 OF_FACTORS = re.compile(f"({WHERE}):({APPEARANCE}){AMOUNT}")
 """How one is written that needs nothing but factors, the only kind that names have."""
+
+NAMED = re.compile(rf"(?P<name>[^:]+|.+\.json:[^:]+?)(?<!\.json)(?::(?P<strength>{NUMBER}))?")
+"""The name of an edit, or that of one in a file, and how many times its own strength."""
 
 STRENGTH = 1.0
 """The usual strength of a removal: all of it."""

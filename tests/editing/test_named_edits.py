@@ -29,7 +29,7 @@ def test_the_only_edit_of_a_file_needs_no_name(tmp_path):
 
 
 def test_edits_that_come_with_generators_are_found_by_name(monkeypatch):
-    monkeypatch.setattr(named, "named_edits", lambda: {"smile": EDIT})
+    monkeypatch.setattr(named, "named_edits", lambda generator: {"smile": EDIT})
     assert find_named("smile") == ("smile", EDIT)
     with pytest.raises(PandaError, match="'smlie' is no edit; did you mean 'smile'"):
         find_named("smlie")

@@ -127,7 +127,7 @@ def _factors_of(options: argparse.Namespace) -> Factors:
     from panda.editing.syntax import NAMED, TEXT
     from panda.generators.registry import create_generator
 
-    text = options.edit[0]
+    given, text = options.factors, options.edit[0]
     if TEXT.fullmatch(text.strip()):
         raise PandaError(
             f"{text} does not say of which factors; give their folder, as in"

@@ -172,7 +172,7 @@ def add_factors(verb: Parser, **more: Any) -> None:
     """Add a folder of factors, and where their generator is now."""
     words = "a folder written by panda fit"
     verb.add_argument(
-        "factors", metavar="FACTORS", type=existing_factors, **{"help": words, **more}
+        "factors", metavar="FACTORS", **{"help": words, "type": existing_factors, **more}
     )
     verb.add_argument(
         "--generator",

@@ -17,6 +17,7 @@ from panda.cli import (
     localize,
     naming,
     parts,
+    presets,
     refine,
     remove,
     studio,
@@ -28,7 +29,7 @@ EPILOG = "Start with: panda demo. Each verb has its own help: panda fit --help."
 
 VERBS = (
     *(demo, studio, catalog, fit, convert, parts, edit, remove, localize, refine),
-    *(invert, naming, compare, benchmark, check, doctor),
+    *(invert, naming, presets, compare, benchmark, check, doctor),
 )
 """Modules of verbs, in the order in which the help lists them."""
 

@@ -1,0 +1,190 @@
+"""Presets: edits by name that are known to work on a generator, made of a benchmark's choices.
+
+Methods are fitted and their best edits chosen as in a comparison at equal effect
+(`panda.evaluation.locality`). For each goal the best method's edit becomes a preset, and is tried
+on faces that no fit and no choice has seen: at a strength of one it has one unit of the effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from panda.directions.changes import Change, LatentChange, StyleChange, WChange, ZChange
+from panda.directions.named import find_direction
+from panda.editing.edit_files import NamedEdit, write_edits
+from panda.editing.edits import Edit
+from panda.editing.local import LocalChange
+from panda.errors import PandaError
+from panda.evaluation.choose import ChosenEdit
+from panda.evaluation.choose_effects import REACH
+from panda.evaluation.edits import EDITS, EditGoal
+from panda.evaluation.locality import choose_all
+from panda.evaluation.localized import PARTS, SAMPLES, SIDE
+from panda.evaluation.measure import measure_all
+from panda.evaluation.settings import LocalityBenchmark
+from panda.factorization.factors import Factors
+from panda.files.ownership import check_folder, replacing
+from panda.generators.contract import Generator
+from panda.generators.latent_spaces import w_space
+from panda.methods.parts import PartChange
+from panda.metrics.summary import estimate, mean_and_std
+
+WHAT = "presets"
+
+FOLDER, FILE = "presets", "edits.json"
+"""Where they are in the folder of the benchmark."""
+
+
+def default_methods(generator: Generator) -> tuple[str, ...]:
+    """Return the methods whose edits are tried, all with the parts of one factorization."""
+    place = generator.layer_near(SIDE)
+    local = f"local={min(64, generator.resolution // 2)}"
+    return (
+        f"panda:layers={place.name}@{min(PARTS, place.positions)}:samples={SAMPLES}:appearances=8",
+        f"gradient:{local}",
+        f"ganspace:components=12:{local}",
+        f"sefa:components=12:{local}",
+        f"stylespace:probes=16:images=40:{local}",
+    )
+
+
+def make(benchmark: LocalityBenchmark) -> Path:
+    """Fit, choose and try what was not before, and write the presets.
+
+    Args:
+        benchmark: What `panda.evaluation.locality.prepare` returns, at equal effect.
+
+    Returns:
+        The file of the presets, an edit zoo.
+
+    Raises:
+        PandaError: Where no edit reaches anything, or the folder cannot be written.
+    """
+    folder = benchmark.folder.path / FOLDER
+    check_folder(folder, WHAT)
+    benchmark.folder.begin()
+    best = pick(choose_all(benchmark))
+    if not best:
+        raise PandaError(
+            f"no edit of {', '.join(benchmark.settings.labels)} reaches its effect on any face"
+        )
+    chosen: dict[str, dict[str, ChosenEdit]] = {}
+    for edit, (label, choice) in best.items():
+        chosen.setdefault(label, {})[edit] = choice
+    measure_all(benchmark, chosen, (1, 1))
+    with replacing(folder, WHAT) as work:
+        zoo = {
+            edit: _preset(benchmark, edit, label, choice, work)
+            for edit, (label, choice) in best.items()
+        }
+        write_edits(work / FILE, zoo)
+    return folder / FILE
+
+
+def pick(
+    chosen: Mapping[str, Mapping[str, ChosenEdit]],
+) -> dict[str, tuple[str, ChosenEdit]]:
+    """Return the best edit of all methods by goal, with the label of its method.
+
+    It is that with the least change outside of those that reach the effect on enough faces of the
+    choice; where none does, the one that reaches it most often.
+    """
+    best: dict[str, tuple[str, ChosenEdit]] = {}
+    for label, choices in chosen.items():
+        for edit, choice in choices.items():
+            if edit not in best or _rank(choice) < _rank(best[edit][1]):
+                best[edit] = label, choice
+    return {edit: best[edit] for edit in EDITS if edit in best}
+
+
+def _rank(choice: ChosenEdit) -> tuple[bool, float]:
+    enough = choice.effect >= REACH
+    return not enough, choice.score if enough else -choice.effect
+
+
+def _preset(
+    benchmark: LocalityBenchmark, edit: str, label: str, choice: ChosenEdit, folder: Path
+) -> NamedEdit:
+    """Return a preset with what its trial gave; its direction goes to a file of the folder."""
+    generator = benchmark.sampler.generator
+    rows = list(benchmark.folder.rows(label, edit).values())
+    reached = [row for row in rows if row["reached"]]
+    amounts = torch.tensor([row["amount"] for row in reached] or [choice.strength])
+    strength = float(amounts.double().median())
+    factors, text = _written(generator, choice.change, edit, strength, folder)
+    method = choice.name if label in choice.name else f"{label}, {choice.name}"
+    return NamedEdit(
+        generator=benchmark.settings.generator,
+        layer=factors.layer.name,
+        appearances=factors.appearances.shape[1],
+        parts=factors.parts.shape[1],
+        edits=(text,),
+        seeds=factors.seeds,
+        weights=factors.digest,
+        effect=f"{_aim(benchmark.goals[edit])} ({method}): {_trial(rows)}",
+    )
+
+
+def _written(
+    generator: Generator, change: Change, name: str, strength: float, folder: Path
+) -> tuple[Factors, str]:
+    """Return the factors of a change and its text; a direction goes to a file of the folder."""
+    if isinstance(change, PartChange):
+        edit = Edit(change.edit.parts, change.edit.appearance, strength, sigma=True)
+        return change.factors, str(edit)
+    if not isinstance(change, LocalChange):
+        raise PandaError(f"a {type(change).__name__} is no edit of parts; make its method local")
+    what, strength = _source(generator, change.change, name, strength, folder)
+    where = "+".join(map(str, change.parts))
+    at = "" if change.layer == change.factors.layer.name else f"@{change.layer}"
+    return change.factors, f"{where}:{what}:{strength:.4g}{at}"
+
+
+def _source(
+    generator: Generator, change: LatentChange, name: str, strength: float, folder: Path
+) -> tuple[str, float]:
+    """Return how a change of latents is written in an edit, and its strength there."""
+    match change:
+        case StyleChange(slot, channel, unit):
+            key = f"{slot}.{channel}"
+            own = find_direction("stylespace", key, generator, None)
+            assert isinstance(own, StyleChange)
+            return f"stylespace/{key}", strength * unit / own.unit
+        case WChange(direction, start, stop):
+            _save(direction, folder / f"{name}.npy")
+            count = len(w_space(generator, name).slots)
+            last = count if stop is None else min(stop, count)
+            slots = "" if (start, last) == (0, count) else f"#{start}-{last - 1}"
+            return f"{name}.npy{slots}", strength
+        case ZChange(direction):
+            _save(direction, folder / f"{name}.npy")
+            return f"{name}.npy", strength
+    raise PandaError(f"a {type(change).__name__} cannot be written as text")
+
+
+def _save(direction: Tensor, file: Path) -> None:
+    np.save(file, direction.detach().float().cpu().numpy()[None], allow_pickle=False)
+
+
+def _aim(goal: EditGoal) -> str:
+    """Return one unit of an effect in words, such as ``eye area +10 %``."""
+    least = f"{goal.least:+g}" if goal.absolute else f"{goal.least:+.0%}"
+    return f"{goal.measure} {least}"
+
+
+def _trial(rows: list[dict[str, float]]) -> str:
+    """Return what the trial gave, in words."""
+    reach = 100 * sum(row["reached"] for row in rows) / max(1, len(rows))
+    figures = [f"on {reach:.0f} % of {len(rows)} faces"]
+    for key, words, scale in (("spilled", "change outside", 1000), ("identity", "identity", 1)):
+        known = [row[key] for row in rows if row.get(key) is not None]
+        if known:
+            values = torch.tensor(known, dtype=torch.float64)
+            mean, half = estimate(values) if len(known) > 1 else mean_and_std(values)
+            figures.append(f"{words} {scale * mean:.3g} ± {scale * half:.1g}")
+    return ", ".join(figures)

@@ -97,8 +97,8 @@ def _add_locality(kinds: Verbs[Parser]) -> None:
         action="append",
         metavar="[LABEL=]NAME[:SETTING=VALUE...]",
         help="such as resefa, fine=panda:layers=32.conv2@16, or near=sefa:local=64.conv2: its"
-        " directions, kept inside parts at that layer; may be given several times (default: all"
-        " six, and random directions)",
+        " directions, kept inside parts at that layer; may be given several times; gradient is"
+        " supervised by face parsing (default: the six that are not, and random directions)",
     )
     verb.add_argument(
         "--published",

@@ -61,14 +61,20 @@ class Method(ABC):
     Attributes:
         name: What it is called in commands and tables.
         source: The paper.
+        supervised: Whether face parsing, which also measures edits, says what they are to do.
     """
 
     name: ClassVar[str]
     source: ClassVar[str]
+    supervised: ClassVar[bool] = False
 
     @abstractmethod
     def changes(self, generator: Generator, regions: Regions) -> Mapping[str, Change]:
         """Find the edits and return them by name; `fit` calls this."""
+
+    def aim(self, edit: str) -> str | None:
+        """Return the measure that an edit was made for, by the edit's name; None without one."""
+        return None
 
     def fit(self, generator: Generator, regions: Regions) -> Fitted:
         """Fit the method to a generator.

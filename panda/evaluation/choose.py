@@ -3,7 +3,8 @@
 A method lists tens to hundreds of edits and none has a name. First all are screened by how local a
 small step is; then the most local ones of each region are rendered at the strength of the
 comparison, in both directions. Of those that reach the goal the most local one is chosen; where
-none does, the one that comes nearest.
+none does, the one that comes nearest. Where a method says what its edits are for, only those of the
+goal's measure are tried.
 """
 
 from __future__ import annotations
@@ -126,6 +127,7 @@ def choose(
     strength: float,
     shortlist: int = 6,
     keep: Keep | None = None,
+    aims: Mapping[str, str] | None = None,
 ) -> dict[str, ChosenEdit]:
     """Choose the best edit of a method for each goal, as the module says.
 
@@ -137,10 +139,12 @@ def choose(
         strength: The root mean square change inside the region at which edits are compared.
         shortlist: How many edits are rendered for each goal.
         keep: What makes the edits local, after they were screened.
+        aims: The measure that an edit was made for, by the edit's name; others are for any.
 
     Returns:
         The chosen edits by goal, without the goals for which no edit reaches the strength.
     """
+    aims = aims or {}
     candidates = worth_screening(changes, faces)
     first = faces.take(torch.tensor([0]))
     locality: dict[str, dict[str, float]] = {}
@@ -149,7 +153,8 @@ def choose(
     chosen: dict[str, ChosenEdit] = {}
     trials: dict[tuple[str, str, int], EditTrial | None] = {}
     for purpose, goal in goals.items():
-        ranked = sorted(locality, key=lambda name: locality[name].get(goal.region, math.inf))
+        fitting = [name for name in locality if aims.get(name) in (None, goal.measure)]
+        ranked = sorted(fitting, key=lambda name: locality[name].get(goal.region, math.inf))
         choices = []
         for name in bar(ranked[:shortlist], desc=f"choose {purpose}", unit="edit"):
             change = candidates[name] if keep is None else keep(candidates[name], goal.region)

@@ -19,12 +19,14 @@ class EditGoal:
         least: By how much at least: a share of the measure before the edit. Negative where the
             measure must shrink.
         absolute: Whether ``least`` is a share of the image instead.
+        landmarks: The measure of `panda.metrics.face_mesh.mesh_measures` that confirms it, if any.
     """
 
     region: str
     measure: str
     least: float
     absolute: bool = False
+    landmarks: str = ""
 
     def effect(self, before: Tensor, after: Tensor) -> Tensor:
         """Return the change ``[N]`` in units of ``least``: 1 is enough, NaN is without measure."""
@@ -33,14 +35,14 @@ class EditGoal:
 
 
 EDITS = {
-    "eyes": EditGoal("eyes", "eye area", 0.10),
-    "nose": EditGoal("nose", "nose length", 0.03),
-    "open_mouth": EditGoal("mouth", "mouth opening", 0.002, absolute=True),
-    "smile": EditGoal("mouth", "lip corners", 0.01, absolute=True),
-    "wide_mouth": EditGoal("mouth", "mouth width", 0.04),
-    "closed_eyes": EditGoal("eyes", "eye area", -0.40),
-    "narrow_nose": EditGoal("nose", "nose width", -0.06),
-    "high_brows": EditGoal("brows", "brow height", 0.10),
+    "eyes": EditGoal("eyes", "eye area", 0.10, landmarks="eye opening"),
+    "nose": EditGoal("nose", "nose length", 0.03, landmarks="nose length"),
+    "open_mouth": EditGoal("mouth", "mouth opening", 0.002, True, "mouth opening"),
+    "smile": EditGoal("mouth", "lip corners", 0.01, True, "corner rise"),
+    "wide_mouth": EditGoal("mouth", "mouth width", 0.04, landmarks="mouth width"),
+    "closed_eyes": EditGoal("eyes", "eye area", -0.40, landmarks="eye opening"),
+    "narrow_nose": EditGoal("nose", "nose width", -0.06, landmarks="nose width"),
+    "high_brows": EditGoal("brows", "brow height", 0.10, landmarks="brow height"),
     "dark_hair": EditGoal("hair", "hair brightness", -0.20, absolute=True),
     "light_hair": EditGoal("hair", "hair brightness", 0.20, absolute=True),
     "long_hair": EditGoal("hair", "hair area", 0.15),

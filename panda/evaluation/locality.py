@@ -21,6 +21,7 @@ from panda.evaluation.localized import find_layer, localizer, split_local
 from panda.evaluation.measure import measure_all
 from panda.evaluation.settings import LocalityBenchmark, LocalitySettings, label_of
 from panda.evaluation.store import DIGEST, PAGES, WHAT, BenchmarkFolder
+from panda.evaluation.witnesses import Witnesses
 from panda.files.ownership import check_files
 from panda.generators.contract import Generator
 from panda.generators.seeds import selection_seeds
@@ -96,6 +97,7 @@ def prepare(
         folder,
         LPIPS(device) if generator.resolution >= 64 else None,
         InceptionFeatures(device) if settings.effects else None,
+        Witnesses(device) if settings.equal == "effect" else None,
         pictures,
         goals,
     )
@@ -163,37 +165,42 @@ def _fit_and_choose(benchmark: LocalityBenchmark, text: str) -> None:
     label, name, options = label_of(text)
     local, options = split_local(options)
     settings, sampler, folder = benchmark.settings, benchmark.sampler, benchmark.folder
-    method = [text, _files(benchmark, label)]
+    given = [text, _files(benchmark, label)]
+    method = find_method(name, options)
     started, cpu = time.perf_counter(), time.process_time()
     try:
-        fitted = find_method(name, options).fit(sampler.generator, sampler.regions)
+        fitted = method.fit(sampler.generator, sampler.regions)
     except MachineError:
         raise
     except PandaError as error:
         note(f"{label}: {error}")
-        folder.save_choices(label, {}, {"method": method, "reason": str(error)})
+        folder.save_choices(label, {}, {"method": given, "reason": str(error)})
         return
     fit = {
-        "method": method,
+        "method": given,
+        "supervised": method.supervised,
         "settings": dict(fitted.settings),
         "edits": len(fitted.changes),
         "device": sampler.generator.device.type,
         "seconds": round(time.perf_counter() - started, 2),
         "cpu_seconds": round(time.process_time() - cpu, 2),
     }
-    changes = {**fitted.changes, **_published(benchmark, label)}
+    aims = {name: aim for name in fitted.changes if (aim := method.aim(name)) is not None}
+    wanted = {None, *(goal.measure for goal in benchmark.goals.values())}
+    changes = {name: change for name, change in fitted.changes.items() if aims.get(name) in wanted}
+    changes |= _published(benchmark, label)
     faces = _selection_faces(benchmark)
     keep = localizer(sampler.generator, local, faces) if local else None
     goals, shortlist = benchmark.goals, settings.shortlist
     if settings.equal == "effect":
-        key = (name, *options, *method[1])
+        key = (name, *options, *given[1])
         if key not in benchmark.screened:
             benchmark.screened.clear()  # the next one is of the same method, or none is
             benchmark.screened[key] = choose_effects.screen(sampler, changes, faces)
         screened = benchmark.screened[key]
         choices = choose_effects.choose(sampler, changes, goals, faces, shortlist, keep, screened)
     else:
-        choices = choose(sampler, changes, goals, faces, settings.target, shortlist, keep)
+        choices = choose(sampler, changes, goals, faces, settings.target, shortlist, keep, aims)
     folder.save_choices(label, choices, fit)
     for purpose, choice in choices.items():
         note(

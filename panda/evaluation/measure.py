@@ -16,6 +16,7 @@ from panda.evaluation.controls import brightness
 from panda.evaluation.edits import EditGoal
 from panda.evaluation.faces import Faces
 from panda.evaluation.settings import LocalityBenchmark
+from panda.evaluation.witnesses import Seen, compare
 from panda.files.writing import sweep
 from panda.generators.seeds import EVALUATION
 from panda.images import save_picture, to_picture
@@ -52,11 +53,12 @@ def measure_all(
             seeds = faces.latents.seeds
             if features and not set(seeds) <= set(unedited):
                 folder.add_features("before", process, seeds, features(faces.before))
+            seen = benchmark.witnesses.look(faces.before) if benchmark.witnesses else None
             for edit, goal in benchmark.goals.items():
                 for label, (render, start) in _renders(benchmark, chosen, faces, edit).items():
                     if done[label, edit] >= set(seeds):
                         continue
-                    rows, images = _measure(benchmark, faces, goal, label, render, start)
+                    rows, images = _measure(benchmark, faces, seen, goal, label, render, start)
                     if features:
                         folder.add_features(f"{label}/{edit}", process, seeds, features(images))
                     if number * benchmark.batch < benchmark.pictures:
@@ -87,6 +89,7 @@ def _renders(
 def _measure(
     benchmark: LocalityBenchmark,
     faces: Faces,
+    seen: Seen | None,
     goal: EditGoal,
     label: str,
     render: Render,
@@ -101,8 +104,10 @@ def _measure(
         calls += 1
         return render(strengths)
 
-    find = _at_equal_change if benchmark.settings.equal == "change" else _at_equal_effect
-    images, figures = find(benchmark, faces, goal, label, counted, start)
+    if seen is None:
+        images, figures = _at_equal_change(benchmark, faces, goal, label, counted, start)
+    else:
+        images, figures = _at_equal_effect(benchmark, faces, seen, goal, counted, start)
     seconds = (time.process_time() - cpu) / calls / len(faces)
     columns = {
         name: [value if math.isfinite(value) else None for value in values.double().tolist()]
@@ -149,8 +154,8 @@ def _at_equal_change(
 def _at_equal_effect(
     benchmark: LocalityBenchmark,
     faces: Faces,
+    seen: Seen,
     goal: EditGoal,
-    label: str,
     render: Render,
     start: float,
 ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -166,6 +171,8 @@ def _at_equal_effect(
     if benchmark.distance is not None:
         maps = benchmark.distance(faces.before, edited.images)
         figures["lpips_outside"] = outside(maps, region) / edited.effects
+    assert benchmark.witnesses is not None
+    figures |= compare(seen, benchmark.witnesses.look(edited.images), goal)
     known = {
         name: values.masked_fill(~edited.reached, math.nan) for name, values in figures.items()
     }

@@ -54,6 +54,8 @@ MEASURES = {
         "spilled": "root mean square change outside for the effect, thousandths of [-1, 1]",
         "times": "change outside, times that of the first method on the images that both reach",
         "lpips_outside": "LPIPS outside the region for the effect",
+        "identity": "distance of the faces' identities (0.6: somebody else)",
+        "landmarks": "what landmarks moved as wanted, % of the distance between the eyes",
         "overshoot": "overshoot (1: twice the effect)",
         "strength": "root mean square change inside the region",
         "fid": FID,
@@ -61,10 +63,10 @@ MEASURES = {
 }
 """What is measured of every edit and its title, by what is equal."""
 
-DIGITS = {"enough": 0, "reached": 0, "spilled": 1, "lpips_outside": 4}
+DIGITS = {"enough": 0, "reached": 0, "spilled": 1, "lpips_outside": 4, "landmarks": 1}
 """Of a measure after the decimal point, where they are not two."""
 
-SCALES = {"reached": 100, "spilled": 1000}
+SCALES = {"reached": 100, "spilled": 1000, "landmarks": 100}
 """By which a measure is multiplied in tables at equal effect."""
 
 
@@ -154,9 +156,14 @@ def _measured(summary: Mapping[str, Any], edits: list[str]) -> Iterator[Table]:
                 mean = SCALES.get(measure, 1) * sum(means) / len(means)
                 whole = len(means) == len(edits)  # or it is that of the easy ones
                 text = f"{mean:.{DIGITS.get(measure, 2)}f}" if whole else "-"
-                rows.append([label, *cells, text])
+                rows.append([_titled(label, facts), *cells, text])
         if rows:
             yield Table(["method", *edits, "mean"], rows, title)
+
+
+def _titled(label: str, facts: Mapping[str, Any]) -> str:
+    """Return a label, and whether its method was told by face parsing what to do."""
+    return f"{label} (supervised)" if facts["fit"].get("supervised") else label
 
 
 def _cell(facts: Mapping[str, Any], measure: str) -> str:
@@ -179,7 +186,13 @@ def _costs(summary: Mapping[str, Any]) -> Table:
             mean = sum(seconds) / len(seconds)
             device = fit.get("device", "cpu")
             rows.append(
-                [label, f"{fit['cpu_seconds']:.0f}", device, str(fit["edits"]), f"{mean:.2f}"]
+                [
+                    _titled(label, facts),
+                    f"{fit['cpu_seconds']:.0f}",
+                    device,
+                    str(fit["edits"]),
+                    f"{mean:.2f}",
+                ]
             )
     header = ["method", "fit", "on", "edits listed", "one edited image"]
     title = "Cost, in CPU seconds (where a GPU works: of the process that drives it)"
@@ -189,7 +202,7 @@ def _costs(summary: Mapping[str, Any]) -> Table:
 def _chosen(summary: Mapping[str, Any]) -> Table:
     rows = [
         [
-            label,
+            _titled(label, method),
             edit,
             facts["chosen"],
             f"{facts['effect_on_selection']:.1f}",
@@ -212,6 +225,8 @@ def markdown(summary: Mapping[str, Any]) -> str:
             f" asterisk: no edit of the method reached it on {REACH:.0%} of the selection's faces."
         ]
     for label, facts in summary["methods"].items():
+        if facts["fit"].get("supervised"):
+            notes.append(f"{label} is supervised: its fit uses face parsing, as the effect does.")
         if "reason" in facts["fit"]:
             notes.append(f"{label} did not run: {facts['fit']['reason']}.")
     shown = [table.to_markdown() + "\n" for table in tables(summary)]

@@ -12,6 +12,7 @@ from panda.evaluation.controls import CONTROLS
 from panda.evaluation.edits import EditGoal
 from panda.evaluation.faces import FaceSampler
 from panda.evaluation.store import BenchmarkFolder
+from panda.evaluation.witnesses import Witnesses
 from panda.methods.catalog import METHODS
 from panda.metrics.fid import InceptionFeatures
 from panda.metrics.lpips import LPIPS
@@ -73,6 +74,7 @@ class LocalityBenchmark:
         folder: Where results are.
         distance: LPIPS; None for generators of less than 64 pixels.
         features: Inception's features for the FID; None where ``settings.effects`` is false.
+        witnesses: Landmarks and identity; None but at equal effect.
         pictures: The number of faces whose edited images are saved.
         goals: What each edit is for, by name.
         screened: What trials of a method's edits gave, by its name, settings and files: plain and
@@ -84,6 +86,7 @@ class LocalityBenchmark:
     folder: BenchmarkFolder
     distance: LPIPS | None
     features: InceptionFeatures | None
+    witnesses: Witnesses | None
     pictures: int
     goals: Mapping[str, EditGoal]
     screened: dict[tuple[str, ...], Sequence[Screened]] = field(default_factory=dict)

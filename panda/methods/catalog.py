@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import fields, replace
 
 from panda.directions.ganspace import GANSpace
+from panda.directions.gradient import Gradient
 from panda.directions.lowrankgan import LowRankGAN
 from panda.directions.method import Method
 from panda.directions.random import Random
@@ -22,18 +23,22 @@ METHODS: dict[str, Method] = {
 }
 """Six methods with their authors' settings, in the order of the paper's table; and a baseline."""
 
+SUPERVISED: dict[str, Method] = {Gradient.name: Gradient()}
+"""Methods that are told by face parsing what an edit is to do, by name: for the scale, since face
+parsing is also what measures edits."""
+
 
 def find_method(name: str, settings: Iterable[str] = ()) -> Method:
     """Return a method by name.
 
     Args:
-        name: One of `METHODS`, or ``"published"``, for direction files alone.
+        name: One of `METHODS` or `SUPERVISED`, or ``"published"``, for direction files alone.
         settings: Such as ``"images=2"``, in place of its authors' settings.
 
     Raises:
         PandaError: Where there is no such method or setting, or a value is of another kind.
     """
-    methods = {**METHODS, Published.name: Published()}
+    methods = {**METHODS, **SUPERVISED, Published.name: Published()}
     if name not in methods:
         raise PandaError(f"there is no method {name!r}{nearest(name, methods)}")
     method = methods[name]

@@ -14,6 +14,9 @@ LUMA = (0.299, 0.587, 0.114)
 LEAST = 0.005
 """The least share of an image in which a color is measured."""
 
+COLORS = ("hair brightness", "background detail")
+"""The measures of `colors`."""
+
 
 def colors(images: Tensor, parsed: Tensor) -> dict[str, Tensor]:
     """Return measures ``[N]`` float64 on the CPU; NaN where a class is hardly there.

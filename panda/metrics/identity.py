@@ -49,8 +49,8 @@ TEMPLATE = (
 )
 """These places, ``x + iy`` in shares of the aligned image.
 
-Means of the landmarks on samples 0 to 19 of ``mobilestylegan-ffhq-1024`` as dlib 20.0.1 aligns them
-(`get_face_chip` with 150 pixels and a padding of 0.25, as for descriptors).
+Means of the landmarks on twenty samples of a generator of faces of 1024 pixels, as dlib 20.0.1
+aligns them (`get_face_chip` with 150 pixels and a padding of 0.25, as for descriptors).
 """
 
 

@@ -86,6 +86,22 @@ class FaceParser:
             PandaError: Where ``size`` is not a multiple of 32, the images have another shape, or a
                 value is NaN.
         """
+        # One sample at a time: scores at full size are large.
+        rows = torch.split(self.scores(images, size), 1)
+        return torch.cat([enlarged(row, size).argmax(1).to(torch.uint8) for row in rows])
+
+    def scores(self, images: Tensor, size: int = 512) -> Tensor:
+        """Return the scores ``[N, classes, size / 8, size / 8]`` that class maps are made of.
+
+        Their softmax are probabilities. Gradients reach images that ask for them.
+
+        Args:
+            images: See `__call__`.
+            size: Likewise.
+
+        Raises:
+            PandaError: See `__call__`.
+        """
         check_images(images)
         if size < 32 or size % 32:
             raise PandaError(f"size {size}, expected a multiple of 32 (512 is the network's own)")
@@ -97,14 +113,13 @@ class FaceParser:
         else:
             images = F.interpolate(images, (size, size), mode="bicubic").clamp_(-1, 1)
         mean, std = (images.new_tensor(values)[:, None, None] for values in (MEAN, STD))
-        scores = self.network((images.add(1).div(2) - mean) / std)
-        # One sample at a time: scores at full size are large.
-        return torch.cat([_classes(row, size) for row in scores.split(1)])
+        scores: Tensor = self.network((images.add(1).div(2) - mean) / std)
+        return scores
 
 
-def _classes(scores: Tensor, size: int) -> Tensor:
-    full = F.interpolate(scores, (size, size), mode="bilinear", align_corners=True)
-    return full.argmax(1).to(torch.uint8)
+def enlarged(scores: Tensor, size: int) -> Tensor:
+    """Return scores of the parser at another resolution, ``[N, classes, size, size]``."""
+    return F.interpolate(scores, (size, size), mode="bilinear", align_corners=True)
 
 
 def mask(parsed: Tensor, *names: str) -> Tensor:

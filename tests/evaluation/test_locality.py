@@ -4,21 +4,24 @@ import json
 
 import pytest
 import torch
+from glowing_eyes import Glow
 from golden_files import FOLDER
 from PIL import Image
 from torch.nn.functional import adaptive_avg_pool2d
 
 from panda import PandaError, create_generator
 from panda.cli import main
+from panda.directions import gradient
 from panda.directions.changes import StyleChange, WChange
 from panda.editing.local import LocalChange
-from panda.evaluation import locality, results
+from panda.evaluation import locality, localized, results
 from panda.evaluation.choose import ChosenEdit, _rank
 from panda.evaluation.controls import CONTROLS
 from panda.evaluation.edits import EDITS, find_edits
 from panda.evaluation.faces import measures
 from panda.evaluation.settings import LocalitySettings
 from panda.evaluation.store import BenchmarkFolder
+from panda.evaluation.witnesses import Seen
 from panda.metrics.fid import set_distance
 from panda.metrics.parsing import CLASSES
 
@@ -169,6 +172,30 @@ def test_the_share_of_images_with_enough_of_an_effect_is_told(tmp_path):
     assert "### images with an effect of at least 1, %" in text and "| sefa | 50 | 50 |" in text
 
 
+def test_a_supervised_method_is_measured_plain_and_local_and_tables_say_what_it_is(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(gradient, "FaceParser", lambda device: Glow())
+    monkeypatch.setattr(localized, "SAMPLES", 20)
+    text = "gradient:images=1:measures=eye area,mouth opening"
+    methods = text, f"near={text}:local=16", "sefa:components=1"
+    settings = LocalitySettings(
+        "x", "eyes", 1, methods, target=0.01, parse=0, select=1, shortlist=1
+    )
+    benchmark = locality.prepare(create_generator(FILE), settings, tmp_path / "out")
+    assert locality.run(benchmark)
+    again = locality.prepare(create_generator(FILE), settings, tmp_path / "out")
+    chosen = locality.choose_all(again)
+    assert all(
+        chosen[label]["eyes"].name.startswith("eye area in") for label in ("gradient", "near")
+    )
+    assert isinstance(chosen["near"]["eyes"].change, LocalChange)
+    shown = results.markdown(results.summarize(again))
+    assert "| gradient (supervised) |" in shown and "| near (supervised) |" in shown
+    assert "| sefa |" in shown
+    assert "gradient is supervised: its fit uses face parsing" in shown
+
+
 def test_a_method_that_cannot_run_says_why(tmp_path):
     generator = create_generator(FOLDER / "proggan-genforce/checkpoint.pth")
     settings = LocalitySettings(
@@ -227,12 +254,24 @@ class Parser:
         return parsed
 
 
+class Looking:
+    """Sees an eye that is open as far as the image is bright, and no other feature."""
+
+    def __init__(self, device="cpu"):
+        pass
+
+    def look(self, images):
+        bright = images.mean((1, 2, 3)).double()
+        return Seen({"eye opening": bright}, bright[:, None].expand(-1, 128))
+
+
 @pytest.fixture(scope="module")
 def at_equal_effect(tmp_path_factory):
     out = tmp_path_factory.mktemp("effect") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(locality, "LPIPS", lambda device: lambda a, b: (a - b).abs().mean(1))
         patch.setattr(locality, "FaceParser", Parser)
+        patch.setattr(locality, "Witnesses", Looking)
         patch.setattr("panda.evaluation.localized.SAMPLES", 20)
         patch.setattr(
             "panda.evaluation.faces.show_face", lambda parsed: torch.ones(len(parsed)) > 0
@@ -256,6 +295,7 @@ def test_at_equal_effect_every_face_has_a_strength_of_its_own(at_equal_effect):
     assert reached and all(row["effect"] >= 0.9 and row["spilled"] > 0 for row in reached)
     for row in rows.values():
         assert row["reached"] or row["spilled"] is None
+        assert not row["reached"] or (row["landmarks"] > 0 and row["identity"] > 0)
     eyes = summary["methods"]["sefa"]["edits"]["eyes"]
     assert eyes["times"] == [1, 0]
     assert "bald" not in summary["methods"]["sefa"]["edits"]  # which nothing reaches

@@ -10,7 +10,7 @@ from published_names import published
 from panda import PandaError
 from panda.checkpoints.strict import load_strictly
 from panda.metrics.bisenet import BiSeNet, from_state_dict
-from panda.metrics.parsing import CLASSES, FaceParser, complete, mask, share
+from panda.metrics.parsing import CLASSES, FaceParser, complete, enlarged, mask, share
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,15 @@ def test_class_maps_have_the_size_asked_for(parser, resolution):
     assert parsed.shape == (2, 64, 64)
     assert parsed.dtype == torch.uint8
     assert int(parsed.max()) < len(CLASSES)
+
+
+def test_class_maps_are_the_highest_scores_and_scores_have_gradients(parser):
+    images = (torch.rand(1, 3, 40, 40) * 1.8 - 0.9).requires_grad_()
+    scores = parser.scores(images, size=64)
+    assert scores.shape == (1, len(CLASSES), 8, 8)
+    assert torch.equal(parser(images, size=64), enlarged(scores, 64).argmax(1))
+    (gradient,) = torch.autograd.grad(scores[:, 4].sum(), images)
+    assert gradient.isfinite().all() and gradient.any()
 
 
 def test_an_image_is_parsed_alike_in_any_batch(parser):

@@ -1,0 +1,201 @@
+"""Directions by effect: gradients of what face parsing measures, such as the area of the eyes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from panda.directions.changes import Change, StyleChange, WChange, ZChange
+from panda.directions.method import Method
+from panda.directions.stylespace import style_deviations
+from panda.errors import PandaError, nearest
+from panda.generators.contract import Generator, Latents
+from panda.generators.latent_spaces import WSpace, z_space
+from panda.metrics.faces import show_face
+from panda.metrics.parsing import FaceParser, enlarged
+from panda.metrics.regions import Parsed, Regions
+from panda.metrics.roir import small
+from panda.metrics.soft_measures import MEASURES, SIDE, soft_measures
+from panda.progress import bar
+
+MIDDLE = (4, 8)
+"""The slots that LowRankGAN moves, in which most of a face's shape is."""
+
+
+@dataclass(frozen=True)
+class Gradient(Method):
+    """The gradient of a measure with respect to w and styles, or z; mean over some faces.
+
+    Along it the mean of the measure grows fastest. Face parsing is what measures, so that these
+    edits are supervised: they are told what other methods have to find. Where there is w, each
+    measure has directions of norm one for all slots, for each third of them, and for `MIDDLE`; and
+    the single style channels by which it grows most for a standard deviation, which is what their
+    strength counts. Else it has one direction of z, of norm one.
+
+    Source: none; GANalyze (arXiv 1906.10112) learns a direction by what a network says of images.
+
+    Attributes:
+        images: Faces whose gradients are averaged, of the seeds from 0 on.
+        measures: Names of `panda.metrics.soft_measures.MEASURES`, separated by commas.
+        channels: Style channels for each measure.
+        samples: Samples for the standard deviations of styles.
+    """
+
+    name = "gradient"
+    source = "arXiv 1906.10112"
+    supervised = True
+    images: int = 8
+    measures: str = (
+        "eye area,nose length,nose width,mouth opening,mouth width,lip corners,brow height,"
+        "hair area,hair brightness,background detail"
+    )
+    channels: int = 5
+    samples: int = 1000
+
+    def changes(self, generator: Generator, regions: Regions) -> Mapping[str, Change]:
+        """See `Method.changes`; ``regions`` that are parsed lend their parser."""
+        names = [name.strip() for name in self.measures.split(",")]
+        for name in names:
+            if name not in MEASURES:
+                raise PandaError(f"there is no measure {name!r}{nearest(name, MEASURES)}")
+        if self.images < 1 or self.samples < 2:
+            raise PandaError(
+                f"{self.images} images and {self.samples} samples, expected at least 1 and 2"
+            )
+        if not isinstance(generator, WSpace):
+            z_space(generator, "Gradient")
+        parser, size = (
+            (regions.parser, regions.size)
+            if isinstance(regions, Parsed)
+            else (FaceParser(generator.device), 512)
+        )
+        edits: dict[str, Change] = {}
+        totals = self._totals(generator, parser, size, names)
+        if isinstance(generator, WSpace):
+            deviations = style_deviations(generator, self.samples)
+            for name, gradient in totals.items():
+                edits |= _directions(generator, name, gradient)
+                edits |= self._channels(generator, name, gradient, deviations)
+        else:
+            edits |= {name: ZChange(_unit(row)) for name, row in totals.items() if row.any()}
+        if not edits:
+            raise PandaError(
+                f"nothing moves {', '.join(names)} in {self.images} samples of {generator.name};"
+                " more 'images' may have what is measured"
+            )
+        return edits
+
+    def aim(self, edit: str) -> str | None:
+        """See `Method.aim`."""
+        return edit.rpartition(" in ")[0] or edit
+
+    def _channels(
+        self, space: WSpace, name: str, gradient: Tensor, deviations: Mapping[str, Tensor]
+    ) -> dict[str, Change]:
+        """Return the style channels that move a measure most, by name."""
+        size, slots = len(space.w_mean), list(space.slots)
+        rows = [
+            (float(effect.abs()), slot, channel, float(deviation))
+            for slot, row in deviations.items()
+            for channel, (effect, deviation) in enumerate(
+                zip(gradient[slots.index(slot), size : size + len(row)] * row, row, strict=True)
+            )
+        ]
+        best = sorted(rows, reverse=True)[: self.channels]
+        return {
+            f"{name} in {slot} {channel}": StyleChange(slot, channel, deviation)
+            for effect, slot, channel, deviation in best
+            if effect > 0
+        }
+
+    def _totals(
+        self, generator: Generator, parser: FaceParser, size: int, names: Sequence[str]
+    ) -> dict[str, Tensor]:
+        """Return the sum of gradients over faces by measure; see `_gradients`."""
+        totals: dict[str, Tensor] = {}
+        seen = 0
+        for seed in bar(range(self.images), desc="gradients", unit="face"):
+            gradients = _gradients(generator, parser, size, seed, names)
+            if gradients is not None:
+                seen += 1
+                for name, gradient in gradients.items():
+                    totals[name] = totals.get(name, 0) + gradient
+        if 2 * seen < self.images:
+            raise PandaError(
+                f"the samples of {generator.name} are no faces, so face parsing can measure"
+                " nothing on them; give a generator of faces"
+            )
+        return totals
+
+
+def _gradients(
+    generator: Generator, parser: FaceParser, size: int, seed: int, names: Sequence[str]
+) -> dict[str, Tensor] | None:
+    """Return the gradients of what one sample has, float64 on the CPU; None where it is no face.
+
+    They are ``[slots, D + C]`` with respect to w and styles, or ``[Z]`` to z; see `_latent`.
+    """
+    latents = generator.sample([seed], truncation=generator.usual_truncation)
+    with torch.enable_grad():
+        x, moved = _latent(generator, latents)
+        images = small(generator.forward(moved))
+        if not images.requires_grad:
+            raise PandaError(
+                f"{generator.name} gives no gradients: torch cannot follow how its images depend"
+                " on latents"
+            )
+        scores = parser.scores(images, size)
+        measured = soft_measures(images, scores)
+    if not bool(show_face(enlarged(scores.detach(), SIDE).argmax(1))):
+        return None
+    gradients = {}
+    for name in names:
+        if bool(measured[name].isfinite()):
+            (gradient,) = torch.autograd.grad(
+                measured[name].sum(), x, retain_graph=True, materialize_grads=True
+            )
+            if bool(gradient.isfinite().all()):
+                gradients[name] = gradient[0].double().cpu()
+    return gradients
+
+
+def _directions(space: WSpace, name: str, gradient: Tensor) -> dict[str, Change]:
+    """Return a measure's directions of w by name; those without any effect are left out."""
+    edits: dict[str, Change] = {}
+    for start, stop in _ranges(len(gradient)):
+        direction = gradient[start:stop, : len(space.w_mean)].sum(0)
+        if bool(direction.any()):
+            edits[f"{name} in {start}-{stop - 1}"] = WChange(_unit(direction), start, stop)
+    return edits
+
+
+def _latent(generator: Generator, latents: Latents) -> tuple[Tensor, Latents]:
+    """Return the latent that gradients are taken of, and latents that depend on it.
+
+    It is z ``[1, Z]``, or w ``[1, slots, D + C]`` with shifts of styles that are zero, as
+    `WSpace.shift_styles` makes it.
+    """
+    key = "z"
+    if isinstance(generator, WSpace):
+        key, latents = "w", generator.shift_styles(latents, {})
+    leaf = latents.tensors[key].detach().clone().requires_grad_()
+    # Times one, since a backend may write to its latents, but not to a leaf.
+    return leaf, replace(latents, tensors={**latents.tensors, key: leaf * 1})
+
+
+def _ranges(slots: int) -> list[tuple[int, int]]:
+    """Return ranges of slots: all, thirds, and `MIDDLE` where there are more."""
+    cuts = [round(slots * third / 3) for third in range(4)]
+    ranges = [(0, slots), *pairwise(cuts)]
+    if slots > MIDDLE[1]:
+        ranges.append(MIDDLE)
+    return [(start, stop) for start, stop in dict.fromkeys(ranges) if start < stop]
+
+
+def _unit(direction: Tensor) -> Tensor:
+    unit: Tensor = direction / direction.norm()
+    return unit.float()

@@ -4,11 +4,13 @@
     python benchmarks/local_cost.py mobilestylegan-ffhq-1024 32.conv2 64.conv2 --repeats 7
 
 Printed are medians of CPU seconds a sample, with the lower and the upper quartile, over rounds that
-each time everything once, and medians of the ratios within a round:
+each time everything once, medians of the ratios within a round, and the ratios of the fastest
+rounds, which others on the machine disturb least:
 
 - Two feature edits at two layers (head, edit, advance, edit, tail) against a plain forward pass.
-- A local direction, at each of the two layers, in heads up to its layer: what it takes beyond one
-  tail. Two are needed, one for the sample and one for what it is moved to.
+- A local direction, at each of the two layers, against two heads up to its layer (one for the
+  sample, one for what it is moved to) and one tail; and what it takes beyond one tail, in heads,
+  which is known well where heads are no small part of the whole.
 - Two local directions of one source, at both layers, likewise, in heads up to the second layer.
   From the first layer on three runs are needed: of the sample, of what it is moved to, and of what
   is edited.
@@ -21,6 +23,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
 from panda import create_generator, edit_images, fit
 from panda.editing.apply import apply_edits
@@ -78,19 +81,27 @@ def main() -> None:
     seconds = {name: torch.tensor(times).double() for name, times in rounds.items()}
     for name, times in seconds.items():
         print(f"{name:24} {spread(times, 4)} s a sample")
+    fastest = {name: times.min() for name, times in seconds.items()}
+    for name, ratio in ratios_of(seconds, first, second).items():
+        least = float(ratios_of(fastest, first, second)[name])
+        print(f"{name}: {spread(ratio, 2)}, of the fastest {least:.2f}")
+
+
+def ratios_of(seconds: dict[str, Tensor], first: str, second: str) -> dict[str, Tensor]:
+    """Return the ratios of the times of jobs by name."""
     ratios = {"two feature edits / forward": seconds["two feature edits"] / seconds["forward"]}
     for name, layer in (
         (f"local at {first}", first),
         (f"local at {second}", second),
         ("local at both", second),
     ):
-        beyond = seconds[name] - seconds[f"tail {layer}"]
-        ratios[f"{name}, beyond a tail, in heads"] = beyond / seconds[f"head {layer}"]
-    for name, ratio in ratios.items():
-        print(f"{name}: {spread(ratio, 2)}")
+        head, tail = (seconds[f"{part} {layer}"] for part in ("head", "tail"))
+        ratios[f"{name} / (2 heads + 1 tail)"] = seconds[name] / (2 * head + tail)
+        ratios[f"{name}, beyond a tail, in heads"] = (seconds[name] - tail) / head
+    return ratios
 
 
-def spread(values: torch.Tensor, digits: int) -> str:
+def spread(values: Tensor, digits: int) -> str:
     """Return the median and the quartiles as text."""
     low, middle, high = values.quantile(torch.tensor([0.25, 0.5, 0.75]).double()).tolist()
     return f"{middle:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"

@@ -201,8 +201,11 @@ def edit_state(
                 x = _apply(factors, x, features, edit, parts, names)
             else:
                 where = _where_kept(factors, edit, features, parts, names, place).to(x)
-                difference = passes.moved((edit.source, edit.strength), name) - passes.plain(name)
-                x = torch.addcmul(x, where[:, None], difference)
+                moved, plain = passes.moved((edit.source, edit.strength), name), passes.plain(name)
+                if x is plain:  # which needs no difference as large as features
+                    x = torch.lerp(plain, moved, where[:, None])
+                else:
+                    x = torch.addcmul(x, where[:, None], moved - plain)
             if idle is not None and edit.strength:
                 stays = passes.stays((edit.source, edit.strength)) if edit.source else ()
                 for row in unchanged(before, x, stays):

@@ -119,7 +119,15 @@ def test_the_core_names_no_architecture():
         "cli/demo.py",  # the names of its generators
         *(
             f"cli/{verb}.py"
-            for verb in ("benchmark", "benchmark_parts", "catalog", "check", "fit", "invert")
+            for verb in (
+                "benchmark",
+                "benchmark_parts",
+                "catalog",
+                "check",
+                "fit",
+                "invert",
+                "presets",
+            )
         ),  # examples
         "generators/contract.py",  # whose layers have margins
         "generators/registry.py",  # an example

@@ -93,7 +93,7 @@ def _add_locality(kinds: Verbs[Parser]) -> None:
     _add_count(verb)
     verb.add_argument(
         "--method",
-        type=_method,
+        type=method,
         action="append",
         metavar="[LABEL=]NAME[:SETTING=VALUE...]",
         help="such as resefa, fine=panda:layers=32.conv2@16, or near=sefa:local=64.conv2: its"
@@ -270,7 +270,7 @@ def _add_count(verb: Parser) -> None:
     verb.add_argument("--n", type=int, default=1000, help="images (default: %(default)s)")
 
 
-def _method(text: str) -> str:
+def method(text: str) -> str:
     """Check a method with its label and settings; raises `PandaError` with the nearest name."""
     from panda.evaluation.localized import split_local
     from panda.evaluation.settings import label_of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from panda.cli.benchmark import method
 from panda.cli.options import Parser, Verbs, add_device, add_generator, add_json, add_out, add_verb
 from panda.cli.output import print_json, say
 from panda.generators.registry import create_generator
@@ -27,6 +28,14 @@ def add(verbs: Verbs[Parser]) -> None:
         "--edits",
         metavar="NAMES",
         help="such as smile,eyes,dark_hair (default: all that can be measured)",
+    )
+    verb.add_argument(
+        "--method",
+        type=method,
+        action="append",
+        metavar="[LABEL=]NAME[:SETTING=VALUE...]",
+        help="whose edits are tried, such as near=sefa:local=64.conv2; may be given several times"
+        " (default: PandA's, and local directions of gradient, ganspace, sefa and stylespace)",
     )
     for name, default, words in (
         ("--n", 200, "faces on which presets are tried"),
@@ -54,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
         generator=options.generator,
         edits=options.edits or ",".join(EDITS),
         n=options.n,
-        methods=presets.default_methods(generator),
+        methods=tuple(options.method or presets.default_methods(generator)),
         equal="effect",
         select=options.select,
         shortlist=options.shortlist,

@@ -135,7 +135,8 @@ def _written(
 ) -> tuple[Factors, str]:
     """Return the factors of a change and its text; a direction goes to a file of the folder."""
     if isinstance(change, PartChange):
-        edit = Edit(change.edit.parts, change.edit.appearance, strength, sigma=True)
+        amount = float(f"{strength:.4g}")
+        edit = Edit(change.edit.parts, change.edit.appearance, amount, sigma=True)
         return change.factors, str(edit)
     if not isinstance(change, LocalChange):
         raise PandaError(f"a {type(change).__name__} is no edit of parts; make its method local")

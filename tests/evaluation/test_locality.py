@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from bright_eyes import look_at_bright_eyes
 from glowing_eyes import Glow
 from golden_files import FOLDER
 from PIL import Image
@@ -21,7 +22,6 @@ from panda.evaluation.edits import EDITS, find_edits
 from panda.evaluation.faces import measures
 from panda.evaluation.settings import LocalitySettings
 from panda.evaluation.store import BenchmarkFolder
-from panda.evaluation.witnesses import Seen
 from panda.metrics.fid import set_distance
 from panda.metrics.parsing import CLASSES
 
@@ -239,43 +239,11 @@ def test_wrong_use_is_one_sentence(tmp_path, capsys, more, said):
     assert said in capsys.readouterr().err
 
 
-class Parser:
-    """Sees an eye as large as the image is bright, on skin, under hair that never changes."""
-
-    def __init__(self, device="cpu"):
-        pass
-
-    def __call__(self, images, size=512):
-        parsed = torch.full((len(images), size, size), CLASSES.index("skin"), dtype=torch.uint8)
-        for row, image in zip(parsed, images, strict=True):
-            row[: size // 8] = CLASSES.index("hair")
-            height = int(size / 8 * (1 + image.mean()).clamp(0, 4))
-            row[size // 4 : size // 4 + height, size // 4 : size // 2] = CLASSES.index("left eye")
-        return parsed
-
-
-class Looking:
-    """Sees an eye that is open as far as the image is bright, and no other feature."""
-
-    def __init__(self, device="cpu"):
-        pass
-
-    def look(self, images):
-        bright = images.mean((1, 2, 3)).double()
-        return Seen({"eye opening": bright}, bright[:, None].expand(-1, 128))
-
-
 @pytest.fixture(scope="module")
 def at_equal_effect(tmp_path_factory):
     out = tmp_path_factory.mktemp("effect") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(locality, "LPIPS", lambda device: lambda a, b: (a - b).abs().mean(1))
-        patch.setattr(locality, "FaceParser", Parser)
-        patch.setattr(locality, "Witnesses", Looking)
-        patch.setattr("panda.evaluation.localized.SAMPLES", 20)
-        patch.setattr(
-            "panda.evaluation.faces.show_face", lambda parsed: torch.ones(len(parsed)) > 0
-        )
+        look_at_bright_eyes(patch)
         words = ["benchmark", "locality", FILE, "--equal", "effect", "--edits", "eyes,bald"]
         words += ["--n", "3", "--select", "1", "--shortlist", "1", "--pictures", "1"]
         for text in ("sefa:components=1", "near=sefa:components=1:local=16", "random:components=1"):

@@ -1,0 +1,140 @@
+"""`panda presets`: named edits that were chosen, tried and written, and that work by their name."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from bright_eyes import look_at_bright_eyes
+from golden_files import FOLDER
+
+from panda import PandaError, create_generator, edit_images
+from panda.cli import main
+from panda.directions.changes import StyleChange, WChange, ZChange
+from panda.directions.stylespace import style_deviations
+from panda.editing.edit_files import NamedEdit, read_edits, write_edits
+from panda.editing.edits import Edit, find_edits
+from panda.editing.local import LocalChange
+from panda.editing.named import find_named
+from panda.evaluation import presets
+from panda.evaluation.choose import ChosenEdit
+from panda.evaluation.store import BenchmarkFolder
+from panda.factorization.cached import fit_cached
+from panda.factorization.fit import fit
+from panda.images import read_picture
+
+FILE = str(FOLDER / "stylegan2-genforce/checkpoint.pth")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Presets of the network: their folder, and the words that made them."""
+    out = tmp_path_factory.mktemp("presets") / "run"
+    words = ["presets", FILE, "--edits", "eyes,bald", "--n", "4", "--select", "2"]
+    words += ["--shortlist", "2", "--parse-size", "64", "--out", str(out), "--method"]
+    words += ["panda:layers=16.conv1@6:samples=20:appearances=3"]
+    with pytest.MonkeyPatch.context() as patch:
+        look_at_bright_eyes(patch)
+        assert main(words) == 0
+        yield out, words
+
+
+def test_presets_have_the_strength_and_the_figures_of_their_trial(made):
+    out, _ = made
+    zoo = read_edits(out / "presets/edits.json")
+    assert list(zoo) == ["eyes"]  # nothing changes the hair
+    assert zoo["eyes"].effect.startswith("eye area +10% (panda, ")
+    folder = BenchmarkFolder(out, json.loads((out / "plan.json").read_text()))
+    rows = folder.rows("panda", "eyes").values()
+    reached = [row["amount"] for row in rows if row["reached"]]
+    assert f"on {100 * len(reached) / 4:.0f} % of 4 faces" in zoo["eyes"].effect
+    edit = Edit.parse(zoo["eyes"].edits[0])
+    assert edit.strength == pytest.approx(float(torch.tensor(reached).median()), rel=1e-3)
+
+
+def test_the_command_edits_by_name_and_says_what_it_did(made, tmp_path, capsys, monkeypatch):
+    out, _ = made
+    edit = f"{out}/presets/edits.json:eyes"
+    words = ["edit", FILE, "--edit", edit, "--seeds", "0-1", "--json"]
+    changes = []
+    for strength in ("1", "2"):
+        folder = tmp_path / strength
+        assert main([*words, "--strength", strength, "--out", str(folder)]) == 0
+        found = json.loads(capsys.readouterr().out)
+        changes.append(found["samples"][0]["change"])
+        assert read_picture(folder / "0000.png").size == (32, 32)
+    assert 0 < changes[0] < changes[1]
+
+
+def test_the_same_command_resumes(made, capsys):
+    out, words = made
+    before = (out / "presets/edits.json").read_bytes()
+    assert main([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["edits"][0]["name"] == "eyes"
+    assert (out / "presets/edits.json").read_bytes() == before
+
+
+def test_a_folder_of_the_users_is_not_replaced(made, tmp_path, capsys):
+    _, words = made
+    out = tmp_path / "run"
+    (out / "presets").mkdir(parents=True)
+    (out / "presets/notes.txt").write_text("mine")
+    words = [str(out) if word == words[words.index("--out") + 1] else word for word in words]
+    assert main(words) == 2
+    assert "panda: " in capsys.readouterr().err
+    assert [path.name for path in (out / "presets").iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("kind", ["w", "w of some slots", "style", "z"])
+def test_every_kind_of_direction_is_written_so_that_it_is_the_same_again(kind, tmp_path):
+    file = "proggan-genforce/checkpoint.pth" if kind == "z" else "stylegan2-genforce/checkpoint.pth"
+    generator = create_generator(FOLDER / file)
+    if kind == "style":
+        slot, row = next(iter(style_deviations(generator, 50).items()))
+        inner = StyleChange(slot, 1, 2 * float(row[1]))
+    elif kind == "z":
+        inner = ZChange(torch.randn(generator.z_weight().shape[1]))
+    else:
+        inner = WChange(torch.randn(len(generator.w_mean)), *((1, 3) if "some" in kind else ()))
+    layer = list(generator.layers)[1]
+    factors = fit(generator, layer, parts=3, seeds=20)
+    change = LocalChange(inner, factors, (0, 2), list(generator.layers)[2])
+    kept, text = presets._written(generator, change, "eyes", 1.5, tmp_path)
+    assert kept is factors
+    latents = generator.sample([3, 4])
+    expected = change.start(generator, latents)(torch.tensor([1.5, 1.5]))
+    named = NamedEdit(generator.name, layer, factors.appearances.shape[1], 3, (text,))
+    write_edits(tmp_path / "edits.json", {"eyes": named})
+    found = edit_images(generator, factors, latents, f"{tmp_path}/edits.json:eyes")
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-3)
+
+
+def test_the_best_of_all_methods_is_picked():
+    def choice(score, reach):
+        return ChosenEdit("x", None, 1.0, score, reach)
+
+    chosen = {
+        "a": {"eyes": choice(0.1, 0.5), "smile": choice(0.3, 0.4)},
+        "b": {"eyes": choice(0.4, 0.9), "smile": choice(0.9, 0.7)},
+        "c": {"eyes": choice(0.3, 0.8)},
+    }
+    best = presets.pick(chosen)
+    assert {edit: label for edit, (label, _) in best.items()} == {"eyes": "c", "smile": "b"}
+
+
+def test_an_edit_by_name_and_strength_waits_for_its_factors(monkeypatch, made):
+    out, _ = made
+    named = read_edits(out / "presets/edits.json")["eyes"]
+    monkeypatch.setattr("panda.editing.named.named_edits", lambda generator: {"eyes": named})
+    generator = create_generator(FILE)
+    factors = fit_cached(generator, named.layer, parts=named.parts, seeds=named.seeds)
+    (edit,) = find_edits("eyes", factors)
+    assert find_edits("eyes:2", factors) == [replace(edit, strength=2 * edit.strength)]
+    faces = generator.sample([1])
+    twice = edit_images(generator, factors, faces, "eyes:2")
+    assert torch.equal(edit_images(generator, None, faces, Edit("eyes", 2)), twice)
+    assert str(Edit("eyes", 2)) == "eyes:2"
+    with pytest.raises(PandaError, match="does not say of which factors"):
+        edit_images(generator, None, faces, "0:p0:1sd")
+    assert find_named("eyes")[1] == named

@@ -85,6 +85,7 @@ def run(options: argparse.Namespace) -> None:
     from panda.editing.apply import check_edit, edit_state
     from panda.editing.idle import Idle, note_idle
     from panda.editing.refine import refine
+    from panda.evaluation.told import Told
     from panda.factorization.factors import Factors
 
     if isinstance(options.factors, Path):
@@ -98,6 +99,7 @@ def run(options: argparse.Namespace) -> None:
     for edit in edits:
         check_edit(generator, factors, edit)  # before anything is rendered
     idle: Idle = {}
+    told = Told(options.edit, factors.generator, options.device)
     with rendering.results(COMPARED) as results:
         results.facts["edits"] = [str(edit) for edit in edits]
         for chunk in rendering.chunks():
@@ -106,7 +108,12 @@ def run(options: argparse.Namespace) -> None:
             edited = edit_state(
                 generator, factors, latents, chunk.state, edits, parts, numbers=numbers, idle=idle
             )
-            results.compare(chunk, rendering.finish(chunk, *edited))
+            images = rendering.finish(chunk, *edited)
+            results.compare(chunk, images)
+            told.look(chunk.before, images)
+        if told.effects:
+            results.facts["effects"] = told.effects
+    told.say()
     note_idle(idle, len(rendering.numbers), "seed" if rendering.latents is None else "photograph")
 
 

@@ -28,6 +28,13 @@ class EditGoal:
     absolute: bool = False
     landmarks: str = ""
 
+    @property
+    def words(self) -> str:
+        """One unit of the effect, such as ``eye area +10 %``."""
+        if self.absolute:
+            return f"{self.measure} {self.least:+g}"
+        return f"{self.measure} {100 * self.least:+.0f} %"
+
     def effect(self, before: Tensor, after: Tensor) -> Tensor:
         """Return the change ``[N]`` in units of ``least``: 1 is enough, NaN is without measure."""
         growth = after - before

@@ -22,7 +22,7 @@ from panda.editing.local import LocalChange
 from panda.errors import PandaError
 from panda.evaluation.choose import ChosenEdit
 from panda.evaluation.choose_effects import REACH
-from panda.evaluation.edits import EDITS, EditGoal
+from panda.evaluation.edits import EDITS
 from panda.evaluation.locality import choose_all
 from panda.evaluation.localized import PARTS, SAMPLES, SIDE
 from panda.evaluation.measure import measure_all
@@ -126,7 +126,7 @@ def _preset(
         edits=(text,),
         seeds=factors.seeds,
         weights=factors.digest,
-        effect=f"{_aim(benchmark.goals[edit])} ({method}): {_trial(rows)}",
+        effect=f"{benchmark.goals[edit].words} ({method}): {_trial(rows)}",
     )
 
 
@@ -170,12 +170,6 @@ def _source(
 
 def _save(direction: Tensor, file: Path) -> None:
     np.save(file, direction.detach().float().cpu().numpy()[None], allow_pickle=False)
-
-
-def _aim(goal: EditGoal) -> str:
-    """Return one unit of an effect in words, such as ``eye area +10 %``."""
-    least = f"{goal.least:+g}" if goal.absolute else f"{goal.least:+.0%}"
-    return f"{goal.measure} {least}"
 
 
 def _trial(rows: list[dict[str, float]]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from bright_eyes import look_at_bright_eyes
+from bright_eyes import BrightParser, look_at_bright_eyes
 from golden_files import FOLDER
 
 from panda import PandaError, create_generator, edit_images
@@ -43,7 +43,7 @@ def test_presets_have_the_strength_and_the_figures_of_their_trial(made):
     out, _ = made
     zoo = read_edits(out / "presets/edits.json")
     assert list(zoo) == ["eyes"]  # nothing changes the hair
-    assert zoo["eyes"].effect.startswith("eye area +10% (panda, ")
+    assert zoo["eyes"].effect.startswith("eye area +10 % (panda, ")
     folder = BenchmarkFolder(out, json.loads((out / "plan.json").read_text()))
     rows = folder.rows("panda", "eyes").values()
     reached = [row["amount"] for row in rows if row["reached"]]
@@ -54,16 +54,35 @@ def test_presets_have_the_strength_and_the_figures_of_their_trial(made):
 
 def test_the_command_edits_by_name_and_says_what_it_did(made, tmp_path, capsys, monkeypatch):
     out, _ = made
+    monkeypatch.setattr("panda.evaluation.told.FaceParser", BrightParser)
     edit = f"{out}/presets/edits.json:eyes"
     words = ["edit", FILE, "--edit", edit, "--seeds", "0-1", "--json"]
     changes = []
     for strength in ("1", "2"):
         folder = tmp_path / strength
         assert main([*words, "--strength", strength, "--out", str(folder)]) == 0
-        found = json.loads(capsys.readouterr().out)
+        printed = capsys.readouterr()
+        found = json.loads(printed.out)
         changes.append(found["samples"][0]["change"])
+        (effects,) = found["effects"].values()
+        assert len(effects) == 2 and f"mean effect {sum(effects) / 2:.2f}" in printed.err
+        assert "(1 is eye area +10 %)" in printed.err
         assert read_picture(folder / "0000.png").size == (32, 32)
     assert 0 < changes[0] < changes[1]
+
+
+def test_an_edit_whose_effect_cannot_be_measured_is_applied_all_the_same(
+    made, tmp_path, capsys, monkeypatch
+):
+    def none(device):
+        raise PandaError("no network")
+
+    monkeypatch.setattr("panda.evaluation.told.FaceParser", none)
+    edit = f"{made[0]}/presets/edits.json:eyes"
+    words = ["edit", FILE, "--edit", edit, "--seeds", "0", "--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    assert "what the edits do is not measured: no network" in capsys.readouterr().err
+    assert (tmp_path / "out/0000.png").is_file()
 
 
 def test_the_same_command_resumes(made, capsys):

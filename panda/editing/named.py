@@ -10,6 +10,7 @@ from panda.factorization.cached import fit_cached
 from panda.factorization.factors import Factors
 from panda.files.tilde import expand
 from panda.generators.contract import Generator
+from panda.generators.identity import check_weights
 from panda.generators.registry import create_generator, is_file
 
 FILE = re.compile(r"(.+\.json)(?::(.+))?")
@@ -92,7 +93,7 @@ def factors_of(
 
     Raises:
         PandaError: Where the edit does not say on which seeds they were fitted, and where its
-            generator cannot be loaded.
+            generator cannot be loaded or is another one.
     """
     if not edit.seeds:
         raise PandaError(
@@ -101,5 +102,10 @@ def factors_of(
         )
     if generator is None:
         generator = create_generator(edit.generator, device=device)
+    elif edit.weights or not is_file(generator.name):  # before its factors are fitted, which takes
+        remedy = (
+            "take an edit that is for it ('panda edits' lists some, 'panda presets' makes them)"
+        )
+        check_weights(generator, f"edits ({name!r:.60})", edit.generator, edit.weights, remedy)
     ranks = {"parts": edit.parts, "appearances": edit.appearances}
     return fit_cached(generator, edit.layer, **ranks, seeds=edit.seeds)

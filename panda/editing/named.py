@@ -95,6 +95,11 @@ def factors_of(
         PandaError: Where the edit does not say on which seeds they were fitted, and where its
             generator cannot be loaded or is another one.
     """
+    if generator is not None and (edit.weights or not is_file(generator.name)):
+        remedy = (
+            "take an edit that is for it ('panda edits' lists some, 'panda presets' makes them)"
+        )
+        check_weights(generator, f"edits ({name!r:.60})", edit.generator, edit.weights, remedy)
     if not edit.seeds:
         raise PandaError(
             f"edit {name!r} does not tell how its factors were made; give the folder of factors of"
@@ -102,10 +107,5 @@ def factors_of(
         )
     if generator is None:
         generator = create_generator(edit.generator, device=device)
-    elif edit.weights or not is_file(generator.name):  # before its factors are fitted, which takes
-        remedy = (
-            "take an edit that is for it ('panda edits' lists some, 'panda presets' makes them)"
-        )
-        check_weights(generator, f"edits ({name!r:.60})", edit.generator, edit.weights, remedy)
     ranks = {"parts": edit.parts, "appearances": edit.appearances}
     return fit_cached(generator, edit.layer, **ranks, seeds=edit.seeds)

@@ -109,9 +109,10 @@ def test_another_generator_is_refused_before_factors_are_fitted(monkeypatch, tmp
     assert factors_of("a", seeded, generator(str(file), "c" * 64)) == "factors"
     by_weights = replace(seeded, weights="a" * 64)
     assert factors_of("a", by_weights, generator(str(file), "a" * 64)) == "factors"
-    for edit, other in ((seeded, generator("other")), (by_weights, generator("planted", "b" * 64))):
+    other, trained = generator("other"), generator("planted", "b" * 64)
+    for edit, given in ((seeded, other), (EDIT, other), (by_weights, trained)):
         with pytest.raises(PandaError, match=r"edits \('a'\) of planted"):
-            factors_of("a", edit, other)
+            factors_of("a", edit, given)
 
 
 def test_a_zoo_is_written_in_few_columns_and_without_what_is_not_known(tmp_path):

@@ -32,7 +32,9 @@ class EditGoal:
     def words(self) -> str:
         """One unit of the effect, such as ``eye area +10 %``."""
         if self.absolute:
-            return f"{self.measure} {self.least:+g}"
+            if "brightness" in self.measure:  # of images in [-1, 1]
+                return f"{self.measure} {50 * self.least:+g} % of the way from black to white"
+            return f"{self.measure} {100 * self.least:+g} % of the image"
         return f"{self.measure} {100 * self.least:+.0f} %"
 
     def effect(self, before: Tensor, after: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ measuring: each is given its part of the seeds.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -163,7 +164,7 @@ def choose_all(
         loaded = folder.load_choices(label)
         assert loaded is not None
         choices, fit = loaded
-        if fit["method"] != [text, _files(benchmark, label)]:
+        if fit["method"] != [text, _contents(benchmark, label)]:
             raise PandaError(f"{folder.path} has {label!r} with other settings; rename one")
         chosen[label] = choices
     return chosen
@@ -174,7 +175,7 @@ def _fit_and_choose(benchmark: LocalityBenchmark, text: str) -> None:
     label, name, options = label_of(text)
     local, options = split_local(options)
     settings, sampler, folder = benchmark.settings, benchmark.sampler, benchmark.folder
-    given = [text, _files(benchmark, label)]
+    given = [text, _contents(benchmark, label)]
     method = find_method(name, options)
     try:
         fitted, costs = _fit(benchmark, method)
@@ -259,6 +260,14 @@ def _published(benchmark: LocalityBenchmark, label: str) -> dict[str, Change]:
 def _files(benchmark: LocalityBenchmark, label: str) -> list[str]:
     pairs = [text.partition("=") for text in benchmark.settings.published]
     return [file for method, _, file in pairs if method == label]
+
+
+def _contents(benchmark: LocalityBenchmark, label: str) -> list[str]:
+    """Return the direction files of a method, each with the sha256 of what is in it."""
+    return [
+        f"{file} {hashlib.sha256(Path(file).read_bytes()).hexdigest()}"
+        for file in _files(benchmark, label)
+    ]
 
 
 def missing(benchmark: LocalityBenchmark) -> int:

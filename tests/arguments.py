@@ -35,7 +35,7 @@ from panda.weights.model_weights import ModelWeights
 
 VERBS = ["list", "info", "fetch", "plugins", "doctor", "check", "fit", "import", "convert", "parts"]
 VERBS += ["edit", "edits", "refine", "localize", "remove", "invert", "demo"]
-VERBS += ["compare", "name", "discover", "benchmark"]
+VERBS += ["compare", "name", "discover", "presets", "benchmark"]
 KINDS = ["localization", "removal", "ablations", "locality", "parts"]
 OPTIONS = ["--parts", "--appearances", "--seeds", "--truncation", "--label", "--solver", "--steps"]
 OPTIONS += ["--learning-rate", "--out", "--device", "--json", "--file", "--edit", "--refine"]
@@ -162,7 +162,14 @@ def playground(folder: Path):
         raise PandaError("there is no network")
 
     places = ["cli.rendering", "cli.fit", "cli.catalog", "cli.invert"]
-    places += ["cli.benchmark", "demo.run", "testing.trial", "comparison.analysis"]
+    places += [
+        "cli.benchmark.locality",
+        "cli.benchmark.ablations",
+        "cli.presets",
+        "demo.run",
+        "testing.trial",
+        "comparison.analysis",
+    ]
     with contextlib.ExitStack() as stack:
         for place in places:
             __import__(f"panda.{place}")

@@ -120,13 +120,8 @@ def test_the_core_names_no_architecture():
         *(
             f"cli/{verb}.py"
             for verb in (
-                "benchmark",
-                "benchmark_parts",
-                "catalog",
-                "check",
-                "fit",
-                "invert",
-                "presets",
+                *("benchmark/ablations", "benchmark/background", "benchmark/locality"),
+                *("benchmark/parts", "catalog", "check", "fit", "invert", "presets"),
             )
         ),  # examples
         "generators/contract.py",  # whose layers have margins

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from panda.cli.benchmark import method
+from panda.cli.benchmark.locality import method
 from panda.cli.options import Parser, Verbs, add_device, add_generator, add_json, add_out, add_verb
 from panda.cli.output import print_json, say
 from panda.generators.registry import create_generator

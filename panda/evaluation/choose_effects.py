@@ -18,7 +18,7 @@ from torch import Tensor
 
 from panda.directions.changes import Change, Render
 from panda.evaluation.choose import ChosenEdit, worth_screening
-from panda.evaluation.edits import EditGoal
+from panda.evaluation.edits import EDITS, EditGoal
 from panda.evaluation.faces import Faces, FaceSampler
 from panda.evaluation.localized import Keep
 from panda.metrics.changes import sums
@@ -187,6 +187,22 @@ def _try(
         return None
     strength = float(torch.tensor(strengths, dtype=torch.float64).median())
     return ChosenEdit(name, change, strength, sum(costs) / len(costs), len(costs) / len(faces))
+
+
+def pick(
+    chosen: Mapping[str, Mapping[str, ChosenEdit]],
+) -> dict[str, tuple[str, ChosenEdit]]:
+    """Return the best edit of all methods by goal, with the label of its method.
+
+    Args:
+        chosen: The chosen edits by label and goal.
+    """
+    best: dict[str, tuple[str, ChosenEdit]] = {}
+    for label, choices in chosen.items():
+        for edit, choice in choices.items():
+            if edit not in best or _rank(choice) < _rank(best[edit][1]):
+                best[edit] = label, choice
+    return {edit: best[edit] for edit in EDITS if edit in best}
 
 
 def _rank(choice: ChosenEdit) -> tuple[bool, float]:

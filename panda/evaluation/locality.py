@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from panda.directions.changes import Change
+from panda.directions.method import Fitted, Method
 from panda.errors import MachineError, PandaError
 from panda.evaluation import choose_effects
 from panda.evaluation.choose import ChosenEdit, choose
@@ -167,9 +168,8 @@ def _fit_and_choose(benchmark: LocalityBenchmark, text: str) -> None:
     settings, sampler, folder = benchmark.settings, benchmark.sampler, benchmark.folder
     given = [text, _files(benchmark, label)]
     method = find_method(name, options)
-    started, cpu = time.perf_counter(), time.process_time()
     try:
-        fitted = method.fit(sampler.generator, sampler.regions)
+        fitted, costs = _fit(benchmark, method)
     except MachineError:
         raise
     except PandaError as error:
@@ -182,8 +182,7 @@ def _fit_and_choose(benchmark: LocalityBenchmark, text: str) -> None:
         "settings": dict(fitted.settings),
         "edits": len(fitted.changes),
         "device": sampler.generator.device.type,
-        "seconds": round(time.perf_counter() - started, 2),
-        "cpu_seconds": round(time.process_time() - cpu, 2),
+        **costs,
     }
     aims = {name: aim for name in fitted.changes if (aim := method.aim(name)) is not None}
     wanted = {None, *(goal.measure for goal in benchmark.goals.values())}
@@ -208,6 +207,20 @@ def _fit_and_choose(benchmark: LocalityBenchmark, text: str) -> None:
             f" {'ROIR' if settings.equal == 'change' else 'change outside'} {choice.score:.3f},"
             f" {'effect' if settings.equal == 'change' else 'reach'} {choice.effect:.2f}"
         )
+
+
+def _fit(benchmark: LocalityBenchmark, method: Method) -> tuple[Fitted, dict[str, float]]:
+    """Fit a method, or return the last fit if it was of the same one; and its seconds."""
+    if method not in benchmark.fitted:
+        started, cpu = time.perf_counter(), time.process_time()
+        fitted = method.fit(benchmark.sampler.generator, benchmark.sampler.regions)
+        costs = {
+            "seconds": round(time.perf_counter() - started, 2),
+            "cpu_seconds": round(time.process_time() - cpu, 2),
+        }
+        benchmark.fitted.clear()
+        benchmark.fitted[method] = fitted, costs
+    return benchmark.fitted[method]
 
 
 def _selection_faces(benchmark: LocalityBenchmark) -> Faces:

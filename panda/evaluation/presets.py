@@ -7,7 +7,6 @@ on faces that no fit and no choice has seen: at a strength of one it has one uni
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +20,7 @@ from panda.editing.edits import Edit
 from panda.editing.local import LocalChange
 from panda.errors import PandaError
 from panda.evaluation.choose import ChosenEdit
-from panda.evaluation.choose_effects import REACH
-from panda.evaluation.edits import EDITS
+from panda.evaluation.choose_effects import pick
 from panda.evaluation.locality import choose_all
 from panda.evaluation.localized import PARTS, SAMPLES, SIDE
 from panda.evaluation.measure import measure_all
@@ -84,27 +82,6 @@ def make(benchmark: LocalityBenchmark) -> Path:
         }
         write_edits(work / FILE, zoo)
     return folder / FILE
-
-
-def pick(
-    chosen: Mapping[str, Mapping[str, ChosenEdit]],
-) -> dict[str, tuple[str, ChosenEdit]]:
-    """Return the best edit of all methods by goal, with the label of its method.
-
-    It is that with the least change outside of those that reach the effect on enough faces of the
-    choice; where none does, the one that reaches it most often.
-    """
-    best: dict[str, tuple[str, ChosenEdit]] = {}
-    for label, choices in chosen.items():
-        for edit, choice in choices.items():
-            if edit not in best or _rank(choice) < _rank(best[edit][1]):
-                best[edit] = label, choice
-    return {edit: best[edit] for edit in EDITS if edit in best}
-
-
-def _rank(choice: ChosenEdit) -> tuple[bool, float]:
-    enough = choice.effect >= REACH
-    return not enough, choice.score if enough else -choice.effect
 
 
 def _preset(

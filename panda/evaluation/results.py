@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from PIL import Image
 
+from panda.evaluation import best
+from panda.evaluation.best import times
 from panda.evaluation.choose_effects import REACH
 from panda.evaluation.settings import LocalityBenchmark
 from panda.evaluation.store import WHAT
@@ -18,7 +20,7 @@ from panda.files.ownership import updating
 from panda.files.writing import write_text
 from panda.images import read_picture, save_picture, sheet
 from panda.metrics.fid import set_distance
-from panda.metrics.summary import estimate, mean_and_std, ratio
+from panda.metrics.summary import estimate, mean_and_std
 from panda.report.page import Figure, Page
 from panda.report.table import Table
 
@@ -89,7 +91,8 @@ def summarize(benchmark: LocalityBenchmark) -> dict[str, Any]:
                 continue
             edits[edit] = {"n": len(rows), **_moments(rows, settings.equal)}
             if settings.equal == "effect":
-                edits[edit]["times"] = _times(rows, folder.rows(settings.labels[0], edit))
+                first = folder.rows(settings.labels[0], edit)
+                edits[edit]["times"] = times(folder.rows(label, edit), first) or (None, None)
             edited = folder.features(f"{label}/{edit}")
             if len(shared := sorted(set(edited) & set(unedited))) > 1:
                 sets = (torch.stack([of[seed] for seed in shared]) for of in (edited, unedited))
@@ -99,7 +102,18 @@ def summarize(benchmark: LocalityBenchmark) -> dict[str, Any]:
                 edits[edit]["effect_on_selection"] = choices[edit].effect
                 edits[edit]["wanted"] = 1 if settings.equal == "change" else REACH
         methods[label] = {"fit": fit, "edits": edits}
-    return {"plan": asdict(benchmark.settings), "methods": methods}
+    summary = {"plan": asdict(settings), "methods": methods}
+    if settings.equal == "effect":
+        summary["best"] = asdict(_best(benchmark))
+    return summary
+
+
+def _best(benchmark: LocalityBenchmark) -> Table:
+    """Return the table of the best methods by where their edits act."""
+    folder, labels = benchmark.folder, benchmark.settings.labels
+    chosen = {label: (folder.load_choices(label) or ({}, {}))[0] for label in labels}
+    rows = {(label, edit): folder.rows(label, edit) for label in labels for edit in chosen[label]}
+    return best.table(rows, best.best_by_kind(chosen))
 
 
 def _moments(rows: list[dict[str, Any]], equal: str) -> dict[str, Any]:
@@ -121,22 +135,13 @@ def _moments(rows: list[dict[str, Any]], equal: str) -> dict[str, Any]:
     return moments
 
 
-def _times(rows: list[dict[str, Any]], first: Mapping[int, Mapping[str, Any]]) -> list[Any]:
-    """Return how many times the first method's change outside this is, on images both reach."""
-    pairs = [(row["spilled"], first.get(row["seed"], {}).get("spilled")) for row in rows]
-    both = [pair for pair in pairs if None not in pair]
-    if not both:
-        return [None, None]
-    mine, other = torch.tensor(both, dtype=torch.float64).unbind(1)
-    return list(ratio(mine, other))
-
-
 def tables(summary: Mapping[str, Any]) -> list[Table]:
     """Return a table for each measure, and those of costs, choices and the paper's figures."""
     edits = [edit for edit in summary["plan"]["edits"].split(",") if edit]
     title = "The paper's Table 1 (its own regions, strengths and generator)"
     paper = Table(["method", *PAPER_EDITS], [(name, *row) for name, row in PAPER.items()], title)
     return [
+        *([Table(**summary["best"])] if "best" in summary else []),
         *_measured(summary, edits),
         _costs(summary),
         _chosen(summary),

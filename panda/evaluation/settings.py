@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from panda.directions.method import Fitted, Method
 from panda.errors import PandaError
 from panda.evaluation.choose_effects import Screened
 from panda.evaluation.controls import CONTROLS
@@ -77,6 +78,7 @@ class LocalityBenchmark:
         witnesses: Landmarks and identity; None but at equal effect.
         pictures: The number of faces whose edited images are saved.
         goals: What each edit is for, by name.
+        fitted: The last method that was fitted, with the seconds that it took.
         screened: What trials of a method's edits gave, by its name, settings and files: plain and
             local directions of one method share them.
     """
@@ -89,6 +91,7 @@ class LocalityBenchmark:
     witnesses: Witnesses | None
     pictures: int
     goals: Mapping[str, EditGoal]
+    fitted: dict[Method, tuple[Fitted, dict[str, float]]] = field(default_factory=dict)
     screened: dict[tuple[str, ...], Sequence[Screened]] = field(default_factory=dict)
 
     @property

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from panda.cli import benchmark, fit, main, rendering
+from panda.cli import fit, main, rendering
+from panda.cli.benchmark import ablations
 from panda.demo import run as demo
 from panda.factorization.fit import fit as fit_factors
 
@@ -25,7 +26,7 @@ VERBS = {
 @pytest.fixture
 def place(tiny, tmp_path, monkeypatch):
     """A current directory with factors, where every generator is the tiny one."""
-    for module in (rendering, fit, benchmark, demo):
+    for module in (rendering, fit, ablations, demo):
         monkeypatch.setattr(module, "create_generator", lambda *_, **__: tiny)
     monkeypatch.setattr(demo, "QUICK", replace(demo.QUICK, fit_samples=8))
     monkeypatch.setattr(demo, "_layers", lambda generator: [(generator.layers["b"], 2)])

@@ -5,13 +5,14 @@ import json
 import pytest
 import torch
 
-from panda.cli import benchmark, main
+from panda.cli import main
+from panda.cli.benchmark import ablations
 from panda.evaluation.ablations import area
 from panda.generators.contract import Layer
 
 
 def test_every_choice_is_measured_on_samples_kept_out(tiny, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(benchmark, "create_generator", lambda name, device: tiny)
+    monkeypatch.setattr(ablations, "create_generator", lambda name, device: tiny)
     sizes = ["--parts", "2,3,6", "--samples", "20,60", "--held-out", "20", "--steps", "30"]
     assert main(["benchmark", "ablations", "tiny", "b", *sizes, "--out", str(tmp_path)]) == 0
     assert "refinement" in capsys.readouterr().out

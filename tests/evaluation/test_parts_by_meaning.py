@@ -9,7 +9,8 @@ import torch
 from drawn_faces import draw_features
 
 from panda import PandaError
-from panda.cli import benchmark_parts, main
+from panda.cli import main
+from panda.cli.benchmark import parts as kind
 from panda.evaluation import parts
 from panda.evaluation.classes import ClassMaps
 from panda.evaluation.divisions import CONTROLS, KINDS, clusters, divisions, grid
@@ -42,7 +43,7 @@ class StandIn:
 @pytest.fixture
 def parser(tiny, monkeypatch):
     parser = StandIn()
-    monkeypatch.setattr(benchmark_parts, "create_generator", lambda name, device: tiny)
+    monkeypatch.setattr(kind, "create_generator", lambda name, device: tiny)
     monkeypatch.setattr(parsing, "FaceParser", lambda device: parser)
     return parser
 

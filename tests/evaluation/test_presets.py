@@ -16,8 +16,9 @@ from panda.editing.edit_files import NamedEdit, read_edits, write_edits
 from panda.editing.edits import Edit, find_edits
 from panda.editing.local import LocalChange
 from panda.editing.named import find_named
-from panda.evaluation import presets
+from panda.evaluation import best, presets
 from panda.evaluation.choose import ChosenEdit
+from panda.evaluation.choose_effects import pick
 from panda.evaluation.store import BenchmarkFolder
 from panda.factorization.cached import fit_cached
 from panda.factorization.fit import fit
@@ -138,7 +139,7 @@ def test_the_best_of_all_methods_is_picked():
         "b": {"eyes": choice(0.4, 0.9), "smile": choice(0.9, 0.7)},
         "c": {"eyes": choice(0.3, 0.8)},
     }
-    best = presets.pick(chosen)
+    best = pick(chosen)
     assert {edit: label for edit, (label, _) in best.items()} == {"eyes": "c", "smile": "b"}
 
 
@@ -157,3 +158,27 @@ def test_an_edit_by_name_and_strength_waits_for_its_factors(monkeypatch, made):
     with pytest.raises(PandaError, match="does not say of which factors"):
         edit_images(generator, None, faces, "0:p0:1sd")
     assert find_named("eyes")[1] == named
+
+
+def test_the_table_of_the_best_compares_what_acts_everywhere_with_what_is_local():
+    place = fit(create_generator(FILE), "8.conv1", parts=2, seeds=10)
+    plain = WChange(torch.ones(4))
+    chosen = {
+        "a": {"eyes": ChosenEdit("0", plain, 1.0, 0.2, 1.0)},
+        "b": {"eyes": ChosenEdit("0", plain, 1.0, 0.1, 1.0)},
+        "near": {"eyes": ChosenEdit("0", LocalChange(plain, place, (0,), "8.conv1"), 1, 0.01, 0.9)},
+    }
+    labels = best.best_by_kind(chosen)
+    assert labels == {"eyes": {best.EVERYWHERE: "b", best.LOCAL: "near"}}
+    rows = {
+        ("b", "eyes"): {1: row(0.3), 2: row(0.1), 3: row(None)},
+        ("near", "eyes"): {1: row(0.1), 2: row(None), 3: row(0.7)},
+    }
+    (line,) = best.table(rows, labels).rows
+    assert line[:2] == ["eyes", "eye area +10 %"]
+    assert line[2:5] == ["b (67 %, 200.0)", "-", "near (67 %, 400.0)"]
+    assert line[5] == "3.0 ± 0.0"  # of the one face that both reach
+
+
+def row(spilled):
+    return {"reached": float(spilled is not None), "spilled": spilled}

@@ -16,7 +16,7 @@ ODD = 2.5
 """Beyond this `Realism.oddness`, a part is like that of no sample.
 
 None of 960 parts of samples of two small generators of faces is beyond 2.33, when compared with 20
-other samples (``benchmarks/broken_edits.py mini-proggan-faces-64 mini-stylegan-faces-64``).
+other samples (``benchmarks/broken_edits.py``; ``docs/methods.md``, Names).
 """
 
 MANY = 0.5

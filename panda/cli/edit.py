@@ -84,7 +84,9 @@ def run(options: argparse.Namespace) -> None:
     from panda.cli.rendering import COMPARED, Rendering
     from panda.editing.apply import check_edit, edit_state
     from panda.editing.idle import Idle, note_idle
+    from panda.editing.places import check_made, is_folder
     from panda.editing.refine import refine
+    from panda.editing.syntax import TEXT
     from panda.evaluation.told import Told
     from panda.factorization.factors import Factors
 
@@ -92,14 +94,22 @@ def run(options: argparse.Namespace) -> None:
         factors = Factors.load(options.factors)
     else:
         factors = _factors_of(options)
+    if options.strength != 1 and all(TEXT.fullmatch(text.strip()) for text in options.edit):
+        raise PandaError(
+            f"--strength {options.strength:g} is for edits by name; {options.edit[0]!r:.60} says"
+            " its own strength"
+        )
     edits = [edit for text in options.edit for edit in _find(text, factors, options.strength)]
     rendering = Rendering(options, factors)
     rendering.set_skip(options.skip)
     generator = rendering.generator
     for edit in edits:
         check_edit(generator, factors, edit)  # before anything is rendered
+        if is_folder(edit.place):
+            given = {"truncation": options.truncation, "label": options.label}
+            check_made(edit.place, rendering.latents is not None, **given)
     idle: Idle = {}
-    told = Told(options.edit, factors.generator, options.device)
+    told = Told(options.edit, factors.generator, options.device, times=options.strength)
     with rendering.results(COMPARED) as results:
         results.facts["edits"] = [str(edit) for edit in edits]
         for chunk in rendering.chunks():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from panda.editing.edits import REMOVE, Edit, Edits, as_edits, factors_for
+from panda.editing.edits import REMOVE, Edit, Edits, as_edits, factors_for, listed
 from panda.editing.idle import Idle, note_idle, unchanged
 from panda.editing.natural import resume, stop
 from panda.editing.passes import Passes
@@ -283,6 +283,7 @@ def edit_images(
             image comes out NaN.
     """
     if factors is None:
+        edits = listed(edits)  # which may be an iterator
         factors = factors_for(edits, generator)
     state = stop(generator, factors, latents)
     wanted = as_edits(edits, factors)

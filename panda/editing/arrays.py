@@ -85,7 +85,10 @@ def as_direction(what: object) -> Array | None:
 def _floats(array: Any, what: str) -> Tensor:
     """Return a copy as float32 on the CPU; raise `PandaError` for what are no finite numbers."""
     try:
-        values = torch.as_tensor(array).detach().to("cpu", torch.float32, copy=True)
+        given = torch.as_tensor(array).detach()
+        if given.is_complex():
+            raise TypeError
+        values = given.to("cpu", torch.float32, copy=True)
     except (TypeError, ValueError, RuntimeError):
         raise PandaError(f"a {what} is {array!r:.60}, expected an array of numbers") from None
     if not bool(values.isfinite().all()):

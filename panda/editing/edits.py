@@ -13,7 +13,7 @@ from torch import Tensor
 
 from panda.editing.arrays import Array, as_direction, as_mask
 from panda.editing.named import FILE, beside, check_factors, factors_of, find_named
-from panda.editing.natural import read_appearance, read_parts
+from panda.editing.natural import as_number, read_appearance, read_parts
 from panda.editing.places import ALL, BACKGROUND, OBJECT, check_masks, is_mask, is_place
 from panda.editing.remove import check_strength
 from panda.editing.sources import check_source, is_source
@@ -98,10 +98,14 @@ class Edit:
         mask = as_mask(parts) or mask
         given: tuple[int, ...] | str = f"mask{mask.size}" if mask else read_parts(parts)
         numbers, named = ((), given) if isinstance(given, str) else (given, named)
-        direction = as_direction(appearance) or direction
-        what = f"direction{direction.size}" if direction else read_appearance(appearance)
-        if strength is None and named and isinstance(appearance, int | float) and what != REMOVE:
-            what, strength = NAMED_EDIT, appearance
+        what: int | str
+        times = as_number(appearance)
+        if strength is None and times is not None and named and not mask and not is_place(named):
+            what, strength = NAMED_EDIT, times
+            _check_named(named, times, sigma, layer)
+        else:
+            direction = as_direction(appearance) or direction
+            what = f"direction{direction.size}" if direction else read_appearance(appearance)
         if strength is None and what != REMOVE:
             raise PandaError(
                 f"an edit by appearance {what!r:.60} needs a strength, such as Edit(0, 'p0', 4);"
@@ -261,6 +265,34 @@ Edits = Edit | str | Iterable[Edit | str]
 """What `as_edits` takes."""
 
 
+def _check_named(name: str, times: float, sigma: bool, layer: str) -> None:
+    """Raise `PandaError` where an edit by name is given what it has of its own, or no number."""
+    if sigma or layer:
+        what = f"layer={layer!r:.60}" if layer else "sigma=True"
+        raise PandaError(
+            f"{name!r:.60} at {times:g} times its own strength is an edit by name, which has its"
+            f" own layers and units; leave out {what}"
+        )
+    if not math.isfinite(times):
+        raise PandaError(
+            f"{name!r:.60} at {times} times its own strength: expected a finite number"
+        )
+
+
+def listed(edits: Edits) -> list[Edit | str]:
+    """Return one edit or several as a list, each as it was given.
+
+    Raises:
+        PandaError: Where something is no edit.
+    """
+    single = isinstance(edits, Edit | str) or not isinstance(edits, Iterable)
+    items: list[Any] = [edits] if single else list(edits)  # type: ignore[arg-type]
+    for edit in items:
+        if not isinstance(edit, Edit | str):
+            raise PandaError(f"{edit!r:.60} is no edit; expected Edit(0, 'p0', 4) or '0:p0:4sd'")
+    return items
+
+
 def as_edits(edits: Edits, factors: Factors) -> list[Edit]:
     """Return edits of these factors, whatever form they come in.
 
@@ -271,19 +303,13 @@ def as_edits(edits: Edits, factors: Factors) -> list[Edit]:
     Raises:
         PandaError: Where something is no edit, or an edit for other factors.
     """
-    if isinstance(edits, Edit):
-        if edits.appearance == NAMED_EDIT:
-            return find_edits(str(edits), factors)
-        return [edits.resolve(factors)]
-    if isinstance(edits, str):
-        return find_edits(edits, factors)
-    if not isinstance(edits, Iterable):
-        raise PandaError(f"{edits!r:.60} is no edit; expected Edit(0, 'p0', 4) or '0:p0:4sd'")
-    listed = list(edits)
-    for edit in listed:
-        if not isinstance(edit, Edit | str):
-            raise PandaError(f"{edit!r:.60} is no edit; expected Edit(0, 'p0', 4) or '0:p0:4sd'")
-    return [edit for item in listed for edit in as_edits(item, factors)]
+    found: list[Edit] = []
+    for edit in listed(edits):
+        if isinstance(edit, Edit) and edit.appearance != NAMED_EDIT:
+            found.append(edit.resolve(factors))
+        else:
+            found += find_edits(str(edit), factors)
+    return found
 
 
 def factors_for(edits: Edits, generator: Generator) -> Factors:
@@ -292,9 +318,13 @@ def factors_for(edits: Edits, generator: Generator) -> Factors:
     Raises:
         PandaError: Where it has none.
     """
-    first = edits
-    while not isinstance(first, Edit | str):
-        first = next(iter(first), "")
+    if not isinstance(generator, Generator):
+        kind = type(generator).__name__
+        raise PandaError(f"a {kind} was given, expected a generator, as create_generator makes it")
+    given = listed(edits)
+    if not given:
+        raise PandaError("no edit was given, so there are no factors that it is for")
+    first = given[0]
     match = NAMED.fullmatch(str(first)) or FILE.fullmatch(str(first))
     if match is None:
         raise PandaError(

@@ -10,6 +10,7 @@ from panda.factorization.cached import fit_cached
 from panda.factorization.factors import Factors
 from panda.files.tilde import expand
 from panda.generators.contract import Generator
+from panda.generators.identity import check_weights
 from panda.generators.registry import create_generator, is_file
 
 FILE = re.compile(r"(.+\.json)(?::(.+))?")
@@ -92,8 +93,13 @@ def factors_of(
 
     Raises:
         PandaError: Where the edit does not say on which seeds they were fitted, and where its
-            generator cannot be loaded.
+            generator cannot be loaded or is another one.
     """
+    if generator is not None and (edit.weights or not is_file(generator.name)):
+        remedy = (
+            "take an edit that is for it ('panda edits' lists some, 'panda presets' makes them)"
+        )
+        check_weights(generator, f"edits ({name!r:.60})", edit.generator, edit.weights, remedy)
     if not edit.seeds:
         raise PandaError(
             f"edit {name!r} does not tell how its factors were made; give the folder of factors of"

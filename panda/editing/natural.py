@@ -71,6 +71,17 @@ def read_appearance(appearance: object) -> int | str:
     raise PandaError(f"appearance {appearance!r:.60}: expected a number, 'p0' or 'bg'")
 
 
+def as_number(value: object) -> float | None:
+    """Return a single number of Python, NumPy or torch as a float; None for anything else."""
+    is_bool = isinstance(value, bool) or str(getattr(value, "dtype", "")).endswith("bool")
+    if is_bool or isinstance(value, str | bytes) or getattr(value, "ndim", 0) != 0:
+        return None
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
 def stop(generator: Generator, factors: Factors, latents: Latents) -> State:
     """Run samples up to the layer of some factors.
 

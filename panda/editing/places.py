@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from panda.editing.remove import REACH, object_map
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
+from panda.files.budget import load_json
 from panda.files.nearest import nearest_file
 from panda.files.tilde import expand
 from panda.generators.contract import Layer, on_canvas
@@ -59,6 +60,41 @@ def check_masks(path: str) -> None:
         read_mask(path)
     elif not expand(path).is_dir():
         raise PandaError(f"there is no folder of masks {path}{nearest_file(expand(path))}")
+
+
+def check_made(path: str, photographs: bool, **options: object) -> None:
+    """Raise `PandaError` where PandA made the pictures of a folder for other samples, or no masks.
+
+    A folder that somebody else made may have anything.
+
+    Args:
+        path: A folder of masks.
+        photographs: Whether the samples that are edited are those of an inversion.
+        options: What the command line says of samples that are not, such as their truncation.
+    """
+    try:
+        content = load_json(expand(path) / "config.json")
+    except (OSError, ValueError, RecursionError):
+        return
+    made = content.get("made_by_panda") if isinstance(content, dict) else None
+    if not isinstance(made, dict):
+        return
+    verb, latents = made.get("verb"), made.get("latents", "None")
+    if verb != "localize":
+        raise PandaError(f"{path} has pictures of 'panda {verb}', expected those of panda localize")
+    if photographs != (latents != "None"):
+        other = f"the photographs of {latents}" if latents != "None" else "seeds"
+        edited = "photographs" if photographs else "seeds"
+        raise PandaError(
+            f"{path} has masks of {other}, but {edited} are edited; make masks of them with"
+            " 'panda localize'"
+        )
+    for name, value in options.items():
+        if not photographs and made.get(name, str(value)) != str(value):
+            raise PandaError(
+                f"{path} has masks of samples with {name} {made[name]}, but those that are edited"
+                f" have {value}; make masks of them with 'panda localize'"
+            )
 
 
 def read_masks(path: str, numbers: Sequence[int]) -> Tensor:

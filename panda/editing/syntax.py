@@ -12,17 +12,26 @@ WHERE = r"[\w ,+'&./()~-]{1,200}"
 APPEARANCE = r"p?[0-9]{1,6}|bg|remove"
 """What factors have to add, or a removal."""
 
-SOURCE = (
-    r"(?:seed(?P<seed>[0-9]{1,10})"
-    r"|(?P<file>[^:#\n]{1,300}\.npy)"
-    r"|(?P<folder>[^:#\n]{1,300})/photo(?P<photo>[0-9]{0,4})"
-    r"|(?P<method>[a-z]{2,20})/(?P<key>[^:#@/\n]{1,100}))"
-    r"(?:#(?P<first>[0-9]{1,3})(?:-(?P<last>[0-9]{1,3}))?)?"
-)
+
+def _source(path: str) -> str:
+    return (
+        r"(?:seed(?P<seed>[0-9]{1,10})"
+        rf"|(?P<file>{path}\.npy)"
+        rf"|(?P<folder>{path})/photo(?P<photo>[0-9]{{0,4}})"
+        r"|(?P<method>[a-z]{2,20})/(?P<key>[^:#@/\n]{1,100}))"
+        r"(?:#(?P<first>[0-9]{1,3})(?:-(?P<last>[0-9]{1,3}))?)?"
+    )
+
+
+SOURCE = _source(r"[^\n]{1,4096}")
 """What an edit takes from elsewhere than factors, perhaps in some slots of w alone.
 
-See `panda.editing.sources`.
+See `panda.editing.sources`. The folder of an edit file, beside which its own files are looked for,
+may have any name.
 """
+
+WRITTEN_SOURCE = _source(r"[^:#\n]{1,300}")
+"""How one is written in an edit."""
 
 NUMBER = r"[+-]?(?:[0-9]{1,18}\.?[0-9]{0,18}|\.[0-9]{1,18})(?:e[+-]?[0-9]{1,3})?"
 
@@ -30,7 +39,7 @@ AMOUNT = rf"(?::(?P<strength>{NUMBER})(?P<unit>sd)?|(?<=:remove))"
 """How far, perhaps in standard deviations; only a removal may leave it out."""
 
 TEXT = re.compile(
-    f"(?P<where>{WHERE}):(?P<what>{APPEARANCE}|{SOURCE}){AMOUNT}(?:@(?P<layer>[\\w.-]{{1,100}}))?"
+    f"(?P<where>{WHERE}):(?P<what>{APPEARANCE}|{WRITTEN_SOURCE}){AMOUNT}(?:@(?P<layer>[\\w.-]{{1,100}}))?"
 )
 """How an edit is written. See `panda.editing.edits.Edit.parse`."""
 

@@ -34,6 +34,9 @@ from panda.metrics.parsing import FaceParser
 from panda.metrics.regions import PARSED, Boxes
 from panda.notes import note
 
+SMALLEST = 32
+"""Pixels from side to side of the smallest image in which faces are parsed."""
+
 
 def prepare(
     generator: Generator,
@@ -76,6 +79,11 @@ def prepare(
     if settings.n < 1 or settings.select < 1 or not 0 < settings.target < 2:
         raise PandaError(
             "expected at least one image, one face to select on and a target in (0, 2)"
+        )
+    if settings.shortlist < 1 or not (settings.parse == 0 or settings.parse >= SMALLEST):
+        raise PandaError(
+            f"a shortlist of {settings.shortlist} edits and faces of {settings.parse} pixels were"
+            f" given, expected at least one edit and at least {SMALLEST} pixels"
         )
     if settings.equal not in ("change", "effect"):
         raise PandaError(f"{settings.equal!r:.60}, expected 'change' or 'effect' as what is equal")
@@ -230,9 +238,12 @@ def _selection_faces(benchmark: LocalityBenchmark) -> Faces:
     batches = [seeds[first : first + batch] for first in range(0, len(seeds), batch)]
     faces = Faces.concatenate([benchmark.sampler.sample(batch) for batch in batches])
     if 2 * int(faces.seen.sum()) < len(faces):
+        remedy = "leave out face parsing with --no-faces"
+        if benchmark.settings.equal == "effect":  # which is parsed
+            remedy = "effects are measured on faces alone, seen better with a larger --parse-size"
         raise PandaError(
-            f"the samples of {benchmark.sampler.generator.name} are no faces; leave out face"
-            " parsing with --no-faces"
+            f"{int(faces.seen.sum())} of {len(faces)} samples of {benchmark.sampler.generator.name}"
+            f" are faces, as parsed at {benchmark.settings.parse} pixels; {remedy}"
         )
     faces = faces.take(faces.have(regions).nonzero()[:count, 0])
     if not len(faces):

@@ -22,14 +22,15 @@ from panda.errors import PandaError
 from panda.evaluation.choose import ChosenEdit
 from panda.evaluation.choose_effects import pick
 from panda.evaluation.locality import choose_all
-from panda.evaluation.localized import PARTS, SAMPLES, SIDE
+from panda.evaluation.localized import PARTS, SAMPLES, SIDE, split_local
 from panda.evaluation.measure import measure_all
-from panda.evaluation.settings import LocalityBenchmark
+from panda.evaluation.settings import LocalityBenchmark, label_of
 from panda.factorization.factors import Factors
 from panda.files.ownership import check_folder, replacing
 from panda.generators.contract import Generator
 from panda.generators.latent_spaces import w_space
-from panda.methods.parts import PartChange
+from panda.methods.catalog import find_method
+from panda.methods.parts import PandA, PartChange
 from panda.metrics.summary import estimate, mean_and_std
 
 WHAT = "presets"
@@ -61,10 +62,13 @@ def make(benchmark: LocalityBenchmark) -> Path:
         The file of the presets, an edit zoo.
 
     Raises:
-        PandaError: Where no edit reaches anything, or the folder cannot be written.
+        PandaError: Where no edit reaches anything, a method's edits cannot be written as text, or
+            the folder cannot be written.
     """
     folder = benchmark.folder.path / FOLDER
     check_folder(folder, WHAT)
+    for text in benchmark.settings.methods:
+        _check_method(text)
     benchmark.folder.begin()
     best = pick(choose_all(benchmark))
     if not best:
@@ -82,6 +86,23 @@ def make(benchmark: LocalityBenchmark) -> Path:
         }
         write_edits(work / FILE, zoo)
     return folder / FILE
+
+
+def _check_method(text: str) -> None:
+    """Raise `PandaError` for a method whose edits cannot be written down, before it is fitted."""
+    _, name, settings = label_of(text)
+    local, others = split_local(settings)
+    method = find_method(name, others)
+    if isinstance(method, PandA):
+        if method.refined or method.focus:
+            raise PandaError(
+                f"{text}: a preset is an edit of parts as they are; leave out refined and focus"
+            )
+    elif not local:
+        raise PandaError(
+            f"{text} changes the whole image, and a preset acts in parts; add where its changes are"
+            f" kept, such as {text}:local=64"
+        )
 
 
 def _preset(

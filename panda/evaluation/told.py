@@ -25,16 +25,22 @@ class Told:
         texts: Edits as they were given.
         generator: The name of their generator.
         device: Where faces are parsed.
+        times: How many times their own strength all of them have.
     """
 
-    def __init__(self, texts: Iterable[str], generator: str, device: str = "cpu") -> None:
+    def __init__(
+        self, texts: Iterable[str], generator: str, device: str = "cpu", *, times: float = 1.0
+    ) -> None:
         self._goals: dict[str, EditGoal] = {}
+        self._wanted: dict[str, float] = {}
         for text in texts:
             if not TEXT.fullmatch(text.strip()):
                 match = NAMED.fullmatch(text)
                 name, edit = find_named(match["name"] if match else text, generator)
                 if edit.effect and name in EDITS:
                     self._goals[name] = EDITS[name]
+                    strength = float(match["strength"] or 1) if match else 1.0
+                    self._wanted[name] = self._wanted.get(name, 0.0) + times * strength
         self.effects: dict[str, list[float | None]] = {name: [] for name in self._goals}
         try:
             self._parser = FaceParser(device) if self._goals else None
@@ -58,9 +64,13 @@ class Told:
             if not known:
                 note(f"{name}: {goal.measure} cannot be measured in any of these faces")
                 continue
-            reached = sum(value >= 1 - TOLERANCE for value in known)
-            faint = "" if 2 * reached >= len(known) else "; on the others it may not show"
-            note(
-                f"{name}: mean effect {sum(known) / len(known):.2f} (1 is {goal.words}),"
-                f" {reached} of {len(known)} faces have it{faint}"
-            )
+            wanted = self._wanted[name]
+            asked = f"; {wanted:g} was asked for" if wanted != 1 else ""
+            said = f"{name}: mean effect {sum(known) / len(known):.2f} (1 is {goal.words}{asked})"
+            if wanted == 0:
+                note(said)
+                continue
+            reached = sum(value / wanted >= 1 - TOLERANCE for value in known)
+            rest = "on the others it may not show" if reached else "it may not show"
+            faint = "" if 2 * reached >= len(known) else f"; {rest}"
+            note(f"{said}, {reached} of {len(known)} faces have it{faint}")

@@ -2,7 +2,9 @@
 
 import math
 from dataclasses import replace
+from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 from planted import planted
@@ -50,6 +52,31 @@ def test_only_a_removal_has_a_usual_strength():
             f"an edit by appearance {appearance!r} needs a strength, such as Edit(0, 'p0', 4); only"
             " a removal has a usual one"
         )
+
+
+@pytest.mark.parametrize(
+    "times", [1.5, np.float32(1.5), np.float64(1.5), torch.tensor(1.5), Fraction(3, 2)]
+)
+def test_an_edit_by_name_takes_any_number_of_times_its_own_strength(times):
+    assert str(Edit("smile", times)) == "smile:1.5"
+    assert str(replace(Edit("smile", times), strength=2)) == "smile:2"
+
+
+def test_sentences_about_edits_by_name():
+    assert said(Edit, "smile", math.nan).endswith("expected a finite number")
+    assert said(Edit, "smile", 1, sigma=True).endswith("units; leave out sigma=True")
+    assert said(Edit, "smile", 1, layer="b").endswith("units; leave out layer='b'")
+    for place in ("all", "mask.png", "maps/"):
+        assert said(Edit, place, 12).startswith("an edit by appearance 12 needs a strength")
+
+
+def test_sentences_about_edits_without_factors(tiny):
+    latents = tiny.sample([1])
+    none = "is no edit; expected Edit(0, 'p0', 4) or '0:p0:4sd'"
+    for edits in (5, None):
+        assert said(edit_images, tiny, None, latents, edits) == f"{edits} {none}"
+    assert said(edit_images, tiny, None, latents, []).startswith("no edit was given")
+    assert said(edit_images, "tiny", None, latents, "smile").startswith("a str was given, expected")
 
 
 @pytest.mark.parametrize("edit", ["0:p0:1e300sd", "0:3:-1e300", "1:bg:1e300"])

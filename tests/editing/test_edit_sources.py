@@ -1,6 +1,7 @@
 """What edits take from photographs, classes and arrays; masks by sample; edits that do nothing."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -190,6 +191,34 @@ def test_masks_of_photographs_are_found_by_their_numbers(mapped, tmp_path):
     assert np.abs(made - 127.5 * (expected.permute(1, 2, 0).numpy() + 1)).max() <= 1.01
 
 
+@pytest.mark.parametrize(
+    ("made", "edited", "said"),
+    [
+        (["localize", "--seeds", "0-1"], ["--latents"], "masks of seeds, but photographs are"),
+        (["localize", "--latents"], ["--seeds", "0"], "the photographs of .*, but seeds are"),
+        (["localize", "--seeds", "0"], ["--seeds", "0", "--psi", "1"], "with truncation 0.7, but"),
+        (["edit", "--edit", "0:0:9", "--seeds", "0"], ["--seeds", "0"], "pictures of 'panda edit'"),
+    ],
+)
+def test_masks_that_were_made_for_other_samples_are_refused(
+    mapped, tmp_path, capsys, made, edited, said
+):
+    generator, factors = mapped
+    factors.save(tmp_path / "factors")
+    me = str(inverted(generator, generator.sample([8, 9]), tmp_path / "me"))
+    faces, maps = str(tmp_path / "factors"), str(tmp_path / "maps")
+    made, edited = ([*words, me] if words[-1] == "--latents" else words for words in (made, edited))
+    verb, *words = made
+    more = ["--appearance", "0"] if verb == "localize" else []
+    assert main([verb, faces, *more, *words, "--out", maps]) in (None, 0)
+    capsys.readouterr()
+    words = ["edit", faces, "--edit", f"{maps}/:0:40", *edited, "--out", str(tmp_path / "out")]
+    assert main(words) == 2
+    assert re.search(said, capsys.readouterr().err)
+    (tmp_path / "maps/config.json").write_text('{"mine": 1}')  # a folder of the user's own
+    assert main(words) in (None, 0)
+
+
 def test_masks_and_directions_may_be_arrays(mapped, tmp_path):
     generator, factors = mapped
     latents, size = generator.sample([1, 2]), len(generator.w_mean)
@@ -223,6 +252,8 @@ def test_masks_and_directions_may_be_arrays(mapped, tmp_path):
         ((np.full((4, 4), "a"), 0, 1), "a mask is array.*expected an array of numbers"),
         ((0, np.zeros((2, 3)), 1), r"a direction of shape \[2, 3\] was given, expected \[D\]"),
         ((0, np.full(3, np.inf), 1), r"the direction of shape \[3\] has NaN"),
+        ((0, np.full(3, 1j), 1), "a direction is array.*expected an array of numbers"),
+        ((np.ones((4, 4)), 12), "an edit by appearance 12 needs a strength"),
     ],
 )
 def test_arrays_that_are_none_of_these_are_one_sentence(arguments, said):
@@ -302,6 +333,24 @@ def test_files_that_an_edit_file_names_lie_beside_it(mapped, tmp_path):
     assert edit == Edit(str(folder / "all.png"), f"{folder}/d.npy#0-1", 2)
     absolute = f"{folder}/all.png:{folder}/d.npy:2"
     assert read(absolute, "0:seed7:1") == [Edit.parse(absolute), Edit(0, "seed7", 1)]
+
+
+@pytest.mark.parametrize("name", ["a#1", "b:c"])
+def test_an_edit_file_may_lie_in_a_folder_of_any_name(mapped, tmp_path, name):
+    generator, factors = mapped
+    folder, latents = tmp_path / name, generator.sample([1])
+    folder.mkdir()
+    np.save(folder / "d.npy", np.ones((1, len(generator.w_mean)), np.float32))
+    inverted(generator, generator.sample([8]), folder / "me")
+    channels, count = factors.appearances.shape[1], factors.parts.shape[1]
+    texts = "0:d.npy#1-2:2", "1:me/photo0#3:1"
+    edit = NamedEdit(generator.name, factors.layer.name, channels, count, texts)
+    write_edits(folder / "edits.json", {"a": edit})
+    found = edit_images(generator, factors, latents, f"{folder}/edits.json:a")
+    folder.rename(tmp_path / "plain")
+    expected = edit_images(generator, factors, latents, f"{tmp_path}/plain/edits.json:a")
+    assert torch.equal(found, expected)
+    assert not torch.equal(found, generator.forward(latents))
 
 
 def test_an_edit_that_changes_nothing_says_why(mapped, tmp_path, capsys):

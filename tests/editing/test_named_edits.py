@@ -96,6 +96,25 @@ def test_factors_are_made_as_the_edit_says(monkeypatch):
     )
 
 
+def test_another_generator_is_refused_before_factors_are_fitted(monkeypatch, tmp_path):
+    file = tmp_path / "my.pkl"
+    file.touch()
+    monkeypatch.setattr(named, "fit_cached", lambda *_, **__: "factors")
+    seeded = replace(EDIT, seeds="0-9")
+
+    def generator(name, digest=""):
+        return SimpleNamespace(name=name, digest=digest)
+
+    assert factors_of("a", seeded, generator("planted")) == "factors"
+    assert factors_of("a", seeded, generator(str(file), "c" * 64)) == "factors"
+    by_weights = replace(seeded, weights="a" * 64)
+    assert factors_of("a", by_weights, generator(str(file), "a" * 64)) == "factors"
+    other, trained = generator("other"), generator("planted", "b" * 64)
+    for edit, given in ((seeded, other), (EDIT, other), (by_weights, trained)):
+        with pytest.raises(PandaError, match=r"edits \('a'\) of planted"):
+            factors_of("a", edit, given)
+
+
 def test_a_zoo_is_written_in_few_columns_and_without_what_is_not_known(tmp_path):
     zoo = {"a": EDIT, "b": replace(EDIT, seeds="0-9", edits=("0:1:2",))}
     text = edits_text(zoo)

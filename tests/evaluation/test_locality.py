@@ -218,7 +218,8 @@ def test_samples_that_are_no_faces_are_refused(tmp_path, monkeypatch):
     generator = create_generator(FOLDER / "proggan-genforce/checkpoint.pth")
     settings = LocalitySettings("x", "nose", 1, ("sefa:components=1",), select=1, shortlist=1)
     benchmark = locality.prepare(generator, settings, tmp_path / "out")
-    with pytest.raises(PandaError, match="no faces; leave out face parsing with --no-faces"):
+    said = "0 of 2 samples of .* are faces, as parsed at 512 pixels; leave out face parsing with"
+    with pytest.raises(PandaError, match=said):
         locality.run(benchmark)
 
 
@@ -232,6 +233,7 @@ def test_samples_that_are_no_faces_are_refused(tmp_path, monkeypatch):
         (("--published", "x=a.npy"), "no method of that label"),
         (("--edits", "ears"), "no edit 'ears'"),
         (("--strength", "0"), "a target in"),
+        (("--shortlist", "0"), "a shortlist of 0 edits"),
     ],
 )
 def test_wrong_use_is_one_sentence(tmp_path, capsys, more, said):

@@ -67,9 +67,48 @@ def test_the_command_edits_by_name_and_says_what_it_did(made, tmp_path, capsys, 
         changes.append(found["samples"][0]["change"])
         (effects,) = found["effects"].values()
         assert len(effects) == 2 and f"mean effect {sum(effects) / 2:.2f}" in printed.err
-        assert "(1 is eye area +10 %)" in printed.err
+        asked = "" if strength == "1" else "; 2 was asked for"
+        assert f"(1 is eye area +10 %{asked})" in printed.err
         assert read_picture(folder / "0000.png").size == (32, 32)
     assert 0 < changes[0] < changes[1]
+
+
+@pytest.mark.parametrize(
+    ("strength", "said"),
+    [("-1", "; -1 was asked for), 2 of 2 faces have it\n"), ("0", "; 0 was asked for)\n")],
+)
+def test_what_was_asked_for_counts(made, tmp_path, capsys, monkeypatch, strength, said):
+    monkeypatch.setattr("panda.evaluation.told.FaceParser", BrightParser)
+    monkeypatch.setattr("panda.evaluation.told.TOLERANCE", 1.0)  # what has the sign is enough
+    edit = f"{made[0]}/presets/edits.json:eyes:{strength}"
+    words = ["edit", FILE, "--edit", edit, "--seeds", "0-1", "--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    assert said in capsys.readouterr().err
+
+
+def test_a_strength_that_would_have_no_effect_is_refused(made, tmp_path, capsys):
+    named = read_edits(made[0] / "presets/edits.json")["eyes"]
+    fit_cached(create_generator(FILE), named.layer, parts=6, seeds="0-19").save(tmp_path / "f")
+    words = ["edit", str(tmp_path / "f"), "--edit", "0:p0:1sd", "--strength", "2", "--out", "out"]
+    assert main(words) == 2
+    assert "--strength 2 is for edits by name; '0:p0:1sd' says its own" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--method", "sefa"], "sefa changes the whole image, and a preset acts in parts; add"),
+        (["--method", "fine=panda:refined=True"], "leave out refined and focus"),
+        (["--method", "panda:focus=0.5"], "leave out refined and focus"),
+        (["--parse-size", "-4"], "and faces of -4 pixels were given, expected"),
+    ],
+)
+def test_presets_that_cannot_be_made_are_refused_at_once(tmp_path, capsys, monkeypatch, more, said):
+    look_at_bright_eyes(monkeypatch)
+    words = ["presets", FILE, "--edits", "eyes", "--parse-size", "64", "--out", str(tmp_path / "o")]
+    assert main([*words, *more]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
 
 
 def test_an_edit_whose_effect_cannot_be_measured_is_applied_all_the_same(
@@ -154,6 +193,8 @@ def test_an_edit_by_name_and_strength_waits_for_its_factors(monkeypatch, made):
     faces = generator.sample([1])
     twice = edit_images(generator, factors, faces, "eyes:2")
     assert torch.equal(edit_images(generator, None, faces, Edit("eyes", 2)), twice)
+    once = (name for name in ["eyes:2"])
+    assert torch.equal(edit_images(generator, None, faces, once), twice)
     assert str(Edit("eyes", 2)) == "eyes:2"
     with pytest.raises(PandaError, match="does not say of which factors"):
         edit_images(generator, None, faces, "0:p0:1sd")

@@ -27,8 +27,10 @@ def add(verbs: Verbs[Parser]) -> None:
         "name",
         run_name,
         "name parts and appearances by what they cover and change",
-        "Name each part by what it covers and its appearances by what they change, and write the"
-        " names into the folder of factors. Afterwards edits may name parts: hair:p0:4sd.",
+        "Name each part by what it covers and its appearances by what they change in it, and write"
+        " the names into the folder of factors. Afterwards edits may name parts: hair:p0:4sd."
+        " Appearances with a visible, stable and clean effect come first; those that break the"
+        " picture are marked and come last.",
         "panda name faces\npanda edit faces --edit hair:p0:4sd --out edited",
     )
     add_factors(verb)
@@ -61,8 +63,8 @@ def add(verbs: Verbs[Parser]) -> None:
         run_discover,
         "find edits that do what is wanted",
         "Rank the edits of named factors by how far and how purely they move what is wanted, such"
-        " as 'open mouth', 'big eyes', 'smile' or 'darker'; those of unstable parts and axes come"
-        " last.",
+        " as 'open mouth', 'big eyes', 'smile' or 'darker', inside their part; those of unstable"
+        " parts and axes come after all others, and those that break the picture last.",
         "panda discover 'open mouth' faces",
     )
     verb.add_argument("wanted", metavar="WORDS", help="what an edit shall do, such as 'big eyes'")
@@ -85,6 +87,7 @@ def run_name(options: argparse.Namespace) -> None:
     from panda.factorization.factors import Factors
     from panda.factorization.stability import UNSTABLE
     from panda.metrics.parsing import FaceParser
+    from panda.naming.impact import BROKEN
     from panda.naming.names import name_factors
     from panda.naming.saved import is_unstable, names_of
 
@@ -111,6 +114,7 @@ def run_name(options: argparse.Namespace) -> None:
         say(f"part {part}: {facts['name']}{UNSTABLE if part in named.unstable_parts else ''}")
         for edit in facts["edits"]:
             mark = UNSTABLE if is_unstable(named, edit["edit"]) else ""
+            mark += BROKEN if edit["broken"] else ""
             say(f"  {edit['edit']:12}  {edit['name']}{mark}")
 
 
@@ -119,6 +123,7 @@ def run_discover(options: argparse.Namespace) -> None:
     from panda.factorization.factors import Factors
     from panda.factorization.stability import UNSTABLE
     from panda.naming.discover import discover
+    from panda.naming.impact import BROKEN
 
     candidates = discover(options.wanted, [Factors.load(folder) for folder in options.factors])
     if options.json:
@@ -130,6 +135,7 @@ def run_discover(options: argparse.Namespace) -> None:
             f"{candidate.layer:10} {candidate.edit:12} {candidate.effect:+.2f} sd,"
             f" {100 * candidate.purity:.0f} % of its effects; part: {candidate.part};"
             f" also {candidate.others}{'' if candidate.stable else UNSTABLE}"
+            f"{BROKEN if candidate.broken else ''}"
         )
     if not candidates:
         note(f"no edit of these factors moves {options.wanted!r}")

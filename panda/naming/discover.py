@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from panda.editing.edits import Edit
@@ -52,10 +52,11 @@ class Candidate:
         layer: The layer of its factors.
         edit: Its text, with the sign of the strength that does what is asked for.
         part: The name of the part.
-        effect: Its effect on the measure, in standard deviations.
-        purity: The share of this effect in the sum of all its effects.
+        effect: Its effect on the measure inside the part, in standard deviations.
+        purity: The share of this effect in the sum of all its effects, inside and outside.
         others: The strongest of its other effects, in words.
         stable: Whether halves of the samples agree on its part and its axis, as far as is known.
+        broken: Whether it breaks the picture at this strength.
     """
 
     layer: str
@@ -65,12 +66,14 @@ class Candidate:
     purity: float
     others: str
     stable: bool = True
+    broken: bool = False
 
 
 def discover(wanted: str, factors: Factors | Iterable[Factors]) -> list[Candidate]:
     """Rank edits of named factors by how far and how purely they do what is wanted, best first.
 
-    Those of parts and axes that are unstable come after all others.
+    Only what changes inside the part of an edit counts. Edits of parts and axes that are unstable
+    come after all others, and those that break the picture last.
 
     Args:
         wanted: Words of `MEASURES`, in any case, also with hyphens or underscores.
@@ -87,26 +90,36 @@ def discover(wanted: str, factors: Factors | Iterable[Factors]) -> list[Candidat
     for fitted in [factors] if isinstance(factors, Factors) else factors:
         for part in names_of(fitted)["parts"]:
             for edit in part["edits"]:
-                effects = {Measure.parse(text): effect for text, effect in edit["effects"].items()}
-                effect = sum(value for measure, value in effects.items() if measure.name == name)
+                own, effects = (_by_measure(edit[key]) for key in ("own", "effects"))
+                effect = sum(value for measure, value in own.items() if measure.name == name)
                 if effect == 0:
                     continue
+                whole = sum(value for measure, value in effects.items() if measure.name == name)
                 flip = 1 if effect * sign > 0 else -1
                 others = {m: flip * value for m, value in effects.items() if m.name != name}
+                rest = abs(whole - effect) + sum(map(abs, others.values()))
+                text = _signed(edit["edit"], flip)
                 candidates.append(
                     Candidate(
                         fitted.layer.name,
-                        _signed(edit["edit"], flip),
+                        text,
                         part["name"],
                         flip * effect,
-                        abs(effect) / sum(map(abs, effects.values())),
+                        abs(effect) / (abs(effect) + rest),
                         describe_effects(others, 2),
                         not is_unstable(fitted, edit["edit"]),
+                        Edit.parse(text).strength in edit["broken"],
                     )
                 )
     return sorted(
-        candidates, key=lambda found: (not found.stable, -abs(found.effect) * found.purity)
+        candidates,
+        key=lambda each: (each.broken, not each.stable, -abs(each.effect) * each.purity),
     )
+
+
+def _by_measure(effects: Mapping[str, float]) -> dict[Measure, float]:
+    """Return effects by what they are effects on."""
+    return {Measure.parse(text): effect for text, effect in effects.items()}
 
 
 def _signed(edit: str, flip: int) -> str:

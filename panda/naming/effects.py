@@ -11,7 +11,7 @@ from torch import Tensor
 
 from panda.images import resize_map
 from panda.metrics.face_colors import LUMA
-from panda.metrics.face_shapes import shapes
+from panda.metrics.face_shapes import SHAPES, shapes
 from panda.metrics.faces import are_faces
 from panda.metrics.summary import mean_and_std
 
@@ -118,6 +118,30 @@ def concerns(measure: Measure, part: int, name: str) -> bool:
     if measure.part is not None:
         return measure.part == part
     return not set(GROUPS_OF[measure.name]).isdisjoint(name.split(", "))
+
+
+def own_measures(
+    before: Looks, after: Looks, part: int, name: str, mask: Tensor
+) -> dict[Measure, Tensor]:
+    """Return the measures ``[N]`` of a part itself after an edit, whatever else it changes.
+
+    Shapes are those of class maps that are as after the edit where the part is at least half of its
+    maximum, and as before it elsewhere.
+
+    Args:
+        before: The samples.
+        after: The same samples after the edit.
+        part: The number of the part.
+        name: The name of the part.
+        mask: Where it is, ``[H, W]`` in [0, 1].
+    """
+    own = {m: values for m, values in after.measures.items() if m.part == part}
+    if before.parsed is None or after.parsed is None:
+        return own
+    where = resize_map(mask, after.parsed.shape[-1]).to(after.parsed.device)
+    mixed = torch.where(where >= where.max() / 2, after.parsed, before.parsed)
+    shown = [shape for shape in SHAPES if concerns(Measure(shape), part, name)]
+    return own | {Measure(shape): SHAPES[shape](mixed).double().cpu() for shape in shown}
 
 
 def spread(values: Tensor) -> float:

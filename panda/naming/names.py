@@ -7,7 +7,9 @@ place, and edits by brightness and color.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,18 +21,24 @@ from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.generators.contract import Generator
 from panda.generators.seeds import Seeds, as_seeds
+from panda.images import resize_map
+from panda.metrics.changes import change
 from panda.metrics.face_shapes import BROWS, EYES, MOUTH
 from panda.metrics.parsing import mask
 from panda.metrics.roir import small
 from panda.naming.effects import (
+    Looks,
+    Measure,
     Parse,
-    concerns,
     describe_effects,
     effect_of,
     look,
     look_at_faces,
+    own_measures,
     spread,
 )
+from panda.naming.realism import Realism, breaks
+from panda.naming.saved import impact_of
 from panda.notes import note
 from panda.progress import bar
 
@@ -93,7 +101,8 @@ def name_factors(
 
     Each of the first appearances of a part is added at plus and minus ``strength`` to the samples;
     half of the difference, over the standard deviation between samples, is its effect. All effects
-    are noted; the name is that of the effects on the part itself.
+    are noted; the name is that of the effects on the part itself, measured inside it. Those of a
+    part are in the order of `panda.naming.impact`.
 
     Args:
         generator: The generator that the factors are of.
@@ -130,43 +139,91 @@ def name_factors(
                 progress.update(len(x))
             return torch.cat(images)
 
-        before, faces = look_at_faces(render(), parse, factors.masks)
+        images = render()
+        before, faces = look_at_faces(images, parse, factors.masks)
         if parse is not None and faces is None:
             note(f"the samples of {generator.name} are no faces, so parts are named by place")
-        spreads = {measure: spread(values) for measure, values in before.measures.items()}
+        samples = Samples(images, before, faces)
         titles = [describe_part(mask, before.parsed) for mask in factors.masks]
         for part, title in enumerate(titles):
             listed = []
             for axis in factors.stable_axes(part)[:count]:
-                measured = []
+                edit = Edit((part,), f"p{axis}", strength, sigma=True)
+                if factors.vector(f"p{axis}", (part,))[1] == 0:
+                    progress.update(2 * len(seeds))
+                    continue
+                edited = {}
                 for sign in (1, -1):
-                    edit = Edit((part,), f"p{axis}", sign * strength, sigma=True)
-                    if factors.vector(f"p{axis}", (part,))[1] == 0:
-                        progress.update(len(seeds))
-                        continue
-                    images = render(direction(factors, [edit]).to(states[0].x))
-                    measured.append(look(images, faces, factors.masks).measures)
-                if measured:
-                    effects = {
-                        measure: effect_of(measured[0][measure] - measured[1][measure], unit)
-                        for measure, unit in spreads.items()
-                        if measure.part in (None, part)
-                    }
-                    own = {m: v for m, v in effects.items() if concerns(m, part, title)}
-                    listed.append(
-                        {
-                            "edit": f"{part}:p{axis}:{strength:g}sd",
-                            "name": describe_effects(own),
-                            "effects": {
-                                str(measure): round(effect, 3)
-                                for measure, effect in effects.items()
-                                if abs(effect) >= 0.05
-                            },
-                        }
-                    )
+                    way = replace(edit, strength=sign * strength)
+                    edited[way.strength] = render(direction(factors, [way]).to(states[0].x))
+                listed.append(_describe_edit(factors, edit, title, samples, edited))
+            listed.sort(key=lambda each: impact_of(factors, each).rank)
             parts.append({"name": title, "edits": listed})
     names = {"parts": parts, "faces": faces is not None, "samples": len(seeds)}
     return replace(factors, config={**factors.config, "names": names})
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """What edits are compared with.
+
+    Attributes:
+        images: Small samples ``[N, 3, S, S]``.
+        looks: What is measured of them.
+        parse: The face parser, where they are faces.
+    """
+
+    images: Tensor
+    looks: Looks
+    parse: Parse | None
+
+
+def _describe_edit(
+    factors: Factors, edit: Edit, title: str, samples: Samples, edited: Mapping[float, Tensor]
+) -> dict[str, Any]:
+    """Return what the names say of an edit, from small images after it at plus and minus.
+
+    Args:
+        factors: What the edit counts.
+        edit: The edit, of one part.
+        title: The name of the part.
+        samples: The samples before the edit.
+        edited: The samples after it, by its strength, the greater first.
+    """
+    (part,) = edit.parts
+    mask, before = factors.masks[part], samples.looks
+    realism = Realism.of(samples.images, mask)
+    where = resize_map(mask, samples.images.shape[-1])
+    whole, own, changes, broken = [], [], [], []
+    for strength, images in edited.items():
+        looks = look(images, samples.parse, factors.masks)
+        whole.append({m: values for m, values in looks.measures.items() if m.part in (None, part)})
+        own.append(own_measures(before, looks, part, title, mask))
+        changes.append(torch.stack(change(samples.images, images, where)).mean(1))
+        if breaks(realism, images, before.parsed, looks.parsed):
+            broken.append(strength)
+    effects, inner = (
+        {
+            measure: effect_of(up[measure] - down[measure], spread(before.measures[measure]))
+            for measure in up
+        }
+        for up, down in (whole, own)
+    )
+    inside, outside = torch.stack(changes).mean(0).tolist()
+    return {
+        "edit": str(edit),
+        "name": describe_effects(inner),
+        "own": _noted(inner),
+        "effects": _noted(effects),
+        "inside": round(inside, 5),
+        "outside": round(outside, 5),
+        "broken": broken,
+    }
+
+
+def _noted(effects: Mapping[Measure, float]) -> dict[str, float]:
+    """Return effects by the text of their measure, without those of hardly any size."""
+    return {str(what): round(value, 3) for what, value in effects.items() if abs(value) >= 0.05}
 
 
 def describe_part(part: Tensor, parsed: Tensor | None) -> str:

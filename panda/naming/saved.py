@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from panda.editing.edits import Edit
 from panda.editing.syntax import OF_FACTORS
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
+from panda.naming.effects import UNSEEN
+from panda.naming.impact import Impact
 
 
 def names_of(factors: Factors) -> dict[str, Any]:
@@ -42,6 +45,22 @@ def is_unstable(factors: Factors, edit: str) -> bool:
     return parsed.appearance in axes or not set(parsed.parts).isdisjoint(factors.unstable_parts)
 
 
+def impact_of(factors: Factors, edit: Mapping[str, Any]) -> Impact:
+    """Return the impact of an edit from what the names say of it.
+
+    Args:
+        factors: What the edit counts.
+        edit: Its entry in the names.
+    """
+    return Impact(
+        edit["inside"],
+        edit["outside"],
+        named=edit["name"] != UNSEEN,
+        stable=not is_unstable(factors, edit["edit"]),
+        broken=bool(edit["broken"]),
+    )
+
+
 def _check(names: Any, count: int) -> None:
     """Raise what reading wrong types raises, unless all that is read later has its type."""
     parts = _list(names["parts"])
@@ -53,9 +72,18 @@ def _check(names: Any, count: int) -> None:
             _text(edit["name"])
             if not OF_FACTORS.fullmatch(_text(edit["edit"])):
                 raise TypeError(f"{edit['edit']!r:.60} is no edit")
-            for measure, effect in edit["effects"].items():
-                if type(effect) not in (int, float) or not math.isfinite(effect):
-                    raise TypeError(f"the effect on {measure!r:.60} is {effect!r:.60}")
+            for effects in (edit["effects"], edit["own"]):
+                for measure, effect in effects.items():
+                    _number(effect, f"the effect on {measure!r:.60}")
+            for strength in _list(edit["broken"]):
+                _number(strength, "a strength")
+            _number(edit["inside"], "the change inside")
+            _number(edit["outside"], "the change outside")
+
+
+def _number(value: Any, what: str) -> None:
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise TypeError(f"{what} is {value!r:.60}")
 
 
 def _list(value: Any) -> list[Any]:

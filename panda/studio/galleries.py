@@ -26,7 +26,7 @@ class Gallery:
 
     Attributes:
         left: The appearances without a thumbnail.
-        made: The thumbnails, stable ones first, the greatest effect first.
+        made: The thumbnails, in the order of their impact.
         named: Whether they have names.
     """
 
@@ -58,7 +58,7 @@ class Galleries:
         return (gallery.made, not gallery.left) if gallery else ([], False)
 
     def make(self, canvas: Canvas, part: int, refined: bool) -> Iterator[list[Thumbnail]]:
-        """Yield growing lists of what a part's appearances do: stable ones first, by their effect.
+        """Yield growing lists of what a part's appearances do, in the order of their impact.
 
         A later call for the same image ends this one at its next step, and goes on from what it
         has made if it is for the same part.
@@ -79,7 +79,7 @@ class Galleries:
                     axes, rest = gallery.left[: canvas.batch], gallery.left[canvas.batch :]
                     more = make_thumbnails(canvas, part, axes, refined=refined)
                     gallery.made = sorted(
-                        [*gallery.made, *more], key=lambda shown: (not shown.stable, -shown.effect)
+                        [*gallery.made, *more], key=lambda shown: shown.impact.rank
                     )
                     gallery.left = rest
             yield gallery.made

@@ -1,4 +1,4 @@
-// The appearances of the chosen part: one card for each, stable ones first, the strongest first.
+// The appearances of the chosen part: one card for each, those that break the picture last.
 const title = element.querySelector("h3");
 const hint = element.querySelector("p");
 const cards = element.querySelector(".cards");
@@ -18,7 +18,7 @@ function draw() {
       : "Click the image where you want to change it.";
   const focused = element.contains(document.activeElement) && document.activeElement.dataset.appearance;
   cards.replaceChildren(
-    ...thumbnails.map(({ appearance, name, effect, src, used, unstable }) => {
+    ...thumbnails.map(({ appearance, name, effect, src, used, unstable, broken }) => {
       const card = document.createElement("button");
       card.type = "button";
       card.dataset.appearance = appearance;
@@ -29,7 +29,7 @@ function draw() {
       const words = document.createElement("span");
       words.textContent = name || appearance;
       const share = document.createElement("small");
-      share.textContent = unstable ? `${effect}%, unstable` : `${effect}%`;
+      share.textContent = [`${effect}%`, unstable && "unstable", broken && "breaks the picture"].filter(Boolean).join(", ");
       card.title = `${appearance}: ${name || "an appearance of this part"}, changes the part by ${effect}%`;
       card.append(picture, words, share);
       return card;

@@ -17,15 +17,18 @@ from panda.images import crop, crop_box, resize_map, to_picture
 from panda.metrics.changes import change
 from panda.metrics.roir import SIZE, small
 from panda.naming.effects import (
+    UNSEEN,
     Measure,
     Parse,
-    concerns,
     describe_effects,
     look,
     look_at_faces,
+    own_measures,
     spread,
 )
+from panda.naming.impact import Impact
 from panda.naming.names import describe_part, place_of
+from panda.naming.realism import Realism, breaks
 from panda.naming.saved import names_of
 from panda.studio.session import SIGMAS, Canvas
 
@@ -45,18 +48,16 @@ class Thumbnail:
 
     Attributes:
         appearance: The appearance, such as ``"p0"``.
-        effect: Mean change inside the part, as a share of the range of images, in [0, 1].
+        impact: What it does in this image, by which thumbnails are in order.
         picture: The part after the change.
         image: The whole image after the change, reduced to ``[3, SIZE, SIZE]``.
-        stable: Whether two halves of the fit's samples agree on the appearance.
         name: The effect in words; empty until it is named.
     """
 
     appearance: str
-    effect: float
+    impact: Impact
     picture: Image.Image
     image: Tensor
-    stable: bool = True
     name: str = ""
 
 
@@ -67,11 +68,13 @@ class NamingContext:
     Attributes:
         parts: The names of the parts.
         spreads: The standard deviation of each measure over samples.
+        realism: What each part looks like in samples.
         parse: The face parser; None for generators of other things.
     """
 
     parts: tuple[str, ...]
     spreads: Mapping[Measure, float]
+    realism: tuple[Realism, ...]
     parse: Parse | None
 
 
@@ -96,7 +99,8 @@ def make_naming_context(
         for name, values in looks.measures.items()
         if float(values.nanmedian()) != 0  # most samples have no hat, so any would be a huge effect
     }
-    return NamingContext(tuple(_saved_names(factors) or names), spreads, parse)
+    realism = tuple(Realism.of(images, mask) for mask in factors.masks)
+    return NamingContext(tuple(_saved_names(factors) or names), spreads, realism, parse)
 
 
 def place_names(factors: Factors) -> list[str]:
@@ -139,38 +143,48 @@ def make_thumbnails(
     unstable = {f"p{axis}" for axis in canvas.factors.unstable_axes(part)}
     made: list[Thumbnail] = []
     for images in canvas.batches(edits, refined):
-        effects, _ = change(before, small(images), where)
-        for effect, image in zip(effects, images, strict=True):
+        changes = torch.stack(change(before, small(images), where), 1).tolist()
+        for (inside, outside), image in zip(changes, images, strict=True):
             picture = to_picture(crop(image, box), THUMB)
             reduced = small(image[None])[0]
             axis = axes[len(made)]
-            made.append(Thumbnail(axis, float(effect), picture, reduced, axis not in unstable))
+            impact = Impact(inside, outside, stable=axis not in unstable)
+            made.append(Thumbnail(axis, impact, picture, reduced))
     return made
 
 
 def name_thumbnails(
     canvas: Canvas, part: int, unnamed: Sequence[Thumbnail], context: NamingContext
 ) -> list[Thumbnail]:
-    """Name thumbnails by what changes, in standard deviations over samples of the generator.
+    """Name thumbnails by what changes in the part, and say which break the picture.
+
+    What changes is in standard deviations over samples of the generator.
 
     Args:
         canvas: The image.
         part: The index of the part.
         unnamed: The thumbnails of the part.
         context: The naming context of the canvas's factors.
+
+    Returns:
+        The thumbnails in the order of their impact, which knows more now.
     """
     if not unnamed:
         return []
-    images = torch.cat([small(canvas.before), *(shown.image[None] for shown in unnamed)])
-    measures = look(images, context.parse, canvas.factors.masks).measures
+    masks, title = canvas.factors.masks, context.parts[part]
+    before = look(small(canvas.before), context.parse, masks)
     named = []
-    for row, thumbnail in enumerate(unnamed, 1):
+    for thumbnail in unnamed:
+        image = thumbnail.image[None]
+        after = look(image, context.parse, masks)
         effects = {
-            measure: float(values[row] - values[0]) / context.spreads[measure]
-            for measure, values in measures.items()
-            if concerns(measure, part, context.parts[part])
-            and context.spreads.get(measure, 0.0) > 1e-9
-            and bool(torch.isfinite(values[[0, row]]).all())
+            measure: float(value - before.measures[measure]) / context.spreads[measure]
+            for measure, value in own_measures(before, after, part, title, masks[part]).items()
+            if context.spreads.get(measure, 0.0) > 1e-9
+            and bool((value - before.measures[measure]).isfinite().all())
         }
-        named.append(replace(thumbnail, name=describe_effects(effects, 2)))
-    return named
+        name = describe_effects(effects, 2)
+        broken = breaks(context.realism[part], image, before.parsed, after.parsed)
+        impact = replace(thumbnail.impact, named=name != UNSEEN, broken=broken)
+        named.append(replace(thumbnail, name=name, impact=impact))
+    return sorted(named, key=lambda shown: shown.impact.rank)

@@ -80,10 +80,11 @@ def gallery(
         {
             "appearance": thumbnail.appearance,
             "name": "" if thumbnail.name == UNSEEN else thumbnail.name,
-            "effect": round(100 * thumbnail.effect, 1),
+            "effect": round(100 * thumbnail.impact.inside, 1),
             "src": _url(thumbnail.picture, "JPEG"),
             "used": thumbnail.appearance in used,
-            "unstable": not thumbnail.stable,
+            "unstable": not thumbnail.impact.stable,
+            "broken": thumbnail.impact.broken,
         }
         for thumbnail in thumbnails
     ]

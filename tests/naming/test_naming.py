@@ -1,5 +1,6 @@
 """Names of parts and appearances, and edits found by words."""
 
+import json
 from dataclasses import replace
 from itertools import pairwise
 
@@ -15,6 +16,8 @@ from panda.factorization.fit import fit
 from panda.generators.registry import create_generator
 from panda.metrics.face_shapes import SHAPES, shapes
 from panda.metrics.parsing import CLASSES, WEIGHTS, FaceParser
+from panda.metrics.roir import small
+from panda.naming import names
 from panda.naming.discover import MEASURES, discover
 from panda.naming.effects import (
     GROUPS_OF,
@@ -210,10 +213,10 @@ def test_names_say_what_an_edit_changes_and_stay_with_the_factors(tiny, factors,
     agree = [a * b > 0 for a, b in both]
     assert len(agree) > 1 and sum(agree) > len(agree) / 2  # as the stand-in behaves, mostly
     assert {"mouth opening", "brightness of 0"} & set(parts[0]["edits"][0]["effects"])
-    found = discover("open mouth", [named])
-    assert found == discover("Open-Mouth", named)
+    found = discover("brighter", [named])
+    assert found == discover("Brighter", named)
     assert found and all(one.effect > 0 for one in found)
-    opposite = discover("close mouth", [named])
+    opposite = discover("darker", [named])
     assert {one.edit for one in found}.isdisjoint(one.edit for one in opposite)
 
 
@@ -265,7 +268,8 @@ def test_stable_parts_and_axes_come_first_and_others_are_marked(
     assert [title.split(":")[0] for title in titles] == ["part 1", "part 2", "part 0"]
     assert ["(unstable)" in title for title in titles] == [False, False, True]
     edits = [line.split()[0].split(":")[:2] for line in lines[1:12]]
-    assert edits == [["1", f"p{axis}"] for axis in (*range(2, 12), 0)]  # of 12, one is left out
+    assert {axis for _, axis in edits[:10]} == {f"p{axis}" for axis in range(2, 12)}
+    assert edits[10] == ["1", "p0"]  # of 12, one is left out
     assert ["(unstable)" in line for line in lines[1:12]] == [False] * 10 + [True]
     assert all("(unstable)" in line for line in lines[-11:])  # of an unstable part
     ranked = discover("brighter", Factors.load(tmp_path / "f"))
@@ -275,6 +279,23 @@ def test_stable_parts_and_axes_come_first_and_others_are_marked(
     assert main(["discover", "brighter", str(tmp_path / "f"), "--top", "99"]) == 0
     said = [line.endswith("(unstable)") for line in capsys.readouterr().out.splitlines()]
     assert said == [not found.stable for found in ranked]
+
+
+def test_edits_that_break_the_picture_are_marked(tiny, factors, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(rendering, "create_generator", lambda *_, **__: tiny)
+    monkeypatch.setattr(names, "breaks", lambda realism, images, *_: images.mean() > before)
+    before = small(tiny.forward(tiny.sample(range(4)))).mean()
+    factors.save(tmp_path / "f")
+    words = ["name", str(tmp_path / "f"), "--no-faces", "--seeds", "0-3", "--appearances", "2"]
+    assert main([*words, "--json"]) == 0
+    edits = [e for part in json.loads(capsys.readouterr().out)["parts"] for e in part["edits"]]
+    assert {tuple(edit["broken"]) for edit in edits} <= {(4.0,), (-4.0,), (4.0, -4.0), ()}
+    assert any(edit["broken"] for edit in edits)
+    assert main(words) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    assert [line.endswith("(breaks the picture)") for line in lines] == [
+        bool(edit["broken"]) for edit in edits
+    ]
 
 
 def test_from_the_shell(tiny, factors, tmp_path, monkeypatch, capsys):

@@ -39,8 +39,8 @@ def test_a_gallery_grows_with_the_strongest_first_and_is_made_once(canvas, made)
     steps = list(pages.make(canvas, 1, False))
     assert [len(step) for step in steps] == list(range(1, 9))
     for step in steps:
-        effects = [thumbnail.effect for thumbnail in step]
-        assert effects == sorted(effects, reverse=True)
+        ranks = [thumbnail.impact.rank for thumbnail in step]
+        assert ranks == sorted(ranks)
     assert pages.cached(canvas, 1, False) == (steps[-1], True)
     assert [*pages.make(canvas, 1, False)] == [steps[-1]] and len(made) == 8
 
@@ -53,10 +53,10 @@ def with_unstable(canvas, parts, axes):
 def test_stable_parts_and_appearances_come_first_and_others_are_marked(canvas):
     shaky = with_unstable(canvas, [1], [0, 3])
     *_, made = Galleries().make(shaky, 1, False)
-    assert [shown.stable for shown in made] == [True] * 8
+    assert [shown.impact.stable for shown in made] == [True] * 8
     assert not shown(made) & {"p0", "p3"}  # of twelve, eight stable ones are shown
     both = make_thumbnails(shaky, 1, ["p0", "p1", "p3"])
-    assert [thumbnail.stable for thumbnail in both] == [False, True, False]
+    assert [thumbnail.impact.stable for thumbnail in both] == [False, True, False]
     session = Session(shaky, Origin(3, 1.0))
     names = ["hair", "eyes", "nose", "mouth"]
     stage = views.stage(session, names)
@@ -71,8 +71,8 @@ def test_stable_parts_and_appearances_come_first_and_others_are_marked(canvas):
 def test_a_weak_stable_appearance_comes_before_a_strong_unstable_one(canvas):
     shaky = with_unstable(canvas, [], range(9))  # three are stable
     *_, made = Galleries().make(shaky, 1, False)
-    assert [thumbnail.stable for thumbnail in made] == [True] * 3 + [False] * 5
-    assert min(t.effect for t in made[:3]) < max(t.effect for t in made[3:])
+    assert [thumbnail.impact.stable for thumbnail in made] == [True] * 3 + [False] * 5
+    assert min(t.impact.inside for t in made[:3]) < max(t.impact.inside for t in made[3:])
 
 
 def test_two_passes_at_once_make_nothing_twice_and_never_go_back(canvas, made):

@@ -8,7 +8,7 @@ from PIL import Image
 from panda import PandaError
 from panda.editing.edits import REMOVE
 from panda.inversion import Inversion
-from panda.studio import exports, views
+from panda.studio import exports, thumbnails, views
 from panda.studio.app import Selection
 from panda.studio.session import VIEWS, Origin, Session
 from panda.studio.thumbnails import axes_of, make_naming_context, make_thumbnails, name_thumbnails
@@ -104,11 +104,26 @@ def test_refining_changes_where_parts_are_and_back(session):
 def test_thumbnails_show_a_part_and_are_named_by_what_changes(canvas):
     made = make_thumbnails(canvas, 1, axes_of(canvas, 1))
     assert len(made) == 8 and made[0].picture.size == (144, 144)
-    assert all(thumbnail.effect > 0 for thumbnail in made)
+    assert all(thumbnail.impact.inside > 0 for thumbnail in made)
     context = make_naming_context(canvas.generator, canvas.factors, None)
     named = name_thumbnails(canvas, 1, made, context)
     assert any("brightness" in shown.name or "warmth" in shown.name for shown in named)
     assert {shown.appearance for shown in named} == {f"p{k}" for k in range(8)}
+
+
+def test_thumbnails_that_break_the_picture_come_last_and_are_marked(canvas, monkeypatch):
+    first, second = make_thumbnails(canvas, 1, ["p0", "p1"])
+    context = make_naming_context(canvas.generator, canvas.factors, None)
+    monkeypatch.setattr(
+        thumbnails, "breaks", lambda realism, image, *_: torch.equal(image[0], first.image)
+    )
+    assert context.realism[1].count == thumbnails.SAMPLES
+    named = name_thumbnails(canvas, 1, [first, second], context)
+    assert [shown.appearance for shown in named] == ["p1", "p0"]
+    session = Session(canvas, Origin(3))
+    session.choose(1)
+    cards = views.gallery(session, ["a", "b", "c", "d"], named)["cards"]
+    assert [card["broken"] for card in cards] == [False, True]
 
 
 def test_views_are_pictures_of_the_right_size(session):

@@ -35,7 +35,9 @@ def test_every_command_parses_and_names_a_card(capsys, tmp_path, monkeypatch):
 def test_the_edit_file_is_valid(tmp_path, monkeypatch, capsys):
     (shown,) = blocks(PAGE, "json")
     (tmp_path / "edits.json").write_text(shown)
-    assert read_edits(tmp_path / "edits.json")["smile"] == named_edits()["smile"]
+    assert (
+        read_edits(tmp_path / "edits.json")["smile"] == named_edits("stylegan2-ffhq-1024")["smile"]
+    )
     monkeypatch.chdir(tmp_path)
     (snippet,) = blocks(PAGE, "python")
     exec(compile(snippet, "weights.md", "exec"), {})

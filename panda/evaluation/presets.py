@@ -32,8 +32,12 @@ from panda.generators.latent_spaces import w_space
 from panda.methods.catalog import find_method
 from panda.methods.parts import PandA, PartChange
 from panda.metrics.summary import estimate, mean_and_std
+from panda.notes import note
 
 WHAT = "presets"
+
+LEAST = 0.5
+"""The share of the faces of the trial that have to reach the effect of a preset."""
 
 FOLDER, FILE = "presets", "edits.json"
 """Where they are in the folder of the benchmark."""
@@ -83,9 +87,20 @@ def make(benchmark: LocalityBenchmark) -> Path:
         zoo = {
             edit: _preset(benchmark, edit, label, choice, work)
             for edit, (label, choice) in best.items()
+            if _works(benchmark, edit, label)
         }
         write_edits(work / FILE, zoo)
     return folder / FILE
+
+
+def _works(benchmark: LocalityBenchmark, edit: str, label: str) -> bool:
+    """Return whether enough faces of the trial reach the effect, and say so where they do not."""
+    rows = benchmark.folder.rows(label, edit).values()
+    reached = sum(bool(row["reached"]) for row in rows)
+    if reached >= LEAST * len(rows):
+        return True
+    note(f"{edit}: {reached} of {len(rows)} faces reach it, so it is no preset")
+    return False
 
 
 def _check_method(text: str) -> None:
@@ -174,10 +189,13 @@ def _trial(rows: list[dict[str, float]]) -> str:
     """Return what the trial gave, in words."""
     reach = 100 * sum(row["reached"] for row in rows) / max(1, len(rows))
     figures = [f"on {reach:.0f} % of {len(rows)} faces"]
-    for key, words, scale in (("spilled", "change outside", 1000), ("identity", "identity", 1)):
+    for key, words, scale, digits in (
+        ("spilled", "change outside", 1000, 1),
+        ("identity", "identity", 1, 2),
+    ):
         known = [row[key] for row in rows if row.get(key) is not None]
         if known:
             values = torch.tensor(known, dtype=torch.float64)
             mean, half = estimate(values) if len(known) > 1 else mean_and_std(values)
-            figures.append(f"{words} {scale * mean:.3g} ± {scale * half:.1g}")
+            figures.append(f"{words} {scale * mean:.{digits}f} ± {scale * half:.{digits}f}")
     return ", ".join(figures)

@@ -17,6 +17,7 @@ from panda.editing.apply import direction
 from panda.editing.edit_files import NamedEdit, named_edits, read_edits, write_edits
 from panda.editing.edits import Edit, find_edits
 from panda.factorization.fit import import_released
+from panda.files.npy import read_npy
 from panda.generators.contract import State
 from panda.generators.registry import cards
 
@@ -113,11 +114,26 @@ def test_an_edit_that_tells_its_seeds_is_for_factors_of_a_plain_fit_on_them(fact
         find_edits(str(zoo), replace(factors, config=plain | {"seeds": [1, 5]}))
 
 
+@pytest.mark.parametrize("name", [name for name, card in cards().items() if card.edits])
+def test_edits_that_come_with_a_generator_are_of_it_and_their_files_are_there(name):
+    card = cards()[name]
+    zoo = read_edits(card.edits)
+    layers = {layer.name: layer for layer in card.layers}
+    for edit in zoo.values():
+        assert edit.generator == name and edit.appearances == layers[edit.layer].channels
+        for each in map(Edit.parse, edit.edits):
+            what = str(each.appearance)
+            assert each.layer in ("", *layers)
+            if ".npy" in what:
+                assert read_npy(card.edits.with_name(what.partition("#")[0])).shape[0] == 1
+
+
 def test_the_eighteen_released_edits_come_with_their_generator():
-    zoo = named_edits()
     card = cards()["stylegan2-ffhq-1024"]
+    zoo = read_edits(card.edits)
     assert len(zoo) == 18
-    assert set(read_edits(card.edits)) == set(zoo)
+    found = named_edits("stylegan2-ffhq-1024")
+    assert all(found[name] == edit for name, edit in zoo.items())
     layers = {layer.name: layer for layer in card.layers}
     for edit in zoo.values():
         assert edit.generator == "stylegan2-ffhq-1024"

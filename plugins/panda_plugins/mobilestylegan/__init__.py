@@ -47,6 +47,9 @@ def _build(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> 
     return MobileStyleGAN(dict(checkpoint.tensors), device, dtype)
 
 
+PRESETS = Path(__file__).with_name("presets") / "edits.json"
+"""Made by ``panda presets``; the command is in docs/benchmarks.md."""
+
 WEIGHTS = Weights(
     "mobilestylegan-ffhq-1024",
     PipWheel(
@@ -78,6 +81,7 @@ def panda_generators() -> dict[str, Card]:
             origin="https://github.com/bes-dev/MobileStyleGAN.pytorch (arXiv 2104.04767)",
             layers=LAYERS,
             mapped=True,
+            edits=PRESETS,
             notes="Its W space is that of NVIDIA's StyleGAN2 FFHQ config-f.",
         )
     }

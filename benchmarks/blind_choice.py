@@ -68,19 +68,21 @@ def draw(locality: Path, methods: list[str], faces: int, seed: int, out: Path) -
 def count(out: Path, answers: list[Path]) -> None:
     """Print how often each method was chosen."""
     key = json.loads((out / "key.json").read_text(encoding="utf-8"))
-    chosen: dict[str, list[float]] = {}
-    guess, rows = 0.0, 0
+    picks: dict[str, list[str]] = {}
     for file in answers:
         for edit, row, column in csv.reader(file.read_text(encoding="utf-8").split()):
             order = key[f"{edit},{row}"]
             best = "" if column == "-" else order["ABCDEFGHIJ".index(column)]
-            for name in order:
-                chosen.setdefault(name, []).append(float(name == best))
-            guess, rows = guess + 1 / len(order), rows + 1
-    print(f"{rows} choices; guessing gives {guess / rows:.0%}")
-    for name, hits in sorted(chosen.items(), key=lambda item: -sum(item[1])):
-        mean, half = estimate(torch.tensor(hits))
-        print(f"{name:20} {mean:.0%} ± {half:.0%} of {len(hits)}")
+            picks.setdefault(f"{edit},{row}", []).append(best)
+    guess = sum(1 / len(key[row]) for row in picks) / len(picks)
+    print(f"{len(picks)} rows, {len(answers)} times; guessing gives {guess:.0%}")
+    shares: dict[str, list[float]] = {}
+    for row, best in picks.items():  # whoever chooses, the rows are the same
+        for name in key[row]:
+            shares.setdefault(name, []).append(best.count(name) / len(best))
+    for name, share in sorted(shares.items(), key=lambda item: -sum(item[1])):
+        mean, half = estimate(torch.tensor(share))
+        print(f"{name:20} {mean:.0%} ± {half:.0%} of {len(share)} rows")
 
 
 if __name__ == "__main__":

@@ -28,20 +28,25 @@ AROUND = 13
 """Pixels around a region that belong to it, at 256 x 256."""
 
 
-def main() -> None:
+def arguments(about: str | None, n: int) -> argparse.Namespace:
+    """Read the arguments of a test of one direction on ``n`` faces, if not said otherwise."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        description=about, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("generator")
     parser.add_argument("layer", help="of the parts")
-    parser.add_argument("source", help="FILE.npy or seed7, with slots: #4-7")
+    parser.add_argument("source", help="a change of latents, such as FILE.npy#4-7 or sefa/3")
     parser.add_argument("strength", type=float)
     parser.add_argument("--region", nargs="+", required=True, help="face classes to act in")
     parser.add_argument("--measure", nargs="+", required=True, help="face classes that change")
     parser.add_argument("--layers", nargs="*", default=[], help="later layers to act at, too")
     parser.add_argument("--parts", type=int, default=16)
-    parser.add_argument("--n", type=int, default=24)
-    args = parser.parse_args()
+    parser.add_argument("--n", type=int, default=n)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments(__doc__, 24)
     generator, parse = create_generator(args.generator), FaceParser()
     factors = fit(generator, args.layer, parts=args.parts, seeds=300)
 

@@ -12,10 +12,8 @@ plain direction.
 
 from __future__ import annotations
 
-import argparse
-
 import torch
-from local_directions import AROUND
+from local_directions import AROUND, arguments
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -35,19 +33,7 @@ BLURS = 0.0, 0.7, 1.5
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("generator")
-    parser.add_argument("layer", help="of the parts")
-    parser.add_argument("source", help="a change of latents, such as FILE.npy#4-7 or sefa/3")
-    parser.add_argument("strength", type=float)
-    parser.add_argument("--region", nargs="+", required=True, help="face classes to act in")
-    parser.add_argument("--measure", nargs="+", required=True, help="face classes that change")
-    parser.add_argument("--layers", nargs="*", default=[], help="later layers to act at, too")
-    parser.add_argument("--parts", type=int, default=16)
-    parser.add_argument("--n", type=int, default=12)
-    args = parser.parse_args()
+    args = arguments(__doc__, 12)
     generator, parse = create_generator(args.generator), FaceParser()
     factors = fit(generator, args.layer, parts=args.parts, seeds=300)
     change = find_source(args.source, generator)

@@ -64,8 +64,8 @@ def add(verbs: Verbs[Parser]) -> None:
         " means these slots of w alone (panda info lists them). A strength as it is or in"
         " standard deviations: 3:12:30, 7:p0:5sd, 0:bg:1, 0:remove:1 (0:remove for short),"
         " mouth:smile.npy:2, and with @LAYER a change of latents acts at a later layer than the"
-        " factors'. Or the name of an edit (panda edits), FILE.json or FILE.json:NAME, and :2 after"
-        " it for twice its strength. May be given several times",
+        " factors'. Or the name of an edit (panda edits), FILE.json or FILE.json:NAME; after a"
+        " name, :2 is twice its strength. May be given several times",
     )
     verb.add_argument(
         "--strength",
@@ -150,9 +150,7 @@ def _factors_of(options: argparse.Namespace) -> Factors:
             f"{text} does not say of which factors; give their folder, as in"
             f" '{panda_command('edit', 'FACTORS', '--edit', text)}'"
         )
-    generator = (
-        create_generator(options.factors, device=options.device) if options.factors else None
-    )
+    generator = create_generator(given, device=options.device) if given else None
     match = NAMED.fullmatch(text)
     name, named = find_named(match["name"] if match else text, given or "")
     return factors_of(name, named, generator, device=options.device)

@@ -13,7 +13,7 @@ from panda.evaluation.choose import ChosenEdit
 from panda.evaluation.choose_effects import REACH, pick
 from panda.evaluation.edits import find_edits
 from panda.methods.parts import PartChange
-from panda.metrics.summary import Estimate, ratio
+from panda.metrics.summary import ratio
 from panda.report.table import Table
 
 EVERYWHERE, PART, LOCAL = "everywhere", "appearance in a part", "direction in parts"
@@ -44,13 +44,18 @@ def best_by_kind(
     return best
 
 
-def times(rows: Rows, others: Rows) -> Estimate | None:
-    """Return how many times the change outside of others this is, on the images that both reach."""
+def times(rows: Rows, others: Rows) -> tuple[float, float | None] | None:
+    """Return how many times the change outside of others this is, on the images that both reach.
+
+    With half of its 95 % interval, which a single image has not; None where there is none.
+    """
     pairs = [(row["spilled"], others.get(seed, {}).get("spilled")) for seed, row in rows.items()]
     both = [pair for pair in pairs if None not in pair]
     if not both:
         return None
     mine, other = torch.tensor(both, dtype=torch.float64).unbind(1)
+    if len(both) == 1:
+        return float(mine / other), None
     return ratio(mine, other)
 
 
@@ -71,7 +76,7 @@ def table(rows: Mapping[tuple[str, str], Rows], best: Mapping[str, Mapping[str, 
         if {EVERYWHERE, LOCAL} <= labels.keys():
             plain, local = (rows[labels[kind], edit] for kind in (EVERYWHERE, LOCAL))
             if found := times(plain, local):
-                lead = "{:.1f} ± {:.1f}".format(*found)
+                lead = f"{found[0]:.1f}" + ("" if found[1] is None else f" ± {found[1]:.1f}")
         lines.append([edit, find_edits(edit)[edit].words, *cells, lead])
     return Table(
         ["edit", "one unit", EVERYWHERE, PART, LOCAL, "times less outside"],

@@ -247,7 +247,7 @@ def at_equal_effect(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         look_at_bright_eyes(patch)
         words = ["benchmark", "locality", FILE, "--equal", "effect", "--edits", "eyes,bald"]
-        words += ["--n", "3", "--select", "1", "--shortlist", "1", "--pictures", "1"]
+        words += ["--n", "6", "--select", "1", "--shortlist", "1", "--pictures", "1"]
         for text in ("sefa:components=1", "near=sefa:components=1:local=16", "random:components=1"):
             words += ["--method", text]
         words += ["--parse-size", "64", "--out", str(out)]
@@ -260,7 +260,7 @@ def test_at_equal_effect_every_face_has_a_strength_of_its_own(at_equal_effect):
     summary = json.loads((out / "results.json").read_text())
     assert set(summary["methods"]) == {"near", "sefa", "random"}
     rows = BenchmarkFolder(out, json.loads((out / "plan.json").read_text())).rows("sefa", "eyes")
-    assert len(rows) == 3 and len({row["amount"] for row in rows.values()}) > 1
+    assert len(rows) == 6 and len({row["amount"] for row in rows.values()}) > 1
     reached = [row for row in rows.values() if row["reached"]]
     assert reached and all(row["effect"] >= 0.9 and row["spilled"] > 0 for row in reached)
     for row in rows.values():

@@ -218,7 +218,9 @@ def test_the_table_of_the_best_compares_what_acts_everywhere_with_what_is_local(
     (line,) = best.table(rows, labels).rows
     assert line[:2] == ["eyes", "eye area +10 %"]
     assert line[2:5] == ["b (67 %, 200.0)", "-", "near (67 %, 400.0)"]
-    assert line[5] == "3.0 ± 0.0"  # of the one face that both reach
+    assert line[5] == "3.0"  # of the one face that both reach, so without an interval
+    rows["near", "eyes"][2] = row(0.1)
+    assert best.table(rows, labels).rows[0][5] == "2.0 ± 1.0"
 
 
 def row(spilled):

@@ -20,7 +20,7 @@ from panda.files.ownership import updating
 from panda.files.writing import write_text
 from panda.images import read_picture, save_picture, sheet
 from panda.metrics.fid import set_distance
-from panda.metrics.summary import estimate, mean_and_std
+from panda.metrics.summary import estimate, mean_and_std, share
 from panda.report.page import Figure, Page
 from panda.report.table import Table
 
@@ -127,7 +127,8 @@ def _moments(rows: list[dict[str, Any]], equal: str) -> dict[str, Any]:
         values = [float(row[name]) for row in rows if row.get(name) is not None]
         if values:
             known = torch.tensor(values, dtype=torch.float64)
-            mean, spread = (mean_and_std if equal == "change" else estimate)(known)
+            figure = share if name == "reached" else estimate
+            mean, spread = (mean_and_std if equal == "change" else figure)(known)
             moments[name] = [mean, spread if len(values) > 1 else None]
     if "effect" in moments:  # whose mean a few images can make
         enough = sum((row.get("effect") or 0) >= 1 for row in rows)

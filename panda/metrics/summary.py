@@ -51,6 +51,16 @@ def ratio(values: Tensor, others: Tensor, seed: int = 0) -> Estimate:
     return float(pairs[0].sum() / pairs[1].sum()), float(high - low) / 2
 
 
+def share(hits: Tensor) -> Estimate:
+    """Return the share of ``[N]`` that is true, and half of its 95 % interval.
+
+    The interval is Wilson's ("Probable inference", 1927), which is no point where all or none are.
+    """
+    count, mean, z = len(hits), float(hits.double().mean()), 1.96
+    spread = (mean * (1 - mean) / count + (z / (2 * count)) ** 2) ** 0.5
+    return mean, z * spread / (1 + z * z / count)
+
+
 def bootstrap(values: Tensor, seed: int = 0) -> tuple[float, float, float]:
     """Return the mean of the finite values, and the ends of its 95 % interval.
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from panda.metrics.summary import bootstrap, estimate
+from panda.metrics.summary import bootstrap, estimate, share
 
 
 def draw(*shape, seed=0):
@@ -42,3 +42,10 @@ def test_values_that_are_not_known_are_left_out():
     assert estimate(holes)[1] == pytest.approx(estimate(values)[1], rel=0.2)
     assert all(map(math.isnan, bootstrap(torch.full((3,), math.nan))))
     assert estimate(torch.tensor([2.0])) == (2.0, 0.0)
+
+
+def test_the_interval_of_a_share_is_wilsons_and_no_point_where_all_are_true():
+    mean, half = share(torch.tensor([1.0] * 13))
+    assert mean == 1 and 2 * half == pytest.approx(1 - 0.7719, abs=1e-3)  # [0.772, 1]
+    mean, half = share(torch.tensor([1.0] * 8 + [0.0] * 2))
+    assert mean == 0.8 and 2 * half == pytest.approx(0.9433 - 0.4902, abs=1e-3)

@@ -216,7 +216,7 @@ def concepts(page: Page, study: LayerStudy, count: int) -> None:
     pictures = [to_picture(image, SIZE) for image in study.images[:count]]
     rows = []
     for appearance in ("bg", 0, 1, 2) if study.factors.has_background else (0, 1, 2):
-        maps, masks = localize(study.factors, study.state.x[:count], appearance, resolution=SIZE)
+        maps, masks = localize(study.factors, study.state.x[:count], appearance, size=SIZE)
         caption = "background" if appearance == "bg" else f"appearance {appearance}"
         rows.append(
             [
@@ -296,10 +296,10 @@ def overview(study: LayerStudy, count: int = 3) -> Image.Image:
         changed = [x + direction(study.factors, [edit]).to(x) for edit in chosen]
         if study.factors.has_background:
             changed.append(remove(study.factors, x))
-            heat, _ = localize(study.factors, x, "bg", resolution=SIZE)
+            heat, _ = localize(study.factors, x, "bg", size=SIZE)
         else:
             changed.append(remove(study.factors, x, objects[:1]))
-            heat, _ = localize(study.factors, x, 0, resolution=SIZE)
+            heat, _ = localize(study.factors, x, 0, size=SIZE)
         rows.append(
             [
                 picture,

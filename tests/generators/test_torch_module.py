@@ -129,7 +129,7 @@ def test_features_are_what_the_module_computes_and_layers_are_found_by_one_run()
         ("2", 12, 4),
         ("4", 8, 8),
     ]
-    assert generator.resolution == 16
+    assert generator.size == (16, 16)
     z = generator.sample([5, 6])
     upper, lower = (
         nn.Sequential(*list(generator.module)[part]) for part in (slice(3), slice(3, 7))

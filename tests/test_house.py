@@ -22,7 +22,7 @@ FLOORS = [
     {"directions"},
     {"inversion"},
     {"editing"},
-    {"methods", "naming", "demo"},
+    {"methods", "naming", "demo", "scaffold"},
     {"evaluation"},
     {"comparison", "studio"},
     {"cli"},

@@ -6,8 +6,8 @@ import argparse
 import subprocess
 from pathlib import Path
 
-from panda.cli.options import Parser, Verbs, add_verb
-from panda.cli.output import say
+from panda.cli.options import Parser, Verbs, add_json, add_verb
+from panda.cli.output import print_json, say
 from panda.errors import PandaError
 from panda.notes import note
 from panda.scaffold.package import KINDS, WHAT, check_name, package_of, pip_command, write_package
@@ -30,7 +30,8 @@ def add(verbs: Verbs[Parser]) -> None:
     verb.add_argument(
         "--module",
         metavar="PACKAGE:CLASS",
-        help="a torch.nn.Module that is made without arguments, as Python imports it from here",
+        help="a torch.nn.Module that is made without arguments, as Python imports it from here"
+        " (default: none)",
     )
     verb.add_argument(
         "--latent",
@@ -42,6 +43,7 @@ def add(verbs: Verbs[Parser]) -> None:
         "--out", type=Path, metavar="FOLDER", help="where it goes (default: panda-NAME)"
     )
     verb.add_argument("--install", action="store_true", help="install it with pip, editable")
+    add_json(verb)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -62,9 +64,14 @@ def run(options: argparse.Namespace) -> None:
 
         plan = plan_of(options.module, options.latent)
     left = write_package(folder, options.name, kind, plan)
-    say(f"{folder}: package panda-{options.name}, imported as {package_of(options.name)}", *left)
+    package = package_of(options.name)
+    if options.json:
+        print_json({"folder": folder, "package": package, "kind": kind, "to_fill_in": left})
+    else:
+        say(f"{folder}: package panda-{options.name}, imported as {package}", "to fill in:")
+        say(*(f"  {line}" for line in left))
     if not options.install:
-        note(f"install it with: pip install -e {folder}")
+        note(f"install it with: pip install -e {folder.absolute()}")
         return
     command = pip_command(folder)
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -127,13 +127,5 @@ def _left(texts: Mapping[str, str]) -> list[tuple[str, str]]:
 
 def pip_command(folder: Path) -> list[str]:
     """Return the command that installs a package so that changes of its files count at once."""
-    return [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--no-input",
-        "--quiet",
-        "--editable",
-        str(folder),
-    ]
+    path = str(folder.absolute())  # pip takes a bare name for that of a package on its index
+    return [sys.executable, "-m", "pip", "install", "--no-input", "--quiet", "--editable", path]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import torch
+from panda.generators.labels import Names, OldClassNames, as_names, takes_class_names
+from panda.generators.options import Option, check_declared
 
+if TYPE_CHECKING:
     from panda.generators.contract import Generator, Layer
     from panda.weights.generator_weights import Weights
 
@@ -24,13 +25,16 @@ class Card:
         resolution: Height and width of the images, in pixels.
         license: The license of the weights.
         origin: Where the weights come from.
-        load: Build the generator, on a device and in a dtype.
+        load: Build the generator, on a device and in a dtype; a card with ``options`` gets each of
+            them by its name, too.
         weights: The file that ``load`` reads, where there is one to download.
         layers: The layers in order, where they are known without loading.
         notes: What users should know, in a sentence.
         edits: A file of named edits for this generator (see `panda.editing.edit_files`).
-        class_names: The names of its classes, in the order of their labels, if they have any.
+        labels: The names of its classes in the order of their numbers, if they have any, or
+            ``"any text"``; see `Generator.labels`.
         slots: The slots of w (`panda.generators.latent_spaces.WSpace.slots`), if it has w.
+        options: With what it can be loaded, as in ``NAME?steps=20``, by name.
     """
 
     architecture: str
@@ -38,10 +42,21 @@ class Card:
     resolution: int
     license: str
     origin: str
-    load: Callable[[torch.device, torch.dtype], Generator] = field(repr=False)
+    load: Callable[..., Generator] = field(repr=False)
     weights: Weights | None = None
     layers: tuple[Layer, ...] = ()
     notes: str = ""
     edits: Path | None = None
-    class_names: tuple[str, ...] = ()
+    labels: Names = ()
     slots: tuple[str, ...] = ()
+    options: Mapping[str, Option] = field(default_factory=dict, hash=False)
+
+    class_names = OldClassNames()
+
+    def __post_init__(self) -> None:
+        """Check labels and the names of options."""
+        object.__setattr__(self, "labels", as_names(self.labels))
+        check_declared(self.options)
+
+
+Card.__init__ = takes_class_names(Card.__init__)  # type: ignore[method-assign]

@@ -12,6 +12,7 @@ from torch import Tensor
 from panda.errors import PandaError
 from panda.factorization.cached import fit_cached
 from panda.generators.contract import Generator
+from panda.generators.labels import Label
 from panda.generators.registry import full_name
 from panda.inversion import Inversion, invert
 from panda.inversion.alignment import to_pictures
@@ -54,7 +55,7 @@ class Selection:
     factors: str | None = None
     seed: int | None = 0
     truncation: float | None = None
-    label: int | None = None
+    label: Label | None = None
 
 
 class Studio:

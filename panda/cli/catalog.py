@@ -28,6 +28,7 @@ from panda.generators.registry import (
     refer,
 )
 from panda.notes import note
+from panda.shapes import CHANNELS, size_text
 
 CLASSES = 12
 """How many classes ``panda info`` names."""
@@ -136,7 +137,8 @@ def show_list(options: argparse.Namespace) -> None:
         say(title)
         for row in members:
             state = "cached" if row["cached"] else "-"
-            say(f"  {row['name']:{width}}  {row['dataset']:12}  {row['resolution']:4}  {state}")
+            kind = _kind(row)
+            say(f"  {row['name']:{width}}  {row['dataset']:12}  {kind:16}  {state}")
 
 
 def fetch(options: argparse.Namespace) -> None:
@@ -248,7 +250,8 @@ def _file_facts(
         "name": name,
         "container": checkpoint.container,
         "architecture": architecture,
-        "resolution": generator.resolution,
+        "size": list(generator.size),
+        "channels": generator.channels,
         "tensors": len(checkpoint.tensors),
         "parameters": sum(tensor.numel() for tensor in checkpoint.tensors.values()),
         "config": dict(checkpoint.config),
@@ -259,12 +262,19 @@ def _file_facts(
     return facts, kind.options, tuple(generator.layers.values()), slots
 
 
+def _kind(row: dict[str, Any]) -> str:
+    """Return the size of images, and their kind where it is not RGB: ``"64 x 128 gray"``."""
+    kind = "" if row["channels"] == 3 else f" {CHANNELS[row['channels']]}"
+    return f"{size_text(row['size'])}{kind}"
+
+
 def _facts(card: Card) -> dict[str, Any]:
     """Return what a card says, as plain values."""
     return {
         "architecture": card.architecture,
         "dataset": card.dataset,
-        "resolution": card.resolution,
+        "size": list(card.size),
+        "channels": card.channels,
         "license": card.license,
         "origin": card.origin,
         "weights": card.weights.source.description if card.weights else "",
@@ -291,8 +301,8 @@ def _option_facts(options: Mapping[str, Option], given: Mapping[str, Any]) -> li
 
 
 def _shown(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return facts for people: the numbers of classes, and of many the first."""
-    shown = dict(facts)
+    """Return facts for people: sizes, and the numbers of classes, of many the first."""
+    shown = {**facts, "size": size_text(facts["size"])}
     if isinstance(labels := facts.get("labels"), list):
         named = [f"{number} {name}" for number, name in enumerate(labels[:CLASSES])]
         more = f", ... ({len(labels)}; --json lists all)" if labels[CLASSES:] else ""

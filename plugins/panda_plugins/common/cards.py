@@ -49,7 +49,7 @@ def card_of(
     return Card(
         architecture=architecture,
         dataset=dataset,
-        resolution=weights.resolution,
+        size=weights.size,
         license=license,
         origin=origin,
         load=weights.load,
@@ -59,5 +59,6 @@ def card_of(
         edits=edits,
         labels=labels,
         slots=slots if mapped else (),
+        channels=weights.channels,
         options=weights.architecture.options,
     )

@@ -44,7 +44,8 @@ class TextGenerator(TinyGenerator):
         assert truncation == 1.0
         self.asked.append(label)
         z = super().sample(seeds).tensors["z"]
-        return Latents(tuple(seeds), {"z": z + self.given["guidance"] / 5 * self.embed(label)})
+        z = self.given["steps"] / 4 * z + self.given["guidance"] / 5 * self.embed(label)
+        return Latents(tuple(seeds), {"z": z})
 
     def embed(self, text):
         if not text:
@@ -52,10 +53,6 @@ class TextGenerator(TinyGenerator):
         seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
         drawn = torch.randn(8, generator=torch.Generator().manual_seed(seed))
         return drawn.to(self.device, self.dtype)
-
-    def head(self, latents, layer):
-        state = super().head(latents, layer)
-        return state.with_features(state.x * self.given["steps"] / 4)
 
 
 class NamedClasses(TinyGenerator):

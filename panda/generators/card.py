@@ -65,4 +65,4 @@ class Card:
         check_declared(self.options)
 
 
-Card.__init__ = takes_class_names(takes_resolution(Card.__init__))  # type: ignore[method-assign]
+Card.__init__ = takes_resolution(takes_class_names(Card.__init__))  # type: ignore[method-assign]

@@ -46,6 +46,11 @@ class Entry:
         return short if self.label is None else f"{short}@{self.label_name}"
 
     @property
+    def reference(self) -> str:
+        """The text that `create_generator` takes for it."""
+        return self.generator if self.label is None else f"{self.generator}@{self.label_name}"
+
+    @property
     def label_name(self) -> str:
         """The name of its class where there is one, or the text; empty for all classes."""
         card = known_card(self.generator)

@@ -187,18 +187,19 @@ class OldClassNames:
 
 
 def takes_class_names(function: Callable[P, R]) -> Callable[P, R]:
-    """Wrap what took ``class_names`` by this name, and now takes ``labels``."""
+    """Wrap the card, which took ``class_names`` by this name and now takes ``labels``."""
 
     @wraps(function)
     def renamed(*args: P.args, **kwargs: P.kwargs) -> R:
         if "class_names" in kwargs:
             name = function.__qualname__.removesuffix(".__init__")
-            _warn(f"{name}(class_names=...) is now {name}(labels=...)")
+            # `takes_resolution` is around it.
+            _warn(f"{name}(class_names=...) is now {name}(labels=...)", stacklevel=4)
             kwargs["labels"] = kwargs.pop("class_names")
         return function(*args, **kwargs)
 
     return renamed
 
 
-def _warn(sentence: str) -> None:
-    warnings.warn(sentence, DeprecationWarning, stacklevel=3)
+def _warn(sentence: str, stacklevel: int = 3) -> None:
+    warnings.warn(sentence, DeprecationWarning, stacklevel=stacklevel)

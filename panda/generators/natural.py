@@ -54,7 +54,7 @@ def natural_sample(sample: Sample) -> Sample:
         else:
             latents = draw(plain, label=labels)
         # Latents of a wrapped generator have its name; a faulty backend may return anything.
-        if labels is not None and getattr(latents, "labels", ()) is None:
+        if labels is not None and hasattr(latents, "labels"):
             given = labels if isinstance(labels, list) else [labels] * len(plain)
             latents = replace(latents, labels=tuple(given))
         unknown = getattr(latents, "generator", None) == ""

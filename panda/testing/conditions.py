@@ -13,6 +13,7 @@ from panda.generators.contract import Generator, Latents
 from panda.generators.labels import ANY_TEXT, Label, as_names
 from panda.generators.one_class import whole
 from panda.generators.options import Option, Value
+from panda.generators.registry import refer
 from panda.testing.checks import Problem, Problems, check, differ
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ def _texts(generator: Generator, sample: Callable[..., Latents]) -> Problems:
 def options(trial: Trial) -> Problems:
     """With each option of its card at another value, the generator can be loaded."""
     for name, option in (trial.card.options if trial.card else {}).items():
+        if isinstance(trial.subject, str) and name in refer(trial.subject).options:
+            continue
         if (value := _other(option)) is None:
             yield Problem(f"option {name!r} takes {option.default!r} alone; leave it out")
             continue

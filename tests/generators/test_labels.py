@@ -206,8 +206,9 @@ def test_plugins_of_before_have_class_names_with_a_warning():
         generator.class_names = ["c"]
     assert generator.labels == ("c",)
     facts = "Toy", "none", 16, "MIT", "here"
-    with pytest.warns(DeprecationWarning, match=r"Card.class_names=....*is now Card.labels="):
+    with pytest.warns(DeprecationWarning, match=r"Card.class_names=.*is now Card.labels=") as said:
         card = Card(*facts, load=TinyGenerator, class_names=("a",))
     assert card.labels == ("a",)
+    assert [warning.filename for warning in said] == [__file__]
     with pytest.warns(DeprecationWarning, match=r"Card.class_names is now labels"):
         assert card.class_names == ("a",)

@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 import torch
 from broken_advancing import ADVANCING
+from broken_conditions import CONDITIONS
 from broken_resuming import RESUMING, DeadLayer, WithoutGradients
 from broken_sampling import SAMPLING, LayersBackwards
 from conftest import AdvancingGenerator, TinyGenerator
@@ -21,7 +22,7 @@ from panda.generators.card import Card
 from panda.generators.contract import Layer
 from panda.testing import CHECKS, check_generator, parametrize_with_checks
 
-BROKEN = SAMPLING | RESUMING | ADVANCING
+BROKEN = SAMPLING | RESUMING | ADVANCING | CONDITIONS
 
 
 class Crash(TinyGenerator):

@@ -22,8 +22,8 @@ FLOORS = [
     {"directions"},
     {"inversion"},
     {"editing"},
-    {"methods", "naming", "demo"},
-    {"evaluation"},
+    {"methods", "naming"},
+    {"demo", "evaluation"},
     {"comparison", "studio"},
     {"cli"},
 ]

@@ -249,8 +249,7 @@ def full_name(name: str) -> str:
     full = base + options_text(card.options, values)
     if reference.label is None:
         return full
-    label = as_label(reference.label, card.labels, base)
-    return full if label is None else f"{full}@{label_text(label, card.labels)}"
+    return f"{full}@{_written(reference.label, card, base)}"
 
 
 def recognize(checkpoint: Checkpoint) -> tuple[str, Architecture]:
@@ -304,6 +303,8 @@ def create_generator(
     reference = refer(name)
     given = _merged(reference, options or {})
     card = None if is_file(reference.name) else find_card(reference.name)
+    if card and reference.label is not None:
+        _written(reference.label, card, reference.name)  # before anything is downloaded
     values = given if card is None else read_options(card.options, given, reference.name)
     import torch
 
@@ -322,6 +323,14 @@ def create_generator(
         generator.name = reference.name + options_text(card.options, values)
         generator.labels = card.labels or generator.labels
     return generator if reference.label is None else OneClass(generator, reference.label)
+
+
+def _written(label: str, card: Card, name: str) -> str:
+    """Return how a label is written; raises `PandaError` where the card says that it is none."""
+    if not card.labels:
+        return label
+    found = as_label(label, card.labels, name)
+    return label if found is None else label_text(found, card.labels)
 
 
 def _merged(reference: Reference, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,9 @@ import pytest
 import torch
 from conditioned import CLASSES, TEXTS, conditioned
 
-from panda import Factors, create_generator
+from panda import Factors, PandaError, create_generator
 from panda.cli import main
+from panda.generators.registry import find_card, full_name
 
 __all__ = ["conditioned"]
 
@@ -117,6 +118,20 @@ def test_the_mini_biggan_has_names_for_its_classes(tmp_path, capsys):
     assert torch.equal(held(held.sample(2)), whole(whole.sample(2, label=1)))
     run("fit", f"{name}@Long-Hair", "8.block1", *FIT, "--out", tmp_path / "f", capsys=capsys)
     assert Factors.load(tmp_path / "f").label == 2
+
+
+def test_the_classes_of_imagenet_have_names_of_their_own():
+    labels = find_card("biggan-deep-imagenet-128").labels
+    assert len(labels) == len({name.casefold() for name in labels}) == 1000
+    assert [labels[number] for number in (0, 207, 281, 999)] == [
+        "tench",
+        "golden retriever",
+        "tabby",
+        "toilet tissue",
+    ]
+    with pytest.raises(PandaError, match="'golden retriever' or .* .* names have this word"):
+        create_generator("biggan-deep-imagenet-128@retriever")  # before anything is downloaded
+    assert full_name("biggan-deep-imagenet-128@Golden-Retriever").endswith("@golden retriever")
 
 
 def test_weights_are_fetched_whatever_the_options(conditioned, capsys):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from panda.generators.card import Card
     from panda.generators.contract import Generator, Latents, Layer, State
     from panda.generators.hookspecs import hookimpl
+    from panda.generators.options import Option
     from panda.generators.registry import create_generator, list_generators
     from panda.generators.torch_module import TorchModule
     from panda.inversion import invert
@@ -43,6 +44,7 @@ _SOURCES = {
     "Generator": "generators.contract:Generator",
     "Latents": "generators.contract:Latents",
     "Layer": "generators.contract:Layer",
+    "Option": "generators.options:Option",
     "PandaError": "errors:PandaError",
     "State": "generators.contract:State",
     "TorchModule": "generators.torch_module:TorchModule",
@@ -68,6 +70,7 @@ __all__ = [
     "Generator",
     "Latents",
     "Layer",
+    "Option",
     "PandaError",
     "State",
     "TorchModule",

@@ -100,6 +100,7 @@ class TorchModule(Generator):
             )
         self.device, self.dtype = usable_device(device), _dtype(dtype)
         self.latent, self.draw, self.images = _latent_shape(latent), draw, images
+        self.truncates = draw is None  # else the mean of its latents is not known
         self._submodules = _submodules(module, self.name, layers)
         self._rows: list[torch.Size] | None = None
         modes = [(part, part.training) for part in module.modules()]
@@ -132,13 +133,13 @@ class TorchModule(Generator):
     def sample(self, seeds: Any, *, truncation: Any = None, label: Any = None) -> Latents:
         """See `Generator.sample`; normal draws are multiplied by the truncation.
 
-        Raises `PandaError` for a label, and for a truncation of what ``draw`` gives.
+        What ``draw`` gives is not truncated. Raises `PandaError` for a label.
         """
         if label is not None:
             raise PandaError(f"{self.name} has no classes, but label {label} was given")
         if self.draw is None:
             z = truncation * torch.from_numpy(seeded_normal(seeds, *self.latent))
-        elif truncation == 1:
+        else:
             z = self.draw(seeds)
             z = torch.from_numpy(z) if isinstance(z, np.ndarray) else z
             if _shape(z)[:1] != [len(seeds)]:
@@ -146,11 +147,6 @@ class TorchModule(Generator):
                     f"draw gives {_described(z)} for {len(seeds)} seeds, expected a torch.Tensor"
                     " with a row for each"
                 )
-        else:
-            raise PandaError(
-                f"{self.name} draws latents in a way of its own, whose mean is not known; only"
-                f" truncation 1 has a meaning, but {truncation} was given"
-            )
         return Latents(tuple(seeds), {"z": z.to(self.device, self.dtype)})
 
     def head(self, latents: Latents, layer: str) -> State:

@@ -65,16 +65,18 @@ def test_a_file_without_a_record_is_opened_with_a_warning():
 
 def test_a_class_may_be_given_by_its_name():
     generator = load()
-    with pytest.raises(PandaError, match="'blue' is no number, and these classes have no names"):
+    with pytest.raises(
+        PandaError, match="'blue' is no number, and the classes of .* have no names"
+    ):
         generator.sample([5], label="blue")
-    generator.class_names = ("amber", "blue", "brown")
+    generator.labels = ("amber", "blue", "brown")
     assert generator.sample([5], label=" Blue").tensors["label"].tolist() == [[0, 1, 0]]
     mixed = generator.sample([5, 6], label=["brown", 0]).tensors["label"]
     assert mixed.tolist() == [[0, 0, 1], [1, 0, 0]]
-    with pytest.raises(PandaError, match="there is no class 'bleu'; did you mean 'blue'"):
+    with pytest.raises(PandaError, match="has no class 'bleu'; did you mean 'blue'"):
         generator.sample([5], label="bleu")
     assert fit(generator, "8.conv", parts=2, seeds=range(8), label="brown").label == 2
-    assert cards()[CARD].class_names == COLORS
+    assert cards()[CARD].labels == COLORS
 
 
 def test_each_class_has_its_label_and_others_are_refused():

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from panda.generators.card import Card
     from panda.generators.contract import Generator, Latents, Layer, State
     from panda.generators.hookspecs import hookimpl
+    from panda.generators.places import Place
     from panda.generators.registry import create_generator, list_generators
+    from panda.generators.steps import Steps
     from panda.generators.torch_module import TorchModule
     from panda.inversion import invert
 
@@ -44,7 +46,9 @@ _SOURCES = {
     "Latents": "generators.contract:Latents",
     "Layer": "generators.contract:Layer",
     "PandaError": "errors:PandaError",
+    "Place": "generators.places:Place",
     "State": "generators.contract:State",
+    "Steps": "generators.steps:Steps",
     "TorchModule": "generators.torch_module:TorchModule",
     "compare": "comparison:compare",
     "create_generator": "generators.registry:create_generator",
@@ -69,7 +73,9 @@ __all__ = [
     "Latents",
     "Layer",
     "PandaError",
+    "Place",
     "State",
+    "Steps",
     "TorchModule",
     "__version__",
     "compare",

@@ -45,6 +45,7 @@ from panda.generators.stops import (
     stops_of,
     submodules_of,
 )
+from panda.shapes import CHANNELS, Size
 
 Rows = Tensor | np.ndarray
 """Latents of one kind, ``[N, ...]``."""
@@ -75,9 +76,9 @@ class Rest:
 class TorchModule(Generator):
     """A module whose ``forward`` turns latents into images, stopped and resumed by hooks.
 
-    A forward pass of one sample finds the layers' sizes and order and the resolution. The module
-    is moved, set to eval mode and frozen in place, and must be used by one thread at a time. Where
-    that pass fails, modes and ``requires_grad`` are restored.
+    A forward pass of one sample finds the layers' sizes and order, and the size and channels of the
+    images. The module is moved, set to eval mode and frozen in place, and must be used by one
+    thread at a time. Where that pass fails, modes and ``requires_grad`` are restored.
 
     Latents are ``z`` ``[N, *latent]``, or what ``draw`` gives. For labels override ``sample`` in a
     subclass. The module is called with the latents' tensors in their order.
@@ -95,7 +96,7 @@ class TorchModule(Generator):
         inputs: Turn the latents' tensors, a dict by name, into what the module is called with: a
             dict of arguments by keyword, a tuple of those by position, or a single one, such as
             ``lambda latents: {"sample": latents["z"], "return_dict": False}``.
-        images: Turn what the module returns into images ``[N, 3, R, R]`` in [-1, 1], such as
+        images: Turn what the module returns into images ``[N, channels, H, W]`` in [-1, 1], such as
             ``lambda out: 2 * out["image"] - 1``.
         fixed_noise: Make what torch's functions draw at random in a forward pass one value for
             each place and seed, as `FixedNoise` does. Without it such modules are refused.
@@ -141,7 +142,7 @@ class TorchModule(Generator):
         learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
         try:
             self.module = module.eval().requires_grad_(False).to(self.device, self.dtype)
-            self._stops, self.resolution = self._measure(places)
+            self._stops, self.size, self.channels = self._measure(places)
         except BaseException:
             for part, mode in modes:
                 part.training = mode
@@ -301,8 +302,8 @@ class TorchModule(Generator):
                 f"{self.name} does not run on latents {given}: {describe_error(error)}"
             ) from error
 
-    def _measure(self, places: Mapping[str, Place]) -> tuple[dict[str, Stop], int]:
-        """Return the layers in the order in which they run, and the resolution."""
+    def _measure(self, places: Mapping[str, Place]) -> tuple[dict[str, Stop], Size, int]:
+        """Return the layers in the order in which they run; size and channels of images."""
         records = [Record(name, place) for name, place in places.items()]
         latents, before = self.sample([0]), random_states(self.device)
         image = self._run(Rest(latents), [(r.place.module, recorder(records, r)) for r in records])
@@ -314,18 +315,19 @@ class TorchModule(Generator):
             )
         self._rows = _row_shapes(latents)
         stops = stops_of(records, self.name, self._count if self.module is self._steps else None)
-        if _shape(image) != [1, 3, *_shape(image)[-1:] * 2]:
+        shape = _shape(image)
+        if len(shape) != 4 or shape[0] != 1 or shape[1] not in CHANNELS or 0 in shape:
             raise PandaError(
-                f"{self.name} gives {described(image)}, expected images [N, 3, R, R] in [-1, 1];"
-                " say with images= how they are made of it"
+                f"{self.name} gives {described(image)}, expected images [N, C, H, W] in [-1, 1]"
+                " of 1, 3 or 4 channels; say with images= how they are made of it"
             )
         if self.fixed_noise:
             self._check_noise(image)
-        return stops, image.shape[-1]
+        return stops, (shape[2], shape[3]), shape[1]
 
     def _check_noise(self, image: Tensor) -> None:
         """Raise `PandaError` where noise of one sample depends on the others: rows are no proof."""
-        again = self.forward(self.sample([1, 0]))[1:]
+        again = self._run(Rest(self.sample([1, 0])))[1:]
         if float((again - image).abs().max()) > 1e-4 * max(1.0, float(image.abs().max())):
             raise PandaError(
                 f"an image of {self.name} is another one in a batch of two, so that the rows of"

@@ -96,7 +96,7 @@ class ChannelsLast(nn.Module):
     def forward(self, given: dict[str, Tensor]) -> dict[str, Tensor]:
         x, skip = self.block(self.first(given["z"]).view(-1, 3, 4, 8))
         x = self.last(x + skip).unflatten(3, (3, 4, 4)).permute(0, 3, 1, 4, 2, 5)
-        return {"image": F.pad(x.flatten(4).flatten(2, 3), (0, 0, 2, 2)).tanh()}
+        return {"image": x.flatten(4).flatten(2, 3).tanh()}
 
 
 class Mix(nn.Module):

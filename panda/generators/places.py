@@ -36,7 +36,8 @@ class Place:
             takes all of them at once, side by side on channels: ``[N, calls * C, H, W]``. By
             default it is called once.
         step: Which step of a `Steps`, from 0, or ``"all"`` of them side by side on channels. By
-            default the place is several layers: ``NAME@0``, ``NAME@1``, ... and ``NAME@*`` for all.
+            default the place is several layers: ``NAME@0``, ``NAME@1``, ... and ``NAME@*`` for all;
+            or ``NAME``, where it runs before or after the steps.
         pick: Which of several outputs: a position of a tuple or list, a key of a dict, the name of
             an attribute (``"sample"``), or a tuple of these from the outside to the inside.
         half: Which half of a guided batch of 2N rows, ``"cond"`` or ``"uncond"``; the other half

@@ -49,7 +49,10 @@ class Steps(nn.Module, ABC):
         """Return the state after step ``k``, which is a number from 0 to ``count - 1``."""
 
     def finish(self, state: Any) -> Any:
-        """Return what the last state gives, such as decoded latents; by default the state."""
+        """Return what the last state gives, such as decoded latents; by default the state.
+
+        What runs here alone, or in ``start``, is a layer without a number: ``NAME``.
+        """
         return state
 
     def forward(self, *inputs: Any, **named: Any) -> Any:

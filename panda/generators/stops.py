@@ -14,6 +14,9 @@ from panda.errors import PandaError, nearest
 from panda.generators.contract import Layer
 from panda.generators.places import ALL, Place
 
+START = -1
+"""The number of what comes before step 0; that of what comes after the last is their number."""
+
 Time = tuple[int, int]
 """When a submodule is called: the number of the step, and that of the call in it."""
 
@@ -63,7 +66,7 @@ class Watch:
     """
 
     def __init__(self, submodules: Mapping[str, nn.Module]) -> None:
-        self.step = 0
+        self.step = START
         self._submodules = submodules
 
     @contextmanager
@@ -135,13 +138,10 @@ def stops_of(records: Iterable[Record], network: str, steps: int | None) -> dict
     for record in records:
         _check_calls(record, network, steps)
         times = sorted(record.shapes, key=record.order.__getitem__)
-        groups = {record.name: times}
-        if steps is not None and record.place.step is None:
-            each = {f"{record.name}@{k}": [t for t in times if t[0] == k] for k in range(steps)}
-            groups = {f"{record.name}@*": times, **{name: own for name, own in each.items() if own}}
         stops += [
             (record.order[own[0]], name, _stop(record, name, own, network))
-            for name, own in groups.items()
+            for name, own in _groups(record, times, steps).items()
+            if own
         ]
     named = {name: stop for _, name, stop in sorted(stops, key=lambda entry: entry[0])}
     if len(named) < len(stops):
@@ -149,6 +149,16 @@ def stops_of(records: Iterable[Record], network: str, steps: int | None) -> dict
         twice = next(name for name in names if names.count(name) > 1)
         raise PandaError(f"two layers of {network} would be named {twice!r}; name one otherwise")
     return named
+
+
+def _groups(record: Record, times: list[Time], steps: int | None) -> dict[str, list[Time]]:
+    """Return the times of each layer that a place is, by the layers' names."""
+    name, step = record.name, record.place.step
+    inside = [time for time in times if START < time[0] < (steps or 0)]
+    if steps is None or not inside or step is not None:
+        return {name: inside if step == ALL else times}
+    each = {f"{name}@{k}": [time for time in inside if time[0] == k] for k in range(steps)}
+    return {f"{name}@*": inside, **each}
 
 
 def _stop(record: Record, name: str, times: list[Time], network: str) -> Stop:

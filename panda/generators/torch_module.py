@@ -35,6 +35,7 @@ from panda.generators.places import Place, described
 from panda.generators.seeds import as_count, as_whole, seeded_normal
 from panda.generators.steps import OneStep, Steps, copied
 from panda.generators.stops import (
+    START,
     Act,
     Record,
     Stop,
@@ -61,14 +62,14 @@ class Rest:
 
     Attributes:
         latents: What the whole pass starts from.
-        step: The step at which it runs again.
-        state: The state before that step; None where the pass starts anew.
+        step: The step at which it runs again: -1 is the start, and the steps' number the end.
+        state: The state before that step; None before the start.
         features: The features of layers before, ``[N, C, H, W]``, which replace those of the
             network: an edit there also reaches what bypasses the layer of the state.
     """
 
     latents: Latents
-    step: int = 0
+    step: int = START
     state: Any = None
     features: Mapping[str, Tensor] = field(default_factory=dict)
 
@@ -89,7 +90,8 @@ class TorchModule(Generator):
         layers: Names of submodules, as `Module.named_modules` gives them, that run once in each
             forward pass and return features ``[N, C, H, W]``; or a dict of layers' names to a
             `Place`, which says how features lie in what a submodule returns. In a module of
-            `Steps` each is the layers ``NAME@0``, ``NAME@1``, ... and ``NAME@*``, all at once.
+            `Steps` each is the layers ``NAME@0``, ``NAME@1``, ... and ``NAME@*``, all at once;
+            what runs in its start or finish alone is ``NAME``.
         latent: The shape of one latent, or the length of a vector.
         draw: Return latents ``[N, ...]`` for seeds, each row from its seed alone, or a dict of
             several by name. By default standard normal draws.
@@ -271,13 +273,15 @@ class TorchModule(Generator):
                 stack.enter_context(watch.after(stop.place.module, stop.replacing(x, count)))
             for path, act in watched:
                 stack.enter_context(watch.after(path, act))
-            state = self._start(rest.latents) if rest.state is None else copied(rest.state)
-            for step in range(rest.step, self._count):
+            state = copied(rest.state)
+            for step in range(rest.step, self._count + 1):
                 before(step, state)
                 watch.step = step
-                noise.at(step + 1)
-                state = self._steps.step(step, state)
-            noise.at(self._count + 1)
+                noise.at(step - START)
+                if step == START:
+                    state = self._start(rest.latents)
+                elif step < self._count:
+                    state = self._steps.step(step, state)
             return self.images(self._steps.finish(state))
 
     def _start(self, latents: Latents) -> Any:

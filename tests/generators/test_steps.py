@@ -52,6 +52,20 @@ class DDIM(Steps):
         return x.tanh()
 
 
+class Latent(DDIM):
+    """A sampler of latents, which come from one network and go to another."""
+
+    def __init__(self, unet: nn.Module) -> None:
+        super().__init__(unet, 2)
+        self.first, self.last = nn.Conv2d(3, 3, 2, 2), nn.Conv2d(3, 3, 3, 1, 1)
+
+    def start(self, z: Tensor) -> Tensor:
+        return z + self.first(z).repeat(1, 1, 2, 2)
+
+    def finish(self, x: Tensor) -> Tensor:
+        return self.last(x).tanh()
+
+
 class DiT(nn.Module):
     """Patches as tokens after a token of the class; the output has names, as in diffusers."""
 
@@ -101,6 +115,13 @@ def ddim(device="cpu", dtype=torch.float32):
     return TorchModule(DDIM(seeded(UNet())), layers, latent=(3, 16, 16), device=device, dtype=dtype)
 
 
+def latent(device="cpu", dtype=torch.float32):
+    layers = {"mid": "unet.mid", "last": "last", "first": "first"}
+    network = Latent(seeded(UNet()))
+    seeded(network.first), seeded(network.last)
+    return TorchModule(network, layers, latent=(3, 16, 16), device=device, dtype=dtype)
+
+
 def dit(device="cpu", dtype=torch.float32):
     def draw(seeds):
         streams = [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -114,7 +135,7 @@ def dit(device="cpu", dtype=torch.float32):
     return TorchModule(network, layers, draw=draw, device=device, dtype=dtype)
 
 
-@parametrize_with_checks([ddim, dit])
+@parametrize_with_checks([ddim, dit, latent])
 def test_samplers_keep_the_contract_at_every_step(check):
     check()
 
@@ -157,6 +178,21 @@ def test_head_tail_and_advance_run_the_steps_that_they_need_and_no_other():
     assert steps(lambda: generator.tail(later, "mid@2"))[1] == {2: 1, 3: 1}
     assert steps(lambda: generator.tail(state, "mid@1"))[1] == {1: 1, 2: 1, 3: 1}
     assert steps(lambda: generator.head(z, "mid@*"))[1] == {0: 1, 1: 1, 2: 1, 3: 1}
+
+
+def test_what_runs_before_and_after_the_steps_is_a_layer_too():
+    generator = latent()
+    assert list(generator.layers) == ["first", "mid@*", "mid@0", "mid@1", "last"]
+    z = generator.sample([3])
+    state = generator.head(z, "last")
+    generator.module.ran.clear()
+    image = generator.tail(state.with_features(state.x + 1), "last")
+    assert not generator.module.ran
+    assert torch.equal(image, (state.x + 1).tanh())
+    begun = generator.head(z, "first")
+    changed = generator.tail(begun.with_features(begun.x + 1), "first")
+    assert not torch.equal(changed, generator(z))
+    assert dict(generator.module.ran) == {0: 2, 1: 2}
 
 
 def test_the_same_change_at_all_steps_is_that_at_each_of_them():

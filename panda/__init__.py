@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from panda.generators.contract import Generator, Latents, Layer, State
     from panda.generators.hookspecs import hookimpl
     from panda.generators.options import Option
+    from panda.generators.places import Place
     from panda.generators.registry import create_generator, list_generators
+    from panda.generators.steps import Steps
     from panda.generators.torch_module import TorchModule
     from panda.inversion import invert
 
@@ -46,7 +48,9 @@ _SOURCES = {
     "Layer": "generators.contract:Layer",
     "Option": "generators.options:Option",
     "PandaError": "errors:PandaError",
+    "Place": "generators.places:Place",
     "State": "generators.contract:State",
+    "Steps": "generators.steps:Steps",
     "TorchModule": "generators.torch_module:TorchModule",
     "compare": "comparison:compare",
     "create_generator": "generators.registry:create_generator",
@@ -72,7 +76,9 @@ __all__ = [
     "Layer",
     "Option",
     "PandaError",
+    "Place",
     "State",
+    "Steps",
     "TorchModule",
     "__version__",
     "compare",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from backend_checks import CPU, FEATURES, IMAGES, checkpoint, conform, error, golden
+from torch.nn import functional as F
 
 from panda import Latents, PandaError, create_generator, fit
 from panda.errors import PandaWarning
@@ -38,6 +39,16 @@ def test_features_and_images_are_those_of_the_package():
         state = generator.head(latents(), layer)
         assert error(state.x, io[f"feat.{layer.removesuffix('.conv')}"]) <= FEATURES
         assert error(generator.tail(state, layer), io["image"]) <= IMAGES
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_gray_and_rgba_images_are_made_of_the_last_layer_alone(channels):
+    weight = torch.randn(4, channels, 4, 4, generator=torch.Generator().manual_seed(0))
+    generator = load(**{"main.16.weight": weight})
+    state = generator.head(latents(), list(generator.layers)[-1])
+    expected = F.conv_transpose2d(state.x, weight, stride=2, padding=1).tanh()
+    assert generator.channels == channels
+    assert error(generator.forward(latents()), expected) <= 1e-6
 
 
 def test_it_keeps_the_contract():
@@ -93,7 +104,7 @@ def test_z_weights_are_what_z_is_multiplied_by():
     ("changes", "sentence"),
     [
         ({"main.1.running_var": None}, "main|1.running_var"),
-        ({"main.16.weight": torch.zeros(4, 1, 4, 4)}, "makes images of 1 channels, expected 3"),
+        ({"main.16.weight": torch.zeros(4, 2, 4, 4)}, "makes images of 2 channels, expected 1"),
     ],
 )
 def test_files_that_do_not_fit_are_one_sentence(changes, sentence):

@@ -33,6 +33,7 @@ class ProGAN(ZSpace):
         grown = self.network.channels[: self.network.last_block + 1]
         self.layers = {layer.name: layer for layer in layers(grown)}
         self.size = as_size(2 << len(self.network.channels))
+        self.channels = self.network.image_channels
         self.device = device
 
     def sample(

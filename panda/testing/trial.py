@@ -175,8 +175,10 @@ def check_generator(subject: Subject, *, device: str = "cpu") -> list[CheckResul
 
 
 def checks_of(subject: Subject) -> list[str]:
-    """Return the names of the checks that apply: ``card`` needs a card."""
-    return [name for name in CHECKS if name != "card" or _card(subject)]
+    """Return the names of the checks that apply: ``card`` needs a card, ``options`` its options."""
+    card = _card(subject)
+    left_out = {"card": card is None, "options": card is None or not card.options}
+    return [name for name in CHECKS if not left_out.get(name)]
 
 
 def label_of(subject: Subject) -> str:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from panda.generators.card import Card
     from panda.generators.contract import Generator, Latents, Layer, State
     from panda.generators.hookspecs import hookimpl
+    from panda.generators.options import Option
     from panda.generators.places import Place
     from panda.generators.registry import create_generator, list_generators
     from panda.generators.steps import Steps
@@ -45,6 +46,7 @@ _SOURCES = {
     "Generator": "generators.contract:Generator",
     "Latents": "generators.contract:Latents",
     "Layer": "generators.contract:Layer",
+    "Option": "generators.options:Option",
     "PandaError": "errors:PandaError",
     "Place": "generators.places:Place",
     "State": "generators.contract:State",
@@ -72,6 +74,7 @@ __all__ = [
     "Generator",
     "Latents",
     "Layer",
+    "Option",
     "PandaError",
     "Place",
     "State",

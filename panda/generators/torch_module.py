@@ -101,7 +101,8 @@ class TorchModule(Generator):
         images: Turn what the module returns into images ``[N, channels, H, W]`` in [-1, 1], such as
             ``lambda out: 2 * out["image"] - 1``.
         fixed_noise: Make what torch's functions draw at random in a forward pass one value for
-            each place and seed, as `FixedNoise` does. Without it such modules are refused.
+            each place and seed, as `FixedNoise` does; truncation is 1 then. Without it such
+            modules are refused.
         device: Where the module runs.
         dtype: A floating-point type.
 
@@ -134,6 +135,8 @@ class TorchModule(Generator):
         self.device, self.dtype = usable_device(device), _dtype(dtype)
         self.latent, self.draw = _latent_shape(latent), draw
         self.inputs, self.images, self.fixed_noise = inputs, images, fixed_noise
+        # Else the mean of the latents, or of the noise, is not known.
+        self.truncates = draw is None and not fixed_noise
         places = as_places(layers)
         paths = [place.module for place in places.values()]
         self._submodules = submodules_of(module, self.name, paths)
@@ -171,16 +174,10 @@ class TorchModule(Generator):
     def sample(self, seeds: Any, *, truncation: Any = None, label: Any = None) -> Latents:
         """See `Generator.sample`; normal draws are multiplied by the truncation.
 
-        Raises `PandaError` for a label, and for a truncation of what ``draw`` gives.
+        What ``draw`` gives is not truncated. Raises `PandaError` for a label.
         """
         if label is not None:
             raise PandaError(f"{self.name} has no classes, but label {label} was given")
-        own = "noise in its forward pass" if self.fixed_noise else "latents in a way of its own"
-        if truncation != 1 and (self.draw is not None or self.fixed_noise):
-            raise PandaError(
-                f"{self.name} draws {own}, whose mean is not known; only truncation 1 has a"
-                f" meaning, but {truncation} was given"
-            )
         if self.draw is None:
             drawn: Any = truncation * seeded_normal(seeds, *self.latent)
         else:

@@ -25,13 +25,15 @@ def test_entries_are_names_patterns_files_and_classes(monkeypatch):
         "stylegan2-ada/network.pkl@1",
     ]
     assert found[-1].folder == "stylegan2-ada_network.pkl@1" and len(found) == len(set(found))
-    assert find_entries("dcgan-omniart-eyes-128@blue,gray") == [
-        Entry("dcgan-omniart-eyes-128", label) for label in (1, 3)
-    ]
-    with pytest.raises(PandaError, match="there is no class 'grey'; did you mean 'gray'"):
+    eyes = "dcgan-omniart-eyes-128"
+    for text in (f"{eyes}@blue,gray", [f"{eyes}@Blue", f"{eyes}@3"], "dcgan-*@1,3"):
+        entries = find_entries(text)
+        assert entries == [Entry(eyes, 1), Entry(eyes, 3)]
+        assert [one.name for one in entries] == [f"{eyes}@blue", f"{eyes}@gray"]
+    with pytest.raises(PandaError, match="has no class 'grey'; did you mean 'gray'"):
         find_entries("dcgan-*@grey")
-    with pytest.raises(PandaError, match="'blue' is no number, and these classes have no names"):
-        find_entries(f"{STYLEGAN2}@blue")
+    with pytest.raises(PandaError, match="has classes 0 to 7 .amber, .*, but 8 was given"):
+        find_entries(f"{eyes}@0-8")
     with pytest.raises(PandaError, match="no generator matches 'mino-\\*'"):
         find_entries(["mino-*"])
     with pytest.raises(PandaError, match="did you mean 'progan-celeba-128'"):
@@ -47,7 +49,7 @@ def test_one_class_is_a_generator_without_classes(tmp_path):
     one = OneClass(whole, 1)
     latents, same = one.sample([3, 4]), whole.sample([3, 4], label=1)
     assert all(torch.equal(latents.tensors[k], same.tensors[k]) for k in same.tensors)
-    with pytest.raises(PandaError, match="restricted to its class"):
+    with pytest.raises(PandaError, match="restricted to its label"):
         one.sample([1], label=0)
     layer = next(iter(one.layers))
     assert torch.equal(one.tail(one.head(latents, layer), layer), whole.forward(same))

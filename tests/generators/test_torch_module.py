@@ -362,7 +362,7 @@ def test_latents_and_images_that_do_not_fit_are_refused(options, sentence):
 def test_labels_and_truncations_without_a_meaning_are_refused():
     with pytest.raises(PandaError, match="Chain has no classes, but label 1 was given"):
         chain().sample([0], label=1)
-    with pytest.raises(PandaError, match="only truncation 1 has a meaning, but 0.5 was given"):
+    with pytest.raises(PandaError, match="has no truncation, so only 1 has a meaning, but 0.5 was"):
         uniform().sample([0], truncation=0.5)
 
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 import torch
 from broken_advancing import ADVANCING
+from broken_conditions import CONDITIONS
 from broken_resuming import RESUMING, DeadLayer, WithoutGradients
 from broken_sampling import SAMPLING, LayersBackwards
 from conftest import AdvancingGenerator, TinyGenerator
@@ -21,7 +22,7 @@ from panda.generators.card import Card
 from panda.generators.contract import Layer
 from panda.testing import CHECKS, check_generator, parametrize_with_checks
 
-BROKEN = SAMPLING | RESUMING | ADVANCING
+BROKEN = SAMPLING | RESUMING | ADVANCING | CONDITIONS
 
 
 class Crash(TinyGenerator):
@@ -66,7 +67,7 @@ def test_each_defect_fails_one_check_with_a_sentence(fake):
 
 def test_every_check_catches_something():
     caught = {check for check, _ in BROKEN.values()}
-    assert caught | {"card"} == set(CHECKS)
+    assert caught | {"card", "options"} == set(CHECKS)  # which need a card
 
 
 def test_a_crash_is_reported_with_its_place():
@@ -142,7 +143,7 @@ def test_panda_check_lists_every_check_and_exits_1_for_a_failure(registered, cap
     output = capsys.readouterr()
     results = {result["check"]: result for result in json.loads(output.out)["checks"]}
     assert results["sensitivity"]["status"] == "failed"
-    assert "18 ok, 1 failed" in output.err
+    assert "19 ok, 1 failed" in output.err
 
 
 def test_panda_check_of_an_unknown_generator_is_wrong_use(registered, capsys):

@@ -134,6 +134,8 @@ class TorchModule(Generator):
             )
         self.device, self.dtype = usable_device(device), _dtype(dtype)
         self.latent, self.draw = _latent_shape(latent), draw
+        # Else the mean of what it draws is not known.
+        self.truncates = draw is None and not fixed_noise
         self.inputs, self.images, self.fixed_noise = inputs, images, fixed_noise
         # Else the mean of the latents, or of the noise, is not known.
         self.truncates = draw is None and not fixed_noise

@@ -137,8 +137,6 @@ class TorchModule(Generator):
         # Else the mean of what it draws is not known.
         self.truncates = draw is None and not fixed_noise
         self.inputs, self.images, self.fixed_noise = inputs, images, fixed_noise
-        # Else the mean of the latents, or of the noise, is not known.
-        self.truncates = draw is None and not fixed_noise
         places = as_places(layers)
         paths = [place.module for place in places.values()]
         self._submodules = submodules_of(module, self.name, paths)

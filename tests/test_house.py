@@ -23,7 +23,7 @@ FLOORS = [
     {"directions"},
     {"inversion"},
     {"editing"},
-    {"methods", "naming"},
+    {"methods", "naming", "scaffold"},
     {"demo", "evaluation"},
     {"comparison", "studio"},
     {"cli"},

@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 import torch
 from broken_advancing import ADVANCING
+from broken_conditions import CONDITIONS
 from broken_resuming import RESUMING, DeadLayer, WithoutGradients
 from broken_sampling import (
     SAMPLING,
@@ -29,7 +30,7 @@ from panda.generators.contract import Layer
 from panda.testing import CHECKS, check_generator, parametrize_with_checks
 
 PLACE = torch.device("cpu"), torch.float32
-BROKEN = SAMPLING | RESUMING | ADVANCING
+BROKEN = SAMPLING | RESUMING | ADVANCING | CONDITIONS
 
 
 class Crash(TinyGenerator):
@@ -64,7 +65,9 @@ GOOD = (TinyGenerator, AdvancingGenerator, EmptyLatent, TrueOrFalse, *SHAPES)
 def test_a_generator_as_it_should_be_passes_every_check(good):
     results = check_generator(good)
     assert {result.status for result in results} == {"ok"}, failed(results)
-    assert [result.check for result in results] == [name for name in CHECKS if name != "card"]
+    assert [result.check for result in results] == [
+        name for name in CHECKS if name not in ("card", "options")
+    ]
 
 
 @pytest.mark.parametrize("fake", BROKEN, ids=lambda fake: fake.__name__)
@@ -108,7 +111,7 @@ def test_what_a_parent_class_returns_need_not_have_the_form():
 
 def test_every_check_catches_something():
     caught = {check for check, _ in BROKEN.values()}
-    assert caught | {"card"} == set(CHECKS)
+    assert caught | {"card", "options"} == set(CHECKS)  # which need a card
 
 
 def test_a_crash_is_reported_with_its_place():
@@ -177,7 +180,7 @@ def test_panda_check_lists_every_check_and_exits_1_for_a_failure(registered, cap
     registered(TinyGenerator)
     assert main(["check", "tiny-16"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[1] for line in lines] == list(CHECKS)
+    assert [line.split()[1] for line in lines] == [name for name in CHECKS if name != "options"]
     assert all(line.startswith("ok ") for line in lines)
     registered(DeadLayer)
     assert main(["check", "tiny-16", "--json"]) == 1

@@ -6,10 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from panda.images.channels import LUMA
 from panda.metrics.parsing import mask
-
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in brightness (ITU-R BT.601)."""
 
 LEAST = 0.005
 """The least share of an image in which a color is measured."""
@@ -25,7 +23,7 @@ def colors(images: Tensor, parsed: Tensor) -> dict[str, Tensor]:
     background is the root mean square of what differs from its mean color.
 
     Args:
-        images: ``[N, 3, S, S]`` in [-1, 1].
+        images: ``[N, 3, h, w]`` in [-1, 1].
         parsed: Their class maps ``[N, H, W]``.
     """
     return {
@@ -36,7 +34,7 @@ def colors(images: Tensor, parsed: Tensor) -> dict[str, Tensor]:
 
 
 def _weights(images: Tensor, parsed: Tensor, name: str) -> Tensor:
-    """Return the share of a class in each pixel, ``[N, 1, S, S]``; of sum 1, or NaN."""
+    """Return the share of a class in each pixel, ``[N, 1, h, w]``; of sum 1, or NaN."""
     size = images.shape[-2:]
     inside = F.interpolate(mask(parsed, name).double()[:, None], size, mode="area").cpu()
     total = inside.sum((2, 3), keepdim=True)

@@ -12,10 +12,17 @@ import torch
 from broken_advancing import ADVANCING
 from broken_conditions import CONDITIONS
 from broken_resuming import RESUMING, DeadLayer, WithoutGradients
-from broken_sampling import SAMPLING, LayersBackwards
+from broken_sampling import (
+    SAMPLING,
+    SHAPES,
+    FeaturesWithChannelsLast,
+    GrayAsRGB,
+    LayersBackwards,
+    Wide,
+)
 from conftest import AdvancingGenerator, TinyGenerator
 
-from panda import Latents, PandaError
+from panda import Latents, PandaError, edit_images, fit
 from panda.cli import main
 from panda.generators import registry
 from panda.generators.card import Card
@@ -23,6 +30,7 @@ from panda.generators.contract import Layer
 from panda.testing import CHECKS, check_generator, parametrize_with_checks
 
 BROKEN = SAMPLING | RESUMING | ADVANCING | CONDITIONS
+PLACE = torch.device("cpu"), torch.float32
 
 
 class Crash(TinyGenerator):
@@ -50,7 +58,10 @@ def failed(results):
     return {result.check: result.text for result in results if result.status == "failed"}
 
 
-@pytest.mark.parametrize("good", [TinyGenerator, AdvancingGenerator, EmptyLatent, TrueOrFalse])
+GOOD = (TinyGenerator, AdvancingGenerator, EmptyLatent, TrueOrFalse, *SHAPES)
+
+
+@pytest.mark.parametrize("good", GOOD, ids=lambda good: good.__name__)
 def test_a_generator_as_it_should_be_passes_every_check(good):
     results = check_generator(good)
     assert {result.status for result in results} == {"ok"}, failed(results)
@@ -65,6 +76,37 @@ def test_each_defect_fails_one_check_with_a_sentence(fake):
     failures = failed(check_generator(fake))
     assert list(failures) == [check], failures
     assert sentence in failures[check]
+
+
+def test_images_of_another_form_reach_no_verb():
+    generator = GrayAsRGB()
+    latents = generator.sample(2)
+    said = r"gives images \[2, 1, 16, 16\], expected \[2, 3, 16, 16\]: its size, height and width,"
+    for call in (
+        lambda: generator(latents),
+        lambda: generator.tail(generator.head(latents, "b"), layer="b"),
+        lambda: edit_images(generator, fit(generator, "b", parts=2, seeds=8), latents, "0:p0:1sd"),
+    ):
+        with pytest.raises(PandaError, match=said):
+            call()
+
+
+def test_features_of_another_form_reach_no_verb():
+    with pytest.raises(PandaError, match=r"head of tiny gives features \[8, 8, 8, 12\] at b"):
+        fit(FeaturesWithChannelsLast(), "b", parts=2, seeds=8)
+
+
+def test_what_a_parent_class_returns_need_not_have_the_form():
+    class Half(Wide):
+        def __init__(self):
+            super().__init__(*PLACE)
+            self.size = (8, 12)
+
+        def tail(self, state, layer):
+            return super().tail(state, layer)[:, :, ::2, ::2]
+
+    generator = Half()
+    assert generator(generator.sample(2)).shape == (2, 3, 8, 12)
 
 
 def test_every_check_catches_something():

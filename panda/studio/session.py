@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from panda.editing.syntax import STRENGTH
 from panda.errors import PandaError, nearest
 from panda.factorization.factors import Factors
 from panda.generators.contract import Generator, Latents, State
+from panda.generators.labels import Label
 from panda.studio.stack import History, Stack, Step
 
 LABELS = 256
@@ -73,7 +75,7 @@ class Canvas:
     @property
     def batch(self) -> int:
         """Images that are made at once."""
-        return max(1, PIXELS // self.generator.resolution**2)
+        return max(1, PIXELS // math.prod(self.generator.size))
 
     @cached_property
     def before(self) -> Tensor:
@@ -137,7 +139,7 @@ class Origin:
 
     seed: int | None = None
     truncation: float = 1.0
-    label: int | None = None
+    label: Label | None = None
     name: str = ""
     note: str = ""
 

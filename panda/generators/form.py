@@ -26,7 +26,7 @@ class FormError(PandaError):
 def gives_features(method: Method) -> Method:
     """Wrap a backend's ``head`` or ``advance``, so that its features are as their layer says."""
 
-    def check(self: Generator, state: Any, given: Latents | State, name: str) -> None:
+    def check(self: Generator, state: Any, given: Latents | State, name: Any) -> None:
         layer = self.layers.get(name)
         if layer is not None:
             expected = [_count(given), layer.channels, layer.height, layer.width]
@@ -43,7 +43,7 @@ def gives_features(method: Method) -> Method:
 def gives_images(method: Method) -> Method:
     """Wrap a backend's ``tail`` or ``forward``, so that its images are as size and channels say."""
 
-    def check(self: Generator, images: Any, given: Latents | State, _layer: str) -> None:
+    def check(self: Generator, images: Any, given: Latents | State, _layer: Any) -> None:
         size: Any = getattr(self, "size", None)
         if size is None:  # while it is being built
             return
@@ -72,8 +72,8 @@ def _checked(method: Method, check: Callable[..., None]) -> Method:
     def check_after(self: Generator, *args: Any, **options: Any) -> Any:
         result = method(self, *args, **options)
         if getattr(type(self), name, None) is check_after:
-            given, *names = [*args, *options.values()]
-            check(self, result, given, options.get("to_layer", names[-1] if names else ""))
+            values = (*args, *options.values())  # latents or a state, and names of layers
+            check(self, result, values[0], options.get("to_layer", values[-1]))
         return result
 
     check_after.checks_form = True  # type: ignore[attr-defined]

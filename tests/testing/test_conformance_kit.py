@@ -29,8 +29,8 @@ from panda.generators.card import Card
 from panda.generators.contract import Layer
 from panda.testing import CHECKS, check_generator, parametrize_with_checks
 
-BROKEN = SAMPLING | RESUMING | ADVANCING | CONDITIONS
 PLACE = torch.device("cpu"), torch.float32
+BROKEN = SAMPLING | RESUMING | ADVANCING | CONDITIONS
 
 
 class Crash(TinyGenerator):

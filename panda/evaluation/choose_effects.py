@@ -161,7 +161,7 @@ def bring(
     before = faces.measures[goal.measure]
     return reach(
         render,
-        lambda images: goal.effect(before, sampler.measures(images)[goal.measure]),
+        lambda images: goal.effect(before, sampler.measure(goal.measure, images)),
         start=start,
         limit=LIMIT * abs(start),
         before=faces.before,

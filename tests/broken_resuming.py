@@ -158,7 +158,10 @@ class GlobalSeed(TinyGenerator):
 
 
 RESUMING = {
-    MoreChannelsDeclared: ("features", "at layer 'b': head gives [2, 12, 8, 8], its Layer"),
+    MoreChannelsDeclared: (
+        "features",
+        "at layer 'b': head of tiny gives features [2, 12, 8, 8] at b, expected [2, 1",
+    ),
     LeftOnTheCpu: ("features", "on cpu, expected torch.float32 on cuda"),
     HalfPrecision: ("features", "head gives torch.float16 on cpu, expected torch.float32"),
     SkipDropped: ("resume", "carry all but the features in State.rest (also at b, c)"),
@@ -172,7 +175,10 @@ RESUMING = {
     StillLearning: ("frozen", "call requires_grad_(False)"),
     WithoutGradients: ("gradient", "at layer 'a': none arrive"),
     RestStoredOnSelf: ("in_place", "at layer 'a': after another head, tail gives another image"),
-    RestStoredByTheLastLayer: ("in_place", "keep nothing on self, carry it in State.rest"),
+    RestStoredByTheLastLayer: (
+        "in_place",
+        "at layer 'a': tail of tiny gives images [2, 3, 16, 16]",
+    ),
     FirstChannel: ("sensitivity", "(changed: last channels, lower right, second sample)"),
     FirstPixel: ("sensitivity", "let tail start from all of state.x"),
     FirstSample: ("sensitivity", "second sample"),

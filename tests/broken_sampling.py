@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from conftest import TinyGenerator
+from torch.nn import functional as F
 
-from panda import Latents, PandaError
+from panda import Latents, PandaError, State
 
 
 class LayersUnderOtherNames(TinyGenerator):
@@ -57,6 +60,83 @@ class WrongSize(TinyGenerator):
     def __init__(self, *place):
         super().__init__(*place)
         self.size = (32, 32)
+
+
+class Wide(TinyGenerator):
+    """Good: images of 16 x 24 pixels, which its first layers have in their proportions."""
+
+    def __init__(self, *place):
+        super().__init__(*place)
+        self.size = (16, 24)
+        self.layers = {
+            layer.name: replace(layer, width=layer.width * 3 // 2) for layer in self.layers.values()
+        }
+        self.dense = torch.nn.Linear(8, 12 * 24).requires_grad_(False).to(*place)
+
+    def head(self, latents, layer):
+        x = F.leaky_relu(self.dense(latents.tensors["z"])).view(-1, 12, 4, 6)
+        for conv in self.convs[: self.index(layer)]:
+            x = F.leaky_relu(conv(F.interpolate(x, scale_factor=2)))
+        return State(x)
+
+
+class Gray(TinyGenerator):
+    """Good: one channel."""
+
+    channels = 1
+
+    def tail(self, state, layer):
+        return super().tail(state, layer).mean(1, keepdim=True)
+
+
+class Transparent(TinyGenerator):
+    """Good: four channels."""
+
+    channels = 4
+
+    def tail(self, state, layer):
+        image = super().tail(state, layer)
+        return torch.cat([image, -image[:, :1]], 1)
+
+
+class SizeAsWidthAndHeight(Wide):
+    def __init__(self, *place):
+        super().__init__(*place)
+        self.size = self.size[::-1]
+
+
+class ChannelsLast(Wide):
+    def tail(self, state, layer):
+        return super().tail(state, layer).movedim(1, -1)
+
+
+class GrayAsRGB(Gray):
+    channels = 3
+
+
+class AlphaNotDeclared(Transparent):
+    channels = 3
+
+
+class ImagesInADictionary(TinyGenerator):
+    def forward(self, latents):
+        return {"image": super().forward(latents)}
+
+
+class FeaturesTransposed(Wide):
+    def head(self, latents, layer):
+        return State(super().head(latents, layer).x.mT)
+
+    def tail(self, state, layer):
+        return super().tail(State(state.x.mT), layer)
+
+
+class FeaturesWithChannelsLast(TinyGenerator):
+    def head(self, latents, layer):
+        return State(super().head(latents, layer).x.movedim(1, -1))
+
+    def tail(self, state, layer):
+        return super().tail(State(state.x.movedim(-1, 1)), layer)
 
 
 class WeightsNeverLoaded(TinyGenerator):
@@ -168,7 +248,17 @@ SAMPLING = {
     TwentySeeds: ("seeds", "seeds 3 and 1000003 have the same latents"),
     GlobalNumPySeed: ("in_place", "(torch's, NumPy's or Python's)"),
     FreshNoise: ("repeatable", "fix the noise"),
-    WrongSize: ("images", "forward gives [2, 3, 16, 16], expected [2, 3, 32, 32]"),
+    WrongSize: ("images", "gives images [2, 3, 16, 16], expected [2, 3, 32, 32]: its size"),
+    SizeAsWidthAndHeight: ("images", "gives images [2, 3, 16, 24], expected [2, 3, 24, 16]"),
+    ChannelsLast: ("images", "gives images [2, 16, 24, 3], expected [2, 3, 16, 24]: its size"),
+    GrayAsRGB: ("images", "gives images [2, 1, 16, 16], expected [2, 3, 16, 16]"),
+    AlphaNotDeclared: ("images", "expected [2, 3, 16, 16]: its size, height and width, is 16 x 16"),
+    ImagesInADictionary: ("images", "forward of tiny gives images of type dict, expected [2, 3"),
+    FeaturesTransposed: (
+        "images",
+        "head of tiny gives features [2, 12, 6, 4] at a, expected [2, 12, 4, 6]",
+    ),
+    FeaturesWithChannelsLast: ("images", "features [2, 4, 4, 12] at a, expected [2, 12, 4, 4]"),
     WeightsNeverLoaded: ("images", "were the weights loaded?"),
     ZeroToOne: ("image_range", "return 2 x - 1"),
     ZeroTo255: ("image_range", "half of the values lie beyond"),
@@ -188,3 +278,6 @@ SAMPLING = {
     RaisesWithoutWords: ("truncation", "it raised SilentError:  (broken_sampling.py"),
 }
 """The check that each fails, and a part of its sentence."""
+
+SHAPES = (Wide, Gray, Transparent)
+"""Good ones, whose images are not square or not RGB."""

@@ -42,9 +42,20 @@ class OneClass(Wrapper):
 
 def whole(generator: Generator) -> tuple[str, Label | None]:
     """Return the name of the whole generator, and the label that this one is held to, or None."""
-    inner = generator
-    while isinstance(inner, Wrapper):
-        if isinstance(inner, OneClass):
-            return inner.inner.name, inner.label
-        inner = inner.inner
-    return generator.name, None
+    held = _held(generator)
+    return (generator.name, None) if held is None else (held.inner.name, held.label)
+
+
+def of_all_classes(generator: Generator) -> Generator:
+    """Return the whole generator; the given one where it is not held to a label."""
+    held = _held(generator)
+    return generator if held is None else held.inner
+
+
+def _held(generator: Generator) -> OneClass | None:
+    """Return what holds a generator, perhaps inside of other wrappers, to a label."""
+    while isinstance(generator, Wrapper):
+        if isinstance(generator, OneClass):
+            return generator
+        generator = generator.inner
+    return None

@@ -28,6 +28,7 @@ from panda.generators.options import Value, options_text, read_options
 from panda.generators.reference import Reference, read_reference
 from panda.generators.scores import Score
 from panda.notes import note_traceback
+from panda.shapes import as_channels, as_size
 
 if TYPE_CHECKING:
     import torch
@@ -360,6 +361,13 @@ def loaded(name: str, load: Callable[[], Generator]) -> Generator:
     if not isinstance(generator, Generator):
         given = type(generator).__name__
         raise PandaError(f"loading {name!r} gave a {given}, expected a panda.Generator")
+    try:
+        size = as_size(getattr(generator, "size", None))
+        as_channels(generator.channels)
+    except PandaError as error:
+        raise PandaError(f"generator {name!r} cannot be used: its {error}") from error
+    if generator.size != size:  # one number, or a list
+        generator.size = size
     return generator
 
 

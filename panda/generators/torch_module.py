@@ -101,7 +101,8 @@ class TorchModule(Generator):
         images: Turn what the module returns into images ``[N, channels, H, W]`` in [-1, 1], such as
             ``lambda out: 2 * out["image"] - 1``.
         fixed_noise: Make what torch's functions draw at random in a forward pass one value for
-            each place and seed, as `FixedNoise` does. Without it such modules are refused.
+            each place and seed, as `FixedNoise` does; truncation is 1 then. Without it such
+            modules are refused.
         device: Where the module runs.
         dtype: A floating-point type.
 

@@ -34,6 +34,7 @@ class Plan:
         layers: Names of submodules, in the order in which they run.
         size: Height and width of its images.
         channels: Their channels.
+        noisy: Whether a forward pass draws noise.
     """
 
     module: str
@@ -42,6 +43,7 @@ class Plan:
     layers: tuple[str, ...]
     size: tuple[int, int]
     channels: int
+    noisy: bool = False
 
 
 def plan_of(target: str, latent: tuple[int, ...] | None = None) -> Plan:
@@ -68,8 +70,9 @@ def plan_of(target: str, latent: tuple[int, ...] | None = None) -> Plan:
     for shape in tried:
         try:
             layers = _layers(network, shape)
-            generator = TorchModule(network, layers, latent=shape)
-            return Plan(path, attribute, shape, layers, generator.size, generator.channels)
+            noisy = _draws(network, shape)
+            generator = TorchModule(network, layers, latent=shape, fixed_noise=noisy)
+            return Plan(path, attribute, shape, layers, generator.size, generator.channels, noisy)
         except PandaError as error:
             reasons.append(str(error))
     shapes = " or ".join(str(list(shape)) for shape in tried)
@@ -117,6 +120,14 @@ def _latents(network: nn.Module) -> Iterator[tuple[int, ...]]:
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             yield from ((module.in_channels, side, side) for side in SIDES)
             return
+
+
+def _draws(network: nn.Module, latent: tuple[int, ...]) -> bool:
+    """Return whether a forward pass draws from torch's global random numbers."""
+    with torch.random.fork_rng(), torch.no_grad():
+        before = torch.get_rng_state()
+        network(torch.zeros(1, *latent))
+        return not torch.equal(torch.get_rng_state(), before)
 
 
 def _layers(network: nn.Module, latent: tuple[int, ...]) -> tuple[str, ...]:

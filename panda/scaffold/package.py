@@ -102,6 +102,7 @@ def _values(name: str, kind: str, plan: Plan | None) -> dict[str, str]:
         values["module"], values["attribute"] = plan.module, plan.attribute
         values["target"] = f"{plan.module}:{plan.attribute}"
         values["latent"] = str(plan.latent)
+        values["noise"] = ", fixed_noise=True" if plan.noisy else ""
         values["layers"] = "\n".join(f'    "{layer}",' for layer in plan.layers)
         values["layer"] = plan.layers[len(plan.layers) // 2]
         if plan.channels != 3:

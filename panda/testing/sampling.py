@@ -103,6 +103,18 @@ def seeds(trial: Trial) -> Problems:
 
 
 @check("seeds")
+def images(trial: Trial) -> Problems:
+    """Images are [N, channels, H, W] as size and channels say, finite, and differ by seed."""
+    image = trial.image
+    if not bool(image.isfinite().all()):
+        yield Problem("forward gives NaN or infinity; see weights and dtypes")
+    elif bool(((image.amax((2, 3)) - image.amin((2, 3))).amax(1) == 0).any()):
+        yield Problem("an image has the same color everywhere; were the weights loaded?")
+    elif differ(image[0], image[1]) == 0:
+        yield Problem("two seeds give the same image; does forward use the latents?")
+
+
+@check("images")
 def repeatable(trial: Trial) -> Problems:
     """The same latents give the same image."""
     if unlike(trial, trial.generator.forward(trial.latents), trial.image):
@@ -110,21 +122,6 @@ def repeatable(trial: Trial) -> Problems:
             "a second forward pass gives another image; fix the noise, or draw it from"
             " latents.seeds, and use eval mode"
         )
-
-
-@check("repeatable")
-def images(trial: Trial) -> Problems:
-    """Images are [N, channels, H, W] as declared, finite, and differ by seed."""
-    image, generator = trial.image, trial.generator
-    shape = [len(trial.latents), generator.channels, *generator.size]
-    if list(image.shape) != shape:
-        yield Problem(f"forward gives {list(image.shape)}, expected {shape}; see size and channels")
-    elif not bool(image.isfinite().all()):
-        yield Problem("forward gives NaN or infinity; see weights and dtypes")
-    elif bool(((image.amax((2, 3)) - image.amin((2, 3))).amax(1) == 0).any()):
-        yield Problem("an image has the same color everywhere; were the weights loaded?")
-    elif differ(image[0], image[1]) == 0:
-        yield Problem("two seeds give the same image; does forward use the latents?")
 
 
 @check("images")
@@ -166,7 +163,7 @@ def truncation(trial: Trial) -> Problems:
                 yield Problem(f"images are the same at truncations {psi:g} and 0.5; {advice}")
 
 
-@check("images")
+@check("features")
 def precision(trial: Trial) -> Problems:
     """In float64 it gives the same images, in float64."""
     double = trial.load("float64")
@@ -196,8 +193,8 @@ CHECKS = (
     card,
     options,
     seeds,
-    repeatable,
     images,
+    repeatable,
     image_range,
     labels,
     truncation,

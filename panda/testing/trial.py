@@ -15,6 +15,7 @@ from torch import Tensor
 from panda.errors import PandaError, describe_error
 from panda.generators.card import Card
 from panda.generators.contract import Generator, Latents
+from panda.generators.form import FormError
 from panda.generators.labels import ANY_TEXT, Label
 from panda.generators.one_class import whole
 from panda.generators.options import Value
@@ -91,7 +92,7 @@ class Trial:
 
     @cached_property
     def image(self) -> Tensor:
-        """Their images from the plain forward pass, ``[2, 3, R, R]``."""
+        """Their images from the plain forward pass, ``[2, channels, H, W]``."""
         return self.generator.forward(self.latents).detach()
 
     @cached_property
@@ -140,6 +141,8 @@ class Trial:
         try:
             for problem in check.problems(self):
                 problems.append(problem)
+        except FormError as error:
+            problems.append(Problem(str(error), self._at))
         except (Exception, SystemExit) as error:  # a backend may fail in any way at all
             problems.append(Problem(_raised(error), self._at))
         excuses = {k: v for k, v in self.excuses.items() if k.partition("[")[0] == check.name}
@@ -175,8 +178,10 @@ def check_generator(subject: Subject, *, device: str = "cpu") -> list[CheckResul
 
 
 def checks_of(subject: Subject) -> list[str]:
-    """Return the names of the checks that apply: ``card`` needs a card."""
-    return [name for name in CHECKS if name != "card" or _card(subject)]
+    """Return the names of the checks that apply: ``card`` needs a card, ``options`` its options."""
+    card = _card(subject)
+    left_out = {"card": card is None, "options": card is None or not card.options}
+    return [name for name in CHECKS if not left_out.get(name)]
 
 
 def label_of(subject: Subject) -> str:

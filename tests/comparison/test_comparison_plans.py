@@ -1,19 +1,24 @@
 """What `panda compare` takes on: generators, one of their classes, plans, layers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from comparing import SMALL, STYLEGAN2
+from conditioned import TEXTS, conditioned
 from golden_files import FOLDER
 
 from panda import PandaError
-from panda.comparison import QUICK, Plan
+from panda.comparison import QUICK, Plan, compare
 from panda.comparison.decoding import decode
 from panda.comparison.plan import background_layers, layer_at
 from panda.comparison.results import Depth
 from panda.generators.contract import Layer
 from panda.generators.entries import Entry, find_entries
 from panda.generators.one_class import OneClass
+
+__all__ = ["conditioned"]
 
 
 def test_entries_are_names_patterns_files_and_classes(monkeypatch):
@@ -116,3 +121,16 @@ def test_figures_are_decoded_as_they_were_or_refused():
         decode(Depth, {"layer": "a"})
     with pytest.raises(ValueError, match="0 positions"):
         decode(Depth, {**facts, "size": 0})
+
+
+def test_texts_of_one_generator_are_compared_and_resume(conditioned, tmp_path):
+    plan = replace(SMALL, levels=(2,), samples=6, sets=1, scored=1, images=1)
+    names = [f"{TEXTS}?steps=8@a dog", f"{TEXTS}?steps=8@a red house"]
+    found = compare(names, tmp_path / "out", plan)
+    assert [(one.name, one.generator, one.label) for one in found.generators] == [
+        (name, f"{TEXTS}?steps=8", name.partition("@")[2]) for name in names
+    ]
+    assert found.failures == ()
+    again = compare(names, tmp_path / "out", plan)
+    assert [one.levels for one in again.generators] == [one.levels for one in found.generators]
+    assert all(one.architecture == "Tiny" for one in again.generators)

@@ -135,3 +135,8 @@ def test_rows_that_only_look_like_samples_are_refused():
 
     with pytest.raises(PandaError, match="an image of Shared is another one in a batch of two"):
         TorchModule(seeded(Shared()), ["2"], latent=(6, 1, 1), fixed_noise=True)
+
+
+def test_a_truncation_of_what_has_noise_of_its_own_is_refused():
+    with pytest.raises(PandaError, match="has no truncation, .* but 0.5 was given"):
+        blocks().sample([0], truncation=0.5)

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 
+from panda.checkpoints.hub import fetched
 from panda.cli.parser import build_parser
 from panda.errors import PandaError
 from panda.files.tilde import expand_word
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.showwarning = _shows_once()
     try:
         words = sys.argv[1:] if arguments is None else arguments
-        options = build_parser().parse_args([expand_word(word) for word in words])
+        options = build_parser().parse_args([fetched(expand_word(word)) for word in words])
         code: int = options.run(options) or 0
         if sys.stdout is not None:  # closed by the shell: >&-
             sys.stdout.flush()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
+from panda.checkpoints.hub import fetched
 from panda.errors import PandaError, PandaWarning, describe_error, nearest, place_of
 from panda.files.tilde import expand
 from panda.generators import hookspecs
@@ -300,7 +301,7 @@ def create_generator(
             f"a {type(name).__name__} was given, expected a name or a file; panda.TorchModule makes"
             " a generator of a module"
         )
-    name = str(expand(name)) if str(name).startswith("~") else str(name)
+    name = fetched(str(expand(name)) if str(name).startswith("~") else str(name))
     reference = refer(name)
     given = _merged(reference, options or {})
     card = None if is_file(reference.name) else find_card(reference.name)

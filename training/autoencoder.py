@@ -1,0 +1,140 @@
+"""Train the autoencoder whose latents the diffusion model learns: ``python -m training.autoencoder``.
+
+You can stop it at any time; the same command resumes the training.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from panda.files.cache import home
+from panda.files.locks import hold_folder
+from panda.images import save_picture, sheet, to_picture
+from panda.progress import bar
+from panda_plugins.common.residual import ResidualBlock, normalization
+from panda_plugins.flow.network import Decoder
+
+from .data import as_images, load_faces
+from .descent import Descent, Pace
+from .discriminator import ProjectedFeatures
+from .reconstruction import ReconstructionLoss
+
+LATENTS, SIDE = 4, 16
+"""Channels of the latents, and their rows and columns."""
+
+CHANNELS, BLOCKS = (128, 64, 32), (2, 2, 1)
+"""Channels and residual blocks of the decoder at 16 x 16, 32 x 32 and 64 x 64."""
+
+KL_WEIGHT = 0.02
+"""Weight of the distance of a latent's distribution from a standard normal one, per number."""
+
+
+class Encoder(nn.Module):
+    """Encode images at a quarter of their resolution; pixels are first put side by side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.PixelUnshuffle(2),
+            nn.Conv2d(12, 48, 3, padding=1),
+            ResidualBlock(48, 48),
+            nn.Conv2d(48, 96, 4, stride=2, padding=1),
+            ResidualBlock(96, 96),
+            normalization(96),
+            nn.SiLU(),
+            nn.Conv2d(96, 2 * LATENTS, 3, padding=1),
+        )
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return means and logarithms of variances ``[N, LATENTS, SIDE, SIDE]``, in float32."""
+        mean, log_variance = self.layers(images).float().chunk(2, 1)
+        return mean, log_variance.clamp(-10, 4)
+
+
+class Autoencoder(nn.Module):
+    """The encoder, and the decoder that the package ships."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.decoder = Encoder(), Decoder(LATENTS, CHANNELS, BLOCKS)
+
+    @torch.no_grad()
+    def encode(self, faces: Tensor, batch: int = 100) -> Tensor:
+        """Return the means of latents ``[N, LATENTS, SIDE, SIDE]`` of uint8 faces, unscaled."""
+        batches = bar(faces.split(batch), desc="latents", unit="batch")
+        return torch.cat([self.encoder(as_images(x))[0] for x in batches])
+
+
+def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Return the mean over all numbers of the divergence from a standard normal, in nats."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+
+
+def trained(folder: Path) -> Autoencoder:
+    """Return the autoencoder of a finished or stopped run, with averaged weights."""
+    autoencoder = Autoencoder().requires_grad_(False).eval()
+    state = torch.load(folder / "state.pt", weights_only=True)
+    autoencoder.load_state_dict(state["average"])
+    return autoencoder
+
+
+def train(folder: Path, faces: Tensor, pace: Pace, batch: int) -> Descent:
+    """Train an autoencoder in a folder, on faces uint8 ``[N, 3, 64, 64]``; return the run."""
+    torch.manual_seed(0)
+    features = ProjectedFeatures(torch.device("cpu"), faces.shape[-1])
+    reconstruction = ReconstructionLoss(features, as_images(faces[:256]))
+    network = Autoencoder().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    run = Descent(folder, network, pace, {"batch": batch, "kl": KL_WEIGHT})
+
+    def draw(random: torch.Generator) -> Sequence[Tensor]:
+        images = as_images(faces[torch.randint(len(faces), (batch,), generator=random)])
+        mirrored = torch.rand(batch, 1, 1, 1, generator=random) < 0.5
+        noise = torch.randn(batch, LATENTS, SIDE, SIDE, generator=random)
+        return torch.where(mirrored, images.flip(3), images), noise
+
+    def loss(images: Tensor, noise: Tensor) -> Mapping[str, Tensor]:
+        with torch.autocast("cpu", torch.bfloat16):
+            mean, log_variance = network.encoder(images)
+            decoded = network.decoder(mean + noise * (log_variance / 2).exp()).float()
+        with torch.no_grad():
+            target = features.extract(images)
+        difference = reconstruction(features.extract(decoded), target)
+        kl = kl_divergence(mean, log_variance)
+        pixels = (decoded - images).detach().abs().mean()
+        total = difference + KL_WEIGHT * kl
+        return {"total": total, "reconstruction": difference, "pixels": pixels, "kl": kl}
+
+    @torch.no_grad()
+    def show() -> None:
+        images = as_images(faces[:24])
+        decoded = run.average.decoder(run.average.encoder(images)[0])
+        rows = [x for pair in zip(images.split(12), decoded.split(12), strict=True) for x in pair]
+        pictures = [[to_picture(image) for image in row] for row in rows]
+        save_picture(sheet(pictures, gap=1), folder / "reconstructions.png")
+
+    run.run(draw, loss, show=show)
+    return run
+
+
+def main() -> None:
+    """Read the command line and train."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=4_000)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--faces", type=int, help="train on this many faces only")
+    parser.add_argument("--folder", type=Path, default=home() / "training" / "autoencoder")
+    options = parser.parse_args()
+    with hold_folder(options.folder):
+        pace = Pace(options.steps, options.learning_rate)
+        train(options.folder, load_faces("train", options.faces), pace, options.batch)
+
+
+if __name__ == "__main__":
+    main()

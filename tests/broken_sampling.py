@@ -53,10 +53,10 @@ class FreshNoise(TinyGenerator):
         return image + 0.1 * torch.randn_like(image)
 
 
-class WrongResolution(TinyGenerator):
+class WrongSize(TinyGenerator):
     def __init__(self, *place):
         super().__init__(*place)
-        self.resolution = 32
+        self.size = (32, 32)
 
 
 class WeightsNeverLoaded(TinyGenerator):
@@ -168,7 +168,7 @@ SAMPLING = {
     TwentySeeds: ("seeds", "seeds 3 and 1000003 have the same latents"),
     GlobalNumPySeed: ("in_place", "(torch's, NumPy's or Python's)"),
     FreshNoise: ("repeatable", "fix the noise"),
-    WrongResolution: ("images", "forward gives [2, 3, 16, 16], expected [2, 3, 32, 32]"),
+    WrongSize: ("images", "forward gives [2, 3, 16, 16], expected [2, 3, 32, 32]"),
     WeightsNeverLoaded: ("images", "were the weights loaded?"),
     ZeroToOne: ("image_range", "return 2 x - 1"),
     ZeroTo255: ("image_range", "half of the values lie beyond"),

@@ -105,7 +105,7 @@ def test_the_examples_architecture_opens_files(installed, tmp_path):
         sys.path.remove(str(EXAMPLE))
     torch.save(tensors, tmp_path / "netG.pth")
     facts = json.loads(run(f"panda info {tmp_path / 'netG.pth'} --json"))
-    assert (facts["architecture"], facts["resolution"]) == ("UpConvGAN", 64)
+    assert (facts["architecture"], facts["size"]) == ("UpConvGAN", [64, 64])
     assert [layer["height"] for layer in facts["layers"]] == [4, 8, 16, 32]
 
 

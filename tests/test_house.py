@@ -13,7 +13,7 @@ SOURCES = [*CORE, *sorted((ROOT / "plugins").rglob("*.py"))]
 # A room imports rooms of the floors below its own, and no other room of its own floor.
 FLOORS = [
     {"errors", "environment"},
-    {"notes", "progress", "threads"},
+    {"notes", "progress", "shapes", "threads"},
     {"files"},
     {"checkpoints", "images", "report"},
     {"generators"},

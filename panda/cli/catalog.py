@@ -24,6 +24,7 @@ from panda.generators.registry import (
     recognize,
 )
 from panda.notes import note
+from panda.shapes import CHANNELS, size_text
 
 
 def add(verbs: Verbs[Parser]) -> None:
@@ -129,7 +130,8 @@ def show_list(options: argparse.Namespace) -> None:
         say(title)
         for row in members:
             state = "cached" if row["cached"] else "-"
-            say(f"  {row['name']:{width}}  {row['dataset']:12}  {row['resolution']:4}  {state}")
+            kind = _kind(row)
+            say(f"  {row['name']:{width}}  {row['dataset']:12}  {kind:16}  {state}")
 
 
 def fetch(options: argparse.Namespace) -> None:
@@ -179,7 +181,7 @@ def show_info(options: argparse.Namespace) -> None:
     if options.json:
         print_json({**facts, "layers": layers, "slots": slots})
         return
-    for name, value in facts.items():
+    for name, value in {**facts, "size": size_text(facts["size"])}.items():
         say(f"{name:12} {value}")
     if not layers:
         return
@@ -227,7 +229,8 @@ def _file_facts(path: str) -> tuple[dict[str, Any], tuple[Layer, ...], tuple[str
         "name": path,
         "container": checkpoint.container,
         "architecture": architecture,
-        "resolution": generator.resolution,
+        "size": list(generator.size),
+        "channels": generator.channels,
         "tensors": len(checkpoint.tensors),
         "parameters": sum(tensor.numel() for tensor in checkpoint.tensors.values()),
         "config": dict(checkpoint.config),
@@ -237,12 +240,19 @@ def _file_facts(path: str) -> tuple[dict[str, Any], tuple[Layer, ...], tuple[str
     return facts, tuple(generator.layers.values()), slots
 
 
+def _kind(row: dict[str, Any]) -> str:
+    """Return the size of images, and their kind where it is not RGB: ``"64 x 128 gray"``."""
+    kind = "" if row["channels"] == 3 else f" {CHANNELS[row['channels']]}"
+    return f"{size_text(row['size'])}{kind}"
+
+
 def _facts(card: Card) -> dict[str, Any]:
     """Return what a card says, as plain values."""
     return {
         "architecture": card.architecture,
         "dataset": card.dataset,
-        "resolution": card.resolution,
+        "size": list(card.size),
+        "channels": card.channels,
         "license": card.license,
         "origin": card.origin,
         "weights": card.weights.source.description if card.weights else "",

@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> None:
                 chunk.state.x,
                 appearance,
                 part=parts[0] if parts else None,
-                resolution=rendering.generator.resolution,
+                size=rendering.generator.size,
                 threshold=options.threshold,
             )
             rows = zip(chunk.numbers, chunk.before, maps, masks.float(), strict=True)

@@ -142,13 +142,14 @@ def overview(
         label=entry.label,
         architecture=card.architecture if card else type(generator).__name__,
         dataset=card.dataset if card else "unknown",
-        resolution=generator.resolution,
+        size=generator.size,
         faces=parser is not None,
         depths=depths,
         seconds=time.perf_counter() - started,
         absent=tuple(level for level in plan.levels if layer_at(generator, level) is None),
         notes=(note,) if note else (),
         weights_sha256=generator.digest,
+        channels=generator.channels,
     )
     with folder.writing(folder.overview(entry)) as work:
         draw_samples(work, images)

@@ -42,7 +42,7 @@ def draw_background(
         before: Their images ``[N, 3, R, R]``.
         after: The same with the object replaced by background.
     """
-    maps, masks = localize(factors, x[:SHOWN], "bg", resolution=SIZE)
+    maps, masks = localize(factors, x[:SHOWN], "bg", size=SIZE)
     for number, (heat, inside) in enumerate(zip(maps, masks, strict=True)):
         picture = to_picture(before[number], SIZE)
         row = [

@@ -18,6 +18,7 @@ from panda.factorization.verdict import AGREEMENT, COVERED
 from panda.generators.entries import Entry
 from panda.metrics.summary import Estimate
 from panda.report.table import Table
+from panda.shapes import size_text
 
 
 def tables(comparison: Comparison) -> list[Table]:
@@ -55,7 +56,7 @@ def generators(comparison: Comparison) -> Table:
             result.name,
             result.architecture,
             result.dataset,
-            str(result.resolution),
+            size_text(result.size),
             ", ".join(f"{level.layer} ({level.size})" for level in result.levels),
             "yes" if result.faces else "no",
             f"{result.seconds:.0f}",
@@ -157,7 +158,7 @@ MEASURES = (
 
 def _measured(result: GeneratorResult, depth: Depth) -> tuple[str, ...]:
     """Return the `MEASURES` of a layer."""
-    part = f"1/{result.resolution / depth.size:g}"
+    part = f"1/{result.size[0] / depth.size:g}"
     agreement = "-" if depth.agreement is None else f"{depth.agreement:.2f}"
     return (
         *(depth.layer, str(depth.size), part, fine(depth.share), fine(depth.contrast, "+")),

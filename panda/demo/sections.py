@@ -29,6 +29,10 @@ from panda.images import (
     to_picture,
 )
 from panda.metrics.changes import change
+from panda.metrics.roir import small
+from panda.naming.impact import BROKEN as BREAKS
+from panda.naming.impact import Impact
+from panda.naming.realism import Realism, breaks
 from panda.report.page import Figure, Page
 
 SIZE = 224
@@ -55,11 +59,19 @@ CLOSE_UP = 0.75
 
 @dataclass(frozen=True)
 class ShownEdit:
-    """An edit in the report, with its mean change inside and outside its part, in [0, 1]."""
+    """An edit in the report, with its mean change inside and outside its part, in [0, 1].
+
+    Attributes:
+        edit: The edit.
+        inside: The change inside.
+        outside: The change outside.
+        broken: Whether the part then looks like that of no sample; see `panda.naming.realism`.
+    """
 
     edit: Edit
     inside: float
     outside: float
+    broken: bool = False
 
     @property
     def words(self) -> str:
@@ -153,9 +165,10 @@ def edits(page: Page, study: LayerStudy, axes: int) -> None:
     page.section(
         f"Local edits at {study.factors.layer.name}",
         f"The strongest appearances of each part, {SIGMAS:g} to {STRONGEST:g} standard deviations"
-        " in either direction. Below each picture: the mean change of the pixels inside and outside"
-        " the part, as a share of the full range. In the pictures of differences, white is a change"
-        " of a quarter of the range or more.",
+        " in either direction: first those with a visible, stable and clean effect, and last those"
+        " that break the picture. Below each picture: the mean change of the pixels inside and"
+        " outside the part, as a share of the full range. In the pictures of differences, white is"
+        " a change of a quarter of the range or more.",
     )
     for part in study.factors.stable_parts:
         row, mask = part % len(study.images), study.factors.masks[part]
@@ -164,14 +177,19 @@ def edits(page: Page, study: LayerStudy, axes: int) -> None:
         box = crop_box(mask)
         box = box if box[2] < CLOSE_UP else (0.0, 0.0, 1.0)
         before = study.images[row]
+        realism = Realism.of(small(study.images), mask) if len(study.images) > 1 else None
         lines = []
         for axis in study.factors.stable_axes(part)[:axes]:
             words = f"before, seed {study.latents.seeds[row]}"
             line = [Figure(to_picture(crop(before, box), SIZE), words)]
+            both = []
             for sign in (1, -1):
                 shown, after = _visible(study, row, Edit((part,), f"p{axis}", sign * SIGMAS, True))
-                study.edits.append(shown)
+                broken = realism is not None and breaks(realism, small(after[None]))
+                shown = replace(shown, broken=broken)
+                both.append(shown)
                 mark = UNSTABLE if axis in unstable else ""
+                mark += BREAKS if broken else ""
                 words = f"p{axis}{mark} {shown.edit.strength:+.2g} sd: {shown.words}"
                 line += [
                     Figure(to_picture(crop(after, box), SIZE), words),
@@ -179,8 +197,20 @@ def edits(page: Page, study: LayerStudy, axes: int) -> None:
                         difference_picture(crop(before, box), crop(after, box), SIZE), "difference"
                     ),
                 ]
-            lines.append([Figure(spotlight(to_picture(before, SIZE), mask), title), *line])
-        page.card(lines)
+            study.edits.extend(both)
+            pictures = [Figure(spotlight(to_picture(before, SIZE), mask), title), *line]
+            lines.append((_impact(both, axis not in unstable), pictures))
+        lines.sort(key=lambda each: each[0].rank)
+        page.card([pictures for _, pictures in lines])
+
+
+def _impact(shown: Sequence[ShownEdit], stable: bool) -> Impact:
+    """Return what an appearance does, from its edits in both directions."""
+    count = len(shown)
+    inside, outside = (
+        sum(each) / count for each in zip(*((s.inside, s.outside) for s in shown), strict=True)
+    )
+    return Impact(inside, outside, stable=stable, broken=any(each.broken for each in shown))
 
 
 def _visible(study: LayerStudy, row: int, edit: Edit) -> tuple[ShownEdit, Tensor]:
@@ -216,7 +246,7 @@ def concepts(page: Page, study: LayerStudy, count: int) -> None:
     pictures = [to_picture(image, SIZE) for image in study.images[:count]]
     rows = []
     for appearance in ("bg", 0, 1, 2) if study.factors.has_background else (0, 1, 2):
-        maps, masks = localize(study.factors, study.state.x[:count], appearance, resolution=SIZE)
+        maps, masks = localize(study.factors, study.state.x[:count], appearance, size=SIZE)
         caption = "background" if appearance == "bg" else f"appearance {appearance}"
         rows.append(
             [
@@ -281,7 +311,7 @@ def overview(study: LayerStudy, count: int = 3) -> Image.Image:
     """Return one row per sample: sample, parts in color, three edits, removal, background map."""
     objects = study.object_parts()
     strongest = _strongest(study)
-    visible = [shown for shown in study.edits if shown.inside > CLEAR]
+    visible = [shown for shown in study.edits if shown.inside > CLEAR and not shown.broken]
     first = {shown.edit.parts[0]: shown for shown in reversed(visible)}
     # The strongest part of the object, and the two parts whose edits are the most local.
     local = sorted(objects[1:], key=lambda part: -strongest[part].locality)
@@ -296,10 +326,10 @@ def overview(study: LayerStudy, count: int = 3) -> Image.Image:
         changed = [x + direction(study.factors, [edit]).to(x) for edit in chosen]
         if study.factors.has_background:
             changed.append(remove(study.factors, x))
-            heat, _ = localize(study.factors, x, "bg", resolution=SIZE)
+            heat, _ = localize(study.factors, x, "bg", size=SIZE)
         else:
             changed.append(remove(study.factors, x, objects[:1]))
-            heat, _ = localize(study.factors, x, 0, resolution=SIZE)
+            heat, _ = localize(study.factors, x, 0, size=SIZE)
         rows.append(
             [
                 picture,
@@ -313,5 +343,8 @@ def overview(study: LayerStudy, count: int = 3) -> Image.Image:
 
 def _strongest(study: LayerStudy) -> dict[int, ShownEdit]:
     """Return, for each part, the shown edit that changed it most without breaking the image."""
-    ranked = sorted(study.edits, key=lambda shown: min(shown.inside, 2 * BROKEN - shown.inside))
+    ranked = sorted(
+        study.edits,
+        key=lambda shown: (not shown.broken, min(shown.inside, 2 * BROKEN - shown.inside)),
+    )
     return {shown.edit.parts[0]: shown for shown in ranked}

@@ -67,7 +67,7 @@ def _measure(
     space: WSpace, regions: Regions, images: int, pixels: int, subspace: int | None
 ) -> list[Sensitivity]:
     """Compute `sensitivities`."""
-    size, pixels = len(space.w_mean), min(pixels, space.resolution)
+    size, pixels = len(space.w_mean), min(pixels, *space.size)
     axes = torch.eye(size) if subspace is None else principal_axes(space, 20_000)[0][:subspace]
     results: list[Sensitivity] = []
     for image in range(images):

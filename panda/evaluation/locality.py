@@ -105,7 +105,7 @@ def prepare(
         settings,
         FaceSampler(generator, parser, boxes, parse_size=settings.parse),
         folder,
-        LPIPS(device) if generator.resolution >= 64 else None,
+        LPIPS(device) if min(generator.size) >= 64 else None,
         InceptionFeatures(device) if settings.effects else None,
         Witnesses(device) if settings.equal == "effect" else None,
         pictures,

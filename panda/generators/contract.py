@@ -23,6 +23,7 @@ from panda.generators.natural import (
 )
 from panda.generators.seeds import as_plain, seeds_text
 from panda.report.table import Table
+from panda.shapes import OldResolution, size_text
 
 if TYPE_CHECKING:
     import torch
@@ -196,8 +197,11 @@ class Generator(ABC):
     layers: Mapping[str, Layer]
     """Every layer by name, in the order of the network."""
 
-    resolution: int
+    size: tuple[int, int]
     """Height and width of the images, in pixels."""
+
+    channels: int = 3
+    """Channels of the images: 1 for gray, 3 for RGB, 4 for RGBA."""
 
     device: torch.device
 
@@ -215,6 +219,8 @@ class Generator(ABC):
     ``{"truncation": "its latents have no mean"}``, or ``{"gradient[4.conv1]": ...}`` for one layer
     alone."""
 
+    resolution = OldResolution()
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Wrap ``sample`` to take natural input, and check latents and the order of layers.
 
@@ -222,6 +228,8 @@ class Generator(ABC):
         the plain case, and no author can forget the rest.
         """
         super().__init_subclass__(**kwargs)
+        if "resolution" in vars(cls):
+            OldResolution.of_class(cls)
         if not getattr(cls.sample, "__isabstractmethod__", False):
             cls.sample = natural_sample(cls.sample)  # type: ignore[method-assign]
         for name in ("head", "forward"):
@@ -284,11 +292,11 @@ class Generator(ABC):
 
     @abstractmethod
     def tail(self, state: State, layer: str) -> torch.Tensor:
-        """Run G[l:] from a state and return images ``[N, 3, R, R]`` in about [-1, 1]."""
+        """Run G[l:] from a state and return images ``[N, channels, H, W]`` in about [-1, 1]."""
 
     @abstractmethod
     def forward(self, latents: Latents) -> torch.Tensor:
-        """Run the whole network as its authors would, without stopping: ``[N, 3, R, R]``."""
+        """Run the whole network as its authors would, without stopping: ``[N, channels, H, W]``."""
 
     def __call__(self, latents: Latents) -> torch.Tensor:
         """Return ``forward(latents)``; raises `PandaError` as `check_latents` does."""
@@ -359,12 +367,13 @@ class Generator(ABC):
         return min(layers, key=lambda layer: abs(math.log(layer.side / wanted)))
 
     def __repr__(self) -> str:
-        layers, size = list(getattr(self, "layers", ())), getattr(self, "resolution", "?")
+        layers = list(getattr(self, "layers", ()))
+        size = size_text(self.size) if hasattr(self, "size") else "no size"
         span = "".join(f" {name}" for name in layers[:1])
         span += f" to {layers[-1]}" if len(layers) > 1 else ""
         count = f"{len(layers)} layer{'' if len(layers) == 1 else 's'}"
         device = getattr(self, "device", "no device")
-        return f"<{type(self).__name__} {self.name!r}: {size} x {size}, {count}{span}, {device}>"
+        return f"<{type(self).__name__} {self.name!r}: {size}, {count}{span}, {device}>"
 
     def _repr_html_(self) -> str:
         """Show the layers in a notebook."""

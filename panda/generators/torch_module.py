@@ -31,6 +31,7 @@ from panda.errors import PandaError, describe_error, nearest
 from panda.generators.contract import Generator, Latents, Layer, State
 from panda.generators.moving import usable_device
 from panda.generators.seeds import as_whole, seeded_normal
+from panda.shapes import CHANNELS, Size
 
 
 class _Reached(BaseException):
@@ -54,9 +55,9 @@ class Rest:
 class TorchModule(Generator):
     """A module whose ``forward`` turns latents into images, stopped and resumed by hooks.
 
-    A forward pass of one sample finds the layers' sizes and order and the resolution. The module
-    is moved, set to eval mode and frozen in place, and must be used by one thread at a time. Where
-    that pass fails, modes and ``requires_grad`` are restored.
+    A forward pass of one sample finds the layers' sizes and order, and the size and channels of the
+    images. The module is moved, set to eval mode and frozen in place, and must be used by one
+    thread at a time. Where that pass fails, modes and ``requires_grad`` are restored.
 
     Latents are ``z`` ``[N, *latent]``. For a module with more inputs (labels, say) override
     ``sample`` in a subclass: the module is called with the latents' tensors in their order.
@@ -68,7 +69,7 @@ class TorchModule(Generator):
         latent: The shape of one latent, or the length of a vector.
         draw: Return latents ``[N, ...]`` for seeds, each row from its seed alone. By default
             standard normal draws.
-        images: Turn what the module returns into images ``[N, 3, R, R]`` in [-1, 1], such as
+        images: Turn what the module returns into images ``[N, channels, H, W]`` in [-1, 1], such as
             ``lambda out: 2 * out["image"] - 1``.
         device: Where the module runs.
         dtype: A floating-point type.
@@ -105,7 +106,7 @@ class TorchModule(Generator):
         learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
         try:
             self.module = module.eval().requires_grad_(False).to(self.device, self.dtype)
-            self.layers, self.resolution = self._measure(list(self._submodules))
+            self.layers, self.size, self.channels = self._measure(list(self._submodules))
         except BaseException:
             for part, mode in modes:
                 part.training = mode
@@ -238,8 +239,8 @@ class TorchModule(Generator):
             for handle in handles:
                 handle.remove()
 
-    def _measure(self, paths: Sequence[str]) -> tuple[dict[str, Layer], int]:
-        """Return the layers in the order in which they run, and the resolution."""
+    def _measure(self, paths: Sequence[str]) -> tuple[dict[str, Layer], Size, int]:
+        """Return the layers in the order in which they run; size and channels of images."""
         runs: list[Layer] = []
         latents, before = self.sample([0]), self._random_state()
         with self._hooked(paths, lambda path, out: runs.append(_layer(path, out))):
@@ -257,12 +258,13 @@ class TorchModule(Generator):
                     f"{path!r} runs {count} times in a forward pass of {self.name}, expected once;"
                     " name a module around it or inside it (scripted modules hide theirs)"
                 )
-        if _shape(image) != [1, 3, *_shape(image)[-1:] * 2]:
+        shape = _shape(image)
+        if len(shape) != 4 or shape[0] != 1 or shape[1] not in CHANNELS or 0 in shape:
             raise PandaError(
-                f"{self.name} gives {_described(image)}, expected images [N, 3, R, R] in [-1, 1];"
-                " say with images= how they are made of it"
+                f"{self.name} gives {_described(image)}, expected images [N, C, H, W] in [-1, 1]"
+                " of 1, 3 or 4 channels; say with images= how they are made of it"
             )
-        return layers, image.shape[-1]
+        return layers, (shape[2], shape[3]), shape[1]
 
     def _random_state(self) -> list[bytes]:
         """Return the states of torch's global random number generators."""

@@ -19,7 +19,7 @@ class Wrapper(Generator):
     def __init__(self, inner: Generator, lock: AbstractContextManager[Any] | None = None) -> None:
         self.inner, self.lock = inner, nullcontext() if lock is None else lock
         self.name, self.layers, self.excused = inner.name, inner.layers, inner.excused
-        self.resolution, self.device = inner.resolution, inner.device
+        self.size, self.channels, self.device = inner.size, inner.channels, inner.device
         self.usual_truncation, self.class_names = inner.usual_truncation, inner.class_names
 
     @property

@@ -100,7 +100,7 @@ def to_pictures(
             a generator whose samples show none.
     """
     check_align(align)
-    size = generator.resolution
+    size = generator.size[0]
     if align == "never" or (align == "auto" and not makes_faces(generator.name)):
         return torch.stack([cut(picture, _middle(picture), size) for _, picture in photographs])
     parser = FaceParser(generator.device)

@@ -67,8 +67,7 @@ def as_pictures(
     loose = [(part.name, part.picture) for part in given if not part.aligned]
     placed = iter(to_pictures(generator, loose, align=align) if loose else ())
     rows = [
-        _resize(part.picture, generator.resolution) if part.aligned else next(placed)
-        for part in given
+        _resize(part.picture, generator.size[0]) if part.aligned else next(placed) for part in given
     ]
     return torch.stack([row.to(generator.device) for row in rows]), names
 

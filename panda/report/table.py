@@ -61,7 +61,12 @@ class Table:
     def _line(self, tag: str, cells: Sequence[str]) -> str:
         opened = (f"<{tag}>" if s == "left" else f'<{tag} class="{s}">' for s in self._sides)
         pairs = zip(opened, cells, strict=True)
-        return "<tr>" + "".join(f"{tag_}{escape(cell)}</{tag}>" for tag_, cell in pairs) + "</tr>"
+        return "<tr>" + "".join(f"{t}{_whole(escape(c))}</{tag}>" for t, c in pairs) + "</tr>"
+
+
+def _whole(text: str) -> str:
+    """Keep figures such as ``43 ± 29 %`` on one line, however narrow their column."""
+    return text.replace(" ± ", "\u00a0±\u00a0").replace(" %", "\u00a0%")
 
 
 def _plain(text: str) -> str:

@@ -89,7 +89,7 @@ def export_sweep(
         raise PandaError("no edit is chosen that could be swept; choose an active edit in the list")
     if suffix not in ANIMATIONS:
         raise PandaError(f"animations are {' or '.join(ANIMATIONS)}, not {suffix!r:.20}")
-    size = min(SWEEP_SIZE, canvas.generator.resolution)
+    size = min(SWEEP_SIZE, *canvas.generator.size)
     frames = []
     for k in range(FRAMES):
         scale = 2 * k / (FRAMES - 1) - 1

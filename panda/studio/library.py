@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -98,4 +99,4 @@ def is_available(name: str) -> bool:
 
 def _size(name: str) -> tuple[int, str]:
     """Return a sort key: small generators first."""
-    return cards()[name].resolution, name
+    return math.prod(cards()[name].size), name

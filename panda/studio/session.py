@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ class Canvas:
     @property
     def batch(self) -> int:
         """Images that are made at once."""
-        return max(1, PIXELS // self.generator.resolution**2)
+        return max(1, PIXELS // math.prod(self.generator.size))
 
     @cached_property
     def before(self) -> Tensor:

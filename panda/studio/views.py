@@ -38,7 +38,7 @@ def stage(session: Session, names: Sequence[str]) -> dict[str, Any]:
     """
     with session.lock:
         canvas, after, view = session.canvas, session.after[0], session.view
-        size = canvas.generator.resolution
+        size = canvas.generator.size[0]
         overlay = None
         if view == "Difference":
             overlay = difference_picture(canvas.before[0], after, size)

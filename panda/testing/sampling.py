@@ -67,8 +67,9 @@ def card(trial: Trial) -> Problems:
     card, generator = trial.card, trial.generator
     if card is None:
         return
-    if card.resolution != generator.resolution:
-        yield Problem(f"it says {card.resolution} pixels, the generator {generator.resolution}")
+    for what in ("size", "channels"):
+        if (said := getattr(card, what)) != (made := getattr(generator, what)):
+            yield Problem(f"its {what} is {said}, the generator's {made}; correct the card")
     if card.layers and card.layers != tuple(generator.layers.values()):
         yield Problem("its layers are not those of the generator, in that order; correct the card")
 
@@ -112,11 +113,11 @@ def repeatable(trial: Trial) -> Problems:
 
 @check("repeatable")
 def images(trial: Trial) -> Problems:
-    """Images are [N, 3, R, R], finite, and differ by seed."""
-    image, pixels = trial.image, trial.generator.resolution
-    shape = [len(trial.latents), 3, pixels, pixels]
+    """Images are [N, channels, H, W] as declared, finite, and differ by seed."""
+    image, generator = trial.image, trial.generator
+    shape = [len(trial.latents), generator.channels, *generator.size]
     if list(image.shape) != shape:
-        yield Problem(f"forward gives {list(image.shape)}, expected {shape}; see resolution")
+        yield Problem(f"forward gives {list(image.shape)}, expected {shape}; see size and channels")
     elif not bool(image.isfinite().all()):
         yield Problem("forward gives NaN or infinity; see weights and dtypes")
     elif bool(((image.amax((2, 3)) - image.amin((2, 3))).amax(1) == 0).any()):

@@ -13,6 +13,7 @@ from panda.errors import MachineError, PandaError
 from panda.files.cache import home, lock
 from panda.files.writing import staging, sweep
 from panda.generators.architecture import Architecture
+from panda.shapes import OldResolution, as_channels, as_size, kind_of_images, takes_resolution
 from panda.weights.shipped import Shipped
 
 if TYPE_CHECKING:
@@ -51,15 +52,25 @@ class Weights:
         name: Their file name in the cache, which is the generator's.
         source: Where their checkpoint comes from.
         architecture: Builds the network, and recognizes its checkpoints.
-        resolution: Width and height of the generator's images, in pixels.
+        size: Height and width of the generator's images, in pixels; one number is the side of a
+            square.
         convert: Reads the fetched file or folder where `read_checkpoint` is not enough.
+        channels: Channels of the generator's images.
     """
 
     name: str
     source: Source
     architecture: Architecture = field(repr=False)
-    resolution: int
+    size: tuple[int, int]
     convert: Callable[[Path], Checkpoint] | None = field(default=None, repr=False)
+    channels: int = 3
+
+    resolution = OldResolution()
+
+    def __post_init__(self) -> None:
+        """Take one number as a size, and check size and channels."""
+        object.__setattr__(self, "size", as_size(self.size))
+        object.__setattr__(self, "channels", as_channels(self.channels))
 
     @property
     def path(self) -> Path:
@@ -132,9 +143,12 @@ class Weights:
         if not self.architecture.recognizes(checkpoint):
             raise PandaError("its tensors are those of another architecture")
         generator = self.architecture.build(checkpoint, device, dtype)
-        if generator.resolution != self.resolution:
-            raise PandaError(
-                f"it makes images of {generator.resolution} pixels, expected {self.resolution}"
-            )
+        made = generator.size, generator.channels
+        if made != (self.size, self.channels):
+            expected = kind_of_images(self.size, self.channels)
+            raise PandaError(f"it makes {kind_of_images(*made)}, expected {expected}")
         generator.digest_in_file = weights_digest(checkpoint)
         return generator
+
+
+Weights.__init__ = takes_resolution(Weights.__init__)  # type: ignore[method-assign]

@@ -87,7 +87,7 @@ def fuzz(file: str, count: int, seed: int) -> dict[str, object]:
         generator = recognize(checkpoint)[1].build(checkpoint, cpu, torch.float32)
         with torch.no_grad():
             image = generator.forward(generator.sample([0]))
-        assert image.shape == (1, 3, generator.resolution, generator.resolution)
+        assert image.shape == (1, 3, *generator.size)
 
     for every in FILES:  # so that all that is needed is imported
         build(read_checkpoint(FOLDER / every))

@@ -28,3 +28,18 @@ def test_stable_parts_and_axes_come_first_and_others_are_marked(tiny, tmp_path, 
     axes = [re.sub(r" [+-].*", "", each) for each in words if each.startswith("p") and "sd" in each]
     assert axes == ["p0", "p0", "p1 (unstable)", "p1 (unstable)"] * 3
     assert study.object_parts() == [2, 0]
+
+
+def test_what_breaks_the_picture_comes_last_and_is_marked(tiny, tmp_path, monkeypatch):
+    factors = fit(tiny, "b", parts=2, seeds=range(16))
+    verdicts = iter([True, True, False, False] * 2)  # both directions of p0, then of p1, twice
+    monkeypatch.setattr(sections, "breaks", lambda realism, images: next(verdicts))
+    latents = tiny.sample([0, 1])
+    study = LayerStudy.make(tiny, factors, latents, tiny(latents))
+    page = Page("demo", "")
+    sections.edits(page, study, 2)
+    page.save(tmp_path / "page.html")
+    words = re.findall("<figcaption>(p[01].*?)</figcaption>", (tmp_path / "page.html").read_text())
+    assert [each[:2] for each in words] == ["p1", "p1", "p0", "p0"] * 2
+    assert ["(breaks the picture)" in each for each in words] == [False, False, True, True] * 2
+    assert not any(shown.broken for shown in sections._strongest(study).values())

@@ -62,7 +62,7 @@ def features(generator, factors, latents, *edits, **options):
 
 def inverted(generator, latents, folder):
     """What `panda invert` would write, had it found these latents."""
-    size = generator.resolution
+    size = generator.size[0]
     pictures = torch.zeros(len(latents), 3, size, size)
     if has_w(generator):
         latents = generator.with_w(latents, generator.w_plus(latents))

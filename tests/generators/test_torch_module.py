@@ -129,7 +129,7 @@ def test_features_are_what_the_module_computes_and_layers_are_found_by_one_run()
         ("2", 12, 4),
         ("4", 8, 8),
     ]
-    assert generator.resolution == 16
+    assert generator.size == (16, 16)
     z = generator.sample([5, 6])
     upper, lower = (
         nn.Sequential(*list(generator.module)[part]) for part in (slice(3), slice(3, 7))
@@ -314,6 +314,17 @@ def test_modules_and_layers_that_cannot_be_resumed_are_refused(module, layers, s
         TorchModule(module(), layers, latent=(6, 1, 1) if module is not Web else (6,))
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_images_of_any_size_and_kind_are_measured(channels):
+    chain = seeded(Chain())
+
+    def strip(images):
+        return images[:, [0, 1, 2, 0][:channels], :12, :6]
+
+    generator = TorchModule(chain, ["2"], latent=(6, 1, 1), images=strip)
+    assert (generator.size, generator.channels) == ((12, 6), channels)
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -321,7 +332,13 @@ def test_modules_and_layers_that_cannot_be_resumed_are_refused(module, layers, s
             {"latent": (5, 1, 1)},
             r"Chain does not run on latents \[\[1, 5, 1, 1\]\]: RuntimeError: Given",
         ),
-        ({"images": lambda x: x[:, :1]}, r"gives \[1, 1, 16, 16\], expected images \[N, 3, R, R"),
+        ({"images": lambda x: x[:, :2]}, r"gives \[1, 2, 16, 16\], expected images \[N, C, H, W\]"),
+        (
+            {"images": lambda x: x.movedim(1, -1)},
+            r"gives \[1, 16, 16, 3\], expected images .* of 1",
+        ),
+        ({"images": lambda x: x[0]}, r"gives \[3, 16, 16\], expected images"),
+        ({"images": lambda x: x[:, :, :0]}, r"gives \[1, 3, 0, 16\], expected images"),
         ({"images": lambda x: {"image": x}["img"]}, "does not run on .*: KeyError: 'img'"),
         ({"latent": 0}, "latent is the shape of one, such as .512,., but 0 was given"),
         ({"latent": (6, "1", 1)}, "latent is the shape of one, such as .512,."),

@@ -131,7 +131,7 @@ class DrawnFaces(TinyGenerator):
 
     def __init__(self):
         super().__init__()
-        self.name, self.resolution = "faces.pt", 256
+        self.name, self.size = "faces.pt", (256, 256)
 
     def forward(self, latents):
         images = [

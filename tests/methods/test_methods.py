@@ -71,7 +71,7 @@ def check(generator, name):
     latents = generator.sample([1, 2])
     before = generator.forward(latents)
     edit = fitted.edits()[0]
-    size = generator.resolution
+    size = generator.size[0]
     images = fitted.apply(generator, latents, edit, torch.tensor([0.0, 3.0]))
     assert images.shape == (2, 3, size, size)
     torch.testing.assert_close(images[0], before[0], atol=1e-5, rtol=1e-4)
@@ -257,8 +257,8 @@ def test_sensitivities_are_computed_once_and_keep_no_generator():
 
 def test_images_that_are_smaller_than_a_method_wants_stay_as_they_are():
     generator = create_generator(FOLDER / STYLEGAN2)
-    (small,) = sensitivities(generator, EYES, 1, generator.resolution, None)
-    (large,) = sensitivities(generator, EYES, 1, 8 * generator.resolution, None)
+    (small,) = sensitivities(generator, EYES, 1, generator.size[0], None)
+    (large,) = sensitivities(generator, EYES, 1, 8 * generator.size[0], None)
     assert torch.equal(large.inside, small.inside) and torch.equal(large.outside, small.outside)
 
 

@@ -110,7 +110,7 @@ def test_the_card_says_what_the_weights_have():
         pytest.skip(f"run 'panda fetch {CARD}' once")
     generator = create_generator(CARD)
     assert tuple(generator.layers.values()) == card.layers
-    assert generator.resolution == card.resolution == 128
+    assert generator.size == card.size == (128, 128)
     blue, red = (
         generator.forward(generator.sample(range(8), label=COLORS.index(color))).mean((0, 2, 3))
         for color in ("blue", "red")

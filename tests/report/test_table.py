@@ -24,6 +24,12 @@ def test_html_is_escaped_and_aligned():
     assert '<td>&lt;c&gt;\nd</td><td class="right">2</td>' in text
 
 
+def test_a_figure_stays_on_one_line_in_a_narrow_column():
+    table = Table(["share"], [("43 ± 29 % of faces",)])
+    assert "<td>43\u00a0±\u00a029\u00a0% of faces</td>" in table.to_html()
+    assert "| 43 ± 29 % of faces |" in table.to_markdown()
+
+
 @pytest.mark.parametrize("changes", [{"rows": [["1", "2"]]}, {"align": ["left", "left"]}])
 def test_what_does_not_fit_the_header_is_refused(changes):
     with pytest.raises(ValueError, match="does not fit the header"):

@@ -38,7 +38,7 @@ CACHED = [
     name
     for name, card in cards().items()
     if not name.startswith("mini-")
-    and card.resolution <= LARGEST
+    and max(card.size) <= LARGEST
     and (card.weights is None or card.weights.cached)
 ]
 

@@ -109,7 +109,7 @@ def registered(monkeypatch):
 
     def register(fake, **facts):
         layers = tuple(TinyGenerator().layers.values())
-        card = Card("Tiny", "none", **{"resolution": 16, "layers": layers, **facts},
+        card = Card("Tiny", "none", **{"size": 16, "layers": layers, **facts},
                     license="MIT", origin="here", load=fake)  # fmt: skip
         bring = registry.Plugin("fakes", "tests", "1", {"tiny-16": card})
         monkeypatch.setattr(registry, "plugins", lambda: (bring,))
@@ -120,7 +120,7 @@ def registered(monkeypatch):
 @pytest.mark.parametrize(
     ("facts", "sentence"),
     [
-        ({"resolution": 64}, "it says 64 pixels, the generator 16"),
+        ({"size": 64}, "its size is (64, 64), the generator's (16, 16)"),
         ({"layers": (Layer("z", 1, 2, 2),)}, "correct the card"),
     ],
 )

@@ -38,7 +38,7 @@ def cards() -> dict[str, Card]:
             "pytorch_model.bin": f"{address}-pytorch_model.bin",
         }
         all_cards[name] = card_of(
-            Weights(name, Url(files), ARCHITECTURE, pixels),
+            Weights(name, Url(files), ARCHITECTURE, (pixels, pixels)),
             architecture="BigGAN",
             dataset="ImageNet",
             license="MIT code, DeepMind's weights of TensorFlow Hub: Apache-2.0",

@@ -48,7 +48,7 @@ def card_of(
     return Card(
         architecture=architecture,
         dataset=dataset,
-        resolution=weights.resolution,
+        size=weights.size,
         license=license,
         origin=origin,
         load=weights.load,
@@ -58,4 +58,5 @@ def card_of(
         edits=edits,
         class_names=tuple(class_names),
         slots=slots if mapped else (),
+        channels=weights.channels,
     )

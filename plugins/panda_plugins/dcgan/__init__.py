@@ -47,7 +47,7 @@ WEIGHTS = Weights(
         members=(_FILE,),
     ),
     ARCHITECTURE,
-    resolution=128,
+    size=(128, 128),
     convert=_convert,
 )
 

@@ -41,7 +41,7 @@ def panda_generators() -> dict[str, Card]:
 def _card(name: str, facts: dict[str, Any]) -> Card:
     title, architecture = ARCHITECTURES[name.split("-")[1]]
     source = Shipped(Path(__file__).with_name(f"{name}.safetensors"))
-    weights = Weights(name, source, architecture, resolution=64)
+    weights = Weights(name, source, architecture, size=(64, 64))
     figures = facts["figures"]
     whole = " and ".join(f"{share:.0%} at psi {psi}" for psi, share in figures["whole"].items())
     return card_of(

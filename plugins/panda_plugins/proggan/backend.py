@@ -11,6 +11,7 @@ from panda.errors import PandaError
 from panda.generators.contract import Latents, State
 from panda.generators.latent_spaces import ZSpace
 from panda.generators.seeds import seeded_normal
+from panda.shapes import as_size
 
 from ..common.latents import one_hot
 from . import layers
@@ -31,7 +32,7 @@ class ProGAN(ZSpace):
         self.network.prepare()
         grown = self.network.channels[: self.network.last_block + 1]
         self.layers = {layer.name: layer for layer in layers(grown)}
-        self.resolution = 2 << len(self.network.channels)
+        self.size = as_size(2 << len(self.network.channels))
         self.device = device
 
     def sample(

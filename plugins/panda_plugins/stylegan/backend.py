@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from panda.generators.contract import Latents, State
+from panda.shapes import as_size
 
 from ..common.layers import scaled
 from ..common.mapped import MappedGenerator
@@ -41,7 +42,7 @@ class StyleGAN(MappedGenerator):
         network.eval().requires_grad_(False).to(device, dtype).prepare()
         self.network = network
         self.layers = {layer.name: layer for layer in layers(network.config.channels)}
-        self.resolution = network.config.resolution
+        self.size = as_size(network.config.resolution)
         self.device = device
 
     @property

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from panda.errors import PandaError, nearest
 from panda.generators.contract import Latents, State
+from panda.shapes import as_size
 
 from ..common.layers import scaled
 from ..common.mapped import MappedGenerator
@@ -60,7 +61,7 @@ class StyleGAN2(MappedGenerator):
         network.eval().requires_grad_(False).to(device, dtype).prepare()
         self.network = network
         self.layers = {layer.name: layer for layer in layers(network.config.channels)}
-        self.resolution = network.config.resolution
+        self.size = as_size(network.config.resolution)
         self.device = device
         self._convolutions = list(network.synthesis.convolutions())
 

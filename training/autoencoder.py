@@ -1,4 +1,4 @@
-"""Train the autoencoder whose latents the diffusion model learns: ``python -m training.autoencoder``.
+"""Train the autoencoder of the diffusion model: ``python -m training.autoencoder``.
 
 You can stop it at any time; the same command resumes the training.
 """
@@ -11,7 +11,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from panda.files.cache import home
 from panda.files.locks import hold_folder
@@ -58,15 +57,20 @@ class Encoder(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """The encoder, and the decoder that the package ships."""
+    """An encoder and a decoder.
 
-    def __init__(self) -> None:
+    Args:
+        encoder: Returns means and logarithms of variances of images, in float32.
+        decoder: Returns images of latents.
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
         super().__init__()
-        self.encoder, self.decoder = Encoder(), Decoder(LATENTS, CHANNELS, BLOCKS)
+        self.encoder, self.decoder = encoder, decoder
 
     @torch.no_grad()
     def encode(self, faces: Tensor, batch: int = 100) -> Tensor:
-        """Return the means of latents ``[N, LATENTS, SIDE, SIDE]`` of uint8 faces, unscaled."""
+        """Return the means of the latents of uint8 faces."""
         batches = bar(faces.split(batch), desc="latents", unit="batch")
         return torch.cat([self.encoder(as_images(x))[0] for x in batches])
 
@@ -76,26 +80,52 @@ def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
 
 
+def untrained() -> Autoencoder:
+    """Return the autoencoder with random weights."""
+    return Autoencoder(Encoder(), Decoder(LATENTS, CHANNELS, BLOCKS))
+
+
 def trained(folder: Path) -> Autoencoder:
     """Return the autoencoder of a finished or stopped run, with averaged weights."""
-    autoencoder = Autoencoder().requires_grad_(False).eval()
+    autoencoder = untrained().requires_grad_(False).eval()
     state = torch.load(folder / "state.pt", weights_only=True)
     autoencoder.load_state_dict(state["average"])
     return autoencoder
 
 
-def train(folder: Path, faces: Tensor, pace: Pace, batch: int) -> Descent:
-    """Train an autoencoder in a folder, on faces uint8 ``[N, 3, 64, 64]``; return the run."""
-    torch.manual_seed(0)
+def train(
+    folder: Path,
+    network: Autoencoder,
+    faces: Tensor,
+    pace: Pace,
+    *,
+    latents: tuple[int, ...],
+    kl_weight: float,
+    batch: int,
+) -> Descent:
+    """Train a variational autoencoder, or go on where an earlier run stopped.
+
+    Args:
+        folder: Of the run.
+        network: The autoencoder.
+        faces: uint8 ``[N, 3, R, R]``.
+        pace: How fast it learns.
+        latents: The shape of one face's latents.
+        kl_weight: Weight of the latents' divergence from a standard normal, per number.
+        batch: Faces in a step.
+
+    Returns:
+        The run.
+    """
     features = ProjectedFeatures(torch.device("cpu"), faces.shape[-1])
     reconstruction = ReconstructionLoss(features, as_images(faces[:256]))
-    network = Autoencoder().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    run = Descent(folder, network, pace, {"batch": batch, "kl": KL_WEIGHT})
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    run = Descent(folder, network, pace, {"batch": batch, "kl": kl_weight})
 
     def draw(random: torch.Generator) -> Sequence[Tensor]:
         images = as_images(faces[torch.randint(len(faces), (batch,), generator=random)])
         mirrored = torch.rand(batch, 1, 1, 1, generator=random) < 0.5
-        noise = torch.randn(batch, LATENTS, SIDE, SIDE, generator=random)
+        noise = torch.randn(batch, *latents, generator=random)
         return torch.where(mirrored, images.flip(3), images), noise
 
     def loss(images: Tensor, noise: Tensor) -> Mapping[str, Tensor]:
@@ -106,17 +136,20 @@ def train(folder: Path, faces: Tensor, pace: Pace, batch: int) -> Descent:
             target = features.extract(images)
         difference = reconstruction(features.extract(decoded), target)
         kl = kl_divergence(mean, log_variance)
+        total = difference + kl_weight * kl
         pixels = (decoded - images).detach().abs().mean()
-        total = difference + KL_WEIGHT * kl
         return {"total": total, "reconstruction": difference, "pixels": pixels, "kl": kl}
 
     @torch.no_grad()
     def show() -> None:
         images = as_images(faces[:24])
         decoded = run.average.decoder(run.average.encoder(images)[0])
-        rows = [x for pair in zip(images.split(12), decoded.split(12), strict=True) for x in pair]
+        rows = [*images.split(12), *decoded.split(12)]
+        if len(latents) == 1:  # places that are drawn independently make no image
+            z = torch.randn(36, *latents, generator=torch.Generator().manual_seed(0))
+            rows += run.average.decoder(z).split(12)
         pictures = [[to_picture(image) for image in row] for row in rows]
-        save_picture(sheet(pictures, gap=1), folder / "reconstructions.png")
+        save_picture(sheet(pictures, gap=1), folder / f"samples-{run.step:06d}.png")
 
     run.run(draw, loss, show=show)
     return run
@@ -125,15 +158,23 @@ def train(folder: Path, faces: Tensor, pace: Pace, batch: int) -> Descent:
 def main() -> None:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=4_000)
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--steps", type=int, default=2_000)
+    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--faces", type=int, help="train on this many faces only")
     parser.add_argument("--folder", type=Path, default=home() / "training" / "autoencoder")
     options = parser.parse_args()
     with hold_folder(options.folder):
-        pace = Pace(options.steps, options.learning_rate)
-        train(options.folder, load_faces("train", options.faces), pace, options.batch)
+        torch.manual_seed(0)
+        train(
+            options.folder,
+            untrained(),
+            load_faces("train", options.faces),
+            Pace(options.steps, options.learning_rate),
+            latents=(LATENTS, SIDE, SIDE),
+            kl_weight=KL_WEIGHT,
+            batch=options.batch,
+        )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Adversarial training has a loop of its own (`training.loop`).
 from __future__ import annotations
 
 import io
+import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,8 @@ from panda.files.json_lines import append_rows
 from panda.files.writing import staging
 from panda.progress import bar
 from panda.threads import map_threads
+
+from .mini import FACTS
 
 Draw = Callable[[torch.Generator], Sequence[Tensor]]
 """Draws what one step needs: tensors ``[N, ...]``."""
@@ -162,6 +165,16 @@ class Descent:
         torch.save({**state, **facts}, buffer)
         with staging(self._checkpoint) as path:
             path.write_bytes(buffer.getvalue())
+
+    def write_facts(self, faces: int, batch: int) -> None:
+        """Write what the file beside shipped weights says of the training."""
+        facts = {
+            "images": self.step * batch,
+            "faces": faces,
+            "recipe": {"batch": batch, **asdict(self.pace)},
+        }
+        with staging(self.folder / FACTS) as path:
+            path.write_text(json.dumps(facts, indent=1) + "\n")
 
     def _resume(self) -> None:
         state = torch.load(self._checkpoint, weights_only=True)

@@ -7,42 +7,52 @@ time; the same command resumes the training.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.tensors import save_checkpoint
 from panda.files.cache import home
 from panda.files.locks import hold_folder
-from panda.files.writing import staging
 from panda.images import save_picture, sheet, to_picture
 from panda_plugins.flow.network import Network
 
 from .autoencoder import BLOCKS, CHANNELS, LATENTS, SIDE, Autoencoder, trained
 from .data import load_faces
 from .descent import Descent, Pace
-from .mini import FACTS, WEIGHTS
+from .mini import WEIGHTS
 
 WIDTHS, CONDITION = (64, 192), 192
 """Channels of the UNet at 16 x 16 and at 8 x 8, and dimensions of the embedded time."""
+
+MOMENTS = 2_000
+"""The number of faces whose latents are scaled to unit variance."""
 
 STEPS = 12
 """Steps of the sampler that the file names."""
 
 
 def new_network(autoencoder: Autoencoder, latents: Tensor) -> Network:
-    """Return an untrained UNet beside the trained decoder, which knows the latents' moments."""
+    """Return an untrained UNet beside the trained decoder, which knows the latents' moments.
+
+    Those of the first faces, so that a resumed run may have more faces.
+    """
+    latents = latents[:MOMENTS]
     network = Network(LATENTS, SIDE, WIDTHS, CONDITION, CHANNELS, BLOCKS)
     network.decoder.load_state_dict(autoencoder.decoder.state_dict())
     network.decoder.mean.copy_(latents.mean((0, 2, 3), keepdim=True))
     network.decoder.deviation.copy_(latents.std((0, 2, 3), keepdim=True))
     return network
+
+
+def sample(unet: nn.Module, x: Tensor, steps: int = STEPS) -> Tensor:
+    """Turn noise ``[N, C, H, W]`` into latents of images, by Euler steps of equal length."""
+    for step in range(steps):
+        x = x - unet(x, torch.full((len(x),), 1 - step / steps)) / steps
+    return x
 
 
 def train(folder: Path, network: Network, latents: Tensor, pace: Pace, batch: int) -> Descent:
@@ -63,10 +73,8 @@ def train(folder: Path, network: Network, latents: Tensor, pace: Pace, batch: in
 
     @torch.no_grad()
     def show() -> None:
-        x = torch.randn(48, *latents.shape[1:], generator=torch.Generator().manual_seed(0))
-        for step in range(STEPS):
-            time = torch.full((len(x),), 1 - step / STEPS)
-            x = x - run.average(x, time) / STEPS
+        noise = torch.randn(48, *latents.shape[1:], generator=torch.Generator().manual_seed(0))
+        x = sample(run.average, noise)
         pictures = [[to_picture(image) for image in row] for row in network.decoder(x).split(12)]
         save_picture(sheet(pictures, gap=1), folder / f"samples-{run.step:06d}.png")
 
@@ -103,13 +111,7 @@ def main() -> None:
         pace = Pace(options.steps, options.learning_rate)
         run = train(options.folder, network, latents, pace, options.batch)
         export(network, options.folder / WEIGHTS)
-        facts: dict[str, Any] = {
-            "images": run.step * options.batch,
-            "faces": len(faces),
-            "recipe": {"batch": options.batch, **asdict(pace)},
-        }
-        with staging(options.folder / FACTS) as path:
-            path.write_text(json.dumps(facts, indent=1) + "\n")
+        run.write_facts(len(faces), options.batch)
 
 
 if __name__ == "__main__":

@@ -73,7 +73,8 @@ class LatentFlow(Generator):
         self.network, self.steps = network.to(device, dtype), steps
         self.device, self.dtype = device, dtype
         self.layers = {layer.name: layer for layer in named(network, steps, shown)}
-        self.resolution = max(layer.height for layer in self.layers.values())
+        last = self.layers[self._decoded[-1]]
+        self.size = last.height, last.width
 
     def sample(
         self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None

@@ -6,7 +6,6 @@ Rectified flow (Liu et al., arXiv 2209.03003) with the latents of an autoencoder
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch

@@ -16,7 +16,10 @@ from .network import FIRST, Network
 
 
 class VAE(ZSpace):
-    """The decoder, with latents ``z`` ``[N, Z]``; a state's ``rest`` is the condition ``[N, D]``."""
+    """The decoder, with latents ``z`` ``[N, Z]``.
+
+    A state's ``rest`` is the condition ``[N, D]``.
+    """
 
     def __init__(self, network: Network, device: torch.device, dtype: torch.dtype) -> None:
         self.network = network.to(device, dtype)
@@ -26,7 +29,7 @@ class VAE(ZSpace):
             f"decode.{side}": Layer(f"decode.{side}", channels, side, side)
             for side, channels in zip(sides, network.channels, strict=True)
         }
-        self.resolution = sides[-1]
+        self.size = sides[-1], sides[-1]
 
     def sample(
         self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None

@@ -1,0 +1,98 @@
+"""Train the small variational autoencoder: ``python -m training.vae``.
+
+You can stop it at any time; the same command resumes the training.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from panda.checkpoints.checkpoint import Checkpoint
+from panda.checkpoints.tensors import save_checkpoint
+from panda.files.cache import home
+from panda.files.locks import hold_folder
+from panda_plugins.common.residual import ResidualBlock, normalization
+from panda_plugins.vae.network import Network
+
+from .autoencoder import Autoencoder, train
+from .data import load_faces
+from .descent import Pace
+from .mini import WEIGHTS
+
+LATENTS, CONDITION = 128, 128
+"""Dimensions of z, and of what modulates the blocks."""
+
+CHANNELS, BLOCKS = (128, 128, 96, 64, 32), (1, 1, 2, 2, 1)
+"""Channels and residual blocks at 4 x 4, 8 x 8, ... 64 x 64."""
+
+ENCODER = (32, 64, 96, 128)
+"""Channels of the encoder at 32 x 32, 16 x 16, 8 x 8 and 4 x 4."""
+
+KL_WEIGHT = 2.5
+"""Weight of the distance of z's distribution from a standard normal one, per number.
+
+Where it is small, faces of the prior are distorted; where it is large, all are blurred."""
+
+
+class Encoder(nn.Module):
+    """Encode images ``[N, 3, 64, 64]``; pixels are first put side by side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        first, *_, last = ENCODER
+        layers: list[nn.Module] = [nn.PixelUnshuffle(2), nn.Conv2d(12, first, 3, padding=1)]
+        for k, channels in enumerate(ENCODER):
+            if k:
+                layers.append(nn.Conv2d(ENCODER[k - 1], channels, 4, stride=2, padding=1))
+            layers.append(ResidualBlock(channels, channels))
+        self.layers = nn.Sequential(*layers, normalization(last), nn.SiLU(), nn.Flatten())
+        self.output = nn.Linear(16 * last, 2 * LATENTS)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return means and logarithms of variances ``[N, LATENTS]``, in float32."""
+        mean, log_variance = self.output(self.layers(images)).float().chunk(2, 1)
+        return mean, log_variance.clamp(-10, 4)
+
+
+def untrained() -> Autoencoder:
+    """Return the VAE with random weights."""
+    return Autoencoder(Encoder(), Network(LATENTS, CONDITION, CHANNELS, BLOCKS))
+
+
+def export(network: nn.Module, path: Path) -> None:
+    """Write the decoder, with weights in half precision."""
+    tensors = {name: value.half() for name, value in network.state_dict().items()}
+    save_checkpoint(path, Checkpoint("safetensors", tensors, {}))
+
+
+def main() -> None:
+    """Read the command line, train, and write the generator."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=6_000)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--learning-rate", type=float, default=1.5e-3)
+    parser.add_argument("--faces", type=int, help="train on this many faces only")
+    parser.add_argument("--folder", type=Path, default=home() / "training" / "vae")
+    options = parser.parse_args()
+    with hold_folder(options.folder):
+        torch.manual_seed(0)
+        faces = load_faces("train", options.faces)
+        run = train(
+            options.folder,
+            untrained(),
+            faces,
+            Pace(options.steps, options.learning_rate),
+            latents=(LATENTS,),
+            kl_weight=KL_WEIGHT,
+            batch=options.batch,
+        )
+        export(run.average.decoder, options.folder / WEIGHTS)
+        run.write_facts(len(faces), options.batch)
+
+
+if __name__ == "__main__":
+    main()

@@ -93,7 +93,7 @@ def main() -> None:
     """Read the command line, train, and write the generator."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=6_000)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=1.5e-3)
     parser.add_argument("--faces", type=int, help="train on this many faces only")
     parser.add_argument("--folder", type=Path, default=home() / "training" / "diffusion")

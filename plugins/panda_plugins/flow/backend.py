@@ -109,7 +109,8 @@ class LatentFlow(Generator):
 
     def forward(self, latents: Latents) -> Tensor:
         """See `Generator.forward`."""
-        return self.network.decoder(self._denoised(Point(latents.tensors["z"])))
+        image: Tensor = self.network.decoder(self._denoised(Point(latents.tensors["z"])))
+        return image
 
     @property
     def _decoded(self) -> list[str]:

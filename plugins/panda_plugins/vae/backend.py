@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from panda.generators.contract import Latents, Layer, State
 from panda.generators.latent_spaces import ZSpace
@@ -41,8 +41,9 @@ class VAE(ZSpace):
 
     def z_weight(self) -> Tensor:
         """See `ZSpace.z_weight`: the maps to the first features and to the modulation."""
-        mapping = self.network.mapping[0]
-        return torch.cat([self.network.input.weight, mapping.weight])
+        first = self.network.mapping[0]
+        assert isinstance(first, nn.Linear)
+        return torch.cat([self.network.input.weight, first.weight])
 
     def head(self, latents: Latents, layer: str) -> State:
         """See `Generator.head`."""

@@ -1,40 +1,38 @@
 """What later steps of a sampler leave of an edit: in one step, in each step, in all at once.
 
-    python benchmarks/diffusion_steps.py mini-diffusion-faces-64 --n 48 --picture PICTURE
+    python benchmarks/diffusion_steps.py mini-diffusion-faces-64 --n 64 --picture PICTURE
 
-The same change of features for every layer: inside a box around nose and mouth, one face takes the
-features that another one has there. At ``PLACE@STEP`` that happens in one step; ``each`` does it in
-every step, after the network has seen what the steps before have changed; ``PLACE@*`` replaces the
-features of all steps, also those outside the box, which stay what they were without the edit.
+The edit adds, inside a box around eyes, nose and mouth, the direction in which the features there
+vary most between faces (``--sd`` standard deviations of it). At ``PLACE@*`` that direction has a
+piece for each step. ``PLACE@STEP`` adds the piece of one step alone. ``PLACE, each`` adds every
+piece in its step, to features that the network has computed after the earlier ones. ``PLACE@*``
+adds all of them to the features of a run without an edit, which replace what the network computes.
+Layers of the decoder have a direction of their own.
 
-Printed are, with 95 % intervals over pairs of faces: how much of the way the box has gone to the
-other face, ``1 - |edited - other| / |own - other|`` in pixels of the box (1: all of it; negative:
-it is farther away than before), and how much has changed elsewhere, ``|edited - own| / |own -
-other|`` in pixels outside. Pasting the other's pixels has 1 and 0, by definition, and seams.
+Printed are, with 95 % intervals over faces that the directions do not know: the mean change of
+colors (0 to 255) inside the box and outside; the latter for a change of one inside; and what is
+kept at the end of the change that the edited step predicts, ``<end, predicted> / |predicted|^2``,
+where 0 means that later steps take it back, and 1 that they keep it.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from panda import Generator, Latents, create_generator
+from panda.generators.contract import State
 from panda.generators.seeds import evaluation_seeds
 from panda.images import save_picture, sheet, to_picture
-from panda.metrics.summary import estimate
+from panda.metrics.summary import estimate, ratio
 from panda.report.table import Table
-from panda_plugins.flow.backend import ALL, LatentFlow
+from panda_plugins.flow.backend import ALL, UP, LatentFlow
 
-TOP, BOTTOM, LEFT, RIGHT = 0.45, 0.85, 0.3, 0.7
-"""The box, in shares of the image; it is rounded to whole positions of each layer."""
-
-Edit = Callable[[Latents, Latents], Tensor]
-"""Returns images from the latents of the faces and of those whose features they take."""
+TOP, BOTTOM, LEFT, RIGHT = 0.375, 0.875, 0.25, 0.75
+"""The box, in shares of the image, which are whole positions of 8 x 8."""
 
 
 def box(height: int, width: int) -> Tensor:
@@ -45,80 +43,111 @@ def box(height: int, width: int) -> Tensor:
     return mask
 
 
-def mix(own: Tensor, other: Tensor) -> Tensor:
-    """Return features that are the other's inside the box."""
-    return torch.lerp(own, other, box(*own.shape[2:]))
+def direction(generator: Generator, layer: str, latents: Latents) -> Tensor:
+    """Return one standard deviation of the first principal axis inside the box, ``[C, 1, 1]``."""
+    means = []
+    for k in range(0, len(latents), 32):
+        x = generator.head(latents[k : k + 32], layer).x
+        mask = box(*x.shape[2:])
+        means.append((x * mask).sum((2, 3)) / mask.sum())
+    rows = torch.cat(means)
+    _, values, axes = torch.linalg.svd(rows - rows.mean(0), full_matrices=False)
+    axis = axes[0] * axes[0].sum().sign()
+    return (values[0] / len(rows) ** 0.5 * axis)[:, None, None]
 
 
-def at_layer(generator: Generator, layer: str, own: Latents, other: Latents) -> Tensor:
-    """Edit at one layer."""
-    state = generator.head(own, layer)
-    return generator.tail(state.with_features(mix(state.x, generator.head(other, layer).x)), layer)
+def edited(state: State, change: Tensor) -> State:
+    """Add a change inside the box."""
+    return state.with_features(state.x + change * box(*state.x.shape[2:]))
 
 
-def in_each(generator: LatentFlow, place: str, own: Latents, other: Latents) -> Tensor:
-    """Edit in each step, whose features the network computes after the earlier edits."""
-    first, *later = [f"{place}@{step}" for step in range(1, generator.steps + 1)]
-    state, others = generator.head(own, first), generator.head(other, f"{place}@{ALL}").x
-    layer = first
-    for number, x in enumerate(others.chunk(generator.steps, 1)):
+def predicted(generator: LatentFlow, state: State, layer: str) -> Tensor:
+    """Return the image that a step predicts, from its velocity alone."""
+    step = layer.split("@")[1]
+    last = generator.advance(state, layer, f"{UP}@{step}")
+    time = 1 - (int(step) - 1) / generator.steps
+    velocity = generator.network.unet.finish(last.x)
+    image: Tensor = generator.network.decoder(last.rest.latents - time * velocity)
+    return image
+
+
+def one_step(
+    generator: LatentFlow, layer: str, change: Tensor, latents: Latents
+) -> tuple[Tensor, Tensor]:
+    """Edit at one layer; return the images, and the change that the step predicts."""
+    state = generator.head(latents, layer)
+    after = edited(state, change)
+    moved = predicted(generator, after, layer) - predicted(generator, state, layer)
+    return generator.tail(after, layer), moved
+
+
+def each_step(generator: LatentFlow, place: str, changes: Tensor, latents: Latents) -> Tensor:
+    """Edit in every step, whose features the network computes after the earlier edits."""
+    layers = [f"{place}@{step}" for step in range(1, generator.steps + 1)]
+    state = generator.head(latents, layers[0])
+    for number, change in enumerate(changes.chunk(generator.steps)):
         if number:
-            state, layer = generator.advance(state, layer, later[number - 1]), later[number - 1]
-        state = state.with_features(mix(state.x, x))
-    return generator.tail(state, layer)
-
-
-def edits(generator: LatentFlow) -> dict[str, Edit]:
-    """Return the edits by the name of their row."""
-    every = LatentFlow(
-        generator.network,
-        generator.steps,
-        range(1, generator.steps + 1),
-        generator.device,
-        generator.dtype,
-    )
-    rows: dict[str, Edit] = {}
-    for place in dict.fromkeys(name.split("@")[0] for name in generator.layers if "@" in name):
-        single = [name for name in generator.layers if name.startswith(f"{place}@")]
-        rows |= {name: partial(at_layer, generator, name) for name in single if ALL not in name}
-        rows[f"{place}, each"] = partial(in_each, every, place)
-        rows[f"{place}@{ALL}"] = partial(at_layer, generator, f"{place}@{ALL}")
-    decoded = [name for name in generator.layers if "@" not in name]
-    return rows | {name: partial(at_layer, generator, name) for name in decoded}
+            state = generator.advance(state, layers[number - 1], layers[number])
+        state = edited(state, change)
+    return generator.tail(state, layers[-1])
 
 
 def main() -> None:
     """Print the table, and save the picture."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("generator", nargs="?", default="mini-diffusion-faces-64")
-    parser.add_argument("--n", type=int, default=48, help="number of pairs of faces")
-    parser.add_argument("--picture", type=Path, help="save ten pairs: own, other, the rows")
+    parser.add_argument("--n", type=int, default=64, help="number of faces")
+    parser.add_argument("--sd", type=float, default=2.0, help="standard deviations")
+    parser.add_argument("--picture", type=Path, help="save ten faces: as they are, and the rows")
     options = parser.parse_args()
     generator = create_generator(options.generator)
     if not isinstance(generator, LatentFlow):
         parser.error(f"{options.generator} has no steps")
-    seeds = list(evaluation_seeds(2 * options.n))
-    own, other = generator.sample(seeds[::2]), generator.sample(seeds[1::2])
-    before, target = generator(own).clamp(-1, 1), generator(other).clamp(-1, 1)
-    inside = box(*generator.size)
-    apart = [float_rows((before - target) * mask) for mask in (inside, 1 - inside)]
-    rows, pictures = [], [before, target]
-    for name, edit in edits(generator).items():
-        after = edit(own, other).clamp(-1, 1)
-        gone = 1 - float_rows((after - target) * inside) / apart[0]
-        spread = float_rows((after - before) * (1 - inside)) / apart[1]
-        figures = ("{:.2f} ± {:.2f}".format(*estimate(values)) for values in (gone, spread))
-        rows.append((name, *figures))
+    learned = generator.sample(range(256), truncation=1.0)
+    latents = generator.sample(evaluation_seeds(options.n), truncation=1.0)
+    before, inside = generator(latents), box(*generator.size)
+    rows, pictures = [], [before]
+
+    def add(name: str, after: Tensor, moved: Tensor | None = None) -> None:
+        change = 127.5 * (after.clamp(-1, 1) - before.clamp(-1, 1))
+        size = change.abs().mean(1, keepdim=True)
+        within, without = ((size * m).sum((1, 2, 3)) / m.sum() for m in (inside, 1 - inside))
+        kept = "-"
+        if moved is not None:
+            moved = moved * inside
+            along = ((after - before) * moved).sum((1, 2, 3))
+            kept = "{:.2f} ± {:.2f}".format(*ratio(along, moved.square().sum((1, 2, 3))))
+        figures = [estimate(within), estimate(without), ratio(without, within)]
+        cells = ("{:.1f} ± {:.1f}", "{:.1f} ± {:.1f}", "{:.2f} ± {:.2f}")
+        rows.append((name, *(c.format(*f) for c, f in zip(cells, figures, strict=True)), kept))
         pictures.append(after)
-    print(Table(("where", "to the other face", "changed elsewhere"), rows).to_markdown())
+
+    for layer in generator.layers:
+        place, _, step = layer.partition("@")
+        if step not in ("", ALL):
+            continue
+        change = options.sd * direction(generator, layer, learned)
+        if step == ALL:
+            every = LatentFlow(
+                generator.network,
+                generator.steps,
+                range(1, generator.steps + 1),
+                generator.device,
+                generator.dtype,
+            )
+            pieces = change.chunk(generator.steps)
+            single = [name for name in generator.layers if name.startswith(f"{place}@")]
+            for name in single[1:]:
+                piece = pieces[int(name.split("@")[1]) - 1]
+                add(name, *one_step(generator, name, piece, latents))
+            add(f"{place}, each", each_step(every, place, change, latents))
+        state = generator.head(latents, layer)
+        add(layer, generator.tail(edited(state, change), layer))
+    header = "where", "inside", "outside", "outside for inside", "kept"
+    print(Table(header, rows).to_markdown())
     if options.picture:
         lines = [[to_picture(x, 96) for x in images[:10]] for images in pictures]
         save_picture(sheet(lines), options.picture)
-
-
-def float_rows(difference: Tensor) -> Tensor:
-    """Return the mean absolute value of each image."""
-    return difference.abs().mean((1, 2, 3))
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ FLOORS = [
     {"directions"},
     {"inversion"},
     {"editing"},
-    {"methods", "naming", "demo"},
-    {"evaluation"},
+    {"methods", "naming", "scaffold"},
+    {"demo", "evaluation"},
     {"comparison", "studio"},
     {"cli"},
 ]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from panda.errors import PandaError
 from panda.testing.checks import Problem, Problems, check, differ, rounding, unlike
+from panda.testing.conditions import labels, options
 
 if TYPE_CHECKING:
     from panda.testing.trial import Trial
@@ -137,31 +138,9 @@ def image_range(trial: Trial) -> Problems:
         yield Problem(f"half of the values lie beyond {median:.3g}; return them in about [-1, 1]")
 
 
-@check("repeatable")
-def labels(trial: Trial) -> Problems:
-    """A label chooses the class, or is refused where there are no classes."""
-    generator = trial.generator
-    for label in (-1, 10**9):
-        try:
-            generator.sample(trial.latents.seeds, truncation=1.0, label=label)
-        except PandaError:
-            continue
-        yield Problem(f"label {label} is accepted; raise PandaError that says which labels exist")
-        return
-    if not trial.has_classes:
-        return
-    try:
-        other = generator.sample(trial.latents.seeds, truncation=1.0, label=1)
-    except PandaError:  # a generator with a single class
-        return
-    first = generator.forward(generator.sample(trial.latents.seeds, truncation=1.0, label=0))
-    if differ(first, generator.forward(other)) == 0:
-        yield Problem("labels 0 and 1 give the same images; pass the label on to the network")
-
-
 @check("labels", "images")
 def truncation(trial: Trial) -> Problems:
-    """The usual truncation works; 0 gives the mean and 0.5 lies between, or they are refused."""
+    """The usual truncation works; 0 gives the mean and 0.5 lies between, or none is taken."""
     sample, chosen = trial.generator.sample, trial.latents.seeds
     try:
         sample(chosen)
@@ -169,16 +148,16 @@ def truncation(trial: Trial) -> Problems:
         usual = trial.generator.usual_truncation
         yield Problem(
             f"sample refuses usual_truncation, which is {usual}; where truncation has no meaning,"
-            " usual_truncation = 1.0"
+            " set truncates = False in the class"
         )
     images: dict[float, Tensor] = {}
     for psi in (0.0, 0.5, 1.0):
         try:
-            latents = sample(chosen, truncation=psi, label=0 if trial.has_classes else None)
+            latents = sample(chosen, truncation=psi, label=trial.label)
         except PandaError:
             continue
         images[psi] = trial.generator.forward(latents)
-    advice = "move latents to their mean, or raise PandaError for any truncation but 1"
+    advice = "move latents to their mean, or set truncates = False"
     if 0 in images and (gap := differ(*images[0])) > trial.rounding:
         yield Problem(f"at truncation 0 images of two seeds differ by {gap:.2g}; {advice}")
     if 0.5 in images:
@@ -216,6 +195,7 @@ CHECKS = (
     layers,
     excuses,
     card,
+    options,
     seeds,
     repeatable,
     images,

@@ -1,5 +1,7 @@
 """Train the small variational autoencoder: ``python -m training.vae``.
 
+Its fine stages begin as those of `training.autoencoder`, which is trained first.
+
 You can stop it at any time; the same command resumes the training.
 """
 
@@ -16,23 +18,24 @@ from panda.checkpoints.tensors import save_checkpoint
 from panda.files.cache import home
 from panda.files.locks import hold_folder
 from panda_plugins.common.residual import ResidualBlock, normalization
+from panda_plugins.flow.network import Decoder
 from panda_plugins.vae.network import Network
 
-from .autoencoder import Autoencoder, train
+from .autoencoder import BLOCKS, CHANNELS, Autoencoder, train, trained
 from .data import load_faces
 from .descent import Pace
 from .mini import WEIGHTS
 
-LATENTS, CONDITION = 128, 128
+LATENTS, CONDITION = 64, 128
 """Dimensions of z, and of what modulates the blocks."""
 
-CHANNELS, BLOCKS = (128, 128, 96, 64, 32), (1, 1, 2, 2, 1)
-"""Channels and residual blocks at 4 x 4, 8 x 8, ... 64 x 64."""
+COARSE = (96, 96)
+"""Channels at 4 x 4 and 8 x 8; from 16 x 16 on they are those of `training.autoencoder`."""
 
 ENCODER = (32, 64, 96, 128)
 """Channels of the encoder at 32 x 32, 16 x 16, 8 x 8 and 4 x 4."""
 
-KL_WEIGHT = 2.5
+KL_WEIGHT = 1.25
 """Weight of the distance of z's distribution from a standard normal one, per number.
 
 Where it is small, faces of the prior are distorted; where it is large, all are blurred."""
@@ -60,7 +63,27 @@ class Encoder(nn.Module):
 
 def untrained() -> Autoencoder:
     """Return the VAE with random weights."""
-    return Autoencoder(Encoder(), Network(LATENTS, CONDITION, CHANNELS, BLOCKS))
+    blocks = *(1 for _ in COARSE), *BLOCKS
+    return Autoencoder(Encoder(), Network(LATENTS, CONDITION, (*COARSE, *CHANNELS), blocks))
+
+
+@torch.no_grad()
+def begin_from(network: Network, decoder: Decoder) -> None:
+    """Take over what another decoder does from 16 x 16 on; at first nothing is modulated there.
+
+    A VAE alone learns to paint only once it knows what to paint, which takes far longer.
+    """
+    taken = {
+        name.replace(f"stages.{k}.", f"stages.{k + len(COARSE)}.", 1): value
+        for name, value in decoder.stages.state_dict().items()
+        for k in [int(name.split(".")[1]) if name.startswith("stages.") else 0]
+    }
+    own = network.stages.state_dict()
+    for name, value in own.items():
+        if name in taken:
+            value.copy_(taken[name])
+        elif ".affine." in name:
+            value.zero_()
 
 
 def export(network: nn.Module, path: Path) -> None:
@@ -72,18 +95,22 @@ def export(network: nn.Module, path: Path) -> None:
 def main() -> None:
     """Read the command line, train, and write the generator."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=6_000)
+    parser.add_argument("--steps", type=int, default=2_000)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=1.5e-3)
     parser.add_argument("--faces", type=int, help="train on this many faces only")
     parser.add_argument("--folder", type=Path, default=home() / "training" / "vae")
+    parser.add_argument(
+        "--autoencoder", type=Path, default=home() / "training" / "autoencoder", help="its folder"
+    )
     options = parser.parse_args()
     with hold_folder(options.folder):
         torch.manual_seed(0)
-        faces = load_faces("train", options.faces)
+        faces, network = load_faces("train", options.faces), untrained()
+        begin_from(network.decoder, trained(options.autoencoder).decoder)
         run = train(
             options.folder,
-            untrained(),
+            network,
             faces,
             Pace(options.steps, options.learning_rate),
             latents=(LATENTS,),

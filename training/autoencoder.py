@@ -6,6 +6,7 @@ You can stop it at any time; the same command resumes the training.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -32,6 +33,9 @@ CHANNELS, BLOCKS = (128, 64, 32), (2, 2, 1)
 
 KL_WEIGHT = 0.02
 """Weight of the distance of a latent's distribution from a standard normal one, per number."""
+
+KNOWN = 0.95
+"""How much of a face's latents its code says, where there are codes: their correlation."""
 
 
 class Encoder(nn.Module):
@@ -75,9 +79,19 @@ class Autoencoder(nn.Module):
         return torch.cat([self.encoder(as_images(x))[0] for x in batches])
 
 
-def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Return the mean over all numbers of the divergence from a standard normal, in nats."""
-    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+def kl_divergence(
+    mean: Tensor, log_variance: Tensor, center: Tensor | float = 0.0, variance: float = 1.0
+) -> Tensor:
+    """Return the mean over all numbers of the divergence from another normal, in nats.
+
+    Args:
+        mean: Means of the distributions.
+        log_variance: Logarithms of their variances.
+        center: Means of the other distributions.
+        variance: Their variance.
+    """
+    ratio = log_variance - math.log(variance)
+    return 0.5 * ((mean - center).square() / variance + ratio.exp() - 1 - ratio).mean()
 
 
 def untrained() -> Autoencoder:
@@ -102,8 +116,14 @@ def train(
     latents: tuple[int, ...],
     kl_weight: float,
     batch: int,
+    codes: Tensor | None = None,
 ) -> Descent:
     """Train a variational autoencoder, or go on where an earlier run stopped.
+
+    Where the faces have codes, latents are drawn near these: their distribution, for a face with
+    the code c, is to be normal around ``KNOWN c``, with the variance that makes latents of all
+    faces standard normal, as codes are. Half of the faces are then decoded from that distribution,
+    so that the decoder need not wait for the encoder.
 
     Args:
         folder: Of the run.
@@ -113,6 +133,7 @@ def train(
         latents: The shape of one face's latents.
         kl_weight: Weight of the latents' divergence from a standard normal, per number.
         batch: Faces in a step.
+        codes: The faces' codes ``[N, *latents]``, of unit variance, or None.
 
     Returns:
         The run.
@@ -122,20 +143,29 @@ def train(
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     run = Descent(folder, network, pace, {"batch": batch, "kl": kl_weight})
 
-    def draw(random: torch.Generator) -> Sequence[Tensor]:
-        images = as_images(faces[torch.randint(len(faces), (batch,), generator=random)])
-        mirrored = torch.rand(batch, 1, 1, 1, generator=random) < 0.5
-        noise = torch.randn(batch, *latents, generator=random)
-        return torch.where(mirrored, images.flip(3), images), noise
+    known = torch.zeros(len(faces), *latents) if codes is None else KNOWN * codes
+    variance = 1.0 if codes is None else 1 - KNOWN**2
 
-    def loss(images: Tensor, noise: Tensor) -> Mapping[str, Tensor]:
+    def draw(random: torch.Generator) -> Sequence[Tensor]:
+        rows = torch.randint(len(faces), (batch,), generator=random)
+        images = as_images(faces[rows])
+        if codes is None:  # the code of a mirrored face is not known
+            mirrored = torch.rand(batch, 1, 1, 1, generator=random) < 0.5
+            images = torch.where(mirrored, images.flip(3), images)
+        return images, known[rows], torch.randn(batch, *latents, generator=random)
+
+    def loss(images: Tensor, center: Tensor, noise: Tensor) -> Mapping[str, Tensor]:
         with torch.autocast("cpu", torch.bfloat16):
             mean, log_variance = network.encoder(images)
-            decoded = network.decoder(mean + noise * (log_variance / 2).exp()).float()
+            z = mean + noise * (log_variance / 2).exp()
+            if codes is not None:
+                half = len(z) // 2
+                z = torch.cat([z[:half], (center + noise * variance**0.5)[half:]])
+            decoded = network.decoder(z).float()
         with torch.no_grad():
             target = features.extract(images)
         difference = reconstruction(features.extract(decoded), target)
-        kl = kl_divergence(mean, log_variance)
+        kl = kl_divergence(mean, log_variance, center, variance)
         total = difference + kl_weight * kl
         pixels = (decoded - images).detach().abs().mean()
         return {"total": total, "reconstruction": difference, "pixels": pixels, "kl": kl}

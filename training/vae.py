@@ -22,6 +22,7 @@ from panda_plugins.flow.network import Decoder
 from panda_plugins.vae.network import Network
 
 from .autoencoder import BLOCKS, CHANNELS, Autoencoder, train, trained
+from .codes import load_codes
 from .data import load_faces
 from .descent import Pace
 from .mini import WEIGHTS
@@ -35,10 +36,8 @@ COARSE = (96, 96)
 ENCODER = (32, 64, 96, 128)
 """Channels of the encoder at 32 x 32, 16 x 16, 8 x 8 and 4 x 4."""
 
-KL_WEIGHT = 1.25
-"""Weight of the distance of z's distribution from a standard normal one, per number.
-
-Where it is small, faces of the prior are distorted; where it is large, all are blurred."""
+KL_WEIGHT = 0.5
+"""Weight of the distance of z's distribution from that of the face's code, per number."""
 
 
 class Encoder(nn.Module):
@@ -116,6 +115,7 @@ def main() -> None:
             latents=(LATENTS,),
             kl_weight=KL_WEIGHT,
             batch=options.batch,
+            codes=load_codes("train", len(faces))[:, :LATENTS],
         )
         export(run.average.decoder, options.folder / WEIGHTS)
         run.write_facts(len(faces), options.batch)

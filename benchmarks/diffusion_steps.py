@@ -65,7 +65,7 @@ def predicted(generator: LatentFlow, state: State, layer: str) -> Tensor:
     """Return the image that a step predicts, from its velocity alone."""
     step = layer.split("@")[1]
     last = generator.advance(state, layer, f"{UP}@{step}")
-    time = 1 - (int(step) - 1) / generator.steps
+    time = 1 - int(step) / generator.steps
     velocity = generator.network.unet.finish(last.x)
     image: Tensor = generator.network.decoder(last.rest.latents - time * velocity)
     return image
@@ -83,7 +83,7 @@ def one_step(
 
 def each_step(generator: LatentFlow, place: str, changes: Tensor, latents: Latents) -> Tensor:
     """Edit in every step, whose features the network computes after the earlier edits."""
-    layers = [f"{place}@{step}" for step in range(1, generator.steps + 1)]
+    layers = [f"{place}@{step}" for step in range(generator.steps)]
     state = generator.head(latents, layers[0])
     for number, change in enumerate(changes.chunk(generator.steps)):
         if number:
@@ -131,14 +131,14 @@ def main() -> None:
             every = LatentFlow(
                 generator.network,
                 generator.steps,
-                range(1, generator.steps + 1),
+                range(generator.steps),
                 generator.device,
                 generator.dtype,
             )
             pieces = change.chunk(generator.steps)
             single = [name for name in generator.layers if name.startswith(f"{place}@")]
             for name in single[1:]:
-                piece = pieces[int(name.split("@")[1]) - 1]
+                piece = pieces[int(name.split("@")[1])]
                 add(name, *one_step(generator, name, piece, latents))
             add(f"{place}, each", each_step(every, place, change, latents))
         state = generator.head(latents, layer)

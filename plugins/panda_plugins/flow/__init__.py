@@ -2,7 +2,7 @@
 
 Rectified flow (Liu et al., arXiv 2209.03003) in latents (Rombach et al., arXiv 2112.10752), with a
 UNet of two resolutions. Layers are places of the UNet in single steps or in all of them,
-``mid@3``, ``up@*``, and those of the decoder: ``decode.16``, ``decode.32``, ...
+``mid@2``, ``up@*``, and those of the decoder: ``decode.16``, ``decode.32``, ...
 """
 
 from __future__ import annotations

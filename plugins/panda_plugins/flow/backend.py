@@ -28,7 +28,7 @@ class Point:
 
     Attributes:
         latents: Noisy latents at the start of the step, ``[N, C, H, W]``.
-        step: The number of the step, from 1.
+        step: The number of the step, from 0.
         place: The place inside the UNet; empty at the start of the step.
         features: The features at that place.
         carried: What later places need beside them.
@@ -37,7 +37,7 @@ class Point:
     """
 
     latents: Tensor
-    step: int = 1
+    step: int = 0
     place: str = ""
     features: Tensor | None = None
     carried: Carried | None = None
@@ -48,7 +48,7 @@ class LatentFlow(Generator):
     """A sampler of equal steps, the UNet that it calls in each, and the decoder of its latents.
 
     Latents are the noise ``z`` ``[N, C, H, W]``. A layer ``PLACE@STEP`` has the features of a place
-    of the UNet in one step, from 1. ``PLACE@*`` has those of all steps side by side on channels:
+    of the UNet in one step, from 0. ``PLACE@*`` has those of all steps side by side on channels:
     an edit there acts in every step, whose features it replaces. The layers of the decoder follow.
     A state's ``rest`` is the `Point` that was reached, and None in the decoder.
 
@@ -156,7 +156,7 @@ class LatentFlow(Generator):
             point: Where to begin.
             stop: A place at which the caller wants features, though later ones may be replaced.
         """
-        while point.step <= self.steps:
+        while point.step < self.steps:
             point = self._next(point, stop)
             yield point
 
@@ -176,14 +176,14 @@ class LatentFlow(Generator):
             assert point.features is not None and point.carried is not None
             features = unet.proceed(point.features, point.carried)
             return replace(point, place=UP, features=features)
-        time = point.latents.new_full((len(point.latents),), 1 - (point.step - 1) / self.steps)
+        time = point.latents.new_full((len(point.latents),), 1 - point.step / self.steps)
         carried = unet.carry(point.latents, time)
         features = self._given(point, MID) if MID in given else unet.begin(carried)
         return replace(point, place=MID, features=features, carried=carried)
 
     def _given(self, point: Point, place: str) -> Tensor:
         """Return the features that stand in for those of a place in this step."""
-        return point.replaced[place].chunk(self.steps, 1)[point.step - 1].contiguous()
+        return point.replaced[place].chunk(self.steps, 1)[point.step].contiguous()
 
 
 def named(network: Network, steps: int, shown: Sequence[int]) -> list[Layer]:

@@ -44,5 +44,5 @@ def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.d
     except ValueError as error:  # group norm takes whole groups of channels
         raise PandaError(f"no latent flow has such tensors: {error}") from error
     load_strictly(network, tensors, "latent flow")
-    shown = sorted({-(-steps * part // SHOWN) for part in range(1, SHOWN + 1)})
+    shown = sorted({-(-steps * part // SHOWN) - 1 for part in range(1, SHOWN + 1)})
     return LatentFlow(network, steps, shown, device, dtype)

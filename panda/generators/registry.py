@@ -277,7 +277,7 @@ def create_generator(
     if kind not in kinds:
         raise PandaError(f"dtype {kind!r} is not supported{nearest(kind, kinds)}")
     rest = engine, place, kinds[kind]
-    generator = loaded(name, lambda: _load(card, *rest) if card else _open(Path(name), *rest))
+    generator = loaded(name, lambda: _load(name, card, *rest) if card else _open(Path(name), *rest))
     generator.name = full_name(name)
     if card and card.class_names:
         generator.class_names = card.class_names
@@ -293,7 +293,7 @@ def loaded(name: str, load: Callable[[], Generator]) -> Generator:
         generator = load()
     except PandaError:
         raise
-    except Exception as error:  # a backend may fail in any way at all
+    except (Exception, SystemExit) as error:  # a backend may fail in any way at all
         place = f" ({place})" if (place := place_of(error)) else ""
         raise PandaError(
             f"generator {name!r} cannot be loaded: {describe_error(error)}{place}"
@@ -304,10 +304,17 @@ def loaded(name: str, load: Callable[[], Generator]) -> Generator:
     return generator
 
 
-def _load(card: Card, engine: str, device: torch.device, dtype: torch.dtype) -> Generator:
+def _load(
+    name: str, card: Card, engine: str, device: torch.device, dtype: torch.dtype
+) -> Generator:
     """Load a card's generator; another engine than the plugin's opens the same weights."""
     if engine == OWN:
-        return card.load(device, dtype)
+        try:
+            return card.load(device, dtype)
+        except PandaError as error:
+            if type(error) is PandaError and name not in str(error):
+                raise PandaError(f"{name}: {error}") from error
+            raise
     if card.weights is None:
         raise PandaError(f"there is no engine {engine!r} for {card.architecture}; valid: {OWN}")
     card.weights.architecture.engine(engine)  # before anything is fetched

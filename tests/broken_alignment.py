@@ -16,7 +16,7 @@ class Fine(AdvancingGenerator):
 
     def __init__(self, *place):
         super().__init__(*place)
-        self.resolution = 4 * self.side
+        self.size = (4 * self.side,) * 2
         self.layers = {
             name: Layer(name, 12, side, side)
             for name, side in zip("abc", (self.side, 2 * self.side, 4 * self.side), strict=True)
@@ -100,7 +100,7 @@ class Letterbox(Fine):
 
     def tail(self, state, layer):
         upper, lower = self.border
-        size = self.resolution - upper - lower, self.resolution
+        size = self.size[0] - upper - lower, self.size[1]
         image = F.interpolate(super().tail(state, layer), size, mode="bilinear")
         return F.pad(image, (0, 0, upper, lower), value=-1)
 

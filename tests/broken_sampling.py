@@ -195,7 +195,7 @@ SAMPLING = {
     LabelsWithoutEffect: ("labels", "pass the label on to the network"),
     TruncationIgnored: ("truncation", "move latents to their mean"),
     UsualTruncationRefused: ("truncation", "sample refuses usual_truncation, which is 0.7"),
-    NoiseInPlaceOfTheMean: ("truncation", "(noise of a tensor of its own may stay)"),
+    NoiseInPlaceOfTheMean: ("truncation", "(noise in a tensor of its own may stay)"),
     TruncatedOrNot: ("truncation", "images are the same at truncations 1 and 0.5"),
     AlwaysSingle: ("precision", "are torch.float32 when loaded in float64; pass dtype on"),
     OtherWeightsAtEachLoad: ("precision", ", as with random weights; read them from a file"),

@@ -22,7 +22,7 @@ FLOORS = [
     {"directions"},
     {"inversion"},
     {"editing"},
-    {"methods", "naming"},
+    {"methods", "naming", "scaffold"},
     {"demo", "evaluation"},
     {"comparison", "studio"},
     {"cli"},

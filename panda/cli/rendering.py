@@ -17,6 +17,7 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
+from panda.cli.options import label_of
 from panda.cli.output import print_json
 from panda.editing.natural import resume
 from panda.errors import PandaError
@@ -24,7 +25,8 @@ from panda.factorization.factors import Factors
 from panda.files.ownership import check_folder, replacing
 from panda.generators.contract import Generator, Latents, State
 from panda.generators.identity import why_lost
-from panda.generators.natural import as_label
+from panda.generators.labels import as_labels
+from panda.generators.latent_spaces import unwrapped
 from panda.generators.registry import create_generator
 from panda.generators.seeds import parse_numbers
 from panda.images import difference_picture, save_picture, sheet, to_picture
@@ -110,9 +112,9 @@ class Rendering:
         self.generator = generator_of(self.factors, options)
         self.latents = inversion.latents_for(self.generator) if inversion is not None else None
         self.layer = self.factors.layer.name
-        if options.label is None and inversion is None:
-            options.label = self.factors.label
-        options.label = as_label(options.label, self.generator.class_names)
+        given = label_of(options)
+        label = self.factors.label if given is None and inversion is None else given
+        options.label = as_labels(label, len(self.numbers), self.generator)
         if options.truncation is None:
             options.truncation = self.generator.usual_truncation
         self.options = options
@@ -123,11 +125,12 @@ class Rendering:
         """Set what a running image does with edited features; raise `PandaError` without one."""
         if skip is None:
             return
-        if not hasattr(self.generator, "skip"):
+        generator = unwrapped(self.generator)
+        if not hasattr(generator, "skip"):
             raise PandaError(
                 f"{self.generator.name} has no image that grows layer by layer; leave out --skip"
             )
-        self.generator.skip = skip
+        generator.skip = skip
 
     @contextmanager
     def results(self, columns: Sequence[str], rows: Sequence[str] = ()) -> Iterator[Results]:
@@ -194,7 +197,8 @@ class Rendering:
         if self.latents is not None:
             return self.latents[rows]
         options = self.options
-        return self.generator.sample(numbers, truncation=options.truncation, label=options.label)
+        label = options.label[rows] if isinstance(options.label, list) else options.label
+        return self.generator.sample(numbers, truncation=options.truncation, label=label)
 
     def finish(self, chunk: Chunk, state: State, layer: str) -> Tensor:
         """Resume the generator from a state at a layer; raises `PandaError` where it gives NaN."""

@@ -167,7 +167,7 @@ class View:
         result = next((r for r in self.comparison.generators if r.levels), None)
         if result is not None:
             level = self.folder.level(result.entry, result.levels[0].level)
-            label = () if result.label is None else ("--label", result.label)
+            label = () if result.label is None else ("--label", result.entry.label_name)
             words = (level.resolve() / "factors", "--edit", "0:p0:5sd", "--seeds", "0-3", *label)
             self.page.code(panda_command("edit", *words, "--out", "edited"))
 

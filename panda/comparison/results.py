@@ -13,6 +13,7 @@ from panda.comparison.plan import Plan
 from panda.errors import PandaError, nearest
 from panda.factorization.verdict import Verdict
 from panda.generators.entries import Entry
+from panda.generators.labels import Label
 from panda.metrics.summary import Estimate
 from panda.shapes import CHANNELS
 
@@ -194,7 +195,7 @@ class GeneratorResult:
     Attributes:
         name: What it is called in every output.
         generator: Its name or file.
-        label: Its class; None for all of them.
+        label: Its class or text; None for all of them.
         architecture: The name on its card.
         dataset: What it was trained on.
         size: Height and width of its images, in pixels.
@@ -210,7 +211,7 @@ class GeneratorResult:
 
     name: str
     generator: str
-    label: int | None
+    label: Label | None
     architecture: str
     dataset: str
     size: tuple[int, int]
@@ -314,7 +315,7 @@ class BackgroundSimilarity:
 
     level: int
     generator: str
-    labels: tuple[int | None, ...]
+    labels: tuple[Label | None, ...]
     cosines: tuple[tuple[float, ...], ...]
 
 

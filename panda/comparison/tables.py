@@ -217,7 +217,10 @@ def depths(comparison: Comparison) -> Table:
 
 def similarity(classes: BackgroundSimilarity) -> Table:
     """Return how similar the background appearances of a generator's classes are."""
-    names = ["all classes" if label is None else str(label) for label in classes.labels]
+    names = [
+        "all classes" if label is None else Entry(classes.generator, label).label_name
+        for label in classes.labels
+    ]
     rows = [
         (name, *(f"{value:.2f}" for value in row))
         for name, row in zip(names, classes.cosines, strict=True)

@@ -39,6 +39,7 @@ from panda.factorization.verdict import Verdict
 from panda.files.unchanged import unchanged
 from panda.generators.contract import Generator, Layer, on_canvas
 from panda.generators.identity import check_weights
+from panda.generators.labels import Label, label_text
 from panda.generators.one_class import whole
 from panda.generators.seeds import as_whole
 
@@ -259,10 +260,10 @@ class Factors:
         return str(self.config.get("weights_sha256", ""))
 
     @property
-    def label(self) -> int | None:
-        """The class of all samples of the fit; None where they differ or there are none."""
+    def label(self) -> Label | None:
+        """The class or text of all samples of the fit; None where they differ or have none."""
         label = self.config.get("label")
-        return label if type(label) is int else None
+        return label if type(label) in (int, str) else None
 
     @property
     def part_names(self) -> tuple[str, ...]:
@@ -362,9 +363,10 @@ class Factors:
             self._check_layer(generator)
         check_weights(generator, "factors", self.generator, self.digest, "fit factors for it")
         if held is not None and self.label not in (None, held):
+            mine = label_text(self.label, generator.labels)
             raise PandaError(
-                f"these are factors of class {self.label} of {self.generator}, but the generator is"
-                f" {generator.name}, of class {held}; fit factors for it"
+                f"these are factors of {self.generator}@{mine}, but the generator is"
+                f" {generator.name}; fit factors for it"
             )
         self._check_layer(generator)
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from panda.errors import PandaError, nearest
+from panda.generators.labels import Label, Names, OldClassNames
 from panda.generators.natural import (
     as_number,
     as_rows,
@@ -82,17 +83,20 @@ class Latents:
         tensors: Tensors with one row for each sample, by name. Row i depends on ``seeds[i]``
             alone. Which tensors there are is up to the backend.
         generator: The name of the generator that drew them; empty where it is not known.
-        labels: The class of each sample; None where there are no classes, or it is not known.
+        labels: The class of each sample by its number, or its text; None where there are none, or
+            it is not known.
     """
 
     seeds: tuple[int, ...]
     tensors: Mapping[str, torch.Tensor]
     generator: str = ""
-    labels: tuple[int, ...] | None = None
+    labels: tuple[Label, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Take seeds of NumPy and torch as Python's, which JSON takes too."""
+        """Take seeds and labels of NumPy and torch as Python's, which JSON takes too."""
         object.__setattr__(self, "seeds", tuple(map(as_plain, self.seeds)))
+        if self.labels is not None:
+            object.__setattr__(self, "labels", tuple(map(as_plain, self.labels)))
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -133,7 +137,8 @@ class Latents:
         tensors = {name: torch.cat([b.tensors[name] for b in batches]) for name in shapes[0]}
         seeds = tuple(seed for batch in batches for seed in batch.seeds)
         known = [batch.labels for batch in batches if batch.labels is not None]
-        labels = sum(known, ()) if len(known) == len(batches) else None
+        all_known = len(known) == len(batches)
+        labels = tuple(label for row in known for label in row) if all_known else None
         joined = replace(batches[0], seeds=seeds, tensors=tensors, labels=labels)
         return replace(joined, generator="".join(names))
 
@@ -211,8 +216,15 @@ class Generator(ABC):
     usual_truncation: float = 0.7
     """The psi of ``sample`` where the caller gives none; 1 where truncation has no meaning."""
 
-    class_names: tuple[str, ...] = ()
-    """The names that may stand for labels, in their order, if the classes have any."""
+    truncates: bool = True
+    """Whether ``sample`` takes a truncation; where it does not, any but 1 is refused for it."""
+
+    labels: Names = ()
+    """What ``label`` may be beside the number of a class: the names of the classes in the order of
+    their numbers, or `panda.generators.labels.ANY_TEXT` for a generator that takes texts. Empty
+    where there are no classes, or they have no names."""
+
+    class_names = OldClassNames()
 
     excused: Mapping[str, str] = MappingProxyType({})
     """Checks of `panda.testing` that cannot hold for this generator, each with the reason:
@@ -230,6 +242,10 @@ class Generator(ABC):
         super().__init_subclass__(**kwargs)
         if "resolution" in vars(cls):
             OldResolution.of_class(cls)
+        if "class_names" in vars(cls):
+            OldClassNames.of_class(cls)
+        if not cls.truncates:
+            cls.usual_truncation = 1.0
         if not getattr(cls.sample, "__isabstractmethod__", False):
             cls.sample = natural_sample(cls.sample)  # type: ignore[method-assign]
         for name in ("head", "forward"):
@@ -245,15 +261,18 @@ class Generator(ABC):
         """Draw one latent for each seed.
 
         Backends implement ``sample(seeds, *, truncation, label)`` for a sequence of int, a float,
-        and an int or None; `natural_sample` makes these of what callers give.
+        and an int (where `labels` says any text, a str) or None; `natural_sample` makes these of
+        what callers give.
 
         Args:
             seeds: Whole numbers in any form that `as_seeds` takes: a list, a range, an array,
                 ``"0-19"``, or one whole number n for the n seeds from 0.
             truncation: Psi: 1 leaves the distribution as it is, 0 gives the mean. By default
                 `usual_truncation`.
-            label: The class of a class-conditional generator: one for all samples, or a sequence
-                or array with one for each. By default each sample's class follows from its seed.
+            label: The class of a class-conditional generator, by its number or its name in
+                `labels`, or the text of one that takes texts: one for all samples, or a sequence
+                or array with one for each. By default each sample's class follows from its seed,
+                and texts are up to the backend.
 
         Raises:
             PandaError: For seeds, a truncation or a label that the generator does not have.

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from panda.generators.contract import Generator, Latents, State
+from panda.generators.labels import Label
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +21,8 @@ class Wrapper(Generator):
         self.inner, self.lock = inner, nullcontext() if lock is None else lock
         self.name, self.layers, self.excused = inner.name, inner.layers, inner.excused
         self.size, self.channels, self.device = inner.size, inner.channels, inner.device
-        self.usual_truncation, self.class_names = inner.usual_truncation, inner.class_names
+        self.usual_truncation, self.truncates = inner.usual_truncation, inner.truncates
+        self.labels = inner.labels
 
     @property
     def digest(self) -> str:
@@ -34,7 +36,7 @@ class Wrapper(Generator):
         return self
 
     def sample(
-        self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None
+        self, seeds: Sequence[int], *, truncation: float = 1.0, label: Label | None = None
     ) -> Latents:
         """See `Generator.sample`."""
         with self.lock:

@@ -111,8 +111,8 @@ class Inversion:
                 " since, or the folder is of another one: invert the picture again"
             )
         moved = {name: given[name].to(like) for name, like in usual.items()}
-        label = self.config.get("label")
-        labels = (label,) * len(self) if type(label) is int else None
+        label: Any = self.config.get("label")
+        labels = (label,) * len(self) if type(label) in (int, str) else None
         return replace(drawn, seeds=self.latents.seeds, tensors=moved, labels=labels)
 
     def save(self, folder: str | Path) -> Path:

@@ -22,6 +22,7 @@ from panda.editing.syntax import STRENGTH
 from panda.errors import PandaError, nearest
 from panda.factorization.factors import Factors
 from panda.generators.contract import Generator, Latents, State
+from panda.generators.labels import Label
 from panda.studio.stack import History, Stack, Step
 
 LABELS = 256
@@ -138,7 +139,7 @@ class Origin:
 
     seed: int | None = None
     truncation: float = 1.0
-    label: int | None = None
+    label: Label | None = None
     name: str = ""
     note: str = ""
 

@@ -7,7 +7,7 @@ where each strip shows. ``benchmarks/alignment.py`` measured the bounds.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -109,7 +109,7 @@ def strips(
             inside = [slice(margin, margin + size) for size in sizes]
             start, stop = edges[axis][strip : strip + 2]
             inside[axis] = slice(margin + start, margin + stop)
-            region = (axis, slice(None), *inside)
+            region: Any = (axis, slice(None), *inside)
             x[region] += noise[region]
         change = generator.tail(state.with_features(x), layer).detach().double() - image.double()
         for axis in axes:

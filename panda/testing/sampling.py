@@ -11,6 +11,7 @@ import torch
 
 from panda.errors import PandaError
 from panda.testing.checks import Problem, Problems, check, differ, rounding, unlike
+from panda.testing.conditions import labels, options
 
 if TYPE_CHECKING:
     from panda.generators.contract import Latents
@@ -62,11 +63,14 @@ def card(trial: Trial) -> Problems:
     card, generator = trial.card, trial.generator
     if card is None:
         return
+    name = f"the card {trial.subject!r}"
     for what in ("size", "channels"):
         if (said := getattr(card, what)) != (made := getattr(generator, what)):
-            yield Problem(f"its {what} is {said}, the generator's {made}; correct the card")
+            yield Problem(f"{name} says {what} {said}, the generator {made}; correct the card")
     if card.layers and card.layers != tuple(generator.layers.values()):
-        yield Problem("its layers are not those of the generator, in that order; correct the card")
+        yield Problem(
+            f"{name} has other layers than the generator, or in another order; correct the card"
+        )
 
 
 @check()
@@ -131,31 +135,9 @@ def image_range(trial: Trial) -> Problems:
         yield Problem(f"half of the values lie beyond {median:.3g}; return them in about [-1, 1]")
 
 
-@check("repeatable")
-def labels(trial: Trial) -> Problems:
-    """A label chooses the class, or is refused where there are no classes."""
-    generator = trial.generator
-    for label in (-1, 10**9):
-        try:
-            generator.sample(trial.latents.seeds, truncation=1.0, label=label)
-        except PandaError:
-            continue
-        yield Problem(f"label {label} is accepted; raise PandaError that says which labels exist")
-        return
-    if not trial.has_classes:
-        return
-    try:
-        other = generator.sample(trial.latents.seeds, truncation=1.0, label=1)
-    except PandaError:  # a generator with a single class
-        return
-    first = generator.forward(generator.sample(trial.latents.seeds, truncation=1.0, label=0))
-    if differ(first, generator.forward(other)) == 0:
-        yield Problem("labels 0 and 1 give the same images; pass the label on to the network")
-
-
 @check("labels", "images")
 def truncation(trial: Trial) -> Problems:
-    """The usual truncation works; 0 gives the mean and 0.5 lies between, or they are refused."""
+    """The usual truncation works; 0 gives the mean and 0.5 lies between, or none is taken."""
     sample, chosen = trial.generator.sample, trial.latents.seeds
     try:
         sample(chosen)
@@ -163,19 +145,19 @@ def truncation(trial: Trial) -> Problems:
         usual = trial.generator.usual_truncation
         yield Problem(
             f"sample refuses usual_truncation, which is {usual}; where truncation has no meaning,"
-            " usual_truncation = 1.0"
+            " set truncates = False in the class"
         )
     drawn: dict[float, Latents] = {}
     for psi in (0.0, 0.5, 1.0):
         try:
-            drawn[psi] = sample(chosen, truncation=psi, label=0 if trial.has_classes else None)
+            drawn[psi] = sample(chosen, truncation=psi, label=trial.label)
         except PandaError:
             continue
     forward = trial.generator.forward
     images = {psi: forward(latents) for psi, latents in drawn.items()}
     advice = (
-        "move latents to their mean (noise of a tensor of its own may stay), or raise PandaError"
-        " for any truncation but 1"
+        "move latents to their mean (noise in a tensor of its own may stay), or set truncates ="
+        " False"
     )
     if 0 in images and differ(*images[0]) > trial.rounding:
         mean = forward(_with_one_noise(drawn[0], drawn[1])) if 1 in drawn else images[0]
@@ -200,7 +182,7 @@ def _with_one_noise(mean: Latents, drawn: Latents) -> Latents:
     return replace(mean, seeds=mean.seeds[:1] * len(mean), tensors=tensors)
 
 
-@check("layers", "images")
+@check("features")
 def precision(trial: Trial) -> Problems:
     """In float64 it gives the same images, in float64."""
     double = trial.load("float64")
@@ -229,6 +211,7 @@ CHECKS = (
     layers,
     excuses,
     card,
+    options,
     seeds,
     repeatable,
     images,

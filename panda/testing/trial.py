@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,15 @@ from torch import Tensor
 from panda.errors import PandaError, describe_error, place_of
 from panda.generators.card import Card
 from panda.generators.contract import Generator, Latents
-from panda.generators.registry import cards, create_generator, loaded
+from panda.generators.labels import ANY_TEXT, Label
+from panda.generators.one_class import whole
+from panda.generators.options import Value
+from panda.generators.registry import create_generator, known_card, loaded
 from panda.notes import note_traceback
 from panda.progress import bar
 from panda.testing import alignment, resuming, sampling
 from panda.testing.checks import Check, Problem, rounding
+from panda.testing.conditions import TEXTS
 
 Subject = str | Callable[[torch.device, torch.dtype], Generator]
 """A generator's name, its checkpoint file, or a function like a card's ``load``."""
@@ -72,11 +76,11 @@ class Trial:
         self._faulty: dict[str, set[str]] = {}
         self._at = ""
 
-    def load(self, dtype: str) -> Generator:
-        """Load the generator in a dtype, such as ``"float64"``."""
+    def load(self, dtype: str, **options: Value) -> Generator:
+        """Load the generator in a dtype, such as ``"float64"``, with other options than usual."""
         subject, label = self.subject, label_of(self.subject)
         if isinstance(subject, str):
-            return create_generator(subject, device=self.device, dtype=dtype)
+            return create_generator(subject, device=self.device, dtype=dtype, options=options)
         place = torch.device(self.device), getattr(torch, dtype)
         generator = loaded(label, lambda: subject(*place))
         generator.name = generator.name or label
@@ -99,7 +103,7 @@ class Trial:
     def latents(self) -> Latents:
         """Two samples, whose classes (if any) follow from their seeds; a new copy each time."""
         tensors = {name: tensor.clone() for name, tensor in self._drawn.tensors.items()}
-        return Latents(self._drawn.seeds, tensors)
+        return replace(self._drawn, tensors=tensors)
 
     @cached_property
     def _drawn(self) -> Latents:
@@ -111,13 +115,16 @@ class Trial:
         return self.generator.forward(self.latents).detach()
 
     @cached_property
-    def has_classes(self) -> bool:
-        """Whether it accepts a label."""
+    def label(self) -> Label | None:
+        """A label that it accepts: its own, a text or the first class; None without any."""
+        _, held = whole(self.generator)
+        label = TEXTS[0] if self.generator.labels == ANY_TEXT else 0
+        label = label if held is None else held
         try:
-            self.generator.sample(SEEDS, truncation=1.0, label=0)
+            self.generator.sample(SEEDS, truncation=1.0, label=label)
         except PandaError:
-            return False
-        return True
+            return None
+        return label
 
     @property
     def rounding(self) -> float:
@@ -182,7 +189,9 @@ class Trial:
                 return CheckResult(check.name, "failed", text)
         if problems:
             return CheckResult(check.name, "excused", "; ".join(excuses.values()))
-        return CheckResult(check.name, "ok", check.about)
+        left_out = [name for name in self.chosen if name not in self.sound(check.name)]
+        but = f" (not run at {', '.join(left_out)}, where another check failed)" if left_out else ""
+        return CheckResult(check.name, "ok", check.about + but)
 
     def _problems(self, check: Check) -> tuple[list[Problem], set[str]]:
         """Return what a check finds or raises, and the layers that it then did not reach."""
@@ -230,8 +239,10 @@ def check_generator(
 
 
 def checks_of(subject: Subject) -> list[str]:
-    """Return the names of the checks that apply: ``card`` needs a card."""
-    return [name for name in CHECKS if name != "card" or _card(subject)]
+    """Return the names of the checks that apply: ``card`` needs a card, ``options`` its options."""
+    card = _card(subject)
+    left_out = {"card": card is None, "options": card is None or not card.options}
+    return [name for name in CHECKS if not left_out.get(name)]
 
 
 def label_of(subject: Subject) -> str:
@@ -243,7 +254,7 @@ def label_of(subject: Subject) -> str:
 
 
 def _card(subject: Subject) -> Card | None:
-    return cards().get(subject) if isinstance(subject, str) else None
+    return known_card(subject) if isinstance(subject, str) else None
 
 
 def _summary(problems: list[Problem]) -> str:

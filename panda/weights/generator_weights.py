@@ -13,6 +13,7 @@ from panda.errors import MachineError, PandaError
 from panda.files.cache import home, lock
 from panda.files.writing import staging, sweep
 from panda.generators.architecture import Architecture
+from panda.generators.options import Value
 from panda.shapes import OldResolution, as_channels, as_size, kind_of_images, takes_resolution
 from panda.weights.shipped import Shipped
 
@@ -119,15 +120,20 @@ class Weights:
                     reason = reason.removeprefix(f"{path}: ")
                     raise PandaError(f"{origin} is not {self.name}: {reason}") from error
 
-    def load(self, device: torch.device, dtype: torch.dtype) -> Generator:
+    def load(self, device: torch.device, dtype: torch.dtype, **options: Value) -> Generator:
         """Build the generator, fetching its weights first where they are not cached.
+
+        Args:
+            device: Where it runs.
+            dtype: In what it computes.
+            **options: The options of its architecture, where the card has them, too.
 
         Raises:
             PandaError: `fetch` raises it, or the cached file is not this generator.
         """
         self.fetch()
         try:
-            return self._build(self.path, device, dtype)
+            return self._build(self.path, device, dtype, **options)
         except PandaError as error:
             raise PandaError(f"{self.path}: {error}; delete it to have it made again") from error
 
@@ -135,14 +141,17 @@ class Weights:
         """Return whether the cached file is as it was written."""
         return integrity(self.path) in (Integrity.GOOD, Integrity.UNKNOWN)
 
-    def _build(self, path: Path, device: torch.device, dtype: torch.dtype) -> Generator:
+    def _build(
+        self, path: Path, device: torch.device, dtype: torch.dtype, **options: Value
+    ) -> Generator:
         from panda.checkpoints.digest import weights_digest
         from panda.checkpoints.tensors import read_safetensors
 
         checkpoint = replace(read_safetensors(path), source=self.name)
         if not self.architecture.recognizes(checkpoint):
             raise PandaError("its tensors are those of another architecture")
-        generator = self.architecture.build(checkpoint, device, dtype)
+        known = {name: option.default for name, option in self.architecture.options.items()}
+        generator = self.architecture.build(checkpoint, device, dtype, **{**known, **options})
         made = generator.size, generator.channels
         if made != (self.size, self.channels):
             expected = kind_of_images(self.size, self.channels)

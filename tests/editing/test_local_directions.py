@@ -299,6 +299,8 @@ def test_what_no_place_takes_is_one_sentence(fitted, tmp_path):
         "object:remove:1",
         "mask.png:12:30",
         "mouth:seed12#3:0.5@64.conv2",
+        "mouth:seed12:0.5@mid.2@10",
+        "mouth:seed12:0.5@up.1@*",
     ],
 )
 def test_places_and_sources_are_written_as_they_are_read(text):

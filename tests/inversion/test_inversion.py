@@ -177,7 +177,7 @@ def test_a_photograph_is_inverted_by_its_path(mini, pictures, distance, tmp_path
     assert Inversion.load(found.save(tmp_path / "me")).config["steps"] == 2
 
 
-@pytest.mark.parametrize("file", sorted(FILES))
+@pytest.mark.parametrize("file", sorted(f for f in FILES if not f.startswith("shapes/")))
 def test_every_kind_of_generator_with_latents_that_move_is_searched(file, distance):
     generator = create_generator(FOLDER / file)
     picture = generator.forward(generator.sample([900], truncation=1.0))

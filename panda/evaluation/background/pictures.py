@@ -15,6 +15,7 @@ from panda.evaluation.background.settings import BackgroundSettings, layers_of
 from panda.evaluation.baselines import direction_masks
 from panda.factorization.fit import fit
 from panda.generators.contract import Generator, Layer
+from panda.generators.labels import Label
 from panda.generators.seeds import evaluation_seeds, selection_seeds
 from panda.images import to_picture
 from panda.metrics.roir import SIZE, small
@@ -38,7 +39,7 @@ def shown_layer(generator: Generator) -> Layer:
 
 
 def show(
-    generator: Generator, label: int | None, settings: BackgroundSettings, chosen: Tensor
+    generator: Generator, label: Label | None, settings: BackgroundSettings, chosen: Tensor
 ) -> list[list[Image.Image]]:
     """Return a row of pictures for each of a few scored samples.
 

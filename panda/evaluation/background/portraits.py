@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from panda.evaluation.background.scenes import batches
 from panda.evaluation.baselines import direction_masks
 from panda.generators.contract import Generator, Layer
+from panda.generators.labels import Label
 from panda.generators.seeds import evaluation_seeds
 from panda.metrics.colors import lab
 from panda.metrics.removal import away_from
@@ -67,7 +68,7 @@ class Portrait:
 
 
 def portray(
-    generator: Generator, label: int | None, layer: Layer, detectors: Tensor, count: int
+    generator: Generator, label: Label | None, layer: Layer, detectors: Tensor, count: int
 ) -> Portrait:
     """Read the background that directions see in samples that no choice was made on.
 

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from panda.evaluation.background.settings import BackgroundSettings
 from panda.generators.contract import Generator, Latents, State
+from panda.generators.labels import Label
 from panda.generators.seeds import evaluation_seeds, selection_seeds
 from panda.metrics.faces import are_faces
 from panda.metrics.parsing import FaceParser, mask
@@ -38,7 +39,7 @@ class Scenes:
     """
 
     generator: Generator
-    label: int | None
+    label: Label | None
     parser: FaceParser | None
     parse_size: int
     selection: range
@@ -59,7 +60,7 @@ class Scenes:
 
 def look_at(
     generator: Generator,
-    label: int | None,
+    label: Label | None,
     parser: FaceParser | None,
     settings: BackgroundSettings,
 ) -> Scenes:
@@ -92,7 +93,7 @@ def look_at(
     )
 
 
-def batches(generator: Generator, label: int | None, seeds: Sequence[int]) -> Iterator[Latents]:
+def batches(generator: Generator, label: Label | None, seeds: Sequence[int]) -> Iterator[Latents]:
     """Yield samples of seeds at the usual truncation, a few at a time."""
     for start in range(0, len(seeds), BATCH):
         psi = generator.usual_truncation

@@ -34,6 +34,7 @@ class DCGAN(ZSpace):
             for layer in pyramid.layers(network.channels, first=("conv",), later=("conv",))
         }
         self.size = as_size(4 << len(network.channels))
+        self.channels = network.steps[-1].channels[1]
         self.device = device
 
     def sample(

@@ -51,6 +51,7 @@ def _card(name: str, facts: dict[str, Any]) -> Card:
         license="weights distilled from FFHQ's: research, non-commercial",
         origin="trained by this project from samples of mobilestylegan-ffhq-1024 (training/)",
         layers=tuple(Layer(**layer) for layer in facts["layers"]),
+        labels=tuple(facts.get("labels", ())),
         mapped=title.startswith("StyleGAN"),
         rgb_slot=title != "StyleGAN",
         notes=(

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from panda.generators.contract import Latents, State
-from panda.shapes import as_size
 
 from ..common.layers import scaled
 from ..common.mapped import MappedGenerator
@@ -41,8 +40,9 @@ class StyleGAN(MappedGenerator):
     def __init__(self, network: Network, device: torch.device, dtype: torch.dtype) -> None:
         network.eval().requires_grad_(False).to(device, dtype).prepare()
         self.network = network
-        self.layers = {layer.name: layer for layer in layers(network.config.channels)}
-        self.size = as_size(network.config.resolution)
+        config = network.config
+        self.layers = {layer.name: layer for layer in layers(config.channels, config.const)}
+        self.size, self.channels = config.size, config.image_channels
         self.device = device
 
     @property

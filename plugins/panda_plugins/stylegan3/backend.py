@@ -25,7 +25,8 @@ class StyleGAN3(MappedGenerator):
     def __init__(self, network: Network, device: torch.device, dtype: torch.dtype) -> None:
         self.network = network.to(device, dtype)
         self.network.prepare()
-        self.size = as_size(network.config.resolution)
+        config = network.config
+        self.size, self.channels = as_size(config.resolution), config.channels[-1]
         self.device = device
         self.layers = {layer.name: layer for layer in layers_of(network)}
 

@@ -21,7 +21,15 @@ from torch.nn import functional as F
 
 from panda import Generator, Latents, State, TorchModule, create_generator
 from panda.generators.wrapper import Wrapper
-from panda.testing.alignment import COARSE, DISPLACED, FINE, SHARP, SMALLEST, strips
+from panda.testing.alignment import (
+    COARSE,
+    DISPLACED,
+    FINE,
+    SHARP,
+    SMALLEST,
+    drawings,
+    mean_share,
+)
 
 SEEDS = (3, 14)
 
@@ -167,13 +175,15 @@ def measure(generators: list[Generator]) -> None:
         shares, second = defaultdict(list), []
         for generator in generators:
             latents = generator.sample(SEEDS, truncation=1.0)
+            moved = Displaced(generator, *way)
             for layer in generator.layers:
-                both = [s for s in strips(Displaced(generator, *way), latents, layer) if s]
-                if not both or (name == "in windows" and not _moved(generator, layer)):
+                drawn = [lines for lines in drawings(moved, latents, layer) if lines]
+                if not drawn or (name == "in windows" and not _moved(generator, layer)):
                     continue
+                both = [lines[0] for lines in drawn]
                 size = min(s.size for s in both)
                 kind = f"{SMALLEST} to {COARSE - 1}" if size < COARSE else f"{COARSE} and more"
-                shares[kind].append(min(s.share for s in both))
+                shares[kind].append(min(map(mean_share, drawn)))
                 if "below" in name:
                     both = both[:1]  # columns are where they were
                 sharp = [s for s in both if s.size >= FINE and s.sharpness >= SHARP]

@@ -75,9 +75,9 @@ def rounding(like: Tensor) -> float:
     return 1e-4 * max(1.0, differ(finite, torch.zeros_like(finite)))
 
 
-def deviation(x: Tensor) -> Tensor:
+def deviation(x: Tensor, seed: int = 0) -> Tensor:
     """Return noise ``[N, C, H, W]`` whose standard deviation is that of features."""
-    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed)).to(x)
     return noise * x.std(correction=0).clamp_min(1e-3)
 
 

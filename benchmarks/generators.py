@@ -96,7 +96,7 @@ def stylegan3_case() -> Case:
     widths = [layer.channels for layer in layers]
     sampling = Sampling()
     config = stylegan3.Config(
-        resolution=256,
+        size=(256, 256),
         channels_in=widths[0],
         channels=(*widths[1:], 3),
     )

@@ -95,7 +95,7 @@ def measure_alignment(generator):
         square = find_face(parser, image[0])
         if square is None:
             continue
-        half = generator.resolution / 2
+        half = generator.size[0] / 2
         moved = square.around(target)
         shifts.append(abs(moved.center - complex(half, half)) / (2 * half))
         scales.append(abs(moved.right / half - 1))

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from panda.generators.card import Card
     from panda.generators.contract import Generator, Latents, Layer, State
     from panda.generators.hookspecs import hookimpl
+    from panda.generators.options import Option
+    from panda.generators.places import Place
     from panda.generators.registry import create_generator, list_generators
+    from panda.generators.steps import Steps
     from panda.generators.torch_module import TorchModule
     from panda.inversion import invert
 
@@ -43,8 +46,11 @@ _SOURCES = {
     "Generator": "generators.contract:Generator",
     "Latents": "generators.contract:Latents",
     "Layer": "generators.contract:Layer",
+    "Option": "generators.options:Option",
     "PandaError": "errors:PandaError",
+    "Place": "generators.places:Place",
     "State": "generators.contract:State",
+    "Steps": "generators.steps:Steps",
     "TorchModule": "generators.torch_module:TorchModule",
     "compare": "comparison:compare",
     "create_generator": "generators.registry:create_generator",
@@ -68,8 +74,11 @@ __all__ = [
     "Generator",
     "Latents",
     "Layer",
+    "Option",
     "PandaError",
+    "Place",
     "State",
+    "Steps",
     "TorchModule",
     "__version__",
     "compare",

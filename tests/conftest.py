@@ -58,7 +58,7 @@ class TinyGenerator(Generator):
         torch.manual_seed(1)
         self.name = "tiny"
         self.device, self.dtype = device, dtype
-        self.resolution = 16
+        self.size = (16, 16)
         self.dense = nn.Linear(8, 12 * 16).requires_grad_(False)
         self.convs = nn.ModuleList(
             nn.Conv2d(12, 12, 3, padding=1) for _ in range(2)

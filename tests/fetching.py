@@ -20,10 +20,10 @@ SUM = hashlib.sha256(FILE).hexdigest()
 CPU = torch.device("cpu")
 
 
-def weights(web, *, path="/net.pkl", sha256=None, resolution=SIZE):
+def weights(web, *, path="/net.pkl", sha256=None, size=SIZE):
     pins = {"net.pkl": sha256} if sha256 else {}
     source = Url({"net.pkl": web.address + path}, pins)
-    return Weights("toy", source, STYLEGAN2, resolution)
+    return Weights("toy", source, STYLEGAN2, size)
 
 
 def broken(web, cut, **facts):

@@ -52,7 +52,7 @@ class Framed(Generator):
     """Each planted part has a channel of its own, whose strength varies from sample to sample."""
 
     usual_truncation = 1.0
-    resolution = SIZE
+    size = (SIZE, SIZE)
     name = "framed"
 
     def __init__(self) -> None:

@@ -35,6 +35,9 @@ FILES = {
     "stylegan2-tf/network.pkl": ("StyleGAN2", "nvidia-tensorflow"),
     "stylegan3-t/network.pkl": ("StyleGAN3", "nvidia-pytorch"),
     "stylegan3-r/network.pkl": ("StyleGAN3", "nvidia-pytorch"),
+    "shapes/stylegan2-ada-gray/network.safetensors": ("StyleGAN2", "safetensors"),
+    "shapes/stylegan2-ada-rgba/network.safetensors": ("StyleGAN2", "safetensors"),
+    "shapes/stylegan2-rect-3x5/network.safetensors": ("StyleGAN2", "safetensors"),
     "biggan-deep-hf/hf": ("BigGAN", "huggingface"),
     "biggan-ajbrock/state_dict.safetensors": ("BigGAN", "safetensors"),
     "biggan-deep-ajbrock/state_dict.safetensors": ("BigGAN", "safetensors"),
@@ -51,7 +54,8 @@ def io(name):
 @cache
 def stored(name):
     """The tensors of a folder's file under the names of upstream's state dict."""
-    files = ("network.pkl", "checkpoint.pth", "checkpoint.pt", "hf", "state_dict.safetensors")
+    files = ("network.pkl", "checkpoint.pth", "checkpoint.pt", "hf")
+    files += ("state_dict.safetensors", "network.safetensors")
     file = next(file for file in files if (FOLDER / name / file).exists())
     return upstream_names(read_checkpoint(FOLDER / name / file))
 

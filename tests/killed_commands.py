@@ -201,7 +201,7 @@ def fetching(folder: Path) -> Command:
     server = WebServer()
     server.files["/net.pkl"] = FILE.read_bytes()
     source = Url({"net.pkl": f"{server.address}/net.pkl"})
-    size = create_generator(str(FILE)).resolution
+    size = create_generator(str(FILE)).size
     mine = Weights("toy", source, ARCHITECTURE, size)
     card = Card("StyleGAN2", "random", size, "MIT", "here", mine.load, mine)
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 
 def synthesize(tensors, w, *, clamp=None, noise=True):
-    """Images ``[N, 3, R, R]`` from NVIDIA's tensors and w ``[N, num_ws, w_dim]``."""
+    """Images ``[N, C, H, W]`` from NVIDIA's tensors and w ``[N, num_ws, w_dim]``."""
     *_, (_, image) = run(tensors, w, clamp=clamp, noise=noise)
     return image
 
@@ -76,7 +76,7 @@ def torgb(t, name, x, w, clamp):
     styles = affine(t, name, w) / math.sqrt(channels)
     weight = (t[f"{name}.weight"] * styles[:, None, :, None, None]).flatten(0, 1)
     x = F.conv2d(x.reshape(1, n * channels, height, width), weight, groups=n)
-    x = x.view(n, 3, height, width) + t[f"{name}.bias"][:, None, None]
+    x = x.view(n, -1, height, width) + t[f"{name}.bias"][:, None, None]
     return x if clamp is None else x.clamp(-clamp, clamp)
 
 

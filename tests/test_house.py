@@ -13,17 +13,18 @@ SOURCES = [*CORE, *sorted((ROOT / "plugins").rglob("*.py"))]
 # A room imports rooms of the floors below its own, and no other room of its own floor.
 FLOORS = [
     {"errors", "environment"},
-    {"notes", "progress", "threads"},
+    {"notes", "progress", "shapes", "threads"},
     {"files"},
-    {"checkpoints", "images", "report"},
+    {"checkpoints", "images"},
+    {"report"},
     {"generators"},
     {"factorization", "weights"},
     {"metrics", "testing"},
     {"directions"},
     {"inversion"},
     {"editing"},
-    {"methods", "naming", "demo"},
-    {"evaluation"},
+    {"methods", "naming", "scaffold"},
+    {"demo", "evaluation"},
     {"comparison", "studio"},
     {"cli"},
 ]

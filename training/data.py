@@ -103,7 +103,7 @@ def sample_latents(generator: WSpace, seeds: Sequence[int]) -> Latents:
 def _generate_faces(generator: WSpace, seeds: Sequence[int]) -> np.ndarray:
     """Return faces, uint8 ``[N, 3, 64, 64]``, averaged down from the generator's resolution."""
     images = generator.forward(sample_latents(generator, seeds))
-    images = F.avg_pool2d(images, generator.resolution // RESOLUTION)
+    images = F.avg_pool2d(images, generator.size[0] // RESOLUTION)
     faces: np.ndarray = images.add(1).mul(127.5).round().clamp(0, 255).byte().cpu().numpy()
     return faces
 

@@ -26,7 +26,7 @@ from panda.files.writing import staging
 
 from .codes import load_codes
 from .data import load_faces
-from .labels import load_labels
+from .labels import CLASSES, load_labels
 from .loop import Run, train
 from .recipe import Recipe
 from .students import STUDENTS, Student
@@ -108,6 +108,7 @@ def _train(options: argparse.Namespace, device: torch.device) -> None:
             "images": run.seen,
             "faces": len(faces),
             "recipe": asdict(run.recipe),
+            **({"labels": CLASSES} if run.labels is not None else {}),
         }
         if options.start:
             files = [folder / run.recipe.architecture / FACTS for folder in options.start]

@@ -31,7 +31,7 @@ def row(generator: Generator, seeds: list[int]) -> list[Image.Image]:
     for k, image in enumerate(study.images):
         picture, x = to_picture(image, SIZE), study.x(k)
         removed = study.finish(k, remove(factors, x))
-        heat, _ = localize(factors, x, "bg", resolution=SIZE)
+        heat, _ = localize(factors, x, "bg", size=SIZE)
         pictures += [
             picture,
             color_parts(picture, factors.masks),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -14,16 +15,23 @@ from panda.editing.edit_files import facts_of, read_edits, zoos
 from panda.errors import PandaError, nearest
 from panda.generators.card import Card
 from panda.generators.contract import Layer
+from panda.generators.options import Option, read_options, text_of
 from panda.generators.registry import (
     cards,
     create_generator,
     find_card,
+    full_name,
     is_file,
     list_generators,
     plugins,
     recognize,
+    refer,
 )
 from panda.notes import note
+from panda.shapes import CHANNELS, size_text
+
+CLASSES = 12
+"""How many classes ``panda info`` names."""
 
 
 def add(verbs: Verbs[Parser]) -> None:
@@ -129,13 +137,15 @@ def show_list(options: argparse.Namespace) -> None:
         say(title)
         for row in members:
             state = "cached" if row["cached"] else "-"
-            say(f"  {row['name']:{width}}  {row['dataset']:12}  {row['resolution']:4}  {state}")
+            kind = _kind(row)
+            say(f"  {row['name']:{width}}  {row['dataset']:12}  {kind:16}  {state}")
 
 
 def fetch(options: argparse.Namespace) -> None:
     """Bring weights into the cache and print where they are."""
     names = []
-    for pattern in options.generators:
+    for given in options.generators:
+        pattern = refer(given).name  # weights are the same for all options and classes
         if not (matches := list_generators(pattern)):
             find_card(pattern)  # raises an error with the nearest names
         names += matches
@@ -170,17 +180,25 @@ def show_edits(options: argparse.Namespace) -> None:
 
 def show_info(options: argparse.Namespace) -> None:
     """Print one generator's card and layers."""
-    if is_file(options.generator):
-        facts, known, slots = _file_facts(options.generator)
+    reference = refer(options.generator)
+    if is_file(reference.name):
+        facts, declared, known, slots = _file_facts(options.generator)
     else:
-        card = find_card(options.generator)
-        facts, known, slots = {"name": options.generator, **_facts(card)}, card.layers, card.slots
+        card = find_card(reference.name)
+        facts = {"name": full_name(options.generator), **_facts(card)}
+        declared, known, slots = card.options, card.layers, card.slots
+    settings = _option_facts(declared, reference.options)
     layers = [{**asdict(layer), "positions": layer.positions} for layer in known]
     if options.json:
-        print_json({**facts, "layers": layers, "slots": slots})
+        print_json({**facts, "options": settings, "layers": layers, "slots": slots})
         return
-    for name, value in facts.items():
+    for name, value in _shown(facts).items():
         say(f"{name:12} {value}")
+    if settings:
+        say("", f"{'option':12} {'value':>11}  about")
+    for row in settings:
+        about = f"{row['about']}: {row['takes']} (default: {text_of(row['default'])})"
+        say(f"{row['name']:12} {text_of(row['value']):>11}  {about}")
     if not layers:
         return
     say("", f"{'layer':12} {'channels':>8} {'size':>11} {'margin':>6}")
@@ -215,26 +233,39 @@ def show_plugins(options: argparse.Namespace) -> None:
         say(f"{row['name']}  {row['distribution']} {row['version']}  {state}")
 
 
-def _file_facts(path: str) -> tuple[dict[str, Any], tuple[Layer, ...], tuple[str, ...]]:
-    """Return what is in a checkpoint file (container, architecture, size), its layers and slots."""
+def _file_facts(
+    name: str,
+) -> tuple[dict[str, Any], Mapping[str, Option], tuple[Layer, ...], tuple[str, ...]]:
+    """Return what is in a checkpoint file (container, architecture, size).
+
+    Also the options with which it can be opened, its layers and slots.
+    """
     from panda.checkpoints.read import read_checkpoint
     from panda.generators.latent_spaces import has_w, w_space
 
-    checkpoint = read_checkpoint(Path(path))
-    architecture, _ = recognize(checkpoint)
-    generator = create_generator(path)
+    checkpoint = read_checkpoint(Path(refer(name).name))
+    architecture, kind = recognize(checkpoint)
+    generator = create_generator(name)
     facts = {
-        "name": path,
+        "name": name,
         "container": checkpoint.container,
         "architecture": architecture,
-        "resolution": generator.resolution,
+        "size": list(generator.size),
+        "channels": generator.channels,
         "tensors": len(checkpoint.tensors),
         "parameters": sum(tensor.numel() for tensor in checkpoint.tensors.values()),
         "config": dict(checkpoint.config),
-        "options": dict(checkpoint.options),
+        "set": dict(checkpoint.options),
+        "labels": generator.labels if isinstance(generator.labels, str) else list(generator.labels),
     }
     slots = w_space(generator, "slots").slots if has_w(generator) else ()
-    return facts, tuple(generator.layers.values()), slots
+    return facts, kind.options, tuple(generator.layers.values()), slots
+
+
+def _kind(row: dict[str, Any]) -> str:
+    """Return the size of images, and their kind where it is not RGB: ``"64 x 128 gray"``."""
+    kind = "" if row["channels"] == 3 else f" {CHANNELS[row['channels']]}"
+    return f"{size_text(row['size'])}{kind}"
 
 
 def _facts(card: Card) -> dict[str, Any]:
@@ -242,12 +273,38 @@ def _facts(card: Card) -> dict[str, Any]:
     return {
         "architecture": card.architecture,
         "dataset": card.dataset,
-        "resolution": card.resolution,
+        "size": list(card.size),
+        "channels": card.channels,
         "license": card.license,
         "origin": card.origin,
         "weights": card.weights.source.description if card.weights else "",
         "cached": card.weights is None or card.weights.cached,
-        "classes": list(card.class_names),
+        "labels": card.labels if isinstance(card.labels, str) else list(card.labels),
         "notes": card.notes,
         "edits": list(read_edits(card.edits)) if card.edits else [],
     }
+
+
+def _option_facts(options: Mapping[str, Option], given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what options of loading there are, with their values, as plain values."""
+    values = read_options(options, given, "it")
+    return [
+        {
+            "name": name,
+            "value": values[name],
+            "default": option.default,
+            "takes": option.takes,
+            "about": option.about,
+        }
+        for name, option in options.items()
+    ]
+
+
+def _shown(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return facts for people: sizes, and the numbers of classes, of many the first."""
+    shown = {**facts, "size": size_text(facts["size"])}
+    if isinstance(labels := facts.get("labels"), list):
+        named = [f"{number} {name}" for number, name in enumerate(labels[:CLASSES])]
+        more = f", ... ({len(labels)}; --json lists all)" if labels[CLASSES:] else ""
+        shown["labels"] = (", ".join(named) or "none") + more
+    return shown

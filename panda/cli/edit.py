@@ -142,7 +142,7 @@ def _factors_of(options: argparse.Namespace) -> Factors:
     """Return the factors that the first edit is for, from the cache or fitted now."""
     from panda.editing.named import factors_of, find_named
     from panda.editing.syntax import NAMED, TEXT
-    from panda.generators.registry import create_generator
+    from panda.generators.registry import create_generator, refer
 
     given, text = options.factors, options.edit[0]
     if TEXT.fullmatch(text.strip()):
@@ -150,6 +150,9 @@ def _factors_of(options: argparse.Namespace) -> Factors:
             f"{text} does not say of which factors; give their folder, as in"
             f" '{panda_command('edit', 'FACTORS', '--edit', text)}'"
         )
+    if given and (label := refer(given).label) is not None:
+        given = given.removesuffix(f"@{label}")  # its edits are for factors of all classes
+        options.label = options.label or [label]
     generator = create_generator(given, device=options.device) if given else None
     match = NAMED.fullmatch(text)
     name, named = find_named(match["name"] if match else text, given or "")

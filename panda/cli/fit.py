@@ -20,6 +20,7 @@ from panda.cli.options import (
     add_verb,
     existing,
     finite,
+    label_of,
 )
 from panda.cli.output import print_json
 from panda.files.in_place import no_link
@@ -169,7 +170,7 @@ def _fit(options: argparse.Namespace, device: str, journal: Path) -> None:
         appearances=options.appearances,
         seeds=seeds,
         truncation=options.truncation,
-        label=options.label,
+        label=label_of(options),
         solver=options.solver,
         learning_rate=options.learning_rate,
         steps=options.steps,

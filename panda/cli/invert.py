@@ -6,6 +6,7 @@ import argparse
 import json
 
 from panda.cli.options import (
+    GENERATOR,
     Parser,
     Verbs,
     add_device,
@@ -14,6 +15,7 @@ from panda.cli.options import (
     add_out,
     add_verb,
     existing,
+    label_of,
 )
 from panda.cli.output import print_json
 from panda.generators.registry import create_generator
@@ -35,7 +37,7 @@ def add(verbs: Verbs[Parser]) -> None:
     verb.add_argument(
         "photographs", type=existing, nargs="+", metavar="PHOTO", help="JPEG, PNG or other pictures"
     )
-    verb.add_argument("--generator", required=True, help="a name (panda list) or a file")
+    verb.add_argument("--generator", required=True, help=GENERATOR)
     add_out(verb, "where latents, reconstructions and a sheet of pictures go")
     verb.add_argument(
         "--space",
@@ -65,14 +67,13 @@ def add(verbs: Verbs[Parser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Read and align the photographs, search their latents, and save them."""
-    from panda.generators.natural import as_label
     from panda.inversion import Inversion, invert
     from panda.inversion.alignment import to_pictures
     from panda.inversion.coordinates import check_space
     from panda.inversion.photograph import read_photograph
 
     Inversion.check_folder(options.out)
-    photographs = [(str(path), read_photograph(path)) for path in options.photographs]
+    photographs = [(str(path), read_photograph(path, alpha=True)) for path in options.photographs]
     generator = create_generator(options.generator, device=options.device)
     check_space(generator, options.space)
     pictures = to_pictures(generator, photographs, align=options.align)
@@ -81,7 +82,7 @@ def run(options: argparse.Namespace) -> None:
         pictures,
         space=options.space,
         steps=options.steps,
-        label=as_label(options.label, generator.class_names),
+        label=label_of(options),
         seed=options.seed,
         names=[name for name, _ in photographs],
     )

@@ -45,7 +45,7 @@ def add(verbs: Verbs[Parser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Draw concept maps and save their masks."""
-    from panda.cli.rendering import THUMB, Rendering
+    from panda.cli.rendering import Rendering
     from panda.editing.localize import localize
     from panda.images import heat_picture, mask_picture, spotlight, to_picture
 
@@ -72,11 +72,12 @@ def run(options: argparse.Namespace) -> None:
                 chunk.state.x,
                 appearance,
                 part=parts[0] if parts else None,
-                resolution=rendering.generator.resolution,
+                size=rendering.generator.size,
                 threshold=options.threshold,
             )
             rows = zip(chunk.numbers, chunk.before, maps, masks.float(), strict=True)
             for number, image, heat, mask in rows:
-                picture = to_picture(image, THUMB)
-                results.save(number, mask_picture(mask, len(mask)), area=float(mask.mean()))
-                results.rows.append([picture, heat_picture(heat, THUMB), spotlight(picture, mask)])
+                picture = to_picture(image, rendering.thumb)
+                results.save(number, mask_picture(mask), area=float(mask.mean()))
+                map_picture = heat_picture(heat, rendering.thumb)
+                results.rows.append([picture, map_picture, spotlight(picture, mask)])

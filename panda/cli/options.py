@@ -19,6 +19,9 @@ from panda.errors import PandaError, nearest
 from panda.files.nearest import nearest_file
 from panda.report.commands import panda_command
 
+TRACEBACK = "--traceback"
+"""An option of every verb; it is looked for before words are parsed, which may load plugins."""
+
 SKIPS = ("live", "keep", "drop")
 """Ways to resume a network with a running image; see ``panda edit --skip``."""
 
@@ -107,6 +110,11 @@ def add_verb(
         formatter_class=Formatter,
     )
     verb.set_defaults(run=run)
+    verb.add_argument(
+        TRACEBACK,
+        action="store_true",
+        help="show where in the code an error was raised, as the variable PANDA_DEBUG=1 does",
+    )
     return verb
 
 
@@ -149,18 +157,20 @@ def factors_or_generator(text: str) -> Path | str:
     """Read the path of a folder of factors, or the name or file of a generator."""
     if Path(text).is_dir():
         return existing(text)
-    if Path(text).is_file():
-        return text
-    from panda.generators.registry import list_generators
+    from panda.generators.registry import known_card, refer
 
-    if text in list_generators():
+    if known_card(text) or Path(refer(text).name).is_file():
         return text
     return existing_factors(text)
 
 
+GENERATOR = "a name (panda list) or a file; NAME@LABEL for one class or text, NAME?OPTION=VALUE"
+"""What a generator's name may be, in the help of every verb that takes one."""
+
+
 def add_generator(verb: Parser) -> None:
     """Add the generator, the first argument of many verbs."""
-    verb.add_argument("generator", metavar="GENERATOR", help="a name (panda list) or a file")
+    verb.add_argument("generator", metavar="GENERATOR", help=GENERATOR)
 
 
 def add_layer(verb: Parser) -> None:
@@ -236,22 +246,20 @@ def add_skip(verb: Parser) -> None:
 
 
 def add_label(verb: Parser, default: str = "each seed draws its own") -> None:
-    """Add the class."""
+    """Add the class or text: one for all samples, or once for each of them."""
     verb.add_argument(
         "--label",
-        type=_label,
-        metavar="CLASS",
-        help="a number, or the name that panda info shows, for class-conditional generators"
-        f" (default: {default})",
+        action="append",
+        metavar="LABEL",
+        help="the class, a number or the name that panda info shows, or the text of a generator"
+        f" that takes any; given several times, one for each sample (default: {default})",
     )
 
 
-def _label(text: str) -> int | str:
-    """Read a class as a number or as a name."""
-    try:
-        return int(text)
-    except ValueError:
-        return text
+def label_of(options: argparse.Namespace) -> str | list[str] | None:
+    """Return the label of all samples, one for each, or None."""
+    given: list[str] | None = options.label
+    return given[0] if given and len(given) == 1 else given
 
 
 def add_out(verb: Parser, words: str, default: str | None = None) -> None:

@@ -16,6 +16,7 @@ from panda.cli import (
     invert,
     localize,
     naming,
+    new_backend,
     parts,
     presets,
     refine,
@@ -29,7 +30,7 @@ EPILOG = "Start with: panda demo. Each verb has its own help: panda fit --help."
 
 VERBS = (
     *(demo, studio, catalog, fit, convert, parts, edit, remove, localize, refine),
-    *(invert, naming, presets, compare, benchmark, check, doctor),
+    *(invert, naming, presets, compare, benchmark, check, new_backend, doctor),
 )
 """Modules of verbs, in the order in which the help lists them."""
 

@@ -7,7 +7,8 @@ import argparse
 from panda.cli.benchmark.locality import method
 from panda.cli.options import Parser, Verbs, add_device, add_generator, add_json, add_out, add_verb
 from panda.cli.output import print_json, say
-from panda.generators.registry import create_generator
+from panda.errors import PandaError
+from panda.generators.registry import create_generator, refer
 from panda.notes import note
 
 
@@ -58,6 +59,8 @@ def run(options: argparse.Namespace) -> None:
     from panda.evaluation.edits import EDITS
     from panda.evaluation.settings import LocalitySettings
 
+    if (label := refer(options.generator).label) is not None:
+        raise PandaError(f"presets are for all that a generator makes; leave out '@{label:.60}'")
     generator = create_generator(options.generator, device=options.device)
     settings = LocalitySettings(
         generator=options.generator,

@@ -17,6 +17,7 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
+from panda.cli.options import label_of
 from panda.cli.output import print_json
 from panda.editing.natural import resume
 from panda.errors import PandaError
@@ -24,16 +25,18 @@ from panda.factorization.factors import Factors
 from panda.files.ownership import check_folder, replacing
 from panda.generators.contract import Generator, Latents, State
 from panda.generators.identity import why_lost
-from panda.generators.natural import as_label
+from panda.generators.labels import as_labels
+from panda.generators.latent_spaces import unwrapped
 from panda.generators.registry import create_generator
 from panda.generators.seeds import parse_numbers
-from panda.images import difference_picture, save_picture, sheet, to_picture
+from panda.images import as_rgb, difference_picture, save_picture, sheet, to_picture
 from panda.inversion import Inversion
 from panda.notes import note
 from panda.progress import bar
+from panda.shapes import Size, within
 
 THUMB = 256
-"""Pixels of a picture in the sheet."""
+"""Pixels of the longer side of a picture in the sheet."""
 
 WHAT = "results of panda"
 """What a folder of pictures is called where another one would be replaced."""
@@ -53,7 +56,7 @@ class Chunk:
         numbers: Their seeds, or their indices in an inversion.
         latents: The samples.
         state: The state at the layer.
-        before: The images ``[N, 3, R, R]`` in [-1, 1].
+        before: The images ``[N, channels, H, W]`` in [-1, 1].
     """
 
     numbers: Sequence[int]
@@ -85,10 +88,11 @@ class Results:
         self.samples[number] = {"picture": name, **figures}
 
     def compare(self, chunk: Chunk, after: Tensor) -> None:
-        """Add edited images ``[N, 3, R, R]``, each as a picture and as a row of the sheet."""
+        """Add edited images ``[N, channels, H, W]``, each as a picture and a row of the sheet."""
         for number, old, new in zip(chunk.numbers, chunk.before, after, strict=True):
             # Half the difference of images in [-1, 1] is a share of their range.
-            change = float((new.clamp(-1, 1) - old.clamp(-1, 1)).abs().mean()) / 2
+            both = as_rgb(new.clamp(-1, 1)), as_rgb(old.clamp(-1, 1))
+            change = float((both[0] - both[1]).abs().mean()) / 2
             self.save(number, to_picture(new), change=change)
             thumbs = to_picture(old, THUMB), to_picture(new, THUMB)
             self.rows.append([*thumbs, difference_picture(old, new, THUMB)])
@@ -110,24 +114,30 @@ class Rendering:
         self.generator = generator_of(self.factors, options)
         self.latents = inversion.latents_for(self.generator) if inversion is not None else None
         self.layer = self.factors.layer.name
-        if options.label is None and inversion is None:
-            options.label = self.factors.label
-        options.label = as_label(options.label, self.generator.class_names)
+        given = label_of(options)
+        label = self.factors.label if given is None and inversion is None else given
+        options.label = as_labels(label, len(self.numbers), self.generator)
         if options.truncation is None:
             options.truncation = self.generator.usual_truncation
         self.options = options
         check_folder(options.out, WHAT)
         self.out: Path = options.out
 
+    @property
+    def thumb(self) -> Size:
+        """Height and width of a picture in the sheet."""
+        return within(self.generator.size, THUMB)
+
     def set_skip(self, skip: str | None) -> None:
         """Set what a running image does with edited features; raise `PandaError` without one."""
         if skip is None:
             return
-        if not hasattr(self.generator, "skip"):
+        generator = unwrapped(self.generator)
+        if not hasattr(generator, "skip"):
             raise PandaError(
                 f"{self.generator.name} has no image that grows layer by layer; leave out --skip"
             )
-        self.generator.skip = skip
+        generator.skip = skip
 
     @contextmanager
     def results(self, columns: Sequence[str], rows: Sequence[str] = ()) -> Iterator[Results]:
@@ -194,7 +204,8 @@ class Rendering:
         if self.latents is not None:
             return self.latents[rows]
         options = self.options
-        return self.generator.sample(numbers, truncation=options.truncation, label=options.label)
+        label = options.label[rows] if isinstance(options.label, list) else options.label
+        return self.generator.sample(numbers, truncation=options.truncation, label=label)
 
     def finish(self, chunk: Chunk, state: State, layer: str) -> Tensor:
         """Resume the generator from a state at a layer; raises `PandaError` where it gives NaN."""

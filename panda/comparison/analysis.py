@@ -26,7 +26,13 @@ from panda.factorization.journal import forget
 from panda.generators.contract import Generator, Layer
 from panda.generators.entries import Entry
 from panda.generators.one_class import OneClass
-from panda.generators.registry import cards, create_generator, is_file, scores
+from panda.generators.registry import (
+    create_generator,
+    is_file,
+    known_card,
+    refer,
+    scores,
+)
 from panda.generators.seeds import evaluation_seeds
 from panda.metrics.efficientnet import Classifier
 from panda.metrics.faces import OnceParser, are_faces
@@ -79,7 +85,7 @@ def analyze(
     """
     if folder.done(entry, plan):
         if is_file(entry.generator):
-            _check_weights(entry, plan, folder, weights_digest(read_checkpoint(entry.generator)))
+            _check_weights(entry, plan, folder, _digest_of_file(entry.generator))
         return
     report("load")
     generator = load(entry, device)
@@ -97,6 +103,10 @@ def analyze(
         assert layer is not None
         report(f"1/{level} of the image, {layer.name} (level {step} of {len(missing)} to do)")
         analyze_level(entry, generator, layer, level, plan, folder, parser)
+
+
+def _digest_of_file(generator: str) -> str:
+    return weights_digest(read_checkpoint(refer(generator).name))
 
 
 def _check_weights(entry: Entry, plan: Plan, folder: ComparisonFolder, digest: str) -> None:
@@ -135,20 +145,21 @@ def overview(
     if parser is not None and not are_faces(parser(small(images))):
         parser = None
     depths = measure_depths(generator, plan, parser)
-    card = cards().get(entry.generator)
+    card = known_card(entry.generator)
     result = GeneratorResult(
         name=entry.name,
         generator=entry.generator,
         label=entry.label,
         architecture=card.architecture if card else type(generator).__name__,
         dataset=card.dataset if card else "unknown",
-        resolution=generator.resolution,
+        size=generator.size,
         faces=parser is not None,
         depths=depths,
         seconds=time.perf_counter() - started,
         absent=tuple(level for level in plan.levels if layer_at(generator, level) is None),
         notes=(note,) if note else (),
         weights_sha256=generator.digest,
+        channels=generator.channels,
     )
     with folder.writing(folder.overview(entry)) as work:
         draw_samples(work, images)

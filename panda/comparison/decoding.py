@@ -13,7 +13,7 @@ def decode(kind: Any, value: Any) -> Any:
 
     Args:
         kind: A dataclass, a type of JSON, a tuple, a mapping with text as keys, or one of them or
-            None.
+            None, or of several types of JSON.
         value: What `json` has read.
 
     Raises:
@@ -22,8 +22,10 @@ def decode(kind: Any, value: Any) -> Any:
     """
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
-        (other,) = set(inner) - {NoneType}
-        return None if value is None else decode(other, value)
+        members = [each for each in inner if each is not NoneType]
+        if value is None and len(members) < len(inner):
+            return None
+        return decode(next((each for each in members if type(value) is each), members[0]), value)
     if is_dataclass(kind):
         hints, facts = get_type_hints(kind), _checked(dict, value)
         optional = {

@@ -63,17 +63,17 @@ QUICK = Plan(levels=(4,), samples=200, axes=1, images=4, scored=8, selected=8, p
 
 
 def layer_at(generator: Generator, level: int) -> Layer | None:
-    """Return the last layer nearest in size to the image over ``level``; None where none is near.
+    """Return the last layer nearest in height to the image over ``level``; None where none is near.
 
     Near is within a factor of `NEAR`.
     """
-    side = generator.resolution / level
+    side = generator.size[0] / level
     layer = generator.layer_near(side)
     return layer if abs(math.log(layer.side / side)) < math.log(NEAR) else None
 
 
 def background_layers(generator: Generator, plan: Plan) -> list[Layer]:
     """Return the last layer of each size, from coarse to fine, at which background is measured."""
-    limit = max(DEEPEST, generator.resolution // min(plan.levels))
+    limit = max(DEEPEST, generator.size[0] // min(plan.levels))
     last = {layer.side: layer for layer in generator.layers.values()}
     return [last[side] for side in sorted(last) if 4 <= side <= limit]

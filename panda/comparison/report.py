@@ -18,6 +18,7 @@ from panda.report import chart
 from panda.report.commands import panda_command
 from panda.report.page import Figure, Page
 from panda.report.table import Table
+from panda.shapes import size_text
 
 SHOWN = 8
 """Appearances that are shown of each level, the most similar ones."""
@@ -89,7 +90,7 @@ class View:
         for result in self.comparison.generators:
             names = self.names(result, None, "sample")
             figures = [Figure(self.picture(result, None, name)) for name in names]
-            words = f"{result.name} · {result.architecture}, {result.resolution} pixels"
+            words = f"{result.name} · {result.architecture}, {size_text(result.size)} pixels"
             self.page.card([figures], words)
 
     def names(self, result: GeneratorResult, level: int | None, kind: str) -> list[str]:
@@ -166,7 +167,7 @@ class View:
         result = next((r for r in self.comparison.generators if r.levels), None)
         if result is not None:
             level = self.folder.level(result.entry, result.levels[0].level)
-            label = () if result.label is None else ("--label", result.label)
+            label = () if result.label is None else ("--label", result.entry.label_name)
             words = (level.resolve() / "factors", "--edit", "0:p0:5sd", "--seeds", "0-3", *label)
             self.page.code(panda_command("edit", *words, "--out", "edited"))
 
@@ -232,13 +233,13 @@ def ious(result: GeneratorResult) -> Iterator[tuple[float, float]]:
     """Yield the side over the image's, and the IoU, of each depth that has one."""
     for depth in result.depths:
         if depth.iou is not None:
-            yield depth.size / result.resolution, depth.iou[0]
+            yield depth.size / result.size[0], depth.iou[0]
 
 
 def contrasts(result: GeneratorResult) -> Iterator[tuple[float, float]]:
     """Yield the side over the image's, and the contrast, of each depth."""
     for depth in result.depths:
-        yield depth.size / result.resolution, depth.contrast[0]
+        yield depth.size / result.size[0], depth.contrast[0]
 
 
 def tiles(strip: Image.Image, count: int, gap: int = 2) -> list[Image.Image]:

@@ -13,7 +13,9 @@ from panda.comparison.plan import Plan
 from panda.errors import PandaError, nearest
 from panda.factorization.verdict import Verdict
 from panda.generators.entries import Entry
+from panda.generators.labels import Label
 from panda.metrics.summary import Estimate
+from panda.shapes import CHANNELS
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,10 @@ class Level:
     """One layer's factors in figures.
 
     Attributes:
-        level: The side of the image over that of the layer, about.
+        level: The height of the image over that of the layer, about.
         layer: The layer's name.
         channels: Its C.
-        size: Positions from side to side, inside the image.
+        size: Positions from top to bottom, inside the image.
         loss: The share of the features' energy that the factors leave.
         seconds: Of ``"sampling"``, ``"solving"`` and ``"all"``.
         parts: All parts, in order.
@@ -138,7 +140,7 @@ class Depth:
 
     Attributes:
         layer: The layer's name.
-        size: Positions from side to side, inside the image.
+        size: Positions from top to bottom, inside the image.
         share: Of the variance of features over positions and samples, what lies along the
             background appearance.
         contrast: By how many standard deviations the detector's coordinate is higher on the border
@@ -193,10 +195,10 @@ class GeneratorResult:
     Attributes:
         name: What it is called in every output.
         generator: Its name or file.
-        label: Its class; None for all of them.
+        label: Its class or text; None for all of them.
         architecture: The name on its card.
         dataset: What it was trained on.
-        resolution: Pixels of a side of its images.
+        size: Height and width of its images, in pixels.
         faces: Whether its images are of faces, and parsed.
         depths: Background at one layer of each size.
         seconds: Of the whole analysis.
@@ -204,14 +206,15 @@ class GeneratorResult:
         levels: The factors at all other levels.
         notes: What could not be measured, and why.
         weights_sha256: The digest of its weights (`Generator.digest`), or empty.
+        channels: Channels of its images.
     """
 
     name: str
     generator: str
-    label: int | None
+    label: Label | None
     architecture: str
     dataset: str
-    resolution: int
+    size: tuple[int, int]
     faces: bool
     depths: tuple[Depth, ...]
     seconds: float
@@ -219,11 +222,12 @@ class GeneratorResult:
     levels: tuple[Level, ...] = ()
     notes: tuple[str, ...] = ()
     weights_sha256: str = ""
+    channels: int = 3
 
     def __post_init__(self) -> None:
-        """Raise ValueError where this is no resolution of images."""
-        if self.resolution < 1:
-            raise ValueError(f"images of {self.resolution} pixels a side")
+        """Raise ValueError where this is no shape of images."""
+        if min(self.size) < 1 or self.channels not in CHANNELS:
+            raise ValueError(f"images of {self.size} pixels and {self.channels} channels")
 
     @property
     def entry(self) -> Entry:
@@ -311,7 +315,7 @@ class BackgroundSimilarity:
 
     level: int
     generator: str
-    labels: tuple[int | None, ...]
+    labels: tuple[Label | None, ...]
     cosines: tuple[tuple[float, ...], ...]
 
 

@@ -18,6 +18,7 @@ from panda.factorization.verdict import AGREEMENT, COVERED
 from panda.generators.entries import Entry
 from panda.metrics.summary import Estimate
 from panda.report.table import Table
+from panda.shapes import CHANNELS, size_text
 
 
 def tables(comparison: Comparison) -> list[Table]:
@@ -42,7 +43,7 @@ def describe(plan: Plan) -> str:
     """Return the plan in a sentence or two."""
     levels = ", ".join(f"1/{level}" for level in plan.levels)
     return (
-        f"The same for each: layers at {levels} of the image's side, {plan.samples} samples a fit"
+        f"The same for each: layers at {levels} of the image's height, {plan.samples} samples a fit"
         f" (seeds 0 to {plan.samples - 1}), {plan.parts} parts, all channels; measured on"
         f" {plan.scored} samples that no fit saw."
     )
@@ -55,7 +56,7 @@ def generators(comparison: Comparison) -> Table:
             result.name,
             result.architecture,
             result.dataset,
-            str(result.resolution),
+            _pixels(result),
             ", ".join(f"{level.layer} ({level.size})" for level in result.levels),
             "yes" if result.faces else "no",
             f"{result.seconds:.0f}",
@@ -63,8 +64,8 @@ def generators(comparison: Comparison) -> Table:
         )
         for result in comparison.generators
     ]
-    header = ("generator", "architecture", "data", "pixels", "layers (side)", "faces parsed", "s")
-    about = "Layers are matched by their side over the image's. s: seconds of the whole analysis."
+    header = ("generator", "architecture", "data", "pixels", "layers (height)", "faces parsed", "s")
+    about = "Layers are matched by their height over the image's. s: seconds of the whole analysis."
     return Table((*header, "notes"), rows, "Generators", about)
 
 
@@ -155,9 +156,15 @@ MEASURES = (
 """Columns about the background of a layer."""
 
 
+def _pixels(result: GeneratorResult) -> str:
+    """Return height and width of a generator's images, and their kind where it is not RGB."""
+    kind = "" if result.channels == 3 else f" {CHANNELS[result.channels]}"
+    return f"{size_text(result.size)}{kind}"
+
+
 def _measured(result: GeneratorResult, depth: Depth) -> tuple[str, ...]:
     """Return the `MEASURES` of a layer."""
-    part = f"1/{result.resolution / depth.size:g}"
+    part = f"1/{result.size[0] / depth.size:g}"
     agreement = "-" if depth.agreement is None else f"{depth.agreement:.2f}"
     return (
         *(depth.layer, str(depth.size), part, fine(depth.share), fine(depth.contrast, "+")),
@@ -216,7 +223,10 @@ def depths(comparison: Comparison) -> Table:
 
 def similarity(classes: BackgroundSimilarity) -> Table:
     """Return how similar the background appearances of a generator's classes are."""
-    names = ["all classes" if label is None else str(label) for label in classes.labels]
+    names = [
+        "all classes" if label is None else Entry(classes.generator, label).label_name
+        for label in classes.labels
+    ]
     rows = [
         (name, *(f"{value:.2f}" for value in row))
         for name, row in zip(names, classes.cosines, strict=True)

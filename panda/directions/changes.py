@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from panda.generators.contract import Generator, Latents
+from panda.generators.labels import Label
 from panda.generators.latent_spaces import has_w, w_space, z_space
 
 Render = Callable[[Tensor], Tensor]
-"""From one strength for each sample ``[N]`` to images ``[N, 3, R, R]``."""
+"""From one strength for each sample ``[N]`` to images ``[N, channels, H, W]``."""
 
 
 class Change(ABC):
@@ -153,7 +154,7 @@ class SeedChange(LatentChange):
     seed: int
     start_slot: int = 0
     stop_slot: int | None = None
-    label: int | None = None
+    label: Label | None = None
 
     def moved(self, generator: Generator, latents: Latents, strengths: Tensor) -> Latents:
         """See `LatentChange.moved`."""

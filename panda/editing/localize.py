@@ -11,6 +11,7 @@ from panda.factorization.factors import Factors
 from panda.factorization.part_names import Parts
 from panda.factorization.thresholds import otsu_each
 from panda.generators.contract import Generator, Latents, Layer, on_canvas
+from panda.shapes import SizeLike, resized, takes_resolution
 
 
 def localize_images(
@@ -33,23 +34,24 @@ def localize_images(
         threshold: See `localize`.
 
     Returns:
-        Concept maps ``[N, R, R]`` and their masks ``[N, R, R]`` bool, at the images' resolution.
+        Concept maps ``[N, H, W]`` and their masks ``[N, H, W]`` bool, of the images' size.
 
     Raises:
         PandaError: Where the factors are not of this generator or have no such appearance.
     """
     features = stop(generator, factors, latents).x
-    size = generator.resolution
-    return localize(factors, features, appearance, part=part, resolution=size, threshold=threshold)
+    size = generator.size
+    return localize(factors, features, appearance, part=part, size=size, threshold=threshold)
 
 
+@takes_resolution
 def localize(
     factors: Factors,
     features: Tensor,
     appearance: int | str,
     *,
     part: Parts | None = None,
-    resolution: int | None = None,
+    size: SizeLike | None = None,
     threshold: str = "otsu",
 ) -> tuple[Tensor, Tensor]:
     """Return the concept map of an appearance, and its mask, from features of the factors' layer.
@@ -62,13 +64,14 @@ def localize(
         features: Features ``[N, C, H, W]``.
         appearance: See `Factors.vector`.
         part: The part whose own appearance (``"p0"``) is meant; its number or name.
-        resolution: R, to which maps are resized (bicubic); by default they have the layer's size.
+        size: Height and width, or the longer side, to which maps are resized (bicubic); by default
+            they have the layer's size.
         threshold: ``"mean"`` puts what is above the mean over the samples of the fit inside the
             mask (as the released code), ``"otsu"`` what is above the threshold that splits the
             map best.
 
     Returns:
-        Maps ``[N, R, R]`` and masks ``[N, R, R]`` bool.
+        Maps ``[N, H, W]`` and masks ``[N, H, W]`` bool.
 
     Raises:
         PandaError: Where the factors have no such appearance or part, or there is no such
@@ -82,8 +85,8 @@ def localize(
     if appearance == "bg":
         vector = factors.background_detector
     maps = concept_maps(factors.layer, features, vector)
-    if resolution is not None:
-        maps = enlarge(maps, resolution)
+    if size is not None:
+        maps = enlarge(maps, size)
     level = (vector @ factors.mean).to(maps) if threshold == "mean" else otsu_each(maps)
     return maps, maps >= level
 
@@ -101,6 +104,7 @@ def concept_maps(layer: Layer, features: Tensor, vector: Tensor) -> Tensor:
     return on_canvas(maps.view(len(features), *features.shape[2:]), layer)
 
 
-def enlarge(maps: Tensor, size: int) -> Tensor:
-    """Return maps ``[N, H, W]`` resized to ``[N, size, size]`` (bicubic)."""
-    return F.interpolate(maps[:, None], (size, size), mode="bicubic", align_corners=False)[:, 0]
+def enlarge(maps: Tensor, size: SizeLike) -> Tensor:
+    """Return maps ``[N, h, w]`` resized (bicubic); a number is the longer side."""
+    wanted = resized(maps.shape[1:], size)
+    return F.interpolate(maps[:, None], wanted, mode="bicubic", align_corners=False)[:, 0]

@@ -11,7 +11,8 @@ from panda.factorization.factors import Factors
 from panda.files.tilde import expand
 from panda.generators.contract import Generator
 from panda.generators.identity import check_weights
-from panda.generators.registry import create_generator, is_file
+from panda.generators.one_class import of_all_classes
+from panda.generators.registry import create_generator, is_file, refer
 
 FILE = re.compile(r"(.+\.json)(?::(.+))?")
 """``FILE.json`` or ``FILE.json:NAME``."""
@@ -67,6 +68,7 @@ def check_factors(name: str, edit: NamedEdit, factors: Factors) -> None:
     channels, count = factors.appearances.shape[1], factors.parts.shape[1]
     expected = (edit.layer, edit.appearances, edit.parts)
     other = edit.generator != factors.generator and not (known or is_file(factors.generator))
+    other |= refer(edit.generator).options != refer(factors.generator).options
     if other or expected != (factors.layer.name, channels, count):
         raise PandaError(
             f"edit {name!r} is for {edit.appearances} appearances and {edit.parts} parts of"
@@ -107,5 +109,6 @@ def factors_of(
         )
     if generator is None:
         generator = create_generator(edit.generator, device=device)
+    generator = of_all_classes(generator)  # the edit counts their parts
     ranks = {"parts": edit.parts, "appearances": edit.appearances}
     return fit_cached(generator, edit.layer, **ranks, seeds=edit.seeds)

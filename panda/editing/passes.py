@@ -8,6 +8,7 @@ from torch import Tensor
 from panda.editing.arrays import Array
 from panda.editing.sources import find_source
 from panda.generators.contract import Generator, Latents, State
+from panda.generators.labels import Label
 
 Move = tuple[str | Array, float]
 """A source of `panda.editing.sources`, and a strength."""
@@ -36,7 +37,7 @@ class Passes:
         latents: Latents,
         state: State,
         layer: str,
-        label: int | None = None,
+        label: Label | None = None,
     ) -> None:
         self._generator, self._latents, self._label = generator, latents, label
         self._reached: dict[Move | None, tuple[State, str]] = {None: (state, layer)}

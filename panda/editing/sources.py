@@ -15,6 +15,7 @@ from panda.errors import PandaError
 from panda.files.npy import read_npy
 from panda.files.tilde import expand
 from panda.generators.contract import Generator
+from panda.generators.labels import Label
 from panda.generators.latent_spaces import has_w, unwrapped, w_space, z_space
 
 
@@ -31,7 +32,7 @@ def check_source(text: str) -> None:
 
 
 def find_source(
-    source: str | Array, generator: Generator, label: int | None = None
+    source: str | Array, generator: Generator, label: Label | None = None
 ) -> LatentChange:
     """Return the change of latents that is meant.
 

@@ -39,7 +39,8 @@ AMOUNT = rf"(?::(?P<strength>{NUMBER})(?P<unit>sd)?|(?<=:remove))"
 """How far, perhaps in standard deviations; only a removal may leave it out."""
 
 TEXT = re.compile(
-    f"(?P<where>{WHERE}):(?P<what>{APPEARANCE}|{WRITTEN_SOURCE}){AMOUNT}(?:@(?P<layer>[\\w.-]{{1,100}}))?"
+    f"(?P<where>{WHERE}):(?P<what>{APPEARANCE}|{WRITTEN_SOURCE}){AMOUNT}"
+    r"(?:@(?P<layer>[\w.@*-]{1,100}))?"
 )
 """How an edit is written. See `panda.editing.edits.Edit.parse`."""
 

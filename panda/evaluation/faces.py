@@ -11,8 +11,8 @@ from torch import Tensor
 
 from panda.errors import PandaError
 from panda.generators.contract import Generator, Latents
-from panda.metrics.face_colors import colors
-from panda.metrics.face_shapes import shapes
+from panda.metrics.face_colors import COLORS, colors
+from panda.metrics.face_shapes import SHAPES, shapes
 from panda.metrics.faces import show_face
 from panda.metrics.parsing import FaceParser
 from panda.metrics.regions import Boxes, Parsed, Regions, widened
@@ -23,10 +23,17 @@ def measures(images: Tensor, parsed: Tensor) -> dict[str, Tensor]:
     """Return shapes and colors of faces by name, each ``[N]`` float64.
 
     Args:
-        images: ``[N, 3, S, S]`` in [-1, 1].
+        images: ``[N, 3, h, w]`` in [-1, 1].
         parsed: Their class maps ``[N, H, W]``.
     """
     return shapes(parsed) | colors(images, parsed)
+
+
+def measure_of(name: str, images: Tensor, parsed: Tensor) -> Tensor:
+    """Return one of `measures`, ``[N]`` float64; all of them take a tenth of the parsing."""
+    if name in COLORS:
+        return COLORS[name](images, parsed)
+    return SHAPES[name](parsed).double().cpu()
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +42,8 @@ class Faces:
 
     Attributes:
         latents: What `Generator.head` takes, N rows.
-        before: The unedited images at the size of comparison, ``[N, 3, S, S]`` in [-1, 1].
-        regions: Masks ``[N, S, S]`` bool by name.
+        before: The unedited images at the size of comparison, ``[N, 3, h, w]`` in [-1, 1].
+        regions: Masks ``[N, h, w]`` bool by name.
         measures: See `measures`; empty where faces are not parsed.
         seen: Whether parsing sees a face, ``[N]`` bool; true where faces are not parsed.
     """
@@ -91,8 +98,8 @@ class FaceSampler:
         generator: What is sampled.
         parser: Finds regions and shapes; None where there are only boxes.
         boxes: Whether regions are boxes even where there is a parser.
-        size: Pixels of the images that are compared.
-        parse_size: Pixels at which faces are parsed.
+        size: Pixels of the longer side of the images that are compared.
+        parse_size: Pixels of the longer side at which faces are parsed.
     """
 
     generator: Generator
@@ -123,10 +130,15 @@ class FaceSampler:
         return Faces(latents, before, regions, measures(before, parsed), show_face(parsed))
 
     def measures(self, images: Tensor) -> dict[str, Tensor]:
-        """Return the measures of images ``[N, 3, S, S]``; none without a parser."""
+        """Return the measures of images ``[N, 3, h, w]``; none without a parser."""
         if self.parser is None:
             return {}
         return measures(images, self.parser(images, self.parse_size))
+
+    def measure(self, name: str, images: Tensor) -> Tensor:
+        """Return one measure ``[N]`` of images ``[N, 3, S, S]``; there must be a parser."""
+        assert self.parser is not None
+        return measure_of(name, images, self.parser(images, self.parse_size))
 
     def sample_whole(
         self, first: int, count: int, regions: Sequence[str], batch: int

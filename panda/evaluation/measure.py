@@ -146,7 +146,7 @@ def _at_equal_change(
         figures["lpips_outside"] = outside(maps, region)
         figures["localization"] = localization(maps, region)
     if settings.effects and faces.measures:
-        after = benchmark.sampler.measures(images)[goal.measure]
+        after = benchmark.sampler.measure(goal.measure, images)
         figures["effect"] = goal.effect(faces.measures[goal.measure], after)
     return images, figures
 

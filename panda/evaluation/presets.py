@@ -49,7 +49,7 @@ FOLDER, FILE = "presets", "edits.json"
 def default_methods(generator: Generator) -> tuple[str, ...]:
     """Return the methods whose edits are tried, all with the parts of one factorization."""
     place = generator.layer_near(SIDE)
-    local = f"local={min(64, generator.resolution // 2)}"
+    local = f"local={min(64, min(generator.size) // 2)}"
     return (
         f"panda:layers={place.name}@{min(PARTS, place.positions)}:samples={SAMPLES}:appearances=8",
         f"gradient:{local}",

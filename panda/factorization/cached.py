@@ -16,7 +16,7 @@ from panda.files.cache import home
 from panda.files.locks import hold_folder
 from panda.files.ownership import MANIFEST
 from panda.generators.contract import Generator
-from panda.generators.registry import is_file
+from panda.generators.registry import is_file, refer
 from panda.generators.seeds import Seeds, as_seeds
 
 SEEDS = "0-999"
@@ -33,19 +33,21 @@ def cached_folder(
     """Return the folder of the cache for these factors.
 
     Args:
-        generator: A generator's name, or the path of a checkpoint file; when the file changes, so
-            does the folder.
+        generator: A generator's name, or the path of a checkpoint file, with its options and label;
+            when the file changes, so does the folder.
         layer: The name of the layer.
         parts: R_S.
         appearances: R_C.
         seeds: The samples, as in `panda.factorization.fit.fit`.
     """
-    name = generator
-    if is_file(generator):
-        path = Path(generator).resolve()
+    name = refer(generator).name
+    rest = generator[len(name) :]  # options and a label, which may be any text
+    if is_file(name):
+        path = Path(name).resolve()
         facts = path.stat()
         mark = f"{path} {facts.st_size} {facts.st_mtime_ns}"
         name = f"{path.stem}-{_digest(mark)}"
+    name += f"-{_digest(rest)}" if rest else ""
     text = joined_seeds(compact_seeds(as_seeds(seeds)))
     text = _digest(text) if len(text) > 40 else text
     return home() / "factors" / _plain(name) / f"{_plain(layer)}-{parts}-{appearances}-{text}"

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from panda.errors import PandaError
 from panda.generators.contract import Generator, Layer
+from panda.generators.labels import Label
 from panda.progress import bar
 
 BATCH, BATCH_BYTES = 32, 16 * 2**20
@@ -39,7 +40,8 @@ class Features:
         layer: Its layer.
         seeds: One for each sample.
         truncation: Psi.
-        label: The class of all samples, or one for each; by default each seed draws its own.
+        label: The class or the text of all samples, or one for each; by default each seed draws
+            its own.
         batch: The number of samples of a batch; by default what suits the device.
     """
 
@@ -47,7 +49,7 @@ class Features:
     layer: Layer
     seeds: Sequence[int]
     truncation: float = 1.0
-    label: int | Sequence[int] | None = None
+    label: Label | Sequence[Label] | None = None
     batch: int | None = None
 
     @property
@@ -57,6 +59,10 @@ class Features:
         on_gpu = self.generator.device.type == "cuda"
         most, available = (GPU_BATCH, GPU_BATCH_BYTES) if on_gpu else (BATCH, BATCH_BYTES)
         return self.batch or max(1, min(most, available // sample))
+
+    @property
+    def _one_each(self) -> bool:
+        return isinstance(self.label, Sequence) and not isinstance(self.label, str)
 
     def __len__(self) -> int:
         return -(-len(self.seeds) // self.size)
@@ -72,13 +78,13 @@ class Features:
             raise IndexError(index)
         rows = slice(index * self.size, (index + 1) * self.size)
         seeds = self.seeds[rows]
-        label = self.label[rows] if isinstance(self.label, Sequence) else self.label
+        label = self.label[rows] if self._one_each else self.label  # type: ignore[index]
         latents = self.generator.sample(seeds, truncation=self.truncation, label=label)
         return self._checked(self.generator.head(latents, self.layer.name).x, seeds)
 
     def first(self, count: int) -> Features:
         """Return the features of the first ``count`` samples."""
-        label = self.label[:count] if isinstance(self.label, Sequence) else self.label
+        label = self.label[:count] if self._one_each else self.label  # type: ignore[index]
         return replace(self, seeds=self.seeds[:count], label=label)
 
     def __iter__(self) -> Iterator[Tensor]:

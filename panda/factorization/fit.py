@@ -31,12 +31,13 @@ from panda.factorization.solvers.joint import Solution, joint
 from panda.factorization.statistics import Statistics, gather
 from panda.files.npy import read_npy
 from panda.generators.contract import Generator, Layer
-from panda.generators.natural import as_labels, as_number, as_truncation
+from panda.generators.labels import as_labels
+from panda.generators.natural import as_number, as_truncation
 from panda.generators.one_class import whole
 from panda.generators.seeds import Seeds, as_seeds, as_whole
 from panda.notes import note
 
-Labels = SupportsIndex | Iterable[SupportsIndex] | None
+Labels = SupportsIndex | str | Iterable[SupportsIndex | str] | None
 
 AUTO = "auto"
 MOST_PARTS = 16
@@ -80,7 +81,8 @@ def fit(
         seeds: The samples: numbers, a range, an array, text such as ``"0-999"``, or one number n
             for the seeds 0 to n - 1.
         truncation: Psi of the samples; 1 leaves their distribution as it is.
-        label: The class of all samples, or one for each; by default each seed draws its own.
+        label: The class of all samples by number or name, or their text, or one for each; by
+            default each seed draws its own.
         solver: ``"joint"``, or ``"paper"`` for the released update rule.
         learning_rate: For the solver ``"paper"`` only.
         steps: For the solver ``"paper"`` only.
@@ -237,6 +239,7 @@ def _described(
     border: str,
 ) -> Factors:
     """Return a solution completed to factors, and say so where no background was found."""
+    config = {"size": [int(side) for side in generator.size], **config}
     factors = describe(whole(generator)[0], layer, solution, statistics, config, border)
     if not factors.has_background and processes.rank() == 0:
         note(factors.no_background)
@@ -259,7 +262,7 @@ def _features(
     _, held = whole(generator)
     psi, labels = (
         as_truncation(truncation),
-        as_labels(held if label is None else label, len(plain), generator.class_names),
+        as_labels(held if label is None else label, len(plain), generator),
     )
     return Features(generator, layer, plain, psi, labels, size)
 

@@ -8,14 +8,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from panda.errors import PandaError, nearest
+from panda.generators.options import Option, check_declared
 
 if TYPE_CHECKING:
-    import torch
-
     from panda.checkpoints.checkpoint import Checkpoint
     from panda.generators.contract import Generator
 
-    Build = Callable[[Checkpoint, torch.device, torch.dtype], Generator]
+    Build = Callable[..., Generator]
+    """Of a `Checkpoint`, a device, a dtype and the declared options."""
 
 OWN = "own"
 """The name of the engine that every architecture has: the plugin's implementation."""
@@ -28,13 +28,20 @@ class Architecture:
     Attributes:
         recognizes: Whether a checkpoint is of this architecture, by names and shapes of its
             tensors, never by the name of the file.
-        build: Build the generator from a checkpoint, on a device and in a dtype.
+        build: Build the generator from a checkpoint, on a device and in a dtype; an architecture
+            with ``options`` gives it each of them by its name, too.
         engines: Other implementations of the same network, by name.
+        options: With what a file can be opened, as in ``FILE?demodulate=false``, by name.
     """
 
     recognizes: Callable[[Checkpoint], bool]
     build: Build
     engines: Mapping[str, Build] = field(default_factory=dict)
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check the names of options."""
+        check_declared(self.options)
 
     def engine(self, name: str) -> Build:
         """Return ``build`` or another engine; raises `PandaError` with the nearest names."""
@@ -55,7 +62,7 @@ class Architecture:
         """
 
         def build(module: str) -> Build:
-            return lambda *checkpoint: import_module(module).from_checkpoint(*checkpoint)
+            return lambda *file, **options: import_module(module).from_checkpoint(*file, **options)
 
         return Architecture(
             lambda checkpoint: bool(import_module(name).recognizes(checkpoint)),

@@ -14,6 +14,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from panda.errors import PandaError, nearest
+from panda.generators.form import gives_features, gives_images
+from panda.generators.labels import Label, Names, OldClassNames
 from panda.generators.natural import (
     as_number,
     as_rows,
@@ -23,6 +25,7 @@ from panda.generators.natural import (
 )
 from panda.generators.seeds import as_plain, seeds_text
 from panda.report.table import Table
+from panda.shapes import OldResolution, size_text
 
 if TYPE_CHECKING:
     import torch
@@ -81,17 +84,20 @@ class Latents:
         tensors: Tensors with one row for each sample, by name. Row i depends on ``seeds[i]``
             alone. Which tensors there are is up to the backend.
         generator: The name of the generator that drew them; empty where it is not known.
-        labels: The class of each sample; None where there are no classes, or it is not known.
+        labels: The class of each sample by its number, or its text; None where there are none, or
+            it is not known.
     """
 
     seeds: tuple[int, ...]
     tensors: Mapping[str, torch.Tensor]
     generator: str = ""
-    labels: tuple[int, ...] | None = None
+    labels: tuple[Label, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Take seeds of NumPy and torch as Python's, which JSON takes too."""
+        """Take seeds and labels of NumPy and torch as Python's, which JSON takes too."""
         object.__setattr__(self, "seeds", tuple(map(as_plain, self.seeds)))
+        if self.labels is not None:
+            object.__setattr__(self, "labels", tuple(map(as_plain, self.labels)))
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -132,7 +138,8 @@ class Latents:
         tensors = {name: torch.cat([b.tensors[name] for b in batches]) for name in shapes[0]}
         seeds = tuple(seed for batch in batches for seed in batch.seeds)
         known = [batch.labels for batch in batches if batch.labels is not None]
-        labels = sum(known, ()) if len(known) == len(batches) else None
+        all_known = len(known) == len(batches)
+        labels = tuple(label for row in known for label in row) if all_known else None
         joined = replace(batches[0], seeds=seeds, tensors=tensors, labels=labels)
         return replace(joined, generator="".join(names))
 
@@ -196,8 +203,11 @@ class Generator(ABC):
     layers: Mapping[str, Layer]
     """Every layer by name, in the order of the network."""
 
-    resolution: int
+    size: tuple[int, int]
     """Height and width of the images, in pixels."""
+
+    channels: int = 3
+    """Channels of the images: 1 for gray, 3 for RGB, 4 for RGBA."""
 
     device: torch.device
 
@@ -207,21 +217,36 @@ class Generator(ABC):
     usual_truncation: float = 0.7
     """The psi of ``sample`` where the caller gives none; 1 where truncation has no meaning."""
 
-    class_names: tuple[str, ...] = ()
-    """The names that may stand for labels, in their order, if the classes have any."""
+    truncates: bool = True
+    """Whether ``sample`` takes a truncation; where it does not, any but 1 is refused for it."""
+
+    labels: Names = ()
+    """What ``label`` may be beside the number of a class: the names of the classes in the order of
+    their numbers, or `panda.generators.labels.ANY_TEXT` for a generator that takes texts. Empty
+    where there are no classes, or they have no names."""
+
+    class_names = OldClassNames()
 
     excused: Mapping[str, str] = MappingProxyType({})
     """Checks of `panda.testing` that cannot hold for this generator, each with the reason:
     ``{"truncation": "its latents have no mean"}``, or ``{"gradient[4.conv1]": ...}`` for one layer
     alone."""
 
+    resolution = OldResolution()
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Wrap ``sample`` to take natural input, and check latents and the order of layers.
+        """Wrap ``sample`` to take natural input; check latents, the order of layers, and results.
 
         scikit-learn wraps ``transform`` in the same way to offer ``set_output``: backends implement
         the plain case, and no author can forget the rest.
         """
         super().__init_subclass__(**kwargs)
+        if "resolution" in vars(cls):
+            OldResolution.of_class(cls)
+        if "class_names" in vars(cls):
+            OldClassNames.of_class(cls)
+        if not cls.truncates:
+            cls.usual_truncation = 1.0
         if not getattr(cls.sample, "__isabstractmethod__", False):
             cls.sample = natural_sample(cls.sample)  # type: ignore[method-assign]
         for name in ("head", "forward"):
@@ -230,6 +255,11 @@ class Generator(ABC):
                 setattr(cls, name, checked(method))
         if "advance" in vars(cls):
             cls.advance = to_later_layers(cls.advance)  # type: ignore[method-assign]
+        for name in ("head", "advance", "tail", "forward"):
+            method = getattr(cls, name)
+            if not getattr(method, "__isabstractmethod__", False) and name in vars(cls):
+                features = name in ("head", "advance")
+                setattr(cls, name, (gives_features if features else gives_images)(method))
 
     # Callers may give more than a backend is asked to take, hence Any.
     @abstractmethod
@@ -237,15 +267,18 @@ class Generator(ABC):
         """Draw one latent for each seed.
 
         Backends implement ``sample(seeds, *, truncation, label)`` for a sequence of int, a float,
-        and an int or None; `natural_sample` makes these of what callers give.
+        and an int (where `labels` says any text, a str) or None; `natural_sample` makes these of
+        what callers give.
 
         Args:
             seeds: Whole numbers in any form that `as_seeds` takes: a list, a range, an array,
                 ``"0-19"``, or one whole number n for the n seeds from 0.
             truncation: Psi: 1 leaves the distribution as it is, 0 gives the mean. By default
                 `usual_truncation`.
-            label: The class of a class-conditional generator: one for all samples, or a sequence
-                or array with one for each. By default each sample's class follows from its seed.
+            label: The class of a class-conditional generator, by its number or its name in
+                `labels`, or the text of one that takes texts: one for all samples, or a sequence
+                or array with one for each. By default each sample's class follows from its seed,
+                and texts are up to the backend.
 
         Raises:
             PandaError: For seeds, a truncation or a label that the generator does not have.
@@ -284,11 +317,11 @@ class Generator(ABC):
 
     @abstractmethod
     def tail(self, state: State, layer: str) -> torch.Tensor:
-        """Run G[l:] from a state and return images ``[N, 3, R, R]`` in about [-1, 1]."""
+        """Run G[l:] from a state and return images ``[N, channels, H, W]`` in about [-1, 1]."""
 
     @abstractmethod
     def forward(self, latents: Latents) -> torch.Tensor:
-        """Run the whole network as its authors would, without stopping: ``[N, 3, R, R]``."""
+        """Run the whole network as its authors would, without stopping: ``[N, channels, H, W]``."""
 
     def __call__(self, latents: Latents) -> torch.Tensor:
         """Return ``forward(latents)``; raises `PandaError` as `check_latents` does."""
@@ -359,12 +392,13 @@ class Generator(ABC):
         return min(layers, key=lambda layer: abs(math.log(layer.side / wanted)))
 
     def __repr__(self) -> str:
-        layers, size = list(getattr(self, "layers", ())), getattr(self, "resolution", "?")
+        layers = list(getattr(self, "layers", ()))
+        size = size_text(self.size) if hasattr(self, "size") else "no size"
         span = "".join(f" {name}" for name in layers[:1])
         span += f" to {layers[-1]}" if len(layers) > 1 else ""
         count = f"{len(layers)} layer{'' if len(layers) == 1 else 's'}"
         device = getattr(self, "device", "no device")
-        return f"<{type(self).__name__} {self.name!r}: {size} x {size}, {count}{span}, {device}>"
+        return f"<{type(self).__name__} {self.name!r}: {size}, {count}{span}, {device}>"
 
     def _repr_html_(self) -> str:
         """Show the layers in a notebook."""

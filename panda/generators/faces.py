@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from panda.generators.registry import cards
+from panda.generators.registry import known_card, refer
 
 FACES = re.compile("face|ffhq|celeb", re.IGNORECASE)
 """What names of data sets of faces contain."""
@@ -12,5 +12,5 @@ FACES = re.compile("face|ffhq|celeb", re.IGNORECASE)
 
 def makes_faces(name: str) -> bool:
     """Return whether a generator is of faces, by its data set, or by the name of its file."""
-    known = cards()
-    return bool(FACES.search(known[name].dataset if name in known else name))
+    card = known_card(name)
+    return bool(FACES.search(card.dataset if card else refer(name).name))

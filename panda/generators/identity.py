@@ -7,7 +7,7 @@ import os
 from panda.errors import PandaError
 from panda.generators.contract import Generator
 from panda.generators.one_class import whole
-from panda.generators.registry import cards, full_name, is_file
+from panda.generators.registry import full_name, is_file, known_card, refer
 
 SHOWN = 16
 """Characters of a digest that errors show."""
@@ -16,7 +16,8 @@ SHOWN = 16
 def check_weights(generator: Generator, things: str, name: str, digest: str, remedy: str) -> None:
     """Raise `PandaError` unless things were made with this generator.
 
-    Its weights decide, wherever their file lies now; where a digest is not known, the name does.
+    Its weights decide, wherever their file lies now, and its options of loading; where a digest is
+    not known, the name does.
 
     Args:
         generator: The generator at hand.
@@ -25,13 +26,19 @@ def check_weights(generator: Generator, things: str, name: str, digest: str, rem
         digest: The digest of its weights; empty where it is not known.
         remedy: What to do, for the error.
     """
-    namesake = whole(generator)[0] in (name, full_name(name))
+    mine = whole(generator)[0]
+    namesake = mine in (name, full_name(name))
     if digest and generator.digest:
         if digest != generator.digest:
             why = " (another one of this name, or trained since)" if namesake else ""
             raise PandaError(
                 f"these are {things} of {name} with weights of sha256 {digest[:SHOWN]}..., but"
                 f" those of {generator.name} are {generator.digest[:SHOWN]}...{why}; {remedy}"
+            )
+        if refer(mine).options != refer(name).options:
+            raise PandaError(
+                f"these are {things} of {name}, but the generator is {mine}: the same weights with"
+                f" other options are another generator; {remedy}"
             )
     elif not namesake:
         raise PandaError(
@@ -42,8 +49,8 @@ def check_weights(generator: Generator, things: str, name: str, digest: str, rem
 def why_lost(name: str) -> str:
     """Return why no generator has a name that results note; empty where there is one."""
     if is_file(name):
-        return "" if os.path.lexists(name) else "which is no longer there"
-    if name in cards():
+        return "" if os.path.lexists(refer(name).name) else "which is no longer there"
+    if known_card(name):
         return ""
     return (
         "which is no file, and no plugin brings it (see 'panda plugins'): a module in memory is for"

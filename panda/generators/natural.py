@@ -10,7 +10,8 @@ from dataclasses import replace
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from panda.errors import PandaError, PandaWarning, nearest
+from panda.errors import PandaError, PandaWarning
+from panda.generators.labels import Label, as_labels
 from panda.generators.seeds import as_seeds, as_whole
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ class PositionError(PandaError, IndexError):
 def natural_sample(sample: Sample) -> Sample:
     """Wrap a backend's ``sample`` so that callers may give its arguments in any natural form.
 
-    The backend still receives plain values: a sequence of int, a float, and an int or None. The
-    latents note the generator's name, and the labels that were given. A method that is wrapped
-    already, or inherited from a wrapped one, is returned as it is.
+    The backend still receives plain values: a sequence of int, a float, and an int, a str (where it
+    takes texts) or None. The latents note the generator's name, and the labels that were given. A
+    method that is wrapped already, or inherited from a wrapped one, is returned as it is.
     """
     if getattr(sample, "is_natural", False):
         return sample
@@ -41,15 +42,19 @@ def natural_sample(sample: Sample) -> Sample:
     ) -> Latents:
         plain = as_seeds(seeds)
         psi = as_truncation(self.usual_truncation if truncation is None else truncation)
+        if psi != 1 and not self.truncates:
+            raise PandaError(
+                f"{self.name} has no truncation, so only 1 has a meaning, but {psi:g} was given"
+            )
         _warn_outside(psi)
-        labels = as_labels(label, len(plain), self.class_names)
+        labels = as_labels(label, len(plain), self)
         draw = partial(sample, self, truncation=psi, **options)
         if isinstance(labels, list):
             latents = _sample_by_label(draw, plain, labels)
         else:
             latents = draw(plain, label=labels)
         # Latents of a wrapped generator have its name; a faulty backend may return anything.
-        if labels is not None and getattr(latents, "labels", ()) is None:
+        if labels is not None and hasattr(latents, "labels"):
             given = labels if isinstance(labels, list) else [labels] * len(plain)
             latents = replace(latents, labels=tuple(given))
         unknown = getattr(latents, "generator", None) == ""
@@ -110,22 +115,7 @@ def _signature_for_callers(sample: Sample) -> inspect.Signature:
     return signature.replace(parameters=parameters)
 
 
-def as_label(label: Any, classes: Sequence[str]) -> int | None:
-    """Return a label given by number or by name; None where it is neither.
-
-    Raises `PandaError` for text that is none of the names.
-    """
-    if not isinstance(label, str):
-        return as_whole(label)
-    if not classes:
-        raise PandaError(f"the class {label!r:.60} is no number, and these classes have no names")
-    name = label.strip().lower()
-    if name not in classes:
-        raise PandaError(f"there is no class {label!r:.60}{nearest(name, classes)}")
-    return classes.index(name)
-
-
-def _sample_by_label(draw: Sample, seeds: Sequence[int], labels: list[int]) -> Latents:
+def _sample_by_label(draw: Sample, seeds: Sequence[int], labels: list[Label]) -> Latents:
     """Draw once per distinct label and put the rows back in order.
 
     Row i depends on ``seeds[i]`` and its label alone, so this is exact.
@@ -171,28 +161,6 @@ def _warn_outside(psi: float) -> None:
             PandaWarning,
             stacklevel=3,
         )
-
-
-def as_labels(label: Any, count: int, classes: Sequence[str] = ()) -> int | list[int] | None:
-    """Return one label, one for each of ``count`` samples, or None, as plain values.
-
-    ``classes`` are the names that may stand for labels. Raises `PandaError` for what is not a whole
-    number or a name, and for another number of labels.
-    """
-    if label is None or (whole := as_label(label, classes)) is not None:
-        return None if label is None else whole
-    given = _plain_list(label)
-    labels = [] if given is None else [as_label(one_label, classes) for one_label in given]
-    if given is None or None in labels:
-        raise PandaError(
-            f"label {label!r:.60} is not a whole number, or a list with one for each seed"
-        )
-    if len(labels) != count:
-        raise PandaError(
-            f"{len(labels)} labels were given for {count} seeds; give one label for all, or one"
-            " for each seed"
-        )
-    return [whole for whole in labels if whole is not None]
 
 
 def as_rows(rows: Any, count: int) -> slice | list[int]:

@@ -12,18 +12,24 @@ from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
+from panda.checkpoints.hub import fetched
 from panda.errors import PandaError, PandaWarning, describe_error, nearest, place_of
 from panda.files.tilde import expand
 from panda.generators import hookspecs
 from panda.generators.architecture import OWN, Architecture
 from panda.generators.card import Card
 from panda.generators.contract import Generator
+from panda.generators.labels import as_label, label_text
+from panda.generators.one_class import OneClass
+from panda.generators.options import Value, options_text, read_options
+from panda.generators.reference import Reference, read_reference
 from panda.generators.scores import Score
 from panda.notes import note_traceback
+from panda.shapes import as_channels, as_size
 
 if TYPE_CHECKING:
     import torch
@@ -189,9 +195,22 @@ def list_generators(pattern: str = "*") -> list[str]:
     return [name for name in cards() if fnmatch.fnmatchcase(name, pattern)]
 
 
+def refer(text: str) -> Reference:
+    """Take ``NAME?steps=20@LABEL`` apart; raises `PandaError` as `read_reference` does."""
+    return read_reference(text, cards())
+
+
+def known_card(name: str) -> Card | None:
+    """Return the card of a generator, whatever its options and label; None where it has none."""
+    return cards().get(refer(name).name)
+
+
 def find_card(name: str) -> Card:
-    """Return the card of a generator; raises `PandaError` with the nearest names."""
-    known = cards()
+    """Return the card of a generator, whatever its options and label.
+
+    Raises `PandaError` with the nearest names.
+    """
+    known, name = cards(), refer(name).name
     if name not in known:
         file = " and no such file" if "." in name else ""
         raise PandaError(f"there is no generator {name!r}{file}{_suggestion(name, known)}")
@@ -211,6 +230,7 @@ def _suggestion(name: str, known: Mapping[str, Card]) -> str:
 
 def is_file(name: str) -> bool:
     """Return whether a generator is given by its file and not by its name."""
+    name = refer(name).name
     # pathlib raises for a text too long to name a file.
     return name not in cards() and (os.sep in name or os.path.exists(name))  # noqa: PTH110
 
@@ -218,9 +238,20 @@ def is_file(name: str) -> bool:
 def full_name(name: str) -> str:
     """Return the name that a generator gets: as given, or of a file its absolute path.
 
-    So factors find the file again from any folder, and know it however it was written.
+    So factors find the file again from any folder, and know it however it was written. Options and
+    a label stay behind a file as they are, and behind a name are written as `create_generator`
+    does; raises `PandaError` for those that the generator does not have.
     """
-    return os.path.abspath(name) if is_file(name) else name  # noqa: PTH100, links stay
+    reference = refer(name)
+    base, card = reference.name, known_card(name)
+    if card is None:
+        rest = name[len(base) :]
+        return os.path.abspath(base) + rest if is_file(base) else name  # noqa: PTH100, links stay
+    values = read_options(card.options, reference.options, base)
+    full = base + options_text(card.options, values)
+    if reference.label is None:
+        return full
+    return f"{full}@{_written(reference.label, card, base)}"
 
 
 def recognize(checkpoint: Checkpoint) -> tuple[str, Architecture]:
@@ -245,28 +276,38 @@ def create_generator(
     device: str | torch.device = "cpu",
     dtype: str | torch.dtype = "float32",
     engine: str = OWN,
+    options: Mapping[str, Any] | None = None,
 ) -> Generator:
     """Load a generator by its name, or from a checkpoint file or folder, whatever its container.
 
     Weights of a named generator are downloaded first where they are not cached.
 
     Args:
-        name: A generator's name (see `list_generators`), or the path of a checkpoint.
+        name: A generator's name (see `list_generators`), or the path of a checkpoint. Behind it may
+            stand options, as in ``"NAME?steps=20&guidance=5"``, and then a class or text that all
+            samples are of: ``"NAME@hat"``. The generator's name has options that are not the
+            defaults, in one order, so that it loads the same again.
         device: Where it runs, such as ``"cuda"``.
         dtype: ``"float32"`` or ``"float64"``, or torch's own.
         engine: ``"own"`` for the plugin's implementation, or another that the architecture has.
+        options: Options by name, in place of text behind the name: ``{"steps": 20}``.
 
     Raises:
-        PandaError: For an unknown name, device, dtype or engine, for a file that contains no
-            generator, and where weights cannot be downloaded.
+        PandaError: For an unknown name, device, dtype, engine, option or class, for a file that
+            contains no generator, and where weights cannot be downloaded.
     """
     if not isinstance(name, str | os.PathLike):
         raise PandaError(
             f"a {type(name).__name__} was given, expected a name or a file; panda.TorchModule makes"
             " a generator of a module"
         )
-    name = str(expand(name)) if str(name).startswith("~") else str(name)
-    card = None if is_file(name) else find_card(name)
+    name = fetched(str(expand(name)) if str(name).startswith("~") else str(name))
+    reference = refer(name)
+    given = _merged(reference, options or {})
+    card = None if is_file(reference.name) else find_card(reference.name)
+    if card and reference.label is not None:
+        _written(reference.label, card, reference.name)  # before anything is downloaded
+    values = given if card is None else read_options(card.options, given, reference.name)
     import torch
 
     from panda.generators.moving import usable_device
@@ -276,12 +317,33 @@ def create_generator(
     kind = str(dtype).removeprefix("torch.")
     if kind not in kinds:
         raise PandaError(f"dtype {kind!r} is not supported{nearest(kind, kinds)}")
-    rest = engine, place, kinds[kind]
-    generator = loaded(name, lambda: _load(card, *rest) if card else _open(Path(name), *rest))
-    generator.name = full_name(name)
-    if card and card.class_names:
-        generator.class_names = card.class_names
-    return generator
+    rest = values, engine, place, kinds[kind]
+    named = Path(reference.name)
+    generator = loaded(
+        name, lambda: _load(reference.name, card, *rest) if card else _open(named, *rest)
+    )
+    if card:
+        generator.name = reference.name + options_text(card.options, values)
+        generator.labels = card.labels or generator.labels
+    return generator if reference.label is None else OneClass(generator, reference.label)
+
+
+def _written(label: str, card: Card, name: str) -> str:
+    """Return how a label is written; raises `PandaError` where the card says that it is none."""
+    if not card.labels:
+        return label
+    found = as_label(label, card.labels, name)
+    return label if found is None else label_text(found, card.labels)
+
+
+def _merged(reference: Reference, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options in a name and those beside it; raises `PandaError` for one in both."""
+    for name in options:
+        if name in reference.options:
+            raise PandaError(
+                f"option {name!r:.60} is given behind the name and beside it; give one"
+            )
+    return {**reference.options, **options}
 
 
 def loaded(name: str, load: Callable[[], Generator]) -> Generator:
@@ -293,7 +355,7 @@ def loaded(name: str, load: Callable[[], Generator]) -> Generator:
         generator = load()
     except PandaError:
         raise
-    except Exception as error:  # a backend may fail in any way at all
+    except (Exception, SystemExit) as error:  # a backend may fail in any way at all
         place = f" ({place})" if (place := place_of(error)) else ""
         raise PandaError(
             f"generator {name!r} cannot be loaded: {describe_error(error)}{place}"
@@ -301,18 +363,37 @@ def loaded(name: str, load: Callable[[], Generator]) -> Generator:
     if not isinstance(generator, Generator):
         given = type(generator).__name__
         raise PandaError(f"loading {name!r} gave a {given}, expected a panda.Generator")
+    try:
+        size = as_size(getattr(generator, "size", None))
+        as_channels(generator.channels)
+    except PandaError as error:
+        raise PandaError(f"generator {name!r} cannot be used: its {error}") from error
+    if generator.size != size:  # one number, or a list
+        generator.size = size
     return generator
 
 
-def _load(card: Card, engine: str, device: torch.device, dtype: torch.dtype) -> Generator:
+def _load(
+    name: str,
+    card: Card,
+    values: Mapping[str, Value],
+    engine: str,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Generator:
     """Load a card's generator; another engine than the plugin's opens the same weights."""
     if engine == OWN:
-        return card.load(device, dtype)
+        try:
+            return card.load(device, dtype, **values)
+        except PandaError as error:
+            if type(error) is PandaError and name not in str(error):
+                raise PandaError(f"{name}: {error}") from error
+            raise
     if card.weights is None:
         raise PandaError(f"there is no engine {engine!r} for {card.architecture}; valid: {OWN}")
     card.weights.architecture.engine(engine)  # before anything is fetched
     card.weights.fetch()
-    return _open(card.weights.path, engine, device, dtype)
+    return _open(card.weights.path, values, engine, device, dtype)
 
 
 def _check_exists(path: Path) -> None:
@@ -327,7 +408,14 @@ def _check_exists(path: Path) -> None:
     raise PandaError(f"there is no file '{path}'{hint}")
 
 
-def _open(path: Path, engine: str, device: torch.device, dtype: torch.dtype) -> Generator:
+def _open(
+    path: Path,
+    given: Mapping[str, Any],
+    engine: str,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Generator:
+    """Open a checkpoint; the generator's name has its options."""
     from panda.checkpoints.digest import weights_digest
     from panda.checkpoints.read import read_checkpoint
 
@@ -335,8 +423,10 @@ def _open(path: Path, engine: str, device: torch.device, dtype: torch.dtype) -> 
     checkpoint = read_checkpoint(path)
     try:
         _, architecture = recognize(checkpoint)
-        generator = architecture.engine(engine)(checkpoint, device, dtype)
+        values = read_options(architecture.options, given, "this file")
+        generator = architecture.engine(engine)(checkpoint, device, dtype, **values)
         generator.digest_in_file = weights_digest(checkpoint)
+        generator.name = full_name(str(path)) + options_text(architecture.options, values)
         return generator
     except PandaError as error:
         raise PandaError(f"{path}: {error}") from error

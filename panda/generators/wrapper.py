@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from panda.generators.contract import Generator, Latents, State
+from panda.generators.labels import Label
 
 if TYPE_CHECKING:
     import torch
@@ -19,8 +20,9 @@ class Wrapper(Generator):
     def __init__(self, inner: Generator, lock: AbstractContextManager[Any] | None = None) -> None:
         self.inner, self.lock = inner, nullcontext() if lock is None else lock
         self.name, self.layers, self.excused = inner.name, inner.layers, inner.excused
-        self.resolution, self.device = inner.resolution, inner.device
-        self.usual_truncation, self.class_names = inner.usual_truncation, inner.class_names
+        self.size, self.channels, self.device = inner.size, inner.channels, inner.device
+        self.usual_truncation, self.truncates = inner.usual_truncation, inner.truncates
+        self.labels = inner.labels
 
     @property
     def digest(self) -> str:
@@ -34,7 +36,7 @@ class Wrapper(Generator):
         return self
 
     def sample(
-        self, seeds: Sequence[int], *, truncation: float = 1.0, label: int | None = None
+        self, seeds: Sequence[int], *, truncation: float = 1.0, label: Label | None = None
     ) -> Latents:
         """See `Generator.sample`."""
         with self.lock:

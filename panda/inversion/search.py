@@ -20,6 +20,8 @@ from torch import Tensor
 from panda import __version__
 from panda.errors import PandaError
 from panda.generators.contract import Generator, Latents
+from panda.generators.labels import Label, as_label
+from panda.generators.one_class import whole
 from panda.generators.seeds import as_count, as_seeds
 from panda.inversion.coordinates import Coordinates, check_space, measure
 from panda.inversion.inversion import Inversion
@@ -57,7 +59,7 @@ def invert(
     align: str = "auto",
     space: str | None = None,
     steps: int = STEPS,
-    label: int | None = None,
+    label: Any = None,
     seed: int = 0,
     names: Sequence[str] = (),
     lpips: LPIPS | None = None,
@@ -71,14 +73,16 @@ def invert(
     Args:
         generator: Whose latents are searched.
         photographs: One or several. Files, PIL pictures and arrays of bytes ``[H, W, 3]`` are
-            aligned as ``align`` says. Floats ``[N, 3, S, S]`` or ``[3, S, S]`` in [-1, 1], of torch
-            or NumPy, are aligned already: faces lie as they do in the generator's own images.
+            aligned as ``align`` says. Floats ``[N, channels, H, W]`` or ``[channels, H, W]`` in
+            [-1, 1], of torch or NumPy, have the proportions of the generator's images and are
+            aligned already: faces lie as they do in these.
         align: ``"always"``, ``"never"``, or ``"auto"`` for generators of faces alone; see
             `panda.inversion.alignment.to_pictures`.
         space: ``"w"``, ``"w+"`` (first w, then a w for each slot) or ``"z"``; None is w+ where the
             generator has it, else z.
         steps: Of the search, for each photograph.
-        label: The class of a conditional generator; without it the start decides.
+        label: The class of a conditional generator by number or name, or its text, for all
+            photographs; without it the start decides.
         seed: The first seed of the samples that a search may start from.
         names: What photographs are called in the result; files are called by their paths.
         lpips: The distance, where it is loaded already.
@@ -94,12 +98,16 @@ def invert(
         )
     space, steps = check_space(generator, space), as_count(steps, "steps")
     (first_seed,) = as_seeds([seed])
+    name, held = whole(generator)
+    plain = held if label is None else as_label(label, generator)
+    if label is not None and plain is None:
+        raise PandaError(f"label {label!r:.60} is not one number, name or text for all photographs")
     pictures, sources = as_pictures(generator, photographs, align)
     if names and len(names) != len(pictures):
         raise PandaError(f"{len(names)} names for {len(pictures)} pictures")
     lpips = lpips or LPIPS(generator.device)
     started = time.perf_counter()
-    candidates = _candidates(generator, range(first_seed, first_seed + CANDIDATES), label)
+    candidates = _candidates(generator, range(first_seed, first_seed + CANDIDATES), plain)
     coordinates = measure(generator, candidates.latents)
     results: list[SearchResult] = []
     with bar(total=len(pictures) * steps, desc="invert", unit="step") as shown:
@@ -112,7 +120,7 @@ def invert(
         "weights_sha256": generator.digest,
         "space": space,
         "steps": steps,
-        "label": None if label is None else int(label),
+        "label": plain,
         "seed": first_seed,
         "pictures": [str(name) for name in names or sources],
         "lpips": [round(float(result.error.lpips), 5) for result in results],
@@ -124,7 +132,7 @@ def invert(
     }
     latents = Latents.cat([result.latents for result in results])
     images = torch.cat([result.image for result in results])
-    return Inversion.of(generator.name, latents, pictures, images, config)
+    return Inversion.of(name, latents, pictures, images, config)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +141,7 @@ class SearchResult:
 
     Attributes:
         latents: One row.
-        image: What they make, ``[1, 3, R, R]`` float32 on the CPU.
+        image: What they make, ``[1, channels, H, W]`` float32 on the CPU.
         error: Of the image.
         trace: LPIPS before each step.
     """
@@ -183,7 +191,7 @@ class Candidates:
         return self.latents[row : row + 1]
 
 
-def _candidates(generator: Generator, seeds: Sequence[int], label: int | None) -> Candidates:
+def _candidates(generator: Generator, seeds: Sequence[int], label: Label | None) -> Candidates:
     with torch.no_grad():
         latents = generator.sample(seeds, truncation=generator.usual_truncation, label=label)
         rows = bar(range(len(latents)), desc="start", unit="img")

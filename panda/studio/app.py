@@ -12,6 +12,8 @@ from torch import Tensor
 from panda.errors import PandaError
 from panda.factorization.cached import fit_cached
 from panda.generators.contract import Generator
+from panda.generators.labels import Label, as_label
+from panda.generators.one_class import whole
 from panda.generators.registry import full_name
 from panda.inversion import Inversion, invert
 from panda.inversion.alignment import to_pictures
@@ -54,7 +56,7 @@ class Selection:
     factors: str | None = None
     seed: int | None = 0
     truncation: float | None = None
-    label: int | None = None
+    label: Label | None = None
 
 
 class Studio:
@@ -71,7 +73,7 @@ class Studio:
         folders = [
             folder
             for folder, factors in self.library.factors.items()
-            if full_name(factors.generator) == generator.name
+            if full_name(factors.generator) == whole(generator)[0]
             and factors.layer == generator.layers[layer]
         ]
         positions = generator.layer(layer).positions
@@ -95,6 +97,7 @@ class Studio:
         label = selection.label
         if label is None and factors in self.library.factors:
             label = self.library.factors[factors].label  # the class that was fitted
+        label = None if label is None else as_label(label, generator)
         return replace(selection, layer=layer, factors=factors, truncation=psi, label=label)
 
     def open(self, selection: Selection, session: Session | None = None) -> Session:
@@ -150,7 +153,7 @@ class Studio:
             if session.canvas is not canvas:
                 raise PandaError(f"{path.name} was given up, since another image was chosen")
 
-        photographs = [(path.name, read_photograph(path))]
+        photographs = [(path.name, read_photograph(path, alpha=True))]
         if not LPIPS_WEIGHTS.cached:
             raise PandaError("the weights of LPIPS are not here; 'panda invert' fetches them once")
         align = "auto" if self.library.has_parser else "never"
@@ -172,7 +175,11 @@ class Studio:
         return session
 
     def has_classes(self, generator: Generator) -> bool:
-        """Return whether the generator is class-conditional."""
+        """Return whether the generator takes classes or texts, and is not held to one of them."""
+        if whole(generator)[1] is not None:
+            return False
+        if generator.labels:
+            return True
         try:
             generator.sample([0], truncation=1.0, label=0)
         except PandaError:
@@ -230,7 +237,7 @@ class Studio:
     def _default_layer(self, generator: Generator) -> str:
         """Return the layer of the first folder of factors, or the one nearest to 16 x 16."""
         for factors in self.library.factors.values():
-            if full_name(factors.generator) == generator.name:
+            if full_name(factors.generator) == whole(generator)[0]:
                 return factors.layer.name
         return generator.layer_near(16).name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.generators.entries import find_entries
 from panda.generators.identity import why_lost
-from panda.generators.registry import cards, create_generator, full_name, is_file
+from panda.generators.registry import cards, create_generator, find_card, full_name, is_file
 from panda.generators.shared import Shared, share
 from panda.metrics.parsing import WEIGHTS, FaceParser
 
@@ -48,7 +49,7 @@ class Library:
             if reason := why_lost(name):
                 raise PandaError(f"there are factors of {name}, {reason}")
         if generators:
-            names += [entry.generator for entry in find_entries(generators)]
+            names += [entry.reference for entry in find_entries(generators)]
         else:
             names += sorted(filter(is_available, cards()), key=_size)
         self.names = list(dict.fromkeys(map(full_name, names)))
@@ -92,10 +93,10 @@ def is_available(name: str) -> bool:
     """Return whether a generator can be loaded without a download."""
     if is_file(name):
         return True
-    weights = cards()[name].weights
+    weights = find_card(name).weights
     return weights is None or weights.cached
 
 
 def _size(name: str) -> tuple[int, str]:
     """Return a sort key: small generators first."""
-    return cards()[name].resolution, name
+    return math.prod(cards()[name].size), name

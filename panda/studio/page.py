@@ -86,7 +86,9 @@ class StudioPage:
         self.seed = gr.Number(0, label="Seed", precision=0)
         self.next = gr.Button("Next sample", size="sm", elem_id="next")
         self.psi = gr.Slider(0, 1, 0.7, step=0.05, label="Truncation", buttons=[])
-        self.label = gr.Number(None, label="Class", precision=0, visible=False)
+        self.label = gr.Textbox(
+            label="Class or text", placeholder="number, name or text, then Enter", visible=False
+        )
         self.photograph = gr.UploadButton(
             "Your photograph", file_types=["image"], size="sm", elem_id="photograph"
         )
@@ -150,7 +152,7 @@ class StudioPage:
         slow: dict[str, Any] = {"show_progress_on": [self.stage], "api_visibility": "private"}
         first = [self.session, self.name, self.seed]
         chosen = [self.session, *self.settings]
-        fields = [self.psi.input, self.label.input]
+        fields = [self.psi.input, self.label.submit]
         for event in (
             gr.on([blocks.load, self.name.select], selecting.open_generator, first, opened, **slow),
             gr.on(

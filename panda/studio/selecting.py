@@ -9,6 +9,7 @@ import gradio as gr
 
 from panda.errors import PandaError
 from panda.generators.contract import Generator
+from panda.generators.labels import label_text
 from panda.progress import watched
 from panda.studio.app import Selection
 from panda.studio.session import Session
@@ -58,14 +59,12 @@ class SelectionHandlers(Updates):
         factors: str,
         seed: float | None,
         psi: float,
-        label: float | None,
+        label: str | None,
     ) -> Any:
         """Draw another sample."""
         if seed is None:
             return SKIP  # the field is empty while a number is typed
-        selection = Selection(
-            name, layer, factors, int(seed), psi, None if label is None else int(label)
-        )
+        selection = Selection(name, layer, factors, int(seed), psi, label or None)
         return self._open(require(session), selection)
 
     @shows_errors
@@ -110,7 +109,9 @@ class SelectionHandlers(Updates):
         visible = self.studio.has_classes(generator)
         if selection.seed is None:  # a photograph keeps the class that was typed
             return gr.update(visible=visible)
-        return gr.update(visible=visible, value=selection.label, interactive=True)
+        label = selection.label
+        written = "" if label is None else label_text(label, generator.labels)
+        return gr.update(visible=visible, value=written, interactive=True)
 
     def _open(
         self, session: Session | None, selection: Selection, progress: Any = None

@@ -13,6 +13,8 @@ from panda.errors import MachineError, PandaError
 from panda.files.cache import home, lock
 from panda.files.writing import staging, sweep
 from panda.generators.architecture import Architecture
+from panda.generators.options import Value
+from panda.shapes import OldResolution, as_channels, as_size, kind_of_images, takes_resolution
 from panda.weights.shipped import Shipped
 
 if TYPE_CHECKING:
@@ -51,15 +53,25 @@ class Weights:
         name: Their file name in the cache, which is the generator's.
         source: Where their checkpoint comes from.
         architecture: Builds the network, and recognizes its checkpoints.
-        resolution: Width and height of the generator's images, in pixels.
+        size: Height and width of the generator's images, in pixels; one number is the side of a
+            square.
         convert: Reads the fetched file or folder where `read_checkpoint` is not enough.
+        channels: Channels of the generator's images.
     """
 
     name: str
     source: Source
     architecture: Architecture = field(repr=False)
-    resolution: int
+    size: tuple[int, int]
     convert: Callable[[Path], Checkpoint] | None = field(default=None, repr=False)
+    channels: int = 3
+
+    resolution = OldResolution()
+
+    def __post_init__(self) -> None:
+        """Take one number as a size, and check size and channels."""
+        object.__setattr__(self, "size", as_size(self.size))
+        object.__setattr__(self, "channels", as_channels(self.channels))
 
     @property
     def path(self) -> Path:
@@ -108,15 +120,20 @@ class Weights:
                     reason = reason.removeprefix(f"{path}: ")
                     raise PandaError(f"{origin} is not {self.name}: {reason}") from error
 
-    def load(self, device: torch.device, dtype: torch.dtype) -> Generator:
+    def load(self, device: torch.device, dtype: torch.dtype, **options: Value) -> Generator:
         """Build the generator, fetching its weights first where they are not cached.
+
+        Args:
+            device: Where it runs.
+            dtype: In what it computes.
+            **options: The options of its architecture, where the card has them, too.
 
         Raises:
             PandaError: `fetch` raises it, or the cached file is not this generator.
         """
         self.fetch()
         try:
-            return self._build(self.path, device, dtype)
+            return self._build(self.path, device, dtype, **options)
         except PandaError as error:
             raise PandaError(f"{self.path}: {error}; delete it to have it made again") from error
 
@@ -124,17 +141,23 @@ class Weights:
         """Return whether the cached file is as it was written."""
         return integrity(self.path) in (Integrity.GOOD, Integrity.UNKNOWN)
 
-    def _build(self, path: Path, device: torch.device, dtype: torch.dtype) -> Generator:
+    def _build(
+        self, path: Path, device: torch.device, dtype: torch.dtype, **options: Value
+    ) -> Generator:
         from panda.checkpoints.digest import weights_digest
         from panda.checkpoints.tensors import read_safetensors
 
         checkpoint = replace(read_safetensors(path), source=self.name)
         if not self.architecture.recognizes(checkpoint):
             raise PandaError("its tensors are those of another architecture")
-        generator = self.architecture.build(checkpoint, device, dtype)
-        if generator.resolution != self.resolution:
-            raise PandaError(
-                f"it makes images of {generator.resolution} pixels, expected {self.resolution}"
-            )
+        known = {name: option.default for name, option in self.architecture.options.items()}
+        generator = self.architecture.build(checkpoint, device, dtype, **{**known, **options})
+        made = generator.size, generator.channels
+        if made != (self.size, self.channels):
+            expected = kind_of_images(self.size, self.channels)
+            raise PandaError(f"it makes {kind_of_images(*made)}, expected {expected}")
         generator.digest_in_file = weights_digest(checkpoint)
         return generator
+
+
+Weights.__init__ = takes_resolution(Weights.__init__)  # type: ignore[method-assign]

@@ -87,7 +87,7 @@ def fuzz(file: str, count: int, seed: int) -> dict[str, object]:
         generator = recognize(checkpoint)[1].build(checkpoint, cpu, torch.float32)
         with torch.no_grad():
             image = generator.forward(generator.sample([0]))
-        assert image.shape == (1, 3, generator.resolution, generator.resolution)
+        assert image.shape == (1, generator.channels, *generator.size)
 
     for every in FILES:  # so that all that is needed is imported
         build(read_checkpoint(FOLDER / every))
@@ -113,7 +113,7 @@ def main() -> int:
         print(json.dumps(fuzz(options.files[0], options.mutations, options.seed)))
         return 0
     failed = False
-    print(f"{'file':38} built refused  slowest    memory")
+    print(f"{'file':46} built refused  slowest    memory")
     for file in options.files or FILES:
         command = [sys.executable, "-W", "ignore", __file__, file, "--here"]
         command += [f"--mutations={options.mutations}", f"--seed={options.seed}"]
@@ -123,7 +123,7 @@ def main() -> int:
             failed = True
             continue
         result = json.loads(done.stdout)
-        row = "{file:37} {built:6} {refused:7} {slowest:7.2f} s {mebibytes:5.0f} MiB"
+        row = "{file:45} {built:6} {refused:7} {slowest:7.2f} s {mebibytes:5.0f} MiB"
         print(row.format(file=file, **result), flush=True)
         for problem in result["problems"][:8]:
             print(f"  {problem[-900:]}")

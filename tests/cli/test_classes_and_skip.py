@@ -89,7 +89,7 @@ def test_the_studio_begins_with_the_class_of_the_fit(folders, drawn):
 def test_factors_of_one_class_are_refused_by_a_generator_of_another(generator, folders):
     """Their weights are the same. Factors of all classes hold for each."""
     other = OneClass(generator, 1)
-    sentence = f"of class 2 of {CLASSES}, but the generator is {CLASSES}@1, of class 1"
+    sentence = f"factors of {CLASSES}@long hair, but the generator is {CLASSES}@hat; fit factors"
     for held in (other, share(other)):
         with pytest.raises(PandaError, match=sentence):
             edit_images(held, Factors.load(folders / "one"), held.sample([0]), "0:p0:4sd")

@@ -57,7 +57,7 @@ def test_the_layer_that_carries_background_is_chosen_on_other_samples_than_it_is
     facts = {"share": (0.5, 0.1), "contrast": (1.0, 0.1), "agreement": 0.9, "covered": 0.9}
     lucky = Depth("lucky", 8, selected=0.7, iou=(0.9, 0.1), **facts)
     chosen = Depth("chosen", 16, selected=0.8, iou=(0.8, 0.1), **facts)
-    result = GeneratorResult("a", "a", None, "A", "d", 32, True, (lucky, chosen), 1.0)
+    result = GeneratorResult("a", "a", None, "A", "d", (32, 32), True, (lucky, chosen), 1.0)
     assert carrier(result) == chosen
 
 

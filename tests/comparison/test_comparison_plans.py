@@ -1,19 +1,24 @@
 """What `panda compare` takes on: generators, one of their classes, plans, layers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from comparing import SMALL, STYLEGAN2
+from conditioned import TEXTS, conditioned
 from golden_files import FOLDER
 
 from panda import PandaError
-from panda.comparison import QUICK, Plan
+from panda.comparison import QUICK, Plan, compare
 from panda.comparison.decoding import decode
 from panda.comparison.plan import background_layers, layer_at
 from panda.comparison.results import Depth
 from panda.generators.contract import Layer
 from panda.generators.entries import Entry, find_entries
 from panda.generators.one_class import OneClass
+
+__all__ = ["conditioned"]
 
 
 def test_entries_are_names_patterns_files_and_classes(monkeypatch):
@@ -25,13 +30,15 @@ def test_entries_are_names_patterns_files_and_classes(monkeypatch):
         "stylegan2-ada/network.pkl@1",
     ]
     assert found[-1].folder == "stylegan2-ada_network.pkl@1" and len(found) == len(set(found))
-    assert find_entries("dcgan-omniart-eyes-128@blue,gray") == [
-        Entry("dcgan-omniart-eyes-128", label) for label in (1, 3)
-    ]
-    with pytest.raises(PandaError, match="there is no class 'grey'; did you mean 'gray'"):
+    eyes = "dcgan-omniart-eyes-128"
+    for text in (f"{eyes}@blue,gray", [f"{eyes}@Blue", f"{eyes}@3"], "dcgan-*@1,3"):
+        entries = find_entries(text)
+        assert entries == [Entry(eyes, 1), Entry(eyes, 3)]
+        assert [one.name for one in entries] == [f"{eyes}@blue", f"{eyes}@gray"]
+    with pytest.raises(PandaError, match="has no class 'grey'; did you mean 'gray'"):
         find_entries("dcgan-*@grey")
-    with pytest.raises(PandaError, match="'blue' is no number, and these classes have no names"):
-        find_entries(f"{STYLEGAN2}@blue")
+    with pytest.raises(PandaError, match="has classes 0 to 7 .amber, .*, but 8 was given"):
+        find_entries(f"{eyes}@0-8")
     with pytest.raises(PandaError, match="no generator matches 'mino-\\*'"):
         find_entries(["mino-*"])
     with pytest.raises(PandaError, match="did you mean 'progan-celeba-128'"):
@@ -47,7 +54,7 @@ def test_one_class_is_a_generator_without_classes(tmp_path):
     one = OneClass(whole, 1)
     latents, same = one.sample([3, 4]), whole.sample([3, 4], label=1)
     assert all(torch.equal(latents.tensors[k], same.tensors[k]) for k in same.tensors)
-    with pytest.raises(PandaError, match="restricted to its class"):
+    with pytest.raises(PandaError, match="restricted to its label"):
         one.sample([1], label=0)
     layer = next(iter(one.layers))
     assert torch.equal(one.tail(one.head(latents, layer), layer), whole.forward(same))
@@ -114,3 +121,16 @@ def test_figures_are_decoded_as_they_were_or_refused():
         decode(Depth, {"layer": "a"})
     with pytest.raises(ValueError, match="0 positions"):
         decode(Depth, {**facts, "size": 0})
+
+
+def test_texts_of_one_generator_are_compared_and_resume(conditioned, tmp_path):
+    plan = replace(SMALL, levels=(2,), samples=6, sets=1, scored=1, images=1)
+    names = [f"{TEXTS}?steps=8@a dog", f"{TEXTS}?steps=8@a red house"]
+    found = compare(names, tmp_path / "out", plan)
+    assert [(one.name, one.generator, one.label) for one in found.generators] == [
+        (name, f"{TEXTS}?steps=8", name.partition("@")[2]) for name in names
+    ]
+    assert found.failures == ()
+    again = compare(names, tmp_path / "out", plan)
+    assert [one.levels for one in again.generators] == [one.levels for one in found.generators]
+    assert all(one.architecture == "Tiny" for one in again.generators)

@@ -149,7 +149,7 @@ def test_a_concept_map_is_a_coordinate_and_its_mask_a_threshold(factors, tiny):
     assert torch.allclose(maps, exact, atol=error)
     level = factors.appearances[:, 2] @ factors.mean
     assert torch.equal(mask, maps >= level)
-    large, _ = localize(factors, x, "p0", part=1, resolution=32)
+    large, _ = localize(factors, x, "p0", part=1, size=32)
     assert large.shape == (2, 32, 32)
     with pytest.raises(PandaError, match="no threshold 'otso'; did you mean 'otsu'"):
         localize(factors, x, 2, threshold="otso")

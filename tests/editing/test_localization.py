@@ -49,7 +49,7 @@ def test_each_sample_has_a_threshold_of_its_own(mixed):
 
 def test_maps_are_enlarged_before_they_are_split(mixed):
     factors, x = mixed
-    maps, where = localize(factors, x, 0, resolution=24)
+    maps, where = localize(factors, x, 0, size=24)
     assert maps.shape == where.shape == (3, 24, 24)
     torch.testing.assert_close(maps, enlarge(localize(factors, x, 0)[0], 24))
     assert torch.equal(where[1], maps[1] >= otsu(maps[1]))

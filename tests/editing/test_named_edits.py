@@ -4,12 +4,15 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from conditioned import NamedClasses
 from planted import planted
 
 from panda import PandaError
 from panda.editing import named
 from panda.editing.edit_files import NamedEdit, edits_text, read_edits, write_edits
 from panda.editing.named import check_factors, factors_of, find_named
+from panda.generators.one_class import OneClass
+from panda.generators.shared import share
 
 EDIT = NamedEdit("planted", "l", 3, 2, ("0:p0:4sd", "1:bg:2"))
 
@@ -94,6 +97,22 @@ def test_factors_are_made_as_the_edit_says(monkeypatch):
         "edit 'a' does not tell how its factors were made; give the folder of factors of planted l"
         " that it is for"
     )
+
+
+def test_other_options_of_the_same_weights_are_another_generator():
+    factors = replace(planted()[0], config={"weights_sha256": "a" * 64})
+    with pytest.raises(PandaError, match=r"parts of planted.steps=8 l, but these are 3 and 2 of"):
+        check_factors("a", replace(EDIT, weights="a" * 64, generator="planted?steps=8"), factors)
+
+
+def test_factors_of_an_edit_are_those_of_all_classes(monkeypatch):
+    generator = NamedClasses()
+    fitted = []
+    monkeypatch.setattr(named, "fit_cached", lambda whole, *_, **__: fitted.append(whole))
+    edit = replace(EDIT, generator="tiny", seeds="0-9")
+    for held in (OneClass(generator, "red"), share(OneClass(generator, 1)), generator):
+        factors_of("a", edit, held)
+    assert fitted == [generator] * 3
 
 
 def test_another_generator_is_refused_before_factors_are_fitted(monkeypatch, tmp_path):

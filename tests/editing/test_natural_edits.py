@@ -169,9 +169,9 @@ def test_concept_maps_of_samples_have_the_size_of_their_images(named, tiny):
     maps, masks = localize_images(tiny, named, latents)
     assert maps.shape == masks.shape == (2, 16, 16) and masks.dtype == torch.bool
     x = tiny.head(latents, "b").x
-    assert torch.equal(maps, localize(named, x, "bg", resolution=16)[0])
+    assert torch.equal(maps, localize(named, x, "bg", size=16)[0])
     for threshold in ("otsu", "mean"):
-        expected = localize(named, x, 1, resolution=16, threshold=threshold)[1]
+        expected = localize(named, x, 1, size=16, threshold=threshold)[1]
         assert torch.equal(
             localize_images(tiny, named, latents, 1, threshold=threshold)[1], expected
         )

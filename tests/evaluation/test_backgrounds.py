@@ -45,7 +45,7 @@ class Discs(Generator):
     device = torch.device("cpu")
 
     def __init__(self, name: str, sky: float = 0.5, blind: bool = False) -> None:
-        self.name, self.sky, self.blind, self.resolution = name, sky, blind, PIXELS
+        self.name, self.sky, self.blind, self.size = name, sky, blind, (PIXELS, PIXELS)
         self.layers = {"l": Layer("l", CHANNELS, SIDE, SIDE)}
 
     def sample(self, seeds, *, truncation=1.0, label=None):

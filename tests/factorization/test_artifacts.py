@@ -32,7 +32,7 @@ class Padded(Generator):
     """Planted parts, below a border and a checkerboard that are as random and far stronger."""
 
     usual_truncation = 1.0
-    resolution = 64
+    size = (64, 64)
     name = "padded"
 
     def __init__(self, border: float = 40.0, checkerboard: float = 1.5) -> None:

@@ -31,7 +31,7 @@ class Drawn(Generator):
     usual_truncation = 1.0
 
     def __init__(self, channels: int, height: int, width: int, rank: int, noise: float) -> None:
-        self.name, self.device, self.resolution = "drawn", torch.device("cpu"), 16
+        self.name, self.device, self.size = "drawn", torch.device("cpu"), (16, 16)
         self.layers = {"x": Layer("x", channels, height, width)}
         self.rank, self.noise = rank, noise
         where = torch.Generator().manual_seed(rank)

@@ -72,7 +72,7 @@ def test_generators_of_other_float_types_are_edited_in_their_own(dtype, refined)
     edits = [Edit((0,), "p0", 1.0)]
     images = edit_images(generator, factors, latents, edits, refined=refined)
     removed = remove_images(generator, factors, latents, [0])
-    maps, masks = localize(factors, generator.head(latents, "b").x, "bg", resolution=16)
+    maps, masks = localize(factors, generator.head(latents, "b").x, "bg", size=16)
     assert images.dtype == removed.dtype == dtype
     for result in (images, removed, maps):
         assert bool(torch.isfinite(result).all())

@@ -23,7 +23,7 @@ SIDE, PLANTED, CHANNELS = 12, 4, 16
 class Planted(Generator):
     """Four quarters of the image, each of which varies along axes of its own, in some noise."""
 
-    usual_truncation, resolution, name = 1.0, 48, "planted"
+    usual_truncation, size, name = 1.0, (48, 48), "planted"
 
     def __init__(self, noise: float = 0.1) -> None:
         self.device, self.dtype, self.noise = torch.device("cpu"), torch.float32, noise

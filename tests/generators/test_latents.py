@@ -144,7 +144,9 @@ def test_a_generator_is_shown_by_name_size_and_layers(tiny):
     assert repr(tiny) == "<TinyGenerator 'tiny': 16 x 16, 3 layers a to c, cpu>"
     tiny.layers = {"a": tiny.layers["a"]}
     assert repr(tiny) == "<TinyGenerator 'tiny': 16 x 16, 1 layer a, cpu>"
-    assert repr(object.__new__(TinyGenerator)) == ("<TinyGenerator '': ? x ?, 0 layers, no device>")
+    assert repr(object.__new__(TinyGenerator)) == (
+        "<TinyGenerator '': no size, 0 layers, no device>"
+    )
 
 
 def test_notebooks_show_tables_with_text_that_is_no_markup(tiny, latents):

@@ -109,7 +109,7 @@ def test_each_sample_has_its_label_and_the_order_is_that_of_the_seeds(recorder, 
         ({"truncation": float("nan")}, "truncation nan is not a number"),
         ({"truncation": [0.5, 0.7]}, r"truncation \[0.5, 0.7\] is not a number"),
         ({"truncation": torch.ones(2)}, "truncation tensor.* is not a number"),
-        ({"label": "1"}, "the class '1' is no number, and these classes have no names"),
+        ({"label": "blue"}, "the class 'blue' is no number, and the classes of tiny have no names"),
         ({"label": 1.0}, "label 1.0 is not a whole number"),
         ({"label": True}, "label True is not a whole number"),
         ({"label": [0, 1.5]}, r"label \[0, 1.5\] is not a whole number"),
@@ -138,9 +138,7 @@ def test_super_calls_and_wrappers_change_nothing(recorder):
     for generator in (Third(), share(Third()), OneClass(share(Third()), 1), OneClass(Third(), 1)):
         drawn = generator.sample([4, 5], label=[1, 1])
         assert torch.equal(drawn.tensors["z"], expected)
-    with pytest.raises(
-        PandaError, match="tiny@1 is restricted to its class, but label 2 was given"
-    ):
+    with pytest.raises(PandaError, match="tiny@1 is restricted to its label, but '2' was given"):
         OneClass(Third(), 1).sample(2, label=[1, 2])
 
 

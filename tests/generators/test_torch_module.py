@@ -129,7 +129,7 @@ def test_features_are_what_the_module_computes_and_layers_are_found_by_one_run()
         ("2", 12, 4),
         ("4", 8, 8),
     ]
-    assert generator.resolution == 16
+    assert generator.size == (16, 16)
     z = generator.sample([5, 6])
     upper, lower = (
         nn.Sequential(*list(generator.module)[part]) for part in (slice(3), slice(3, 7))
@@ -281,11 +281,11 @@ def test_a_seed_that_is_none_is_refused(seed):
     ("module", "layers", "sentence"),
     [
         (Chain, ["7"], r"Chain has no module '7'; "),
-        (Chain, [7], r"Chain has no module 7; "),
-        (Chain, "12", r"layers are a list of names, each once, but '12' was given"),
-        (Chain, None, r"layers are a list of names, each once, but None was given"),
-        (Chain, [], r"layers are a list of names, each once, but \[\] was given"),
-        (Chain, ["1", "1"], r"each once, but \['1', '1'\] was given"),
+        (Chain, [7], r"layers are a list of names, .*, but \[7\] was given"),
+        (Chain, "12", r"layers are a list of names, each once, .*, but '12' was given"),
+        (Chain, None, r"layers are a list of names, each once, .*, but None was given"),
+        (Chain, [], r"layers are a list of names, each once, .*, but \[\] was given"),
+        (Chain, ["1", "1"], r"each once, .*, but \['1', '1'\] was given"),
         (
             lambda: torch.jit.script(Scripted()),
             ["conv"],
@@ -302,8 +302,12 @@ def test_a_seed_that_is_none_is_refused(seed):
         (lambda: Failing(AttributeError("foo")), ["2"], "does not run on .*: AttributeError: foo"),
         (lambda: Failing(KeyError("b")), ["2"], "Failing does not run on .*: KeyError: 'b'"),
         (Web, ["conv.1"], r"Web has no module 'conv\.1'; did you mean 'convs\.1'"),
-        (Noisy, ["2"], r"Noisy draws random numbers in its forward pass.*give it fixed noise"),
-        (Twice, ["conv"], r"'conv' runs 2 times in a forward pass of Twice, expected once"),
+        (
+            Noisy,
+            ["2"],
+            "Noisy draws random numbers in its forward pass.*fixed_noise=True draws them",
+        ),
+        (Twice, ["conv"], r"'conv' runs 2 times in a forward pass of Twice, .*'conv', call=0\)"),
         (Twice, ["unused"], r"'unused' runs 0 times"),
         (Twice, ["flat"], r"module 'flat' gives \[1, 48\], expected features \[N, C, H, W\]"),
         (Twice, ["pair"], r"module 'pair' gives a tuple, expected features"),
@@ -314,6 +318,17 @@ def test_modules_and_layers_that_cannot_be_resumed_are_refused(module, layers, s
         TorchModule(module(), layers, latent=(6, 1, 1) if module is not Web else (6,))
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_images_of_any_size_and_kind_are_measured(channels):
+    chain = seeded(Chain())
+
+    def strip(images):
+        return images[:, [0, 1, 2, 0][:channels], :12, :6]
+
+    generator = TorchModule(chain, ["2"], latent=(6, 1, 1), images=strip)
+    assert (generator.size, generator.channels) == ((12, 6), channels)
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -321,7 +336,13 @@ def test_modules_and_layers_that_cannot_be_resumed_are_refused(module, layers, s
             {"latent": (5, 1, 1)},
             r"Chain does not run on latents \[\[1, 5, 1, 1\]\]: RuntimeError: Given",
         ),
-        ({"images": lambda x: x[:, :1]}, r"gives \[1, 1, 16, 16\], expected images \[N, 3, R, R"),
+        ({"images": lambda x: x[:, :2]}, r"gives \[1, 2, 16, 16\], expected images \[N, C, H, W\]"),
+        (
+            {"images": lambda x: x.movedim(1, -1)},
+            r"gives \[1, 16, 16, 3\], expected images .* of 1",
+        ),
+        ({"images": lambda x: x[0]}, r"gives \[3, 16, 16\], expected images"),
+        ({"images": lambda x: x[:, :, :0]}, r"gives \[1, 3, 0, 16\], expected images"),
         ({"images": lambda x: {"image": x}["img"]}, "does not run on .*: KeyError: 'img'"),
         ({"latent": 0}, "latent is the shape of one, such as .512,., but 0 was given"),
         ({"latent": (6, "1", 1)}, "latent is the shape of one, such as .512,."),
@@ -341,7 +362,7 @@ def test_latents_and_images_that_do_not_fit_are_refused(options, sentence):
 def test_labels_and_truncations_without_a_meaning_are_refused():
     with pytest.raises(PandaError, match="Chain has no classes, but label 1 was given"):
         chain().sample([0], label=1)
-    with pytest.raises(PandaError, match="only truncation 1 has a meaning, but 0.5 was given"):
+    with pytest.raises(PandaError, match="has no truncation, so only 1 has a meaning, but 0.5 was"):
         uniform().sample([0], truncation=0.5)
 
 
@@ -395,3 +416,13 @@ def test_types_may_be_named_and_must_hold_fractions():
     for wrong in ("int8", "flat32", torch.int64, 3):
         with pytest.raises(PandaError, match="is not a floating-point type, such as torch.float32"):
             TorchModule(seeded(Chain()), ["2"], latent=(6, 1, 1), dtype=wrong)
+
+
+def test_what_batch_normalization_counted_is_no_weight():
+    network = seeded(Chain())
+    generator = TorchModule(network, ["2"], latent=(6, 1, 1))
+    before = generator.digest
+    network[1].num_batches_tracked += 1
+    assert generator.digest == before
+    network[1].running_mean += 1
+    assert generator.digest != before

@@ -56,6 +56,14 @@ def test_every_method_fits_lists_and_applies_edits(generators, name, file):
     check(generators[file], name)
 
 
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(
+    "shape", ["stylegan2-rect-3x5", "stylegan2-ada-gray", "stylegan2-ada-rgba"]
+)
+def test_every_method_takes_images_of_any_shape(name, shape):
+    check(create_generator(FOLDER / "shapes" / shape / "network.safetensors"), name)
+
+
 @pytest.mark.parametrize("file", STRAIGHT)
 @pytest.mark.parametrize("name", ["ganspace", "sefa", "panda", "random"])
 def test_what_needs_no_w_runs_where_there_is_none(generators, name, file):
@@ -71,9 +79,8 @@ def check(generator, name):
     latents = generator.sample([1, 2])
     before = generator.forward(latents)
     edit = fitted.edits()[0]
-    size = generator.resolution
     images = fitted.apply(generator, latents, edit, torch.tensor([0.0, 3.0]))
-    assert images.shape == (2, 3, size, size)
+    assert images.shape == (2, generator.channels, *generator.size)
     torch.testing.assert_close(images[0], before[0], atol=1e-5, rtol=1e-4)
     assert (images[1] - before[1]).abs().max() > 1e-5
     alone = fitted.apply(generator, latents[1:], edit, 3.0)
@@ -257,8 +264,8 @@ def test_sensitivities_are_computed_once_and_keep_no_generator():
 
 def test_images_that_are_smaller_than_a_method_wants_stay_as_they_are():
     generator = create_generator(FOLDER / STYLEGAN2)
-    (small,) = sensitivities(generator, EYES, 1, generator.resolution, None)
-    (large,) = sensitivities(generator, EYES, 1, 8 * generator.resolution, None)
+    (small,) = sensitivities(generator, EYES, 1, generator.size[0], None)
+    (large,) = sensitivities(generator, EYES, 1, 8 * generator.size[0], None)
     assert torch.equal(large.inside, small.inside) and torch.equal(large.outside, small.outside)
 
 

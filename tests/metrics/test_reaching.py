@@ -81,3 +81,34 @@ def test_a_search_stops_as_soon_as_all_have_the_effect():
 
     reach(counted, lambda images: torch.ones(3), start=1.0, limit=9.0, before=BEFORE)
     assert len(calls) == 1
+
+
+def calls_of(effect, **options):
+    calls = []
+
+    def counted(strengths):
+        calls.append(strengths.tolist())
+        return render(strengths)
+
+    return reach(counted, effect, start=1.0, before=BEFORE, **options), calls
+
+
+def test_what_is_far_from_the_effect_is_tried_at_the_limit_at_once():
+    found, calls = calls_of(lambda images: amount(images) * 0.1, limit=4.0)
+    assert calls == [[1, 1, 1], [4, 4, 4]]
+    assert not found.reached.any() and (found.strengths == 4).all()
+
+
+def test_an_effect_that_jumps_over_what_is_wanted_is_not_searched_to_the_end():
+    found, calls = calls_of(
+        lambda images: torch.where(amount(images) > 0.05, 3.0, 0.5).double(), limit=9.0, steps=40
+    )
+    assert found.reached.all() and len(calls) < 20
+    assert ((found.strengths * SCALES / 0.05 - 1) < 0.06).all()
+
+
+def test_a_power_of_the_strength_is_followed_while_it_grows():
+    found, calls = calls_of(
+        lambda images: (amount(images) / SCALES).clamp_min(0).pow(0.6) * 0.6, limit=4.0
+    )
+    assert found.reached.all() and len(calls) == 3

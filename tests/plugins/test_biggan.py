@@ -211,7 +211,7 @@ def random_tensors(config: brock.Config) -> dict[str, torch.Tensor]:
 
 def test_brock_deep_features_images_and_edits(brock_deep):
     io, layers = golden(BROCK_DEEP), list(brock_deep.layers)
-    assert brock_deep.resolution == 64
+    assert brock_deep.size == (64, 64)
     assert error(brock_deep.forward(brock_deep_latents()), io["image"]) <= IMAGES
     for index in range(1, 10):
         features = brock_deep.head(brock_deep_latents(), layers[index]).x

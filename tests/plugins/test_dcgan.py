@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from backend_checks import CPU, FEATURES, IMAGES, checkpoint, conform, error, golden
+from torch.nn import functional as F
 
 from panda import Latents, PandaError, create_generator, fit
 from panda.errors import PandaWarning
@@ -40,6 +41,16 @@ def test_features_and_images_are_those_of_the_package():
         assert error(generator.tail(state, layer), io["image"]) <= IMAGES
 
 
+@pytest.mark.parametrize("channels", [1, 4])
+def test_gray_and_rgba_images_are_made_of_the_last_layer_alone(channels):
+    weight = torch.randn(4, channels, 4, 4, generator=torch.Generator().manual_seed(0))
+    generator = load(**{"main.16.weight": weight})
+    state = generator.head(latents(), list(generator.layers)[-1])
+    expected = F.conv_transpose2d(state.x, weight, stride=2, padding=1).tanh()
+    assert generator.channels == channels
+    assert error(generator.forward(latents()), expected) <= 1e-6
+
+
 def test_it_keeps_the_contract():
     source = checkpoint(EYES, {"label_count": 3, "activation": "relu"})
     conform(lambda device, dtype: from_checkpoint(source, device, dtype))
@@ -54,16 +65,18 @@ def test_a_file_without_a_record_is_opened_with_a_warning():
 
 def test_a_class_may_be_given_by_its_name():
     generator = load()
-    with pytest.raises(PandaError, match="'blue' is no number, and these classes have no names"):
+    with pytest.raises(
+        PandaError, match="'blue' is no number, and the classes of .* have no names"
+    ):
         generator.sample([5], label="blue")
-    generator.class_names = ("amber", "blue", "brown")
+    generator.labels = ("amber", "blue", "brown")
     assert generator.sample([5], label=" Blue").tensors["label"].tolist() == [[0, 1, 0]]
     mixed = generator.sample([5, 6], label=["brown", 0]).tensors["label"]
     assert mixed.tolist() == [[0, 0, 1], [1, 0, 0]]
-    with pytest.raises(PandaError, match="there is no class 'bleu'; did you mean 'blue'"):
+    with pytest.raises(PandaError, match="has no class 'bleu'; did you mean 'blue'"):
         generator.sample([5], label="bleu")
     assert fit(generator, "8.conv", parts=2, seeds=range(8), label="brown").label == 2
-    assert cards()[CARD].class_names == COLORS
+    assert cards()[CARD].labels == COLORS
 
 
 def test_each_class_has_its_label_and_others_are_refused():
@@ -91,7 +104,7 @@ def test_z_weights_are_what_z_is_multiplied_by():
     ("changes", "sentence"),
     [
         ({"main.1.running_var": None}, "main|1.running_var"),
-        ({"main.16.weight": torch.zeros(4, 1, 4, 4)}, "makes images of 1 channels, expected 3"),
+        ({"main.16.weight": torch.zeros(4, 2, 4, 4)}, "makes images of 2 channels, expected 1"),
     ],
 )
 def test_files_that_do_not_fit_are_one_sentence(changes, sentence):
@@ -110,7 +123,7 @@ def test_the_card_says_what_the_weights_have():
         pytest.skip(f"run 'panda fetch {CARD}' once")
     generator = create_generator(CARD)
     assert tuple(generator.layers.values()) == card.layers
-    assert generator.resolution == card.resolution == 128
+    assert generator.size == card.size == (128, 128)
     blue, red = (
         generator.forward(generator.sample(range(8), label=COLORS.index(color))).mean((0, 2, 3))
         for color in ("blue", "red")

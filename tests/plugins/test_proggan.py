@@ -205,7 +205,7 @@ def test_official_names_and_shapes_are_ours(resolution):
 def test_labels_truncation_and_unknown_layers_are_refused(generator):
     with pytest.raises(PandaError, match="no classes, but label 3"):
         generator.sample([0], label=3)
-    with pytest.raises(PandaError, match=r"no truncation, but 0\.7"):
+    with pytest.raises(PandaError, match=r"no truncation, so only 1 .* but 0\.7"):
         generator.sample([0], truncation=0.7)
     with pytest.raises(PandaError, match=r"no layer '8\.conv3'; did you mean"):
         generator.head(latents(), "8.conv3")

@@ -39,7 +39,7 @@ def check(generator, tensors, tolerance, **options):
     assert (image - expected).abs().max() < tolerance * scale
     for name in generator.layers:
         assert torch.equal(generator.tail(generator.head(z, name), name), image)
-    state = generator.head(z, "4.conv1")
+    state = generator.head(z, next(iter(generator.layers)))
     for before, name in pairwise(generator.layers):
         state = generator.advance(state, before, name)
         assert torch.equal(state.x, generator.head(z, name).x)
@@ -52,12 +52,24 @@ def test_every_architecture(architecture):
     check(generator, tensors, 1e-5)
 
 
+@pytest.mark.parametrize("architecture", ["skip", "resnet", "orig"])
+@pytest.mark.parametrize(("const", "colors"), [((3, 5), 4), ((8, 2), 1), ((1, 1), 3)])
+def test_every_architecture_from_constants_of_any_size_to_images_of_any_channels(
+    architecture, const, colors
+):
+    generator, tensors = build(
+        channels=(24, 16, 12), architecture=architecture, const=const, image_channels=colors
+    )
+    assert (generator.size, generator.channels) == ((const[0] * 4, const[1] * 4), colors)
+    check(generator, tensors, 1e-5)
+
+
 @pytest.mark.parametrize("skip", SKIP)
 def test_the_skip_image_is_the_same_whether_a_layer_is_reached_by_head_or_step_by_step(skip):
     generator, _ = build(channels=(24, 16, 12))
     generator.skip = skip
     z = generator.sample([0, 1])
-    state = generator.head(z, "4.conv1")
+    state = generator.head(z, next(iter(generator.layers)))
     for before, name in pairwise(list(generator.layers)[:-1]):
         state = generator.advance(state, before, name)
         there = generator.head(z, name)
@@ -107,7 +119,7 @@ def test_the_clamp_bounds_the_features_and_changes_the_image():
 def test_half_precision_layers_stay_close_as_on_a_gpu():
     generator, tensors = build(channels=(24, 16, 12), conv_clamp=256, num_fp16_res=2)
     check(generator, tensors, 1e-5, clamp=256)  # on a CPU they are in full precision
-    generator.network.synthesis.half_from = 8
+    generator.network.synthesis.half_from = 1
     check(generator, tensors, 1e-2, clamp=256)
     z = generator.sample([0])
     assert generator.head(z, "8.conv1").x.dtype == torch.float32
@@ -122,5 +134,5 @@ def test_half_precision_survives_large_weights():
         if name.endswith(("conv0.weight", "conv1.weight")):
             tensor.mul_(1e4)
     generator.network.prepare()
-    generator.network.synthesis.half_from = 8
+    generator.network.synthesis.half_from = 1
     check(generator, tensors, 1e-2, clamp=256)

@@ -280,7 +280,15 @@ def test_double_precision_agrees():
         ({}, {"last_stopband_rel": 1.5}, r"L0_36_8\.\w+_filter is not|L4_36_8|filter of cutoff"),
         ({}, {"margin_size": 12}, r"missing \(synthesis\.L0_40_8"),
         ({}, {"num_layers": 12}, "15 StyleGAN3 layers, but its constructor's arguments say"),
-        ({}, {"img_resolution": 48}, "img_resolution = 48, expected a power of two"),
+        ({}, {"img_resolution": 3}, "img_resolution = 3, expected a whole number, 4 to 8192"),
+        ({}, {"img_resolution": True}, "img_resolution = True, expected a whole number"),
+        ({}, {"img_resolution": 48}, r"missing \(synthesis\.L\d+_\d+"),
+        (
+            {f"synthesis.L14_32_3.{n}": None for n in ("weight", "bias")}
+            | {"synthesis.L14_32_2.weight": torch.zeros(2, 8, 1, 1)},
+            {},
+            r"StyleGAN3 makes images of 2 channels, expected 1 \(gray\), 3 \(RGB\) or 4 \(RGBA\)",
+        ),
         ({}, {"filter_size": 1024, "lrelu_upsampling": 1024}, "more memory than the file can fill"),
         ({}, {"filter_size": 10**9}, "filter_size = 1000000000, expected something like 6"),
         ({}, {"conv_clamp": "much"}, "conv_clamp='much', expected a number from 0 to 2.32 or null"),

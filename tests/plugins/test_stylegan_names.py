@@ -55,7 +55,7 @@ def test_official_sizes_are_read_off():
 
     full = config("stylegan2-ada-1024")
     assert full.channels == (512,) * 5 + (256, 128, 64, 32)
-    assert (full.resolution, full.num_ws, full.mapping_layers) == (1024, 18, 8)
+    assert (full.size, full.num_ws, full.mapping_layers) == ((1024, 1024), 18, 8)
     assert full == config("stylegan2-genforce-1024")
     small = config("stylegan2-ada-cifar10-cond")
-    assert (small.resolution, small.classes, small.mapping_layers) == (32, 10, 2)
+    assert (small.size, small.classes, small.mapping_layers) == ((32, 32), 10, 2)

@@ -30,7 +30,19 @@ def synthesize(tensors, w):
 
 def test_both_ways_of_upsampling():
     generator, tensors = build(channels=(12, 8, 8, 6, 4, 4, 3))
-    assert generator.resolution == 256  # from 128 on, the weights are fused otherwise
+    assert generator.size == (256, 256)  # from 128 on, the weights are fused otherwise
+    check(generator, tensors)
+
+
+@pytest.mark.parametrize(("const", "colors"), [((3, 5), 1), ((8, 4), 4)])
+def test_constants_of_any_size_and_images_of_any_channels(const, colors):
+    generator, tensors = build(channels=(12, 8, 8), const=const, image_channels=colors)
+    assert (generator.size, generator.channels) == ((const[0] * 4, const[1] * 4), colors)
+    assert next(iter(generator.layers)) == f"{const[0]}.const"
+    check(generator, tensors)
+
+
+def check(generator, tensors):
     z = generator.sample([0, 1], truncation=1.0)
     expected, image = synthesize(tensors, z.tensors["w"]), generator.forward(z)
     assert (image - expected).abs().max() < 2e-5 * expected.abs().max()

@@ -97,10 +97,14 @@ def test_both_engines_agree_in_what_becomes_of_the_skip_image(repository, skip):
         assert error(*images) <= IMAGES, name
 
 
-@pytest.mark.parametrize("architecture", ["skip", "resnet", "orig"])
-def test_both_engines_agree_in_every_architecture(repository, architecture):
+@pytest.mark.parametrize(
+    ("architecture", "colors"), [("skip", 3), ("resnet", 3), ("orig", 3), ("skip", 1), ("orig", 4)]
+)
+def test_both_engines_agree_in_every_architecture(repository, architecture, colors):
     torch.manual_seed(0)
-    config = Config((24, 12, 6), 16, 16, 2, architecture=architecture, conv_clamp=1.0)
+    config = Config(
+        (24, 12, 6), 16, 16, 2, architecture=architecture, conv_clamp=1.0, image_channels=colors
+    )
     network = Network(config)
     for name, tensor in network.state_dict().items():
         tensor.copy_(FILTER if name.endswith("resample_filter") else torch.randn(tensor.shape))
@@ -189,6 +193,7 @@ def test_what_it_cannot_do_is_one_sentence(repository):
     for options, sentence in (
         ({"classes": 3, "joint_norm": True}, "no conditional StyleGAN2 of the TensorFlow release"),
         ({}, r"cannot have channels \[8, 2, 7\]"),
+        ({"const": (3, 5)}, "grows images from 4 x 4 alone, but this StyleGAN2 from 3 x 5; 'own'"),
     ):
         network = Network(Config((8, 2, 7), 8, 8, 1, **options))
         with pytest.raises(PandaError, match=sentence):

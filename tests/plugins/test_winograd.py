@@ -10,7 +10,9 @@ pytestmark = pytest.mark.numeric
 
 
 @pytest.mark.parametrize("workspace", [1, 1 << 13, 1 << 22], ids=["rows", "strips", "whole"])
-@pytest.mark.parametrize("shape", [(3, 4, 4), (2, 8, 6), (1, 2, 10)])
+@pytest.mark.parametrize(
+    "shape", [(3, 4, 4), (2, 8, 6), (1, 2, 10), (2, 3, 5), (1, 7, 4), (1, 1, 1)]
+)
 def test_it_equals_the_definition_however_the_work_is_split(shape, workspace, monkeypatch):
     monkeypatch.setattr(winograd, "CHANNELS", 1)
     monkeypatch.setattr(winograd, "WORKSPACE", workspace)

@@ -30,7 +30,7 @@ def test_a_download_becomes_safetensors_that_make_the_generator(cache, web):
     assert torch.equal(generator.forward(latents), reference.forward(latents))
     assert kept(cache) == ["toy.safetensors"]
     web.close()
-    assert mine.load(CPU, torch.float32).resolution == SIZE, "the second time needs no server"
+    assert mine.load(CPU, torch.float32).size == (SIZE, SIZE), "the second time needs no server"
     assert web.sent == len(FILE)
 
 
@@ -38,7 +38,7 @@ def test_the_config_of_the_file_is_kept(cache, web):
     """StyleGAN2's clamp is in no tensor: without its config the generator would be another."""
     web.files["/net.pkl"] = (FOLDER / "stylegan2-ada-cond" / "network.pkl").read_bytes()
     config = json.loads((FOLDER / "stylegan2-ada-cond" / "config.json").read_text())["kwargs"]
-    generator = weights(web, resolution=config["img_resolution"]).load(CPU, torch.float32)
+    generator = weights(web, size=config["img_resolution"]).load(CPU, torch.float32)
     assert generator.network.config.conv_clamp == config["synthesis_kwargs"]["conv_clamp"]
 
 
@@ -46,8 +46,8 @@ def test_the_card_of_a_state_dict_knows_what_the_file_does_not_record(cache):
     card = find_card("stylegan2-ffhq-256-rosinality").weights
     file = FOLDER / "stylegan2-rosinality" / "checkpoint.pt"
     with pytest.warns(PandaWarning, match="lr_mlp"):
-        resolution = create_generator(file).resolution
-    mine = replace(card, resolution=resolution)
+        size = create_generator(file).size
+    mine = replace(card, size=size)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         mine.fetch(file)
@@ -59,10 +59,10 @@ def test_two_files_make_a_folder(cache, web):
     folder = FOLDER / "biggan-deep-hf" / "hf"
     files = {path.name: f"{web.address}/{path.name}" for path in folder.iterdir()}
     web.files |= {f"/{path.name}": path.read_bytes() for path in folder.iterdir()}
-    resolution = create_generator(str(folder)).resolution
-    mine = Weights("toy", Url(files), BIGGAN, resolution)
+    size = create_generator(str(folder)).size
+    mine = Weights("toy", Url(files), BIGGAN, size)
     mine.fetch()
-    assert mine.load(CPU, torch.float32).resolution == resolution
+    assert mine.load(CPU, torch.float32).size == size
     mine.path.unlink()
     mine.fetch(folder)
     assert mine.cached

@@ -80,9 +80,9 @@ def test_a_card_knows_the_layers_of_the_real_network(name):
 def test_a_card_is_complete(name):
     card = OFFICIAL[name]
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)
-    assert str(card.resolution) in name.split("-")
+    assert str(card.size[0]) in name.split("-")
     assert all((card.dataset, card.license, card.origin, card.layers))
-    assert card.layers[-1].height in (card.resolution, card.resolution + 20)
+    assert card.layers[-1].height in (card.size[0], card.size[0] + 20)
     architectures = {kind for plugin in plugins() for kind in plugin.architectures}
     assert card.architecture in architectures
     for address in card.weights.source.files.values():

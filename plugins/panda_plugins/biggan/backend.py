@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from panda.generators.contract import Latents, State
 from panda.generators.latent_spaces import ZSpace
 from panda.generators.seeds import random_states, seeded_normal
+from panda.shapes import as_size
 
 from ..common.latents import one_hot
 from . import brock, huggingface
@@ -37,7 +38,7 @@ class BigGAN(ZSpace):
         self.network = network.to(device, dtype)
         self.network.prepare()
         self.layers = {layer.name: layer for layer in network.layers}
-        self.resolution = network.layers[-1].height
+        self.size = as_size(network.layers[-1].height)
         self.device, self.dtype = device, dtype
 
     @abstractmethod

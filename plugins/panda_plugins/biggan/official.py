@@ -7,6 +7,7 @@ Andrew Brock's files are zip archives and have no card: unpack an archive and op
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 from panda.generators.card import Card
 from panda.generators.contract import Layer
@@ -29,7 +30,7 @@ ATTENTION = 8
 
 def cards() -> dict[str, Card]:
     """Return every card by name."""
-    all_cards = {}
+    all_cards, labels = {}, imagenet()
     for pixels in WIDTHS:
         name = f"biggan-deep-imagenet-{pixels}"
         address = f"{BUCKET}/biggan-deep-{pixels}"
@@ -38,15 +39,21 @@ def cards() -> dict[str, Card]:
             "pytorch_model.bin": f"{address}-pytorch_model.bin",
         }
         all_cards[name] = card_of(
-            Weights(name, Url(files), ARCHITECTURE, pixels),
+            Weights(name, Url(files), ARCHITECTURE, (pixels, pixels)),
             architecture="BigGAN",
             dataset="ImageNet",
             license="MIT code, DeepMind's weights of TensorFlow Hub: Apache-2.0",
             origin="https://github.com/huggingface/pytorch-pretrained-BigGAN (arXiv 1809.11096)",
             layers=layers(pixels),
-            notes="class-conditional",
+            labels=labels,
         )
     return all_cards
+
+
+def imagenet() -> tuple[str, ...]:
+    """Return the names of ImageNet's 1000 classes: the first word of WordNet that no other has."""
+    file = Path(__file__).with_name("imagenet.txt")
+    return tuple(file.read_text(encoding="utf-8").splitlines())
 
 
 def layers(resolution: int) -> tuple[Layer, ...]:

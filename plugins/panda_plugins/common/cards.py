@@ -7,6 +7,7 @@ from pathlib import Path
 
 from panda.generators.card import Card
 from panda.generators.contract import Layer
+from panda.generators.labels import Names
 from panda.weights import Weights
 
 DRIVE = "https://drive.usercontent.google.com/download?export=download&confirm=t&id="
@@ -23,7 +24,7 @@ def card_of(
     layers: Iterable[Layer],
     notes: str = "",
     edits: Path | None = None,
-    class_names: Iterable[str] = (),
+    labels: Names = (),
     mapped: bool = False,
     rgb_slot: bool = True,
 ) -> Card:
@@ -38,7 +39,7 @@ def card_of(
         layers: See `Card`.
         notes: See `Card`.
         edits: See `Card`.
-        class_names: See `Card`.
+        labels: See `Card`.
         mapped: Whether it has w, in a slot for each layer.
         rgb_slot: Whether one more slot styles the image.
     """
@@ -48,7 +49,7 @@ def card_of(
     return Card(
         architecture=architecture,
         dataset=dataset,
-        resolution=weights.resolution,
+        size=weights.size,
         license=license,
         origin=origin,
         load=weights.load,
@@ -56,6 +57,8 @@ def card_of(
         layers=layers,
         notes=notes,
         edits=edits,
-        class_names=tuple(class_names),
+        labels=labels,
         slots=slots if mapped else (),
+        channels=weights.channels,
+        options=weights.architecture.options,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +11,13 @@ from torch import Tensor, nn
 
 from panda.checkpoints.strict import load_strictly, shape_of
 from panda.errors import PandaError
+from panda.shapes import CHANNELS
 
 RESOLUTIONS = 10
 """Resolutions to look for: 4, 8, ... 2048 pixels, more than any official network has."""
+
+LARGEST = 16384
+"""Pixels on a side of the largest images, many times what any official network makes."""
 
 MAPPING_LAYERS = 32
 """Mapping layers to look for, likewise more than any official network has."""
@@ -80,14 +84,53 @@ class NamedTensors:
         Raises:
             PandaError: The file has none of them.
         """
-        vectors = [self.tensors[self._theirs(name)] for name in names if name in self]
-        lengths = Counter(len(vector) for vector in vectors if vector.ndim == 1 and len(vector))
+        lengths = Counter(shape[0] for name in names for shape in self._shapes(name, 1))
         if not lengths:
             raise PandaError(
                 f"the tensors are not those of this {self._network}: 1 missing or no vector"
                 f" ({self._theirs(names[0])})"
             )
         return lengths.most_common(1)[0][0]
+
+    def start(self, const: str, noise: Sequence[Sequence[str]]) -> tuple[int, int]:
+        """Return the height and width that the constant and most noise maps agree on.
+
+        Args:
+            const: Our name of the constant, ``[..., H, W]``.
+            noise: Our names of the noise maps ``[..., H, W]`` after 0, 1, 2, ... doublings.
+
+        Returns:
+            Height and width of the constant; 4 x 4 where the file has nothing that shows them.
+
+        Raises:
+            PandaError: Images would be larger than `LARGEST`.
+        """
+        names = [(const, 0), *((name, k) for k, row in enumerate(noise) for name in row)]
+        sizes: Counter[tuple[int, int]] = Counter()
+        for name, k in names:
+            for *_, height, width in self._shapes(name, 2, 3, 4):
+                if height % (1 << k) == 0 == width % (1 << k):
+                    sizes[height >> k, width >> k] += 1
+        start = sizes.most_common(1)[0][0] if sizes else (4, 4)
+        height, width = (side << len(noise) - 1 for side in start)
+        if max(height, width) > LARGEST:
+            raise PandaError(
+                f"this {self.architecture} makes images of {height} x {width} pixels, expected at"
+                f" most {LARGEST} on a side"
+            )
+        return start
+
+    def image_channels(self, outputs: Sequence[str]) -> int:
+        """Return what `colors` does for our names of the layers that make images."""
+        return colors(
+            self.architecture,
+            (
+                shape[0]
+                for part, dims in (("weight", 4), ("bias", 1))
+                for output in outputs
+                for shape in self._shapes(f"{output}.{part}", dims)
+            ),
+        )
 
     def matrix(self, ours: str) -> tuple[int, int]:
         """Return rows and columns of a matrix, in our layout.
@@ -128,6 +171,13 @@ class NamedTensors:
             surplus=[name for name in self.tensors if name not in used],
         )
 
+    def _shapes(self, ours: str, *dims: int) -> Iterator[tuple[int, ...]]:
+        """Yield a tensor's shape in our layout, if it is there with so many dimensions."""
+        if ours in self:
+            shape = tuple(self._value(ours).shape)
+            if len(shape) in dims and 0 not in shape:
+                yield shape
+
     def _theirs(self, ours: str) -> str:
         return self.spelling.name(ours) or ""
 
@@ -145,6 +195,26 @@ class NamedTensors:
     @property
     def _network(self) -> str:
         return f"{self.architecture} in {self.spelling.origin} names"
+
+
+def colors(architecture: str, counts: Iterable[int]) -> int:
+    """Return the channels of the images that most tensors have, so that a wrong one is reported.
+
+    Args:
+        architecture: Name of the architecture, for messages.
+        counts: The channels that each tensor has; without any, the images are RGB.
+
+    Raises:
+        PandaError: The images are neither gray nor RGB nor RGBA.
+    """
+    votes = Counter(counts)
+    channels = votes.most_common(1)[0][0] if votes else 3
+    if channels not in CHANNELS:
+        raise PandaError(
+            f"this {architecture} makes images of {channels} channels, expected 1 (gray), 3 (RGB)"
+            " or 4 (RGBA)"
+        )
+    return channels
 
 
 def section(facts: Mapping[str, Any], name: str, default: Mapping[str, Any]) -> Mapping[str, Any]:

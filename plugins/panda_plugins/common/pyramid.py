@@ -1,4 +1,4 @@
-"""Layers and channels of networks that double the resolution, from 4 pixels on.
+"""Layers and channels of networks that double height and width step by step.
 
 Listings import this module, so it does not import torch.
 """
@@ -11,20 +11,25 @@ from panda.generators.contract import Layer
 
 
 def layers(
-    channels: Iterable[int], first: Sequence[str], later: Sequence[str]
+    channels: Iterable[int],
+    first: Sequence[str],
+    later: Sequence[str],
+    size: tuple[int, int] = (4, 4),
 ) -> tuple[Layer, ...]:
     """List the layers of a network in running order.
 
     Args:
-        channels: Channels at 4, 8, 16, ... pixels.
-        first: Names of the layers at 4 pixels, in order.
+        channels: Channels at every resolution, the lowest first.
+        first: Names of the layers at the lowest resolution, in order.
         later: Names of the layers at every other resolution, in order.
+        size: Height and width of the lowest resolution.
 
     Returns:
-        Layers named ``"{pixels}.{name}"``.
+        Layers named ``"{height}.{name}"``.
     """
+    height, width = size
     return tuple(
-        Layer(f"{4 << k}.{name}", count, 4 << k, 4 << k)
+        Layer(f"{height << k}.{name}", count, height << k, width << k)
         for k, count in enumerate(channels)
         for name in (later if k else first)
     )

@@ -44,14 +44,19 @@ def conv3x3(x: Tensor, kernel: Tensor, scale: Tensor | None = None) -> Tensor:
     """Convolve ``x * scale`` with stride 1 and zero padding 1.
 
     Args:
-        x: ``[N, C, H, W]``, H and W even.
+        x: ``[N, C, H, W]``.
         kernel: The result of `transform`.
         scale: A factor for each sample and channel, ``[N, C]``.
 
     Returns:
         ``[N, C_out, H, W]`` in channels-last memory.
     """
-    n, c, height, width = x.shape
+    n, c, *size = x.shape
+    odd_height, odd_width = (side % 2 for side in size)
+    if odd_height or odd_width:  # tiles are 2 x 2: a row or column more, of which nothing is kept
+        whole = conv3x3(F.pad(x, (0, odd_width, 0, odd_height)), kernel, scale)
+        return whole[:, :, : size[0], : size[1]]
+    height, width = size
     products, _, channels = kernel.shape
     before = torch.kron(INPUT, INPUT).to(x)
     after = torch.kron(OUTPUT, OUTPUT).to(x)
@@ -65,10 +70,10 @@ def conv3x3(x: Tensor, kernel: Tensor, scale: Tensor | None = None) -> Tensor:
             part = part * scale[images, None, None, :]
         part = F.pad(part, (0, 0, 1, 1, top, bottom))
         tiles = part.unfold(1, 4, 2).unfold(2, 4, 2)  # [n, down, across, C, 4, 4], a view
-        size = tiles.shape[:3]
+        counts = tiles.shape[:3]
         flat = tiles.permute(4, 5, 0, 1, 2, 3).reshape(products, -1)
         mixed = torch.bmm((before @ flat).view(products, -1, c), kernel)
-        squares = (after @ mixed.view(products, -1)).view(2, 2, *size, channels)
+        squares = (after @ mixed.view(products, -1)).view(2, 2, *counts, channels)
         out[images, lines] = squares.permute(2, 3, 0, 4, 1, 5)
     return out.view(n, height, width, channels).permute(0, 3, 1, 2)
 

@@ -47,7 +47,7 @@ WEIGHTS = Weights(
         members=(_FILE,),
     ),
     ARCHITECTURE,
-    resolution=128,
+    size=(128, 128),
     convert=_convert,
 )
 
@@ -63,8 +63,7 @@ def panda_generators() -> dict[str, Card]:
             license="MIT",
             origin="the Python package omniart_eye_generator",
             layers=pyramid.layers((1024, 512, 256, 128, 64), first=("conv",), later=("conv",)),
-            notes=f"Labels 0 to {len(COLORS) - 1}: {', '.join(COLORS)}.",
-            class_names=COLORS,
+            labels=COLORS,
         )
     }
 

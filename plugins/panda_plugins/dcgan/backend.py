@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from panda.generators.contract import Latents, State
 from panda.generators.latent_spaces import ZSpace
 from panda.generators.seeds import seeded_normal
+from panda.shapes import as_size
 
 from ..common import pyramid
 from ..common.latents import one_hot
@@ -32,7 +33,8 @@ class DCGAN(ZSpace):
             layer.name: layer
             for layer in pyramid.layers(network.channels, first=("conv",), later=("conv",))
         }
-        self.resolution = 4 << len(network.channels)
+        self.size = as_size(4 << len(network.channels))
+        self.channels = network.steps[-1].channels[1]
         self.device = device
 
     def sample(

@@ -13,6 +13,7 @@ from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.strict import load_strictly
 from panda.errors import PandaError
 
+from ..common.loading import colors
 from ..common.options import count, one_of, read_options, said
 from .backend import DCGAN
 from .network import ACTIVATIONS, Network, Step
@@ -45,8 +46,7 @@ def from_checkpoint(checkpoint: Checkpoint, device: torch.device, dtype: torch.d
     tensors = _numbered(checkpoint.tensors)
     convs = _convs(tensors)
     steps = [_step(tensors, conv, convs[number + 1 :]) for number, conv in enumerate(convs)]
-    if steps[-1].channels[1] != 3:
-        raise PandaError(f"this DCGAN makes images of {steps[-1].channels[1]} channels, expected 3")
+    colors("DCGAN", [steps[-1].channels[1]])
     options = read_options("DCGAN", checkpoint, OPTIONS)
     inputs, classes = steps[0].channels[0], options["classes"]
     if classes >= inputs:

@@ -51,7 +51,7 @@ class BatchNorm(nn.Module):
 
 
 class Network(nn.Module):
-    """Map latents ``[N, Z]``, z and one-hot label, to images ``[N, 3, R, R]``.
+    """Map latents ``[N, Z]``, z and one-hot label, to images ``[N, 1 to 4, R, R]``.
 
     The first step makes 4 x 4 pixels, and each later one doubles them. Modules have the numbers
     that they have in the original sequence.
@@ -87,9 +87,9 @@ class Network(nn.Module):
         return x
 
     def to_image(self, x: Tensor) -> Tensor:
-        """Return images ``[N, 3, R, R]`` in [-1, 1] from the last features."""
+        """Return images ``[N, 1 to 4, R, R]`` in [-1, 1] from the last features."""
         return torch.tanh(self.get_submodule(str(self.steps[-1].conv))(x))
 
     def forward(self, latents: Tensor) -> Tensor:
-        """Return images ``[N, 3, R, R]``."""
+        """Return images ``[N, 1 to 4, R, R]``."""
         return self.to_image(self.run(latents[:, :, None, None], 0, len(self.steps) - 1))

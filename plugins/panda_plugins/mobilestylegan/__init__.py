@@ -64,7 +64,7 @@ WEIGHTS = Weights(
         ),
     ),
     Architecture(_recognizes, _build),
-    resolution=1024,
+    size=(1024, 1024),
     convert=_convert,
 )
 

@@ -11,6 +11,7 @@ from panda.checkpoints.strict import load_strictly
 from panda.errors import PandaError
 from panda.generators.contract import Latents, State
 from panda.generators.latent_spaces import WSpace
+from panda.shapes import as_size
 from panda.threads import map_threads, prefetch
 
 from ..common.latents import refuse_label
@@ -43,7 +44,7 @@ class MobileStyleGAN(WSpace):
         load_strictly(self.network, tensors, "MobileStyleGAN")
         self.network.to(device, dtype)
         self.layers = {layer.name: layer for layer in LAYERS}
-        self.resolution = 2 * LAYERS[-1].height
+        self.size = as_size(2 * LAYERS[-1].height)
         self.device = device
 
     def sample(

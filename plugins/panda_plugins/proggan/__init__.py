@@ -40,7 +40,7 @@ WEIGHTS = Weights(
         ),
     ),
     ARCHITECTURE,
-    resolution=128,
+    size=(128, 128),
 )
 
 

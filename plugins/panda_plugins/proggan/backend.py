@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from panda.errors import PandaError
 from panda.generators.contract import Latents, State
 from panda.generators.latent_spaces import ZSpace
 from panda.generators.seeds import seeded_normal
+from panda.shapes import as_size
 
 from ..common.latents import one_hot
 from . import layers
@@ -24,14 +24,16 @@ class ProGAN(ZSpace):
     last block of a half-grown network it is the image of the block before.
     """
 
-    usual_truncation = 1.0
+    truncates = False
+    """Its z is normalized, so that only its direction counts."""
 
     def __init__(self, network: Network, device: torch.device, dtype: torch.dtype) -> None:
         self.network = network.to(device, dtype)
         self.network.prepare()
         grown = self.network.channels[: self.network.last_block + 1]
         self.layers = {layer.name: layer for layer in layers(grown)}
-        self.resolution = 2 << len(self.network.channels)
+        self.size = as_size(2 << len(self.network.channels))
+        self.channels = self.network.image_channels
         self.device = device
 
     def sample(
@@ -40,13 +42,8 @@ class ProGAN(ZSpace):
         """See `Generator.sample`; a conditional generator draws a missing label from the seed.
 
         Raises:
-            PandaError: There is no such label, or the truncation is not 1.
+            PandaError: There is no such label.
         """
-        if truncation != 1:
-            raise PandaError(
-                f"{self.name} has no truncation, but {truncation} was given: its z is normalized,"
-                " so only 1 has a meaning"
-            )
         z = torch.from_numpy(seeded_normal(seeds, self.network.latent)).to(self.network.lod)
         hot = one_hot(self.name, self.network.classes, seeds, label, like=z)
         return Latents(tuple(seeds), {"z": z} if hot is None else {"z": z, "label": hot})

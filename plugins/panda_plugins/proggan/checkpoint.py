@@ -14,6 +14,7 @@ from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.strict import load_strictly, shape_of
 from panda.errors import PandaError
 
+from ..common.loading import colors
 from ..common.options import count, one_of, read_options, said
 from .backend import ProGAN
 from .network import Network
@@ -104,8 +105,20 @@ def build(
             f"{said(checkpoint, 'label_size', options['classes'])}, but z and label are {inputs}"
             " numbers"
         )
+    outputs = [f"output{b}" for b in range(len(channels))]
+    image_channels = colors(
+        "ProGAN",
+        (
+            tensors[f"{name}.{part}"].shape[0]
+            for part, dims in (("weight", 4), ("bias", 1))
+            for name in outputs
+            if f"{name}.{part}" in tensors and tensors[f"{name}.{part}"].dim() == dims
+        ),
+    )
     with torch.device("meta"):
-        return Network(inputs - options["classes"], channels, **options)
+        return Network(
+            inputs - options["classes"], channels, image_channels=image_channels, **options
+        )
 
 
 def _shown_fused(tensors: Mapping[str, Tensor], channels: Sequence[int]) -> bool | None:

@@ -86,13 +86,14 @@ def pixel_norm(x: Tensor, scale: float) -> Tensor:
 
 
 class Network(nn.Module):
-    """Map z ``[N, z]`` and one-hot labels ``[N, classes]`` to images ``[N, 3, R, R]``.
+    """Map z ``[N, z]`` and one-hot labels ``[N, classes]`` to images ``[N, 1 to 4, R, R]``.
 
-    ``layer{2 b}`` and ``layer{2 b + 1}`` make features of 4 * 2^b pixels, ``output{b}`` makes RGB
-    of them. ``channels`` are those at 4, 8, 16, ... pixels. ``lod`` is 0 in a finished network;
-    k + t means that k resolutions are not grown yet, and that the image of the last grown one has
-    weight 1 - t. z is normalized before the label joins it, or with it alone (``joint_norm``: the
-    official code, unlike genforce's). ``tanh`` ends the network with that function.
+    ``layer{2 b}`` and ``layer{2 b + 1}`` make features of 4 * 2^b pixels, ``output{b}`` makes
+    ``image_channels`` of them. ``channels`` are those at 4, 8, 16, ... pixels. ``lod`` is 0 in a
+    finished network; k + t means that k resolutions are not grown yet, and that the image of the
+    last grown one has weight 1 - t. z is normalized before the label joins it, or with it alone
+    (``joint_norm``: the official code, unlike genforce's). ``tanh`` ends the network with that
+    function.
     """
 
     lod: Tensor
@@ -106,17 +107,18 @@ class Network(nn.Module):
         classes: int = 0,
         joint_norm: bool = False,
         tanh: bool = False,
+        image_channels: int = 3,
     ) -> None:
         super().__init__()
         self.latent, self.channels, self.classes = latent, tuple(channels), classes
-        self.joint_norm, self.tanh = joint_norm, tanh
+        self.joint_norm, self.tanh, self.image_channels = joint_norm, tanh, image_channels
         self.register_buffer("lod", torch.zeros(()))
         self.add_module("layer0", InputConv(latent + classes, channels[0]))
         for b, (before, after) in enumerate(pairwise(channels), start=1):
             self.add_module(f"layer{2 * b}", UpConv(before, after, fused))
         for b, width in enumerate(channels):
             self.add_module(f"layer{2 * b + 1}", Conv(width, width))
-            self.add_module(f"output{b}", Conv(width, 3, size=1, gain=1.0))
+            self.add_module(f"output{b}", Conv(width, image_channels, size=1, gain=1.0))
 
     def prepare(self) -> None:
         """Compute kernels and growth; call once the weights are final."""
@@ -141,7 +143,7 @@ class Network(nn.Module):
         return x, image
 
     def to_image(self, x: Tensor, image: Tensor | None) -> Tensor:
-        """Return images ``[N, 3, R, R]``, about in [-1, 1], from the last layer's features."""
+        """Return images ``[N, 1 to 4, R, R]``, about in [-1, 1], from the last layer's features."""
         rgb: Tensor = self.get_submodule(f"output{self.last_block}")(x)
         if image is not None:
             rgb = nearest(image, 2).lerp(rgb, self.fade)
@@ -149,7 +151,7 @@ class Network(nn.Module):
         return nearest(rgb, 2 ** (len(self.channels) - 1 - self.last_block))
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """Return images ``[N, 3, R, R]``; ``label`` is required where there are classes."""
+        """Return images ``[N, 1 to 4, R, R]``; ``label`` is required where there are classes."""
         return self.to_image(*self.run(self.input(z, label), None, 0, self.depth))
 
     def input(self, z: Tensor, label: Tensor | None) -> Tensor:

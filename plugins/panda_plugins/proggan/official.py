@@ -13,7 +13,7 @@ CELEBAHQ = Weights(
     "progan-celebahq-1024",
     Url({"karras2018iclr-celebahq-1024x1024.pkl": f"{DRIVE}188K19ucknC6wg1R6jbuPEhTq9zoufOx4"}),
     ARCHITECTURE,
-    resolution=1024,
+    size=(1024, 1024),
 )
 
 

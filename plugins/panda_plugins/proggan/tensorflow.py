@@ -88,6 +88,7 @@ def from_tensorflow_hub(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
             converted[f"layer{k}.bias"] = tensors[bias]
     for b in range(depth // 2 - 1):
         channels = len(converted[f"layer{2 * b + 1}.bias"])
-        converted[f"output{b}.weight"] = torch.zeros(3, channels, 1, 1)
-        converted[f"output{b}.bias"] = torch.zeros(3)
+        last = converted[f"output{depth // 2 - 1}.bias"]
+        converted[f"output{b}.weight"] = torch.zeros(len(last), channels, 1, 1)
+        converted[f"output{b}.bias"] = torch.zeros_like(last)
     return converted

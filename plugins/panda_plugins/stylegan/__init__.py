@@ -1,6 +1,6 @@
 """StyleGAN (Karras et al., arXiv 1812.04948; official code: NVlabs/stylegan).
 
-Layers are named by resolution and the official code's name of the convolution: ``4.const``,
+Layers are named by height and the official code's name of the convolution: ``4.const``,
 ``4.conv1``, ``8.conv0`` (which upsamples), ``8.conv1``, ``16.conv0``, ... Features are those after
 AdaIN. PandA's released code calls ``4.conv1``, ``8.conv1``, ``16.conv1``, ... l = 3, 4, 5, ...
 """
@@ -19,9 +19,9 @@ from ..common import pyramid
 ARCHITECTURE = Architecture.of_module(f"{__name__}.checkpoint")
 
 
-def layers(channels: Sequence[int]) -> tuple[Layer, ...]:
-    """List the layers of a network with these channels at 4, 8, 16, ... pixels."""
-    return pyramid.layers(channels, first=("const", "conv1"), later=("conv0", "conv1"))
+def layers(channels: Sequence[int], const: tuple[int, int] = (4, 4)) -> tuple[Layer, ...]:
+    """List the layers of a network with these channels, from a constant of that size on."""
+    return pyramid.layers(channels, first=("const", "conv1"), later=("conv0", "conv1"), size=const)
 
 
 @hookimpl

@@ -40,8 +40,9 @@ class StyleGAN(MappedGenerator):
     def __init__(self, network: Network, device: torch.device, dtype: torch.dtype) -> None:
         network.eval().requires_grad_(False).to(device, dtype).prepare()
         self.network = network
-        self.layers = {layer.name: layer for layer in layers(network.config.channels)}
-        self.resolution = network.config.resolution
+        config = network.config
+        self.layers = {layer.name: layer for layer in layers(config.channels, config.const)}
+        self.size, self.channels = config.size, config.image_channels
         self.device = device
 
     @property

@@ -117,5 +117,13 @@ def config_of(weights: NamedTensors, **options: Any) -> Config:
         ),
         mapping_layers=depth,
         classes=classes,
+        const=weights.start(
+            "synthesis.layer0.const",
+            [
+                [f"synthesis.layer{2 * k + i}.apply_noise.noise" for i in range(2)]
+                for k in range(blocks)
+            ],
+        ),
+        image_channels=weights.image_channels([f"synthesis.output{k}" for k in range(blocks)]),
         **options,
     )

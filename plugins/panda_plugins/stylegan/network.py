@@ -66,10 +66,10 @@ class StoredNoise(nn.Module):
 
     noise: Tensor
 
-    def __init__(self, channels: int, pixels: int) -> None:
+    def __init__(self, channels: int, size: tuple[int, int]) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(channels))
-        self.register_buffer("noise", torch.empty(1, 1, pixels, pixels))
+        self.register_buffer("noise", torch.empty(1, 1, *size))
 
 
 class Blur(nn.Module):
@@ -99,20 +99,20 @@ class StyledLayer(nn.Module):
     def __init__(self, config: Config, index: int) -> None:
         super().__init__()
         k = index // 2
-        self.pixels, channels = 4 << k, config.channels[k]
+        channels, size = config.channels[k], config.size_at(k)
         self.up = index % 2 == 0
         before = config.channels[k - 1] if self.up else channels
         if index == 0:
-            self.const = nn.Parameter(torch.empty(1, channels, 4, 4))
+            self.const = nn.Parameter(torch.empty(1, channels, *size))
         else:
             self.weight = nn.Parameter(torch.empty(channels, before, 3, 3))
             if self.up:
                 self.blur = Blur(channels)
         self.bias = nn.Parameter(torch.empty(channels))
-        self.apply_noise = StoredNoise(channels, self.pixels)
+        self.apply_noise = StoredNoise(channels, size)
         self.style = Affine(config.w_dim, 2 * channels)
         self.scale = GAIN / math.sqrt(9 * before)
-        is_large = self.pixels >= 128
+        is_large = min(size) >= 128
         self.fused = is_large if config.fused_scale == "auto" else config.fused_scale
 
     def prepare(self) -> None:
@@ -162,12 +162,12 @@ class StyledLayer(nn.Module):
 
 
 class Output(nn.Module):
-    """Convolve features ``[N, C, H, W]`` with a 1 x 1 kernel to an image ``[N, 3, H, W]``."""
+    """Convolve ``[N, C, H, W]`` with a 1 x 1 kernel to an image ``[N, 1 to 4, H, W]``."""
 
-    def __init__(self, channels: int, tanh: bool) -> None:
+    def __init__(self, channels: int, colors: int, tanh: bool) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(3, channels, 1, 1))
-        self.bias = nn.Parameter(torch.empty(3))
+        self.weight = nn.Parameter(torch.empty(colors, channels, 1, 1))
+        self.bias = nn.Parameter(torch.empty(colors))
         self.gain, self.tanh = 1 / math.sqrt(channels), tanh
 
     def forward(self, x: Tensor) -> Tensor:
@@ -177,7 +177,7 @@ class Output(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Synthesize images ``[N, 3, R, R]`` from w+ ``[N, num_ws, w_dim]``."""
+    """Synthesize images ``[N, 1 to 4, H, W]`` from w+ ``[N, num_ws, w_dim]``."""
 
     lod: Tensor
 
@@ -189,7 +189,8 @@ class Synthesis(nn.Module):
             self.layers.append(StyledLayer(config, i))
             self.add_module(f"layer{i}", self.layers[-1])
         # Only the last is used: the others served while the network grew, and files contain them.
-        self.outputs = [Output(channels, config.tanh) for channels in config.channels]
+        colors = config.image_channels
+        self.outputs = [Output(channels, colors, config.tanh) for channels in config.channels]
         for k, output in enumerate(self.outputs):
             self.add_module(f"output{k}", output)
 

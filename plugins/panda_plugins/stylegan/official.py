@@ -60,7 +60,7 @@ def cards() -> dict[str, Card]:
 def _card(name: str, dataset: str, files: dict[str, str], license: str, origin: str) -> Card:
     resolution = int(name.split("-")[2])
     return card_of(
-        Weights(name, Url(files), ARCHITECTURE, resolution),
+        Weights(name, Url(files), ARCHITECTURE, (resolution, resolution)),
         architecture="StyleGAN",
         dataset=dataset,
         license=license,

@@ -27,7 +27,7 @@ class Rest:
     Attributes:
         w: ``[N, num_ws, w_dim]``.
         noise: The noise that the remaining layers add.
-        image: The skip image so far, ``[N, 3, H, W]`` at the resolution of its last ToRGB.
+        image: The skip image so far, ``[N, 1 to 4, H, W]`` at the resolution of its last ToRGB.
         painted: Whether ToRGB has already added the current features to ``image``.
         residual: Between the two convolutions of a residual block, the output of its shortcut.
     """
@@ -59,8 +59,9 @@ class StyleGAN2(MappedGenerator):
     def __init__(self, network: Network, device: torch.device, dtype: torch.dtype) -> None:
         network.eval().requires_grad_(False).to(device, dtype).prepare()
         self.network = network
-        self.layers = {layer.name: layer for layer in layers(network.config.channels)}
-        self.resolution = network.config.resolution
+        config = network.config
+        self.layers = {layer.name: layer for layer in layers(config.channels, config.const)}
+        self.size, self.channels = config.size, config.image_channels
         self.device = device
         self._convolutions = list(network.synthesis.convolutions())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -90,7 +91,7 @@ def read_network(checkpoint: Checkpoint, dtype: torch.dtype) -> Network:
     options = _options(spelling, checkpoint)
     resample_filter = outer(options.pop("resample_filter", TAPS))
     config = config_of(NamedTensors(ARCHITECTURE, spelling, tensors), **options)
-    unsaved = _unsaved(config, tensors) if spelling is ROSINALITY else {}
+    unsaved = _unsaved(config, checkpoint) if spelling is ROSINALITY else {}
     with torch.device("meta"):
         network = Network(config)
     weights = NamedTensors(ARCHITECTURE, spelling, {**tensors, **unsaved})
@@ -128,6 +129,7 @@ def config_of(weights: NamedTensors, **options: Any) -> Config:
         return [f"mapping.fc{i}.bias", f"mapping.fc{i}.weight"]
 
     blocks = weights.count(RESOLUTIONS, widths)
+    names = [f"synthesis.b{4 << k}" for k in range(blocks)]
     depth = weights.count(MAPPING_LAYERS, layers)
     w_dim = weights.length([f"mapping.fc{i}.bias" for i in range(depth)] + ["mapping.w_avg"])
     features, classes = weights.matrix("mapping.fc0.weight")[1], 0
@@ -138,9 +140,9 @@ def config_of(weights: NamedTensors, **options: Any) -> Config:
     else:
         z_dim = features
     architecture = "orig"
-    if any(f"synthesis.b{4 << k}.skip.weight" in weights for k in range(blocks)):
+    if any(f"{name}.skip.weight" in weights for name in names):
         architecture = "resnet"
-    elif any(f"synthesis.b{4 << k}.torgb.weight" in weights for k in range(blocks - 1)):
+    elif any(f"{name}.torgb.weight" in weights for name in names[:-1]):
         architecture = "skip"
     return Config(
         channels=tuple(weights.length(widths(k)) for k in range(blocks)),
@@ -148,6 +150,11 @@ def config_of(weights: NamedTensors, **options: Any) -> Config:
         w_dim=w_dim,
         mapping_layers=depth,
         classes=classes,
+        const=weights.start(
+            f"{names[0]}.const",
+            [[f"{name}.{conv}.noise_const" for conv in ("conv0", "conv1")] for name in names],
+        ),
+        image_channels=weights.image_channels([f"{name}.torgb" for name in names]),
         joint_norm=joint_norm,
         architecture=architecture,
         **options,
@@ -176,11 +183,13 @@ def _options(spelling: Spelling, checkpoint: Checkpoint) -> dict[str, Any]:
     )
 
 
-def _unsaved(config: Config, saved: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _unsaved(config: Config, checkpoint: Checkpoint) -> dict[str, Tensor]:
     """Return stand-ins for what early rosinality files lack: noise maps, and zeros for w's mean."""
+    saved = checkpoint.tensors
     stand_ins = {} if "latent_avg" in saved else {"latent_avg": torch.zeros(config.w_dim)}
-    for i in range(config.num_ws - 1):
-        if (name := f"noises.noise_{i}") not in saved:
-            pixels = 4 << (i + 1) // 2
-            stand_ins[name] = torch.from_numpy(seeded_normal([i], 1, pixels, pixels))
+    sizes = {i: config.size_at((i + 1) // 2) for i in range(config.num_ws - 1)}
+    sizes = {i: size for i, size in sizes.items() if f"noises.noise_{i}" not in saved}
+    checkpoint.budget.spend(bytes=sum(4 * math.prod(size) for size in sizes.values()))
+    for i, size in sizes.items():
+        stand_ins[f"noises.noise_{i}"] = torch.from_numpy(seeded_normal([i], 1, *size))
     return stand_ins

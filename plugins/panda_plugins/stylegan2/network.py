@@ -65,14 +65,14 @@ class StyledConv(nn.Module):
     winograd: Tensor | None
 
     def __init__(
-        self, config: Config, channels_in: int, channels: int, pixels: int, up: bool
+        self, config: Config, channels_in: int, channels: int, size: tuple[int, int], up: bool
     ) -> None:
         super().__init__()
         self.affine = Affine(config.w_dim, channels_in)
         self.weight = nn.Parameter(torch.empty(channels, channels_in, 3, 3))
         self.bias = nn.Parameter(torch.empty(channels))
         self.noise_strength = nn.Parameter(torch.empty(()))
-        self.register_buffer("noise_const", torch.empty(pixels, pixels))
+        self.register_buffer("noise_const", torch.empty(size))
         self.register_buffer("resample_filter", torch.empty(4, 4))
         self.up, self.clamp = up, config.conv_clamp
 
@@ -118,13 +118,13 @@ class StyledConv(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """Convolve ``[N, C, H, W]`` to an image ``[N, 3, H, W]``: 1 x 1, modulated, not demodulated."""
+    """Convolve ``[N, C, H, W]`` to an image ``[N, 1 to 4, H, W]``: 1 x 1, modulated alone."""
 
     def __init__(self, config: Config, channels: int) -> None:
         super().__init__()
         self.affine = Linear(config.w_dim, channels)
-        self.weight = nn.Parameter(torch.empty(3, channels, 1, 1))
-        self.bias = nn.Parameter(torch.empty(3))
+        self.weight = nn.Parameter(torch.empty(config.image_channels, channels, 1, 1))
+        self.bias = nn.Parameter(torch.empty(config.image_channels))
         self.gain = 1 / math.sqrt(channels)
         self.clamp = config.conv_clamp
 
@@ -136,7 +136,7 @@ class ToRGB(nn.Module):
         rows = torch.bmm(rows, weight.to(x.dtype).transpose(1, 2)) + self.bias.to(x.dtype)
         if self.clamp is not None:
             rows = rows.clamp(-self.clamp, self.clamp)
-        return rows.to(w.dtype).view(len(x), *x.shape[2:], 3).permute(0, 3, 1, 2)
+        return rows.to(w.dtype).view(len(x), *x.shape[2:], -1).permute(0, 3, 1, 2)
 
 
 class Skip(nn.Module):
@@ -156,32 +156,36 @@ class Skip(nn.Module):
 
 
 class Block(nn.Module):
-    """The layers of a resolution: ``conv0``, which upsamples to it, ``conv1``, and maybe ToRGB."""
+    """The layers of a resolution: ``conv0``, which upsamples to it, ``conv1``, and maybe ToRGB.
+
+    ``name`` is NVIDIA's: ``b4``, ``b8``, ... whatever the size of the constant.
+    """
 
     resample_filter: Tensor
 
     def __init__(self, config: Config, k: int) -> None:
         super().__init__()
-        self.pixels, channels = 4 << k, config.channels[k]
+        self.index, self.name = k, f"b{4 << k}"
+        channels, size = config.channels[k], config.size_at(k)
         self.register_buffer("resample_filter", torch.empty(4, 4))
         last = k == len(config.channels) - 1
         self.torgb = ToRGB(config, channels) if last or config.architecture == "skip" else None
         self.skip: Skip | None = None
         if k == 0:
-            self.const = nn.Parameter(torch.empty(channels, 4, 4))
+            self.const = nn.Parameter(torch.empty(channels, *size))
         else:
             before = config.channels[k - 1]
-            self.conv0 = StyledConv(config, before, channels, self.pixels, up=True)
+            self.conv0 = StyledConv(config, before, channels, size, up=True)
             if config.architecture == "resnet":
                 self.skip = Skip(before, channels)
-        self.conv1 = StyledConv(config, channels, channels, self.pixels, up=False)
+        self.conv1 = StyledConv(config, channels, channels, size, up=False)
 
     def close(self, x: Tensor, residual: Tensor | None) -> Tensor:
         """End a residual block: add the output of `Skip` to that of ``conv1``."""
         return x if residual is None else residual + x * math.sqrt(0.5)
 
     def paint(self, x: Tensor, w: Tensor, image: Tensor | None) -> Tensor | None:
-        """Upsample the skip image ``[N, 3, H/2, W/2]`` and add this block's contribution."""
+        """Upsample the skip image ``[N, 1 to 4, H/2, W/2]`` and add this block's contribution."""
         if self.torgb is None:
             return image
         painted: Tensor = self.torgb(x, w)
@@ -189,7 +193,7 @@ class Block(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Synthesize images ``[N, 3, R, R]`` from w+ ``[N, num_ws, w_dim]``."""
+    """Synthesize images ``[N, 1 to 4, H, W]`` from w+ ``[N, num_ws, w_dim]``."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -198,9 +202,9 @@ class Synthesis(nn.Module):
         for k in range(len(config.channels)):
             block = Block(config, k)
             self.blocks.append(block)
-            self.add_module(f"b{block.pixels}", block)
-        self.half_from = config.resolution + 1
-        """The lowest resolution whose features are in half precision."""
+            self.add_module(block.name, block)
+        self.half_from = len(config.channels)
+        """The index of the first block whose features are in half precision."""
 
     def convolutions(self) -> Iterator[tuple[Block, StyledConv]]:
         """Yield every layer in running order, with its block."""
@@ -211,7 +215,7 @@ class Synthesis(nn.Module):
 
     def cast(self, x: Tensor, block: Block) -> Tensor:
         """Convert features to the dtype of a block."""
-        return x.half() if block.pixels >= self.half_from else x.to(block.conv1.weight.dtype)
+        return x.half() if block.index >= self.half_from else x.to(block.conv1.weight.dtype)
 
     def forward(self, w: Tensor, noise: Noise) -> Tensor:
         """Return images, about in [-1, 1]."""
@@ -261,6 +265,5 @@ class Network(nn.Module):
             conv.prepare()
         first = self.synthesis.blocks[0].const
         if first.is_cuda and first.dtype == torch.float32:
-            self.synthesis.half_from = max(
-                8, 2 * self.config.resolution >> self.config.num_fp16_res
-            )
+            blocks = len(self.config.channels)
+            self.synthesis.half_from = max(1, blocks - self.config.num_fp16_res)

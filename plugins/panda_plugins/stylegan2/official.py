@@ -106,7 +106,7 @@ def _card(
     resolution = int(pixels)
     file = url.rpartition("/")[2].partition("?")[0]
     return name, card_of(
-        Weights(name, Url({file: url}), ARCHITECTURE, resolution, convert),
+        Weights(name, Url({file: url}), ARCHITECTURE, (resolution, resolution), convert),
         architecture="StyleGAN2",
         dataset=DATASETS[data],
         license=origin[1],

@@ -52,7 +52,7 @@ class VendoredStyleGAN2(StyleGAN2):
         super().__init__(network, device, torch.float32)
         self.nvidia = _nvidia(network, checkout)
         self._steps: list[tuple[Any, str]] = [
-            (getattr(self.nvidia.synthesis, f"b{block.pixels}"), name)
+            (getattr(self.nvidia.synthesis, block.name), name)
             for block in network.synthesis.blocks
             for name in ("conv0", "conv1")
             if hasattr(block, name)
@@ -142,6 +142,12 @@ def _nvidia(network: Network, checkout: Checkout) -> Any:
             "the engine 'vendored' knows no conditional StyleGAN2 of the TensorFlow release; 'own'"
             " does"
         )
+    if config.const != (4, 4):
+        height, width = config.const
+        raise PandaError(
+            "the engine 'vendored' grows images from 4 x 4 alone, but this StyleGAN2 from"
+            f" {height} x {width}; 'own' does"
+        )
     pixels = [4 << k for k in range(len(config.channels))]
     base = max(count * size for count, size in zip(config.channels, pixels, strict=True))
     most = max(config.channels)
@@ -155,8 +161,8 @@ def _nvidia(network: Network, checkout: Checkout) -> Any:
             z_dim=config.z_dim,
             c_dim=config.classes,
             w_dim=config.w_dim,
-            img_resolution=config.resolution,
-            img_channels=3,
+            img_resolution=pixels[-1],
+            img_channels=config.image_channels,
             mapping_kwargs={
                 "num_layers": config.mapping_layers,
                 "lr_multiplier": config.lr_multiplier,

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from panda.generators.contract import Latents, Layer, State
+from panda.shapes import as_size
 
 from ..common.layers import scaled
 from ..common.mapped import MappedGenerator
@@ -24,7 +25,8 @@ class StyleGAN3(MappedGenerator):
     def __init__(self, network: Network, device: torch.device, dtype: torch.dtype) -> None:
         self.network = network.to(device, dtype)
         self.network.prepare()
-        self.resolution = network.config.resolution
+        config = network.config
+        self.size, self.channels = as_size(config.resolution), config.channels[-1]
         self.device = device
         self.layers = {layer.name: layer for layer in layers_of(network)}
 

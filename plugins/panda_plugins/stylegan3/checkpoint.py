@@ -14,7 +14,7 @@ from panda.checkpoints.checkpoint import Checkpoint
 from panda.checkpoints.strict import load_strictly, shape_of
 from panda.errors import PandaError
 
-from ..common.loading import section
+from ..common.loading import colors, section
 from ..common.options import number, read_options
 from .backend import StyleGAN3
 from .design import Sampling
@@ -70,10 +70,7 @@ def build(checkpoint: Checkpoint) -> Network:
     """
     tensors, given = checkpoint.tensors, checkpoint.config
     layers = _layers(tensors)
-    if layers[-1][1] != 3:
-        raise PandaError(
-            f"this StyleGAN3 makes images of {layers[-1][1]} channels, expected 3 (RGB)"
-        )
+    colors("StyleGAN3", [layers[-1][1]])
     first = f"synthesis.L0_{layers[0][0]}_{layers[0][1]}"
     radial = f"{first}.down_filter" in tensors and tensors[f"{first}.down_filter"].dim() == 2
     inferred = {"num_layers": len(layers) - 1, "use_radial_filters": radial}
@@ -127,9 +124,9 @@ def _layers(tensors: Mapping[str, Tensor]) -> list[tuple[int, int]]:
 
 
 def _resolution(value: Any) -> int:
-    if not isinstance(value, int) or value.bit_count() != 1 or not 4 <= value <= 8192:
+    if type(value) is not int or not 4 <= value <= 8192:
         raise PandaError(
-            f"StyleGAN3 with img_resolution = {value!r}, expected a power of two, 4 to 8192"
+            f"StyleGAN3 with img_resolution = {value!r:.80}, expected a whole number, 4 to 8192"
         )
     return value
 

@@ -21,21 +21,19 @@ class Rate:
     """The band limits and the size of a feature map.
 
     Attributes:
-        cutoff: Cutoff frequency, in cycles per image.
-        halfwidth: Half-width of the transition band, in cycles per image.
-        sampling_rate: Positions per image.
+        cutoff: Cutoff frequency, in cycles per canvas.
+        halfwidth: Half-width of the transition band, in cycles per canvas.
+        sampling_rate: Positions per canvas. The canvas is the image where that has a power of two
+            of pixels; other images are cut out of the middle of a larger one.
         size: Height and width, margins included, in positions.
+        margin: Positions on each side that are outside the image, rounded.
     """
 
     cutoff: float
     halfwidth: float
     sampling_rate: int
     size: int
-
-    @property
-    def margin(self) -> int:
-        """Positions on each side that are outside the image."""
-        return (self.size - self.sampling_rate) // 2
+    margin: int
 
 
 @dataclass(frozen=True)
@@ -160,6 +158,7 @@ class Sampling:
         """Return the band after each layer: geometric progressions up to the band of the image."""
         last_cutoff = resolution / 2
         last_stopband = last_cutoff * self.last_stopband_rel
+        canvas = 1 << (resolution - 1).bit_length()
         rates = []
         for i in range(self.num_layers + 1):
             progress = min(i / (self.num_layers - self.num_critical), 1)
@@ -167,7 +166,8 @@ class Sampling:
             stopband = self.first_stopband * (last_stopband / self.first_stopband) ** progress
             rate = 2 ** math.ceil(math.log2(min(stopband * 2, resolution)))
             size = rate + 2 * self.margin_size if i < self.num_layers - 1 else resolution
-            rates.append(Rate(cutoff, max(stopband, rate / 2) - cutoff, rate, size))
+            margin = round((size - resolution * rate / canvas) / 2)
+            rates.append(Rate(cutoff, max(stopband, rate / 2) - cutoff, rate, size, margin))
         return rates
 
     def layers(self, resolution: int) -> list[LayerDesign]:

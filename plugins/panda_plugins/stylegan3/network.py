@@ -30,7 +30,7 @@ class Config:
     Attributes:
         resolution: Height and width of the images, in pixels.
         channels_in: Channels of the Fourier features.
-        channels: Channels of every layer's output; the last layer's are RGB.
+        channels: Channels of every layer's output; the last layer's are the image's.
         z_dim: Size of z.
         w_dim: Size of w.
         classes: Number of classes; 0 for an unconditional network.
@@ -196,7 +196,7 @@ class SynthesisLayer(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Synthesize images ``[N, 3, R, R]`` from w+ ``[N, num_ws, w_dim]``; ``names`` name layers."""
+    """Synthesize images ``[N, 1 to 4, R, R]`` from w+ ``[N, num_ws, w_dim]``, by `names`."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -219,11 +219,11 @@ class Synthesis(nn.Module):
         return x
 
     def forward(self, ws: Tensor) -> Tensor:
-        """Return images ``[N, 3, R, R]``, about in [-1, 1]."""
+        """Return images ``[N, 1 to 4, R, R]``, about in [-1, 1]."""
         return self.finish(self.input(ws[:, 0]), ws, 0)
 
     def finish(self, x: Tensor, ws: Tensor, start: int) -> Tensor:
-        """Run layer ``start`` and all later ones; return images ``[N, 3, R, R]``."""
+        """Run layer ``start`` and all later ones; return images ``[N, 1 to 4, R, R]``."""
         return self.run(x, ws, start, len(self.layers)) * self.output_scale
 
 

@@ -30,7 +30,7 @@ def cards() -> dict[str, Card]:
             name = f"stylegan3-{kind}-{data}-{pixels}"
             file = f"stylegan3-{kind}-{data}-{pixels}x{pixels}.pkl"
             all_cards[name] = card_of(
-                Weights(name, Url({file: f"{NGC}/{file}"}), ARCHITECTURE, pixels),
+                Weights(name, Url({file: f"{NGC}/{file}"}), ARCHITECTURE, (pixels, pixels)),
                 architecture="StyleGAN3",
                 dataset=dataset,
                 license="NVIDIA Source Code License: non-commercial",

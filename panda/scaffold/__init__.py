@@ -1,0 +1,1 @@
+"""Packages of new backends: what `panda new-backend` writes."""

@@ -88,7 +88,21 @@ class RestWrittenTo(AdvancingGenerator):
         return end
 
 
+class LayersBackwards(AdvancingGenerator):
+    def __init__(self, *place):
+        super().__init__(*place)
+        self.order = list(self.layers)
+        self.layers = dict(reversed(self.layers.items()))
+
+    def index(self, layer):
+        return self.order.index(self.layer(layer).name)
+
+    def forward(self, latents):
+        return self.tail(self.head(latents, "a"), "a")
+
+
 ADVANCING = {
+    LayersBackwards: ("advance", "advance of tiny gives features [1, 12, 16, 16] at b"),
     AdvancesFromTheLatents: ("advance", "after an edit at 'a' and advancing layer by layer"),
     EditLostFromTheRunningImage: ("advance", "carry all but the features in State.rest"),
     FeaturesKeptInRest: ("advance", "start from all of state.x"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from conftest import TinyGenerator
+from torch import nn
 from torch.nn import functional as F
 
 from panda import Latents, State
@@ -157,6 +158,16 @@ class GlobalSeed(TinyGenerator):
         return super().head(latents, layer)
 
 
+class CountsWhatPasses(TinyGenerator):
+    def __init__(self, *place):
+        super().__init__(*place)
+        self.norm = nn.InstanceNorm2d(12, track_running_stats=True).to(self.device, self.dtype)
+
+    def tail(self, state, layer):
+        self.norm(state.x)
+        return super().tail(state, layer)
+
+
 RESUMING = {
     MoreChannelsDeclared: (
         "features",
@@ -183,6 +194,7 @@ RESUMING = {
     FirstPixel: ("sensitivity", "let tail start from all of state.x"),
     FirstSample: ("sensitivity", "second sample"),
     LearningInAList: ("frozen", "call requires_grad_(False)"),
+    CountsWhatPasses: ("in_place", "call eval() when loading"),
     GlobalSeed: ("in_place", "is seeded or drawn from; create a generator in sample"),
 }
 """The check that each fails, and a part of its sentence."""

@@ -10,18 +10,27 @@ from conftest import TinyGenerator
 from torch.nn import functional as F
 
 from panda import Latents, PandaError, State
+from panda.generators.seeds import seeded_normal
 
 
 class LayersUnderOtherNames(TinyGenerator):
     def __init__(self, *place):
         super().__init__(*place)
-        self.layers = {f"conv.{name}": layer for name, layer in self.layers.items()}
+        self.layers = {
+            name: replace(layer, name=f"conv.{name}") for name, layer in self.layers.items()
+        }
+
+    def index(self, layer):
+        return list(self.layers).index(layer)
 
 
-class LayersBackwards(TinyGenerator):
+class NoLayers(TinyGenerator):
     def __init__(self, *place):
         super().__init__(*place)
-        self.layers = dict(reversed(self.layers.items()))
+        self.layers = {}
+
+    def forward(self, latents):
+        return TinyGenerator(self.device, self.dtype).forward(latents)
 
 
 class KeyErrorForAnUnknownLayer(TinyGenerator):
@@ -181,6 +190,14 @@ class UsualTruncationRefused(TinyGenerator):
         return super().sample(seeds, truncation=truncation, label=label)
 
 
+class NoiseInPlaceOfTheMean(TinyGenerator):
+    def sample(self, seeds, *, truncation=1.0, label=None):
+        drawn = super().sample(seeds, label=label)
+        noise = torch.from_numpy(seeded_normal(seeds, 8, 1)).to(drawn.tensors["z"])[..., 0]
+        z = drawn.tensors["z"]
+        return Latents(drawn.seeds, {"z": truncation * z + (1 - truncation) * noise})
+
+
 class TruncatedOrNot(TinyGenerator):
     def sample(self, seeds, *, truncation=1.0, label=None):
         return super().sample(seeds, truncation=float(truncation > 0), label=label)
@@ -241,13 +258,13 @@ class RaisesWithoutWords(TinyGenerator):
 
 
 SAMPLING = {
-    LayersUnderOtherNames: ("layers", "at layer 'conv.a': its Layer is named 'a'"),
-    LayersBackwards: ("layers", "list layers as the network runs"),
+    LayersUnderOtherNames: ("layers", "at layer 'a': its Layer is named 'conv.a'"),
+    NoLayers: ("layers", "there are none; fill self.layers in __init__"),
     KeyErrorForAnUnknownLayer: ("unknown_layer", "head raises KeyError; look it up by self.layer"),
     OneStreamForTheBatch: ("seeds", "draw each row by its seed"),
     TwentySeeds: ("seeds", "seeds 3 and 1000003 have the same latents"),
     GlobalNumPySeed: ("in_place", "(torch's, NumPy's or Python's)"),
-    FreshNoise: ("repeatable", "fix the noise"),
+    FreshNoise: ("repeatable", "fix the noise, or draw it in sample"),
     WrongSize: ("images", "gives images [2, 3, 16, 16], expected [2, 3, 32, 32]: its size"),
     SizeAsWidthAndHeight: ("images", "gives images [2, 3, 16, 24], expected [2, 3, 24, 16]"),
     ChannelsLast: ("images", "gives images [2, 16, 24, 3], expected [2, 3, 16, 24]: its size"),
@@ -266,6 +283,7 @@ SAMPLING = {
     LabelsWithoutEffect: ("labels", "pass the label on to the network"),
     TruncationIgnored: ("truncation", "move latents to their mean"),
     UsualTruncationRefused: ("truncation", "sample refuses usual_truncation, which is 0.7"),
+    NoiseInPlaceOfTheMean: ("truncation", "(noise in a tensor of its own may stay)"),
     TruncatedOrNot: ("truncation", "images are the same at truncations 1 and 0.5"),
     AlwaysSingle: ("precision", "are torch.float32 when loaded in float64; pass dtype on"),
     OtherWeightsAtEachLoad: ("precision", ", as with random weights; read them from a file"),
@@ -274,8 +292,8 @@ SAMPLING = {
     ExcusedByNobody: ("excuses", "excused is None"),
     ExcusedByNumber: ("excuses", "excused[1] = 'odd'; expected a check"),
     ExcusedWithANumber: ("excuses", "excused['gradient'] = 3; expected a check"),
-    ExitsTheProcess: ("truncation", "it raised SystemExit: 3 (broken_sampling.py"),
-    RaisesWithoutWords: ("truncation", "it raised SilentError:  (broken_sampling.py"),
+    ExitsTheProcess: ("truncation", "it raised SystemExit: 3 (/"),
+    RaisesWithoutWords: ("truncation", "it raised SilentError:  (/"),
 }
 """The check that each fails, and a part of its sentence."""
 

@@ -16,9 +16,9 @@ from panda.checkpoints.read import read_checkpoint
 from panda.checkpoints.tensors import save_checkpoint
 from panda.files.cache import home
 from panda.files.writing import staging
+from panda_plugins.minis import ARCHITECTURES
 
 from .mini import FACTS
-from .students import STUDENTS
 
 MAX_FID, MIN_WHOLE = 60.0, 0.8
 """Generators with a higher FID or a lower share of whole faces, without truncation, are refused."""
@@ -27,7 +27,7 @@ MAX_FID, MIN_WHOLE = 60.0, 0.8
 def main() -> None:
     """Check the figures, copy the weights and write the JSON file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("architecture", choices=STUDENTS)
+    parser.add_argument("architecture", choices=ARCHITECTURES)
     parser.add_argument("--folder", type=Path, help="folder of the run")
     options = parser.parse_args()
     run = options.folder or home() / "training" / options.architecture

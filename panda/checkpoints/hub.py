@@ -54,4 +54,4 @@ def fetched(text: str) -> str:
             f"{match[0]} cannot be fetched ({describe_error(error)}), and is not in the cache; with"
             " a connection try again, or give the path of its folder"
         ) from error
-    return folder + text[match.end() :]
+    return str(folder) + text[match.end() :]

@@ -318,8 +318,9 @@ def create_generator(
     if kind not in kinds:
         raise PandaError(f"dtype {kind!r} is not supported{nearest(kind, kinds)}")
     rest = values, engine, place, kinds[kind]
+    named = Path(reference.name)
     generator = loaded(
-        name, lambda: _load(card, *rest) if card else _open(Path(reference.name), *rest)
+        name, lambda: _load(reference.name, card, *rest) if card else _open(named, *rest)
     )
     if card:
         generator.name = reference.name + options_text(card.options, values)
@@ -354,7 +355,7 @@ def loaded(name: str, load: Callable[[], Generator]) -> Generator:
         generator = load()
     except PandaError:
         raise
-    except Exception as error:  # a backend may fail in any way at all
+    except (Exception, SystemExit) as error:  # a backend may fail in any way at all
         place = f" ({place})" if (place := place_of(error)) else ""
         raise PandaError(
             f"generator {name!r} cannot be loaded: {describe_error(error)}{place}"
@@ -373,6 +374,7 @@ def loaded(name: str, load: Callable[[], Generator]) -> Generator:
 
 
 def _load(
+    name: str,
     card: Card,
     values: Mapping[str, Value],
     engine: str,
@@ -381,7 +383,12 @@ def _load(
 ) -> Generator:
     """Load a card's generator; another engine than the plugin's opens the same weights."""
     if engine == OWN:
-        return card.load(device, dtype, **values)
+        try:
+            return card.load(device, dtype, **values)
+        except PandaError as error:
+            if type(error) is PandaError and name not in str(error):
+                raise PandaError(f"{name}: {error}") from error
+            raise
     if card.weights is None:
         raise PandaError(f"there is no engine {engine!r} for {card.architecture}; valid: {OWN}")
     card.weights.architecture.engine(engine)  # before anything is fetched

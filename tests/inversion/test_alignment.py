@@ -207,3 +207,12 @@ def test_transparency_is_kept_for_those_who_draw_it_and_white_for_the_others():
         generator.channels = channels
         (image,) = to_pictures(generator, [("a", clear)], align="never")
         assert image[0].mean() == pytest.approx(first) and image[-1].mean() == pytest.approx(last)
+
+
+def test_the_middle_of_a_tall_photograph_is_as_wide_as_it_is():
+    rows = torch.linspace(-1, 1, 400)[:, None].expand(3, 400, 200)
+    generator = DrawnFaces()
+    generator.size = (40, 80)
+    (image,) = to_pictures(generator, [("a", rows)], align="never")
+    assert image.shape == (3, 40, 80)
+    assert image[0, [0, -1], 0].tolist() == pytest.approx([-0.25, 0.25], abs=0.02)

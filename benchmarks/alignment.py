@@ -20,9 +20,12 @@ from torch.nn import functional as F
 
 from panda import Generator, Latents, State, TorchModule, create_generator
 from panda.generators.wrapper import Wrapper
-from panda.testing.alignment import COARSE, DISPLACED, FINE, SHARP, SMALLEST, strips
+from panda.testing.alignment import DISPLACED, FINE, SHARP, SMALLEST, strips
 
 SEEDS = (3, 14)
+
+COARSE = 16
+"""Layers with fewer rows are counted by themselves."""
 
 Order = Callable[[Tensor], Tensor]
 """Puts positions ``[H, W]`` into another order, as ``[H * W]``."""

@@ -253,6 +253,14 @@ def test_one_file_of_a_pipeline_opens_too(folders, tmp_path, capsys):
     assert torch.equal(whole(whole.sample([0], label="a")), own(own.sample([0], label="a")))
 
 
+def test_info_shows_options_and_no_whole_tokenizer(folders, capsys):
+    assert main(["info", f"{folders[0] / 'text'}?steps=1&guidance=1"]) == 0
+    told = capsys.readouterr().out
+    assert "\nguidance               1  the scale of classifier-free" in told
+    assert "... (--json has all)\n" in told and max(map(len, told.splitlines())) < 2100
+    assert "\nvae.up.1" in told
+
+
 def _change(path, **values):
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from traceback import walk_tb
+from traceback import extract_tb, walk_tb
 
 LONGEST = 600
 """Characters of a sentence: the names that a file gives its tensors may be of any length."""
@@ -55,7 +55,8 @@ def printable(text: str, encoding: str = "utf-8") -> str:
 def describe_error(error: BaseException, *, whole: bool = False) -> str:
     """Return the type and the message of an exception in one line.
 
-    It may come from anyone's code, so that making its text may raise in turn.
+    It may come from anyone's code, so that making its text may raise in turn. An assertion without
+    words is described by its line in the code.
 
     Args:
         error: The exception.
@@ -65,6 +66,8 @@ def describe_error(error: BaseException, *, whole: bool = False) -> str:
         lines = str(error).splitlines()
     except Exception:
         lines = []
+    if not lines and isinstance(error, AssertionError) and error.__traceback__:
+        lines = [extract_tb(error.__traceback__)[-1].line or ""]
     return f"{type(error).__name__}: {' '.join(lines if whole else lines[:1])}"
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from panda.errors import printable
 
@@ -27,3 +28,18 @@ def note_traceback(error: BaseException) -> None:
     if os.environ.get(DEBUG, "0") not in ("", "0"):
         for line in "".join(traceback.format_exception(error)).splitlines():
             note(line)
+
+
+@contextmanager
+def tracebacks(shown: bool) -> Iterator[None]:
+    """Set PANDA_DEBUG within this context, also for processes started in it, if ``shown``."""
+    before = os.environ.get(DEBUG)
+    if shown:
+        os.environ[DEBUG] = "1"
+    try:
+        yield
+    finally:
+        if shown and before is None:
+            del os.environ[DEBUG]
+        elif shown and before is not None:
+            os.environ[DEBUG] = before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -15,6 +15,9 @@ R = TypeVar("R")
 
 Size = tuple[int, int]
 """Height and width, in pixels."""
+
+SizeLike = int | Sequence[int]
+"""A size that is asked for: height and width, or the longer side alone (`resized`)."""
 
 CHANNELS = {1: "gray", 3: "RGB", 4: "RGBA"}
 """What images can be, by the number of their channels."""
@@ -48,7 +51,35 @@ def as_channels(value: Any) -> int:
     return int(value)
 
 
-def size_text(size: Size) -> str:
+def within(size: Sequence[int], longest: int) -> Size:
+    """Return the size of the same shape, nearly, whose longer side is ``longest``."""
+    height, width = size
+    scale = longest / max(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def resized(size: Sequence[int], asked: SizeLike | None) -> Size:
+    """Return the size that is asked for: a number is the longer side, None leaves it.
+
+    Raises:
+        PandaError: For anything else.
+    """
+    height, width = size
+    if asked is None:
+        return height, width
+    wanted = as_size(asked)
+    return wanted if isinstance(asked, Iterable) else within((height, width), wanted[0])
+
+
+def same_shape(size: Sequence[int], other: Sequence[int]) -> bool:
+    """Return whether two sizes have the same proportions, to a pixel."""
+    if min(*size, *other) < 1:
+        return False
+    nearest = within(other, max(size))
+    return max(abs(a - b) for a, b in zip(size, nearest, strict=True)) <= 1
+
+
+def size_text(size: Sequence[int]) -> str:
     """Return a size in words, ``"64 x 128"`` for 64 rows of 128 pixels."""
     return f"{size[0]} x {size[1]}"
 

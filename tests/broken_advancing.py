@@ -88,14 +88,28 @@ class RestWrittenTo(AdvancingGenerator):
         return end
 
 
+class LayersBackwards(AdvancingGenerator):
+    def __init__(self, *place):
+        super().__init__(*place)
+        self.order = list(self.layers)
+        self.layers = dict(reversed(self.layers.items()))
+
+    def index(self, layer):
+        return self.order.index(self.layer(layer).name)
+
+    def forward(self, latents):
+        return self.tail(self.head(latents, "a"), "a")
+
+
 ADVANCING = {
+    LayersBackwards: ("advance", "advance of tiny gives features [1, 12, 16, 16] at b"),
     AdvancesFromTheLatents: ("advance", "after an edit at 'a' and advancing layer by layer"),
     EditLostFromTheRunningImage: ("advance", "carry all but the features in State.rest"),
     FeaturesKeptInRest: ("advance", "start from all of state.x"),
     LastChannelKeptInRest: ("advance", "start from all of state.x"),
     RunningImageDropped: ("advance", "carry all but the features in State.rest"),
-    OneLayerTooFew: ("advance", "at layer 'b': advance gives features [1, 12, 4, 4], inf away"),
-    OneLayerAtMost: ("advance", "at layer 'c': after an edit at 'a' and advancing at once"),
+    OneLayerTooFew: ("advance", "at layer 'b': advance of tiny gives features [1, 12, 4, 4] at b,"),
+    OneLayerAtMost: ("advance", "advance of tiny gives features [1, 12, 8, 8] at c, expected [1,"),
     OtherOrderInAdvance: ("advance", "let both take the same steps (also at c)"),
     AdvanceWritesIntoFeatures: ("advance", "advance writes into state.x; work on a copy"),
     RestWrittenTo: ("advance", "and never write to it"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from conftest import TinyGenerator
+from torch import nn
 from torch.nn import functional as F
 
 from panda import Latents, State
@@ -157,8 +158,21 @@ class GlobalSeed(TinyGenerator):
         return super().head(latents, layer)
 
 
+class CountsWhatPasses(TinyGenerator):
+    def __init__(self, *place):
+        super().__init__(*place)
+        self.norm = nn.InstanceNorm2d(12, track_running_stats=True).to(self.device, self.dtype)
+
+    def tail(self, state, layer):
+        self.norm(state.x)
+        return super().tail(state, layer)
+
+
 RESUMING = {
-    MoreChannelsDeclared: ("features", "at layer 'b': head gives [2, 12, 8, 8], its Layer"),
+    MoreChannelsDeclared: (
+        "features",
+        "at layer 'b': head of tiny gives features [2, 12, 8, 8] at b, expected [2, 1",
+    ),
     LeftOnTheCpu: ("features", "on cpu, expected torch.float32 on cuda"),
     HalfPrecision: ("features", "head gives torch.float16 on cpu, expected torch.float32"),
     SkipDropped: ("resume", "carry all but the features in State.rest (also at b, c)"),
@@ -172,11 +186,15 @@ RESUMING = {
     StillLearning: ("frozen", "call requires_grad_(False)"),
     WithoutGradients: ("gradient", "at layer 'a': none arrive"),
     RestStoredOnSelf: ("in_place", "at layer 'a': after another head, tail gives another image"),
-    RestStoredByTheLastLayer: ("in_place", "keep nothing on self, carry it in State.rest"),
+    RestStoredByTheLastLayer: (
+        "in_place",
+        "at layer 'a': tail of tiny gives images [2, 3, 16, 16]",
+    ),
     FirstChannel: ("sensitivity", "(changed: last channels, lower right, second sample)"),
     FirstPixel: ("sensitivity", "let tail start from all of state.x"),
     FirstSample: ("sensitivity", "second sample"),
     LearningInAList: ("frozen", "call requires_grad_(False)"),
+    CountsWhatPasses: ("in_place", "call eval() when loading"),
     GlobalSeed: ("in_place", "is seeded or drawn from; create a generator in sample"),
 }
 """The check that each fails, and a part of its sentence."""

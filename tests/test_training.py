@@ -13,8 +13,12 @@ from panda import Latents, create_generator
 from panda.checkpoints.read import read_checkpoint
 from panda.errors import DiskError
 from panda.files.locks import hold_folder
+from panda_plugins.flow import checkpoint as latent_flow
+from panda_plugins.vae import checkpoint as vae_file
+from training import autoencoder, flow, vae
 from training.augment import Augmentation
 from training.codes import principal_coordinates
+from training.descent import Descent, Pace
 from training.loop import Run, train
 from training.mini import export, main, mean_weights
 from training.recipe import Recipe
@@ -166,3 +170,132 @@ def test_codes_of_unit_variance_lead_with_what_varies_most():
     leading = torch.corrcoef(torch.stack([codes[:, 0], (w @ axes)[:, 0]]))[0, 1]
     assert abs(float(leading)) > 0.9
     assert float(codes[:, :64].std()) == pytest.approx(1, abs=0.1)
+
+
+class Line:
+    """Descent on the distance of a line from random points."""
+
+    def __init__(self, folder, steps, **settings):
+        torch.manual_seed(0)
+        self.network = torch.nn.Linear(3, 1)
+        self.run = Descent(folder, self.network, Pace(steps, 1e-2, warmup=2), settings)
+        self.run.run(self.draw, self.loss, every=1)
+
+    def draw(self, random):
+        return torch.randn(6, 3, generator=random), torch.randn(6, 1, generator=random)
+
+    def loss(self, x, y):
+        return {"total": (self.network(x) - y).square().mean()}
+
+
+def test_a_stopped_descent_resumes_as_if_uninterrupted(tmp_path):
+    class Stopped(Line):
+        left = 3
+
+        def draw(self, random):
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+            return super().draw(random)
+
+    with pytest.raises(KeyboardInterrupt):
+        Stopped(tmp_path / "stopped", 6)
+    resumed, whole = Line(tmp_path / "stopped", 6), Line(tmp_path / "whole", 6)
+    assert torch.equal(resumed.network.weight, whole.network.weight)
+    assert torch.equal(resumed.run.average.weight, whole.run.average.weight)
+    rows = (tmp_path / "stopped/log.jsonl").read_text().splitlines()
+    assert [json.loads(row)["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert Line(tmp_path / "stopped", 8).run.step == 8  # it may go on for longer
+    with pytest.raises(SystemExit, match="contains a run with other settings"):
+        Line(tmp_path / "stopped", 8, batch=3)
+
+
+def test_threads_share_the_samples_of_a_descent(tmp_path, monkeypatch):
+    alone = Line(tmp_path / "alone", 3)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    shared = Line(tmp_path / "shared", 3)
+    torch.testing.assert_close(shared.network.weight, alone.network.weight)
+
+
+def test_a_descent_ends_where_its_loss_is_no_number(tmp_path):
+    class Broken(Line):
+        def loss(self, x, y):
+            return {"total": super().loss(x, y)["total"] * float("nan")}
+
+    with pytest.raises(SystemExit, match="not finite by step 1"):
+        Broken(tmp_path, 2)
+
+
+def test_the_exported_diffusion_model_samples_as_in_training(tmp_path):
+    torch.manual_seed(0)
+    latents = torch.randn(5, autoencoder.LATENTS, autoencoder.SIDE, autoencoder.SIDE) * 3 + 1
+    network = flow.new_network(autoencoder.untrained(), latents).requires_grad_(False)
+    torch.testing.assert_close(network.decoder.deviation, latents.std((0, 2, 3), keepdim=True))
+    flow.export(network, tmp_path / "flow.safetensors")
+    checkpoint = read_checkpoint(tmp_path / "flow.safetensors")
+    assert latent_flow.recognizes(checkpoint)
+    generator = latent_flow.from_checkpoint(checkpoint, torch.device("cpu"), torch.float32)
+    z = generator.sample([0, 1])
+    expected = network.decoder(flow.sample(network.unet, z.tensors["z"]))
+    gap = float((generator.forward(z) - expected).abs().max())
+    assert gap < 0.05 * float(expected.abs().max())  # half precision on disk
+
+
+def test_the_exported_vae_gives_the_same_images(tmp_path):
+    torch.manual_seed(0)
+    decoder = vae.untrained().decoder.requires_grad_(False)
+    vae.export(decoder, tmp_path / "vae.safetensors")
+    checkpoint = read_checkpoint(tmp_path / "vae.safetensors")
+    assert vae_file.recognizes(checkpoint)
+    generator = vae_file.from_checkpoint(checkpoint, torch.device("cpu"), torch.float32)
+    z = generator.sample([0, 1])
+    expected = decoder(z.tensors["z"])
+    gap = float((generator.forward(z) - expected).abs().max())
+    assert gap < 0.05 * float(expected.abs().max())
+
+
+def test_the_vae_begins_with_the_fine_stages_of_the_autoencoder():
+    torch.manual_seed(0)
+    decoder, network = autoencoder.untrained().decoder, vae.untrained().decoder
+    vae.begin_from(network, decoder)
+    x, first = torch.randn(2, autoencoder.CHANNELS[0], 16, 16), 2
+    for block, other in zip(
+        network.stages.stages[first].blocks, decoder.stages.stages[0].blocks, strict=True
+    ):
+        torch.testing.assert_close(block(x, torch.randn(2, 128)), other(x))
+    x, condition = decoder.stages.run(x, 0, 1), torch.randn(2, 128)
+    fine = network.stages.run(x, first + 1, first + 3, condition)
+    torch.testing.assert_close(fine, decoder.stages.run(x, 1, 3))
+    torch.testing.assert_close(network.stages.to_image(fine), decoder.stages.to_image(fine))
+
+
+@pytest.mark.parametrize("kind", [autoencoder, vae])
+def test_gradients_reach_encoder_and_decoder(kind):
+    torch.manual_seed(0)
+    network = kind.untrained()
+    mean, log_variance = network.encoder(torch.randn(2, 3, 64, 64))
+    loss = autoencoder.kl_divergence(mean, log_variance) + network.decoder(mean).square().mean()
+    loss.backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+    flat = torch.zeros(2, 3)
+    assert float(autoencoder.kl_divergence(flat, flat)) == 0
+
+
+@pytest.mark.download
+def test_an_autoencoder_learns_and_stops_and_resumes(tmp_path):
+    faces = torch.randint(0, 256, (8, 3, 64, 64), dtype=torch.uint8)
+    for steps in (1, 2):
+        torch.manual_seed(0)
+        run = autoencoder.train(
+            tmp_path,
+            autoencoder.untrained(),
+            faces,
+            Pace(steps, 1e-3),
+            latents=(autoencoder.LATENTS, autoencoder.SIDE, autoencoder.SIDE),
+            kl_weight=0.02,
+            batch=2,
+        )
+    assert run.step == 2
+    encoded = autoencoder.trained(tmp_path).encode(faces)
+    assert encoded.shape == (8, autoencoder.LATENTS, autoencoder.SIDE, autoencoder.SIDE)
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2

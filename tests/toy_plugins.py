@@ -5,8 +5,9 @@ from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import pytest
+import torch
 
-from panda import hookimpl
+from panda import PandaError, hookimpl
 from panda.generators import registry
 from panda.generators.card import Card
 from panda.generators.scores import Score
@@ -74,6 +75,12 @@ class WrongArchitecture:
         return {"Toy": "not an architecture"}
 
 
+class AssertsCuda:
+    @hookimpl
+    def panda_generators(self):
+        assert torch.cuda.device_count() > 99
+
+
 class Exits:
     @hookimpl
     def panda_generators(self):
@@ -101,8 +108,16 @@ class CrashesInLoad:
         def imports(device, dtype):
             raise ImportError("No module named 'gone'")
 
-        return {"toy-key": replace(card(), load=crash), "toy-import": replace(card(), load=imports),
-                "toy-none": card()}  # fmt: skip
+        def exits(device, dtype):
+            raise SystemExit("it wants a GPU")
+
+        def refuses(device, dtype):
+            raise PandaError("it wants a GPU")
+
+        loads = {"toy-key": crash, "toy-import": imports, "toy-exit": exits, "toy-no": refuses}
+        return {name: replace(card(), load=load) for name, load in loads.items()} | {
+            "toy-none": card()
+        }
 
 
 class Point(EntryPoint):

@@ -42,12 +42,12 @@ def samples(
 def fid(generator: Generator, count: int, batch: int) -> float:
     """Return the FID of ``count`` samples against all held-out faces."""
     features = InceptionFeatures(generator.device)
-    real = _held_out_moments(features, batch)
+    real = held_out_moments(features, batch)
     images = samples(generator, count, batch, "samples")
     return frechet_distance(real, FeatureMoments.gather(features(x).cpu() for x in images))
 
 
-def _held_out_moments(features: InceptionFeatures, batch: int) -> FeatureMoments:
+def held_out_moments(features: InceptionFeatures, batch: int) -> FeatureMoments:
     """Return the moments of all held-out faces; they are computed once and stored."""
     faces = load_faces("held-out")
     path = faces_folder() / f"held-out-{len(faces)}.moments"

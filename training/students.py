@@ -1,4 +1,4 @@
-"""The five networks for training: the plugins' own modules, randomly initialized.
+"""The networks for adversarial training: the plugins' own modules, randomly initialized.
 
 A plugin prepares its weights once, after loading; here they are prepared in every step, so that
 gradients reach them. The channel counts are too small for the kernels that serve inference only.
@@ -21,6 +21,7 @@ from panda_plugins.proggan import network as proggan
 from panda_plugins.stylegan import network as stylegan
 from panda_plugins.stylegan2 import network as stylegan2
 from panda_plugins.stylegan3 import network as stylegan3
+from panda_plugins.vae import network as vae
 
 from . import biggan
 
@@ -291,6 +292,28 @@ class StyleGAN2(StyleGANWithNoise):
         return {"synthesis_kwargs": {"conv_clamp": None, "num_fp16_res": 0}}
 
 
+class VAE(Student):
+    """The decoder that `training.vae` has trained, whose samples are blurred without this."""
+
+    learning_rate = 3e-4
+    pretraining_steps = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = vae.Network(self.z_dim, 128, (96, 96, 128, 64, 32), (1, 1, 2, 2, 1))
+
+    def forward(
+        self, z: Tensor, label: Tensor | None, random: torch.Generator | None = None
+    ) -> Tensor:
+        """See `Student.forward`."""
+        image: Tensor = self.network(z)
+        return image
+
+    def config(self) -> dict[str, Any]:
+        """See `Student.config`."""
+        return {}
+
+
 def _init_linear(network: nn.Module) -> None:
     """Initialize equalized linear layers; biases of styles start at one, all others at zero."""
     for name, module in network.named_modules():
@@ -311,4 +334,5 @@ STUDENTS: dict[str, type[Student]] = {
     "stylegan": StyleGAN,
     "stylegan2": StyleGAN2,
     "stylegan3": StyleGAN3,
+    "vae": VAE,
 }

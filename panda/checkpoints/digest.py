@@ -39,4 +39,4 @@ def weights_digest(checkpoint: Checkpoint) -> str:
 
 def with_digest(checkpoint: Checkpoint) -> Checkpoint:
     """Return a checkpoint with its digest, which `save_checkpoint` writes for later readers."""
-    return replace(checkpoint, digest=digest_of(checkpoint.tensors, checkpoint.options))
+    return replace(checkpoint, digest=weights_digest(checkpoint))

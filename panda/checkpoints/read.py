@@ -15,6 +15,7 @@ from panda.checkpoints.nvidia_pytorch import is_nvidia_pytorch, read_nvidia_pyto
 from panda.checkpoints.nvidia_tensorflow import is_nvidia_tensorflow, read_nvidia_tensorflow
 from panda.checkpoints.openvino import read_openvino
 from panda.checkpoints.pickles import describe, parse
+from panda.checkpoints.pipelines import is_diffusers, read_diffusers
 from panda.checkpoints.tensorflowjs import read_model_json
 from panda.checkpoints.tensors import read_safetensors
 from panda.checkpoints.torch_files import LEGACY_MAGIC, read_torch
@@ -26,7 +27,7 @@ from panda.files.unchanged import unchanged
 
 _EXPECTED = (
     "expected an NVIDIA pickle, a torch file, safetensors, a TensorFlow.js model.json, an OpenVINO"
-    " graph or a Hugging Face folder"
+    " graph or a Hugging Face folder, of diffusers or not"
 )
 _BLOCK = 1 << 20  # numbers
 _LARGEST_HEADER = 100_000_000  # bytes; safetensors' own limit
@@ -69,6 +70,8 @@ def _errors_of(path: Path) -> Iterator[None]:
 
 def _read_folder(path: Path, budget: Budget) -> Checkpoint:
     """Read a folder by the names of the files in it."""
+    if is_diffusers(path):
+        return read_diffusers(path, _read_file, budget)
     if is_huggingface(path):
         return read_huggingface(path, _read_file, budget)
     if (path / "model.json").is_file():

@@ -11,6 +11,9 @@ from panda.errors import PandaError
 
 _SHOWN = 4
 
+COUNTER = "num_batches_tracked"
+"""What batch normalization counts in training, and nothing uses later: files have it or not."""
+
 ALIGNMENT = 64
 """Bytes: where torch's own tensors begin in a CPU's memory."""
 
@@ -42,7 +45,8 @@ def load_strictly(
 ) -> None:
     """Load the tensors of a checkpoint into a network, copying none but those that lie askew.
 
-    The network is in evaluation mode afterwards, without gradients.
+    The network is in evaluation mode afterwards, without gradients. Counters of batch
+    normalization may be missing or left over, and become 0.
 
     Args:
         network: The network, on any device, including ``meta``.
@@ -55,7 +59,12 @@ def load_strictly(
         PandaError: Tensors are missing, not part of the network, of another shape, or not finite;
             the sentence names them.
     """
-    expected = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
+    state = network.state_dict()
+    counters = {name: torch.zeros_like(state[name], device="cpu") for name in _counters(state)}
+    left_over = _counters([*tensors, *surplus])
+    tensors = {name: tensor for name, tensor in tensors.items() if name not in left_over}
+    surplus = [name for name in surplus if name not in left_over]
+    expected = {name: list(t.shape) for name, t in state.items() if name not in counters}
     given = {name: list(tensor.shape) for name, tensor in tensors.items()}
     problems = [
         _listed("missing", (spelled(name) for name in expected if name not in given)),
@@ -82,7 +91,7 @@ def load_strictly(
             + "; ".join(filter(None, problems))
         )
     network.load_state_dict(
-        {name: _aligned(tensor) for name, tensor in tensors.items()}, assign=True
+        {name: _aligned(tensor) for name, tensor in tensors.items()} | counters, assign=True
     )
     network.eval().requires_grad_(False)
 
@@ -94,6 +103,10 @@ def _aligned(tensor: torch.Tensor) -> torch.Tensor:
     file lies anywhere.
     """
     return tensor if tensor.data_ptr() % ALIGNMENT == 0 else tensor.clone()
+
+
+def _counters(names: Iterable[str]) -> set[str]:
+    return {name for name in names if name.rpartition(".")[2] == COUNTER}
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:

@@ -6,10 +6,12 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 
+from panda.checkpoints.hub import fetched
+from panda.cli.options import TRACEBACK
 from panda.cli.parser import build_parser
 from panda.errors import PandaError
 from panda.files.tilde import expand_word
-from panda.notes import note, note_traceback
+from panda.notes import note, note_traceback, tracebacks
 
 LONGEST = 2000
 """Characters of a message that are shown; of a longer one, its beginning and its end."""
@@ -29,9 +31,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         explains, and 130 where the command was interrupted.
     """
     warnings.showwarning = _shows_once()
+    words = sys.argv[1:] if arguments is None else arguments
+    with tracebacks(TRACEBACK in words):
+        return _run(words)
+
+
+def _run(words: Sequence[str]) -> int:
+    """Run one command; see `main`."""
     try:
-        words = sys.argv[1:] if arguments is None else arguments
-        options = build_parser().parse_args([expand_word(word) for word in words])
+        options = build_parser().parse_args([fetched(expand_word(word)) for word in words])
         code: int = options.run(options) or 0
         if sys.stdout is not None:  # closed by the shell: >&-
             sys.stdout.flush()

@@ -13,6 +13,7 @@ from panda.cli.options import Parser, Verbs, add_json, add_verb, existing
 from panda.cli.output import print_json
 from panda.errors import PandaError
 from panda.files.writing import staging
+from panda.generators.options import read_options
 from panda.generators.registry import recognize
 from panda.notes import note
 
@@ -88,12 +89,15 @@ def run(options: argparse.Namespace) -> None:
     from panda.checkpoints.tensors import save_checkpoint
 
     checkpoint = read_checkpoint(options.checkpoint)
-    checkpoint = replace(checkpoint, options={**checkpoint.options, **dict(options.set)})
+    if options.set:  # by which it is another generator than the file's
+        settings = {**checkpoint.options, **dict(options.set)}
+        checkpoint = replace(checkpoint, options=settings, digest="")
     name, architecture = recognize(checkpoint)
     with staging(options.out) as work:
         save_checkpoint(work, with_digest(checkpoint))
         # A checkpoint that makes no generator is not worth writing.
-        architecture.build(checkpoint, torch.device("cpu"), torch.float32)
+        values = read_options(architecture.options, {}, "this file")
+        architecture.build(checkpoint, torch.device("cpu"), torch.float32, **values)
     count = len(checkpoint.tensors)
     note(f"{options.out}: {name}, {count} tensors of a {checkpoint.container} file")
     if options.json:

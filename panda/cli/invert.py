@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
     from panda.inversion.photograph import read_photograph
 
     Inversion.check_folder(options.out)
-    photographs = [(str(path), read_photograph(path)) for path in options.photographs]
+    photographs = [(str(path), read_photograph(path, alpha=True)) for path in options.photographs]
     generator = create_generator(options.generator, device=options.device)
     check_space(generator, options.space)
     pictures = to_pictures(generator, photographs, align=options.align)

@@ -45,7 +45,7 @@ def add(verbs: Verbs[Parser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Draw concept maps and save their masks."""
-    from panda.cli.rendering import THUMB, Rendering
+    from panda.cli.rendering import Rendering
     from panda.editing.localize import localize
     from panda.images import heat_picture, mask_picture, spotlight, to_picture
 
@@ -77,6 +77,7 @@ def run(options: argparse.Namespace) -> None:
             )
             rows = zip(chunk.numbers, chunk.before, maps, masks.float(), strict=True)
             for number, image, heat, mask in rows:
-                picture = to_picture(image, THUMB)
-                results.save(number, mask_picture(mask, len(mask)), area=float(mask.mean()))
-                results.rows.append([picture, heat_picture(heat, THUMB), spotlight(picture, mask)])
+                picture = to_picture(image, rendering.thumb)
+                results.save(number, mask_picture(mask), area=float(mask.mean()))
+                map_picture = heat_picture(heat, rendering.thumb)
+                results.rows.append([picture, map_picture, spotlight(picture, mask)])

@@ -19,6 +19,9 @@ from panda.errors import PandaError, nearest
 from panda.files.nearest import nearest_file
 from panda.report.commands import panda_command
 
+TRACEBACK = "--traceback"
+"""An option of every verb; it is looked for before words are parsed, which may load plugins."""
+
 SKIPS = ("live", "keep", "drop")
 """Ways to resume a network with a running image; see ``panda edit --skip``."""
 
@@ -107,6 +110,11 @@ def add_verb(
         formatter_class=Formatter,
     )
     verb.set_defaults(run=run)
+    verb.add_argument(
+        TRACEBACK,
+        action="store_true",
+        help="show where in the code an error was raised, as the variable PANDA_DEBUG=1 does",
+    )
     return verb
 
 

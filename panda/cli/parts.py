@@ -30,7 +30,7 @@ def add(verbs: Verbs[Parser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Draw a row for each sample: the sample, then each part lit in it."""
-    from panda.cli.rendering import THUMB, Rendering, part_titles
+    from panda.cli.rendering import Rendering, part_titles
     from panda.editing.refine import refine
     from panda.factorization.display import page_of_curves
     from panda.images import spotlight, to_picture
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
             if options.refine:
                 masks = factors.as_masks(refine(factors, chunk.state.x))
             for number, image, parts in zip(chunk.numbers, chunk.before, masks, strict=True):
-                picture = to_picture(image, THUMB)
+                picture = to_picture(image, rendering.thumb)
                 shown = (spotlight(picture, parts[part]) for part in factors.stable_parts)
                 results.rows.append([picture, *shown])
                 results.samples[number] = {"areas": parts.mean((1, 2)).tolist()}

@@ -27,12 +27,12 @@ def run(options: argparse.Namespace) -> None:
     import torch
 
     from panda.checkpoints.tensors import save_tensors
-    from panda.cli.rendering import THUMB, Rendering, part_titles
+    from panda.cli.rendering import Rendering, part_titles
     from panda.editing.refine import refine
     from panda.images import mask_picture, to_picture
 
     rendering = Rendering(options)
-    factors = rendering.factors
+    factors, size = rendering.factors, rendering.thumb
     refined = []
     columns = ["sample", *part_titles(factors)]
     with rendering.results(columns, rows=["shared", "refined"]) as results:
@@ -41,9 +41,9 @@ def run(options: argparse.Namespace) -> None:
             refined.append(parts.cpu())
             masks = factors.as_masks(parts)
             for number, image, mine in zip(chunk.numbers, chunk.before, masks, strict=True):
-                picture = to_picture(image, THUMB)
+                picture = to_picture(image, size)
                 for shown in (factors.masks, mine):
-                    pictures = (mask_picture(shown[part], THUMB) for part in factors.stable_parts)
+                    pictures = (mask_picture(shown[part], size) for part in factors.stable_parts)
                     results.rows.append([picture, *pictures])
                 results.samples[number] = {"areas": mine.mean((1, 2)).tolist()}
         save_tensors(results.work / "parts.safetensors", {"parts": torch.cat(refined)}, {})

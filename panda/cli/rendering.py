@@ -29,13 +29,14 @@ from panda.generators.labels import as_labels
 from panda.generators.latent_spaces import unwrapped
 from panda.generators.registry import create_generator
 from panda.generators.seeds import parse_numbers
-from panda.images import difference_picture, save_picture, sheet, to_picture
+from panda.images import as_rgb, difference_picture, save_picture, sheet, to_picture
 from panda.inversion import Inversion
 from panda.notes import note
 from panda.progress import bar
+from panda.shapes import Size, within
 
 THUMB = 256
-"""Pixels of a picture in the sheet."""
+"""Pixels of the longer side of a picture in the sheet."""
 
 WHAT = "results of panda"
 """What a folder of pictures is called where another one would be replaced."""
@@ -55,7 +56,7 @@ class Chunk:
         numbers: Their seeds, or their indices in an inversion.
         latents: The samples.
         state: The state at the layer.
-        before: The images ``[N, 3, R, R]`` in [-1, 1].
+        before: The images ``[N, channels, H, W]`` in [-1, 1].
     """
 
     numbers: Sequence[int]
@@ -87,10 +88,11 @@ class Results:
         self.samples[number] = {"picture": name, **figures}
 
     def compare(self, chunk: Chunk, after: Tensor) -> None:
-        """Add edited images ``[N, 3, R, R]``, each as a picture and as a row of the sheet."""
+        """Add edited images ``[N, channels, H, W]``, each as a picture and a row of the sheet."""
         for number, old, new in zip(chunk.numbers, chunk.before, after, strict=True):
             # Half the difference of images in [-1, 1] is a share of their range.
-            change = float((new.clamp(-1, 1) - old.clamp(-1, 1)).abs().mean()) / 2
+            both = as_rgb(new.clamp(-1, 1)), as_rgb(old.clamp(-1, 1))
+            change = float((both[0] - both[1]).abs().mean()) / 2
             self.save(number, to_picture(new), change=change)
             thumbs = to_picture(old, THUMB), to_picture(new, THUMB)
             self.rows.append([*thumbs, difference_picture(old, new, THUMB)])
@@ -120,6 +122,11 @@ class Rendering:
         self.options = options
         check_folder(options.out, WHAT)
         self.out: Path = options.out
+
+    @property
+    def thumb(self) -> Size:
+        """Height and width of a picture in the sheet."""
+        return within(self.generator.size, THUMB)
 
     def set_skip(self, skip: str | None) -> None:
         """Set what a running image does with edited features; raise `PandaError` without one."""

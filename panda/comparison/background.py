@@ -38,7 +38,7 @@ from panda.generators.seeds import evaluation_seeds, selection_seeds
 from panda.metrics.changes import change
 from panda.metrics.parsing import CLASSES, FaceParser, mask, share
 from panda.metrics.removal import SEAM, area_gone, away_from, best_constant, damage, iou, seam
-from panda.metrics.roir import SIZE, small
+from panda.metrics.roir import small
 from panda.metrics.summary import Estimate, estimate
 
 BATCH = 8
@@ -75,7 +75,7 @@ class _DepthSums:
 
         Args:
             features: Those of the samples to select on, ``[N, C, H, W]``.
-            truth: Their true background, ``[N, SIZE, SIZE]`` bool; None without faces.
+            truth: Their true background, ``[N, h, w]`` bool; None without faces.
         """
         if truth is None:
             self.selected = estimate(self._contrasts(features))[0]
@@ -91,8 +91,8 @@ class _DepthSums:
 
         Args:
             features: The features.
-            truth: The true background, ``[N, SIZE, SIZE]`` bool; None without faces.
-            constant: The mask ``[SIZE, SIZE]`` bool to compare with.
+            truth: The true background, ``[N, h, w]`` bool; None without faces.
+            constant: The mask ``[h, w]`` bool to compare with.
         """
         inside = on_canvas(features.flatten(0, 1), self.layer)
         inside = inside.reshape(*features.shape[:2], -1)
@@ -106,7 +106,7 @@ class _DepthSums:
             self.ious["iou"].append(self._overlaps(features, truth))
             self.ious["constant"].append(iou(constant.expand_as(truth), truth)[None])
             for name, direction in self.chosen.items():
-                masks = direction_masks(self.layer, features, direction)
+                masks = direction_masks(self.layer, features, direction, truth.shape[1:])
                 self.ious[name].append(iou(masks, truth)[None])
 
     def _contrasts(self, features: Tensor) -> Tensor:
@@ -122,7 +122,8 @@ class _DepthSums:
     def _overlaps(self, features: Tensor, truth: Tensor) -> Tensor:
         """Return how each detector's masks overlap with the truth, ``[sets, N]``."""
         detectors = (background.detector for background in self.backgrounds)
-        masks = (direction_masks(self.layer, features, detector) for detector in detectors)
+        size = truth.shape[1:]
+        masks = (direction_masks(self.layer, features, each, size) for each in detectors)
         return torch.stack([iou(each, truth) for each in masks])
 
     def depth(self) -> Depth:
@@ -200,8 +201,9 @@ def _sums(generator: Generator, layer: Layer, plan: Plan) -> _DepthSums:
 
 
 def _background(parser: FaceParser, images: Tensor) -> Tensor:
-    """Return what parsing calls background, ``[N, SIZE, SIZE]`` bool."""
-    return mask(_at_size(parser(small(images))), "background")
+    """Return what parsing calls background, ``[N, h, w]`` bool, of the size of `small` images."""
+    images = small(images)
+    return mask(_like(parser(images), images), "background")
 
 
 def measure_object_removal(
@@ -220,13 +222,13 @@ def measure_object_removal(
         x = remove(factors, state.x)
         after = small(generator.tail(state.with_features(x), factors.layer.name))
         where = on_canvas(object_map(factors, state.x), factors.layer)
-        inside, outside = change(before, after, enlarge(where, SIZE).cpu())
+        inside, outside = change(before, after, enlarge(where, before.shape[2:]).cpu())
         rows["inside"].append(inside)
         rows["outside"].append(outside)
         if parser is not None:
             parsed = parser(before), parser(after)
             rows["area"].append(torch.stack([share(maps, *CLASSES[1:]) for maps in parsed], 1))
-            person = ~mask(_at_size(parsed[0]), "background").to(before.device)
+            person = ~mask(_like(parsed[0], before), "background").to(before.device)
             rows["seam"].append(seam(after, person))
             rows["damage"].append(damage(before, after, away_from(person, SEAM)))
     figures = {name: torch.cat(values) for name, values in rows.items()}
@@ -255,6 +257,6 @@ def scored_batches(generator: Generator, plan: Plan) -> list[Latents]:
     ]
 
 
-def _at_size(parsed: Tensor) -> Tensor:
-    """Return class maps ``[N, H, W]`` at the size at which changes are measured."""
-    return F.interpolate(parsed[:, None], (SIZE, SIZE), mode="nearest")[:, 0]
+def _like(parsed: Tensor, images: Tensor) -> Tensor:
+    """Return class maps ``[N, H, W]`` at the size of the images, ``[N, h, w]``."""
+    return F.interpolate(parsed[:, None], images.shape[2:], mode="nearest")[:, 0]

@@ -13,7 +13,7 @@ from panda.factorization.factors import Factors
 from panda.generators.contract import Generator, State
 from panda.images import resize_map, sheet, to_picture
 from panda.metrics.changes import change
-from panda.metrics.roir import SIZE, small
+from panda.metrics.roir import small
 from panda.naming.marks import both_ways, mark
 
 THUMB = 96
@@ -50,7 +50,7 @@ def measure_changes(generator: Generator, factors: Factors, state: State, axes: 
     before = small(generator.tail(state, layer))
     appearances, marks, pictures = [], [], []
     for part, mask in enumerate(factors.masks):
-        where = resize_map(mask, SIZE)
+        where = resize_map(mask, before.shape[2:])
         for axis in range(min(axes, factors.own.shape[1])):
             images = both_ways(generator, factors, state, part, axis) or [before, before]
             sides = [change(before, image, where) for image in images]

@@ -9,6 +9,7 @@ from torch import Tensor
 from panda.editing.localize import localize
 from panda.factorization.factors import Factors
 from panda.images import heat_picture, sheet, spotlight, to_picture
+from panda.shapes import within
 
 SIZE = 128
 SHOWN = 4
@@ -16,7 +17,7 @@ SHOWN = 4
 
 
 def draw_samples(folder: Path, images: Tensor) -> None:
-    """Write ``sample-0.png``, ...: unedited samples ``[N, 3, R, R]``."""
+    """Write ``sample-0.png``, ...: unedited samples ``[N, channels, H, W]``."""
     for number, image in enumerate(images[:SHOWN]):
         to_picture(image, SIZE).save(folder / f"sample-{number}.png")
 
@@ -39,15 +40,16 @@ def draw_background(
         folder: Where they are written.
         factors: Whose background is shown.
         x: Features ``[N, C, H, W]`` of the samples.
-        before: Their images ``[N, 3, R, R]``.
+        before: Their images ``[N, channels, H, W]``.
         after: The same with the object replaced by background.
     """
-    maps, masks = localize(factors, x[:SHOWN], "bg", size=SIZE)
+    size = within(before.shape[2:], SIZE)
+    maps, masks = localize(factors, x[:SHOWN], "bg", size=size)
     for number, (heat, inside) in enumerate(zip(maps, masks, strict=True)):
         picture = to_picture(before[number], SIZE)
         row = [
             picture,
-            heat_picture(heat, SIZE),
+            heat_picture(heat, size),
             spotlight(picture, inside.float()),
             to_picture(after[number], SIZE),
         ]

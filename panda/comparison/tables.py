@@ -18,7 +18,7 @@ from panda.factorization.verdict import AGREEMENT, COVERED
 from panda.generators.entries import Entry
 from panda.metrics.summary import Estimate
 from panda.report.table import Table
-from panda.shapes import size_text
+from panda.shapes import CHANNELS, size_text
 
 
 def tables(comparison: Comparison) -> list[Table]:
@@ -43,7 +43,7 @@ def describe(plan: Plan) -> str:
     """Return the plan in a sentence or two."""
     levels = ", ".join(f"1/{level}" for level in plan.levels)
     return (
-        f"The same for each: layers at {levels} of the image's side, {plan.samples} samples a fit"
+        f"The same for each: layers at {levels} of the image's height, {plan.samples} samples a fit"
         f" (seeds 0 to {plan.samples - 1}), {plan.parts} parts, all channels; measured on"
         f" {plan.scored} samples that no fit saw."
     )
@@ -56,7 +56,7 @@ def generators(comparison: Comparison) -> Table:
             result.name,
             result.architecture,
             result.dataset,
-            size_text(result.size),
+            _pixels(result),
             ", ".join(f"{level.layer} ({level.size})" for level in result.levels),
             "yes" if result.faces else "no",
             f"{result.seconds:.0f}",
@@ -64,8 +64,8 @@ def generators(comparison: Comparison) -> Table:
         )
         for result in comparison.generators
     ]
-    header = ("generator", "architecture", "data", "pixels", "layers (side)", "faces parsed", "s")
-    about = "Layers are matched by their side over the image's. s: seconds of the whole analysis."
+    header = ("generator", "architecture", "data", "pixels", "layers (height)", "faces parsed", "s")
+    about = "Layers are matched by their height over the image's. s: seconds of the whole analysis."
     return Table((*header, "notes"), rows, "Generators", about)
 
 
@@ -154,6 +154,12 @@ MEASURES = (
     *(*BASELINES, "verdict"),
 )
 """Columns about the background of a layer."""
+
+
+def _pixels(result: GeneratorResult) -> str:
+    """Return height and width of a generator's images, and their kind where it is not RGB."""
+    kind = "" if result.channels == 3 else f" {CHANNELS[result.channels]}"
+    return f"{size_text(result.size)}{kind}"
 
 
 def _measured(result: GeneratorResult, depth: Depth) -> tuple[str, ...]:

@@ -34,9 +34,10 @@ from panda.naming.impact import BROKEN as BREAKS
 from panda.naming.impact import Impact
 from panda.naming.realism import Realism, breaks
 from panda.report.page import Figure, Page
+from panda.shapes import Size, within
 
 SIZE = 224
-"""Width of each picture, in pixels."""
+"""The longer side of each picture, in pixels."""
 
 SIGMAS = 5.0
 """Strength of edits in standard deviations: mostly enough to be seen."""
@@ -93,7 +94,7 @@ class LayerStudy:
         factors: The factors of the layer.
         latents: The latents of the N samples.
         state: The state of the samples at the layer.
-        images: The unedited samples ``[N, 3, R, R]``.
+        images: The unedited samples ``[N, channels, H, W]``.
         edits: The edits shown so far.
     """
 
@@ -113,8 +114,13 @@ class LayerStudy:
             generator, factors, latents, generator.head(latents, factors.layer.name), images
         )
 
+    @property
+    def picture(self) -> Size:
+        """Height and width of a picture of a sample."""
+        return within(self.generator.size, SIZE)
+
     def finish(self, row: int, x: Tensor) -> Tensor:
-        """Return the image ``[3, R, R]`` of sample ``row`` with other features ``[1, C, H, W]``."""
+        """Return a sample's image ``[channels, H, W]`` with other features ``[1, C, H, W]``."""
         latents = self.latents[row : row + 1]
         state = self.generator.head(latents, self.factors.layer.name)
         return self.generator.tail(state.with_features(x), self.factors.layer.name)[0]
@@ -152,7 +158,7 @@ def parts(page: Page, study: LayerStudy, count: int) -> None:
     pictures = [to_picture(image, SIZE) for image in study.images[:count]]
     masks, titles = study.factors.masks, study.factors.part_titles
     cells = [
-        [Figure(mask_picture(masks[part], SIZE), f"part {titles[part]}")]
+        [Figure(mask_picture(masks[part], study.picture), f"part {titles[part]}")]
         + [Figure(spotlight(picture, masks[part])) for picture in pictures]
         for part in study.factors.stable_parts
     ]
@@ -229,7 +235,7 @@ def _apply(
     x = study.x(row)
     after = study.finish(row, x + direction(study.factors, [edit], parts).to(x))
     masks = study.factors.masks if parts is None else study.factors.as_masks(parts)[0]
-    mask = resize_map(masks[edit.parts[0]], after.shape[-1])
+    mask = resize_map(masks[edit.parts[0]], after.shape[1:])
     inside, outside = change(study.images[row][None], after[None], mask)
     return ShownEdit(edit, float(inside), float(outside)), after
 
@@ -246,14 +252,14 @@ def concepts(page: Page, study: LayerStudy, count: int) -> None:
     pictures = [to_picture(image, SIZE) for image in study.images[:count]]
     rows = []
     for appearance in ("bg", 0, 1, 2) if study.factors.has_background else (0, 1, 2):
-        maps, masks = localize(study.factors, study.state.x[:count], appearance, size=SIZE)
+        maps, masks = localize(study.factors, study.state.x[:count], appearance, size=study.picture)
         caption = "background" if appearance == "bg" else f"appearance {appearance}"
         rows.append(
             [
                 figure
                 for picture, heat, mask in zip(pictures, maps, masks, strict=True)
                 for figure in (
-                    Figure(heat_picture(heat, SIZE), caption),
+                    Figure(heat_picture(heat, study.picture), caption),
                     Figure(spotlight(picture, mask.float()), "mask"),
                 )
             ]
@@ -326,16 +332,16 @@ def overview(study: LayerStudy, count: int = 3) -> Image.Image:
         changed = [x + direction(study.factors, [edit]).to(x) for edit in chosen]
         if study.factors.has_background:
             changed.append(remove(study.factors, x))
-            heat, _ = localize(study.factors, x, "bg", size=SIZE)
+            heat, _ = localize(study.factors, x, "bg", size=study.picture)
         else:
             changed.append(remove(study.factors, x, objects[:1]))
-            heat, _ = localize(study.factors, x, 0, size=SIZE)
+            heat, _ = localize(study.factors, x, 0, size=study.picture)
         rows.append(
             [
                 picture,
                 color_parts(picture, study.factors.masks),
                 *(to_picture(study.finish(row, features), SIZE) for features in changed),
-                heat_picture(heat[0], SIZE),
+                heat_picture(heat[0], study.picture),
             ]
         )
     return sheet(rows)

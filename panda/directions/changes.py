@@ -18,7 +18,7 @@ from panda.generators.labels import Label
 from panda.generators.latent_spaces import has_w, w_space, z_space
 
 Render = Callable[[Tensor], Tensor]
-"""From one strength for each sample ``[N]`` to images ``[N, 3, R, R]``."""
+"""From one strength for each sample ``[N]`` to images ``[N, channels, H, W]``."""
 
 
 class Change(ABC):

@@ -14,7 +14,9 @@ from panda.directions.jacobian import jacobian
 from panda.directions.pca import principal_axes
 from panda.generators.contract import Latents
 from panda.generators.latent_spaces import WSpace
+from panda.images.channels import as_rgb
 from panda.metrics.regions import Regions
+from panda.shapes import within
 
 SEED = 4
 """The first of the images' seeds."""
@@ -53,7 +55,7 @@ def sensitivities(
         space: A generator with w.
         regions: Where the regions come from.
         images: The number of images, of the seeds from `SEED` on.
-        pixels: The width of the images; those of a smaller generator stay as they are.
+        pixels: The longer side of the images; those of a smaller generator stay as they are.
         subspace: Derivatives are taken along so many principal axes of w, not along all D:
             D / subspace times faster, and blind to directions in which w hardly varies.
     """
@@ -67,7 +69,7 @@ def _measure(
     space: WSpace, regions: Regions, images: int, pixels: int, subspace: int | None
 ) -> list[Sensitivity]:
     """Compute `sensitivities`."""
-    size, pixels = len(space.w_mean), min(pixels, *space.size)
+    size, pixels = len(space.w_mean), min(pixels, max(space.size))
     axes = torch.eye(size) if subspace is None else principal_axes(space, 20_000)[0][:subspace]
     results: list[Sensitivity] = []
     for image in range(images):
@@ -76,7 +78,7 @@ def _measure(
             partial(_gray, space, latents, pixels),
             space.w_plus(latents)[0, 0],
             axes.to(space.device),
-        ).flatten(1)  # [K, pixels^2]
+        ).flatten(1)  # [K, pixels of an image]
         masks = regions.find(space.forward(latents), pixels)
         for name, (mask,) in masks.items():
             chosen = mask.flatten()
@@ -87,7 +89,7 @@ def _measure(
 
 
 def _gray(space: WSpace, latents: Latents, pixels: int, w: Tensor) -> Tensor:
-    """Return gray images ``[N, pixels, pixels]`` of one sample with other w ``[N, D]``."""
+    """Return gray images ``[N, h, w]`` of one sample with other w ``[N, D]``."""
     return shrink(space.forward(space.with_w(repeat(latents, len(w)), w)), pixels).mean(1)
 
 
@@ -106,7 +108,8 @@ def _gram(columns: Tensor, axes: Tensor) -> Tensor:
 
 
 def shrink(images: Tensor, pixels: int) -> Tensor:
-    """Return images of at most ``pixels`` width; they shrink by means."""
-    if images.shape[-1] <= pixels:
+    """Return RGB images whose longer side has at most ``pixels``; they shrink by means."""
+    images = as_rgb(images)
+    if max(images.shape[2:]) <= pixels:
         return images
-    return F.interpolate(images, (pixels, pixels), mode="area")
+    return F.interpolate(images, within(images.shape[2:], pixels), mode="area")

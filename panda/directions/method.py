@@ -37,7 +37,7 @@ class Fitted:
     def apply(
         self, generator: Generator, latents: Latents, edit: str, strength: float | Tensor
     ) -> Tensor:
-        """Return edited images ``[N, 3, R, R]``.
+        """Return edited images ``[N, channels, H, W]``.
 
         Args:
             generator: The generator that the method was fitted to.

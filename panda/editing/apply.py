@@ -51,7 +51,7 @@ def where_map(
     Raises:
         PandaError: Where the factors have no such place, or a sample has no mask.
     """
-    masks = _user_masks(edit, len(features), numbers)
+    masks = _user_masks(factors, edit, len(features), numbers)
     if masks is not None:
         return fit_layer(masks, factors.layer).to(features)
     if is_of_face(edit.place):
@@ -63,15 +63,15 @@ def where_map(
     return part_map(factors, edit.resolve(factors).parts, parts)
 
 
-def _user_masks(edit: Edit, count: int, numbers: Sequence[int]) -> Tensor | None:
-    """Return the masks ``[N or 1, R, R]`` of an edit's place; None where it is another."""
+def _user_masks(factors: Factors, edit: Edit, count: int, numbers: Sequence[int]) -> Tensor | None:
+    """Return the masks ``[N or 1, H, W]`` of an edit's place; None where it is another."""
     if edit.mask is not None:
         values = edit.mask.values
         masks = values if values.ndim == 3 else values[None]
     elif is_mask(edit.place):
         if is_folder(edit.place) and len(numbers) != count:
             raise PandaError(f"{edit}: which samples these are is not known here, so no mask is")
-        masks = read_masks(edit.place, numbers)
+        masks = read_masks(edit.place, numbers, factors.size)
     else:
         return None
     if len(masks) not in (1, count):
@@ -247,7 +247,7 @@ def _where_kept(
     layer: Layer,
 ) -> Tensor:
     """Return how much of a change of latents an edit keeps at a layer, ``[N or 1, H, W]``."""
-    masks = _user_masks(edit, len(features), numbers)
+    masks = _user_masks(factors, edit, len(features), numbers)
     if masks is not None:  # which are as fine as the layer
         return kept(fit_layer(masks, layer), layer, layer)
     return kept(where_map(factors, edit, features, parts), factors.layer, layer)
@@ -285,7 +285,7 @@ def edit_images(
     *,
     refined: bool = False,
 ) -> Tensor:
-    """Return the edited images ``[N, 3, R, R]`` in about [-1, 1], at full resolution.
+    """Return the edited images ``[N, channels, H, W]`` in about [-1, 1].
 
     Args:
         generator: The generator that the factors are of.

@@ -35,22 +35,24 @@ class Array:
 
 
 def as_mask(where: object) -> Array | None:
-    """Return a mask of the whole image, ``[R, R]`` or one for each sample ``[N, R, R]``.
+    """Return a mask of the whole image, ``[H, W]`` or one for each sample ``[N, H, W]``.
+
+    Its proportions are those of the images, which `panda.editing.edits.Edit.check` knows.
 
     Args:
         where: An array of NumPy or torch of two or three dimensions: numbers in [0, 1], booleans,
             or bytes up to 255. Anything else is no mask, and None is returned.
 
     Raises:
-        PandaError: Where its images are not square, or its numbers not in [0, 1].
+        PandaError: Where it is empty, or its numbers are not in [0, 1].
     """
     if getattr(where, "ndim", 0) not in (2, 3):
         return None
     values = _floats(where, "mask")
-    if values.shape[-1] != values.shape[-2] or not values.numel():
+    if not values.numel():
         raise PandaError(
-            f"a mask of shape {list(values.shape)} was given, expected a square of the whole image,"
-            " [R, R], or one for each sample, [N, R, R]"
+            f"a mask of shape {list(values.shape)} was given, expected one of the whole image,"
+            " [H, W], or one for each sample, [N, H, W]"
         )
     if str(getattr(where, "dtype", "")).endswith("uint8") and float(values.max()) > 1:
         values = values / 255

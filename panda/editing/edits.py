@@ -15,7 +15,15 @@ from panda.editing.arrays import Array, as_direction, as_mask
 from panda.editing.detectors import check_of_face, is_of_face
 from panda.editing.named import FILE, beside, check_factors, factors_of, find_named
 from panda.editing.natural import as_number, read_appearance, read_parts
-from panda.editing.places import ALL, BACKGROUND, OBJECT, check_masks, is_mask, is_place
+from panda.editing.places import (
+    ALL,
+    BACKGROUND,
+    OBJECT,
+    check_masks,
+    check_whole,
+    is_mask,
+    is_place,
+)
 from panda.editing.remove import check_strength
 from panda.editing.sources import check_source, is_source
 from panda.editing.syntax import NAMED, SOURCE, STRENGTH, match_edit
@@ -82,7 +90,7 @@ class Edit:
         Args:
             parts: One part, several (list, range, array), or text: ``"0+1"``, ``"0,1"``, the
                 name of a part, or a place. An array of two dimensions is a mask of the whole image,
-                ``[R, R]`` in [0, 1]; of three, ``[N, R, R]``, one for each sample.
+                ``[H, W]`` in [0, 1]; of three, ``[N, H, W]``, one for each sample.
             appearance: See above; NumPy and torch integers and text such as ``"12"`` also work. An
                 array ``[D]`` is a direction of w, or of z where there is no w.
             strength: A finite number; a removal without one removes all. Without one,
@@ -193,8 +201,10 @@ class Edit:
             factors.check_background()
         elif is_of_face(self.place):
             check_of_face(self.place)
-        elif self.place and self.place != ALL and self.mask is None:
-            check_masks(self.place)
+        elif self.mask is not None:
+            check_whole("the mask", self.mask.values.shape[-2:], factors.size)
+        elif self.place and self.place != ALL:
+            check_masks(self.place, factors.size)
         if self.layer not in ("", factors.layer.name) and not self.moves_latents:
             raise PandaError(
                 f"{self}: parts and appearances are of {factors.layer.name}; only a change of"

@@ -11,7 +11,7 @@ from panda.factorization.factors import Factors
 from panda.factorization.part_names import Parts
 from panda.factorization.thresholds import otsu_each
 from panda.generators.contract import Generator, Latents, Layer, on_canvas
-from panda.shapes import Size, as_size, takes_resolution
+from panda.shapes import SizeLike, resized, takes_resolution
 
 
 def localize_images(
@@ -51,7 +51,7 @@ def localize(
     appearance: int | str,
     *,
     part: Parts | None = None,
-    size: int | Size | None = None,
+    size: SizeLike | None = None,
     threshold: str = "otsu",
 ) -> tuple[Tensor, Tensor]:
     """Return the concept map of an appearance, and its mask, from features of the factors' layer.
@@ -64,8 +64,8 @@ def localize(
         features: Features ``[N, C, H, W]``.
         appearance: See `Factors.vector`.
         part: The part whose own appearance (``"p0"``) is meant; its number or name.
-        size: Height and width, or the side of a square, to which maps are resized (bicubic); by
-            default they have the layer's size.
+        size: Height and width, or the longer side, to which maps are resized (bicubic); by default
+            they have the layer's size.
         threshold: ``"mean"`` puts what is above the mean over the samples of the fit inside the
             mask (as the released code), ``"otsu"`` what is above the threshold that splits the
             map best.
@@ -104,6 +104,7 @@ def concept_maps(layer: Layer, features: Tensor, vector: Tensor) -> Tensor:
     return on_canvas(maps.view(len(features), *features.shape[2:]), layer)
 
 
-def enlarge(maps: Tensor, size: int | Size) -> Tensor:
-    """Return maps ``[N, h, w]`` resized to ``[N, H, W]``, or to a square (bicubic)."""
-    return F.interpolate(maps[:, None], as_size(size), mode="bicubic", align_corners=False)[:, 0]
+def enlarge(maps: Tensor, size: SizeLike) -> Tensor:
+    """Return maps ``[N, h, w]`` resized (bicubic); a number is the longer side."""
+    wanted = resized(maps.shape[1:], size)
+    return F.interpolate(maps[:, None], wanted, mode="bicubic", align_corners=False)[:, 0]

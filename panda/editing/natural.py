@@ -110,7 +110,7 @@ def resume(generator: Generator, state: State, layer: str, names: Sequence[objec
         names: What the samples are called in the error, such as their seeds.
 
     Returns:
-        Images ``[N, 3, R, R]``.
+        Images ``[N, channels, H, W]``.
 
     Raises:
         PandaError: Where a value is not finite, as edits of absurd strength make it.

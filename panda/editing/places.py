@@ -18,6 +18,7 @@ from panda.files.nearest import nearest_file
 from panda.files.tilde import expand
 from panda.generators.contract import Layer, on_canvas
 from panda.images import read_gray
+from panda.shapes import Size, same_shape, size_text
 
 ALL, OBJECT, BACKGROUND = "all", "object", "bg"
 """Everywhere; the object and what is around it, as the background's detector sees each sample."""
@@ -55,10 +56,10 @@ def place_map(factors: Factors, place: str, features: Tensor) -> Tensor:
     return where if place == OBJECT else 1 - where
 
 
-def check_masks(path: str) -> None:
-    """Raise `PandaError` where there is no such mask, or no such folder of masks."""
+def check_masks(path: str, size: Size) -> None:
+    """Raise `PandaError` where there is no such mask of images of a size, or no folder of masks."""
     if not is_folder(path):
-        read_mask(path)
+        read_mask(path, size)
     elif not expand(path).is_dir():
         raise PandaError(f"there is no folder of masks {path}{nearest_file(expand(path))}")
 
@@ -98,19 +99,20 @@ def check_made(path: str, photographs: bool, **options: object) -> None:
             )
 
 
-def read_masks(path: str, numbers: Sequence[int]) -> Tensor:
-    """Read a mask for all samples, ``[1, R, R]``, or one for each, ``[N, R, R]``, in [0, 1].
+def read_masks(path: str, numbers: Sequence[int], size: Size) -> Tensor:
+    """Read a mask for all samples, ``[1, H, W]``, or one for each, ``[N, H, W]``, in [0, 1].
 
     Args:
         path: A PNG, or a folder that `panda localize` wrote: ``0003.png`` for sample 3.
         numbers: The N samples: their seeds, or their numbers in an inversion.
+        size: That of the images, whose proportions masks have.
 
     Raises:
-        PandaError: Where a sample has no mask, one is no square picture, or they differ in size.
+        PandaError: Where a sample has no mask, `read_mask` refuses one, or they differ in size.
     """
     if not is_folder(path):
-        return read_mask(path)[None]
-    check_masks(path)
+        return read_mask(path, size)[None]
+    check_masks(path, size)
     folder, masks = expand(path), []
     for number in numbers:
         file = folder / f"{number:04}.png"
@@ -120,7 +122,7 @@ def read_masks(path: str, numbers: Sequence[int]) -> Tensor:
                 f"{path} has no mask of sample {number} ({file.name}); it has"
                 f" {', '.join(map(str, map(int, filter(str.isdecimal, others)))) or 'none':.60}"
             )
-        masks.append(read_mask(file))
+        masks.append(read_mask(file, size))
     if len({mask.shape for mask in masks}) > 1:
         raise PandaError(f"the masks in {path} differ in size")
     return torch.stack(masks)
@@ -151,20 +153,28 @@ def fit_layer(inside: Tensor, layer: Layer) -> Tensor:
     return F.pad(resized, (margin,) * 4, mode="replicate")[:, 0]
 
 
-def read_mask(path: str | Path) -> Tensor:
-    """Read a mask ``[R, R]`` in [0, 1] from a PNG; what is transparent is outside.
+def read_mask(path: str | Path, size: Size) -> Tensor:
+    """Read a mask ``[H, W]`` in [0, 1] from a PNG; what is transparent is outside.
+
+    Args:
+        path: The file.
+        size: That of the images, whose proportions the mask has.
 
     Raises:
-        PandaError: Where there is no such file, it is no picture, or it is not square, as the
-            images are.
+        PandaError: Where there is no such file, it is no picture, or has other proportions.
     """
     file = expand(path)
     if not file.is_file():
         raise PandaError(f"there is no mask {path}{nearest_file(file)}")
     mask = read_gray(file, "give a PNG in which white is inside")
-    height, width = mask.shape
-    if width != height:
-        raise PandaError(
-            f"the mask {path} has {width} x {height} pixels, expected a square of the whole image"
-        )
+    check_whole(f"the mask {path}", mask.shape, size)
     return torch.from_numpy(mask)
+
+
+def check_whole(what: str, shape: Sequence[int], size: Size) -> None:
+    """Raise `PandaError` where a mask has not the proportions of the images, ``size``."""
+    if not same_shape(shape, size):
+        raise PandaError(
+            f"{what} has {size_text(shape)} pixels, expected one of the whole image, whose height"
+            f" and width are {size_text(size)}"
+        )

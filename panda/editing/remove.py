@@ -232,7 +232,7 @@ def remove_images(
     *,
     strength: float = STRENGTH,
 ) -> Tensor:
-    """Return images ``[N, 3, R, R]`` without some parts, or without the object.
+    """Return images ``[N, channels, H, W]`` without some parts, or without the object.
 
     Args:
         generator: The generator that the factors are of.

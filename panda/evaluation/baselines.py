@@ -11,7 +11,7 @@ from panda.factorization.linear_algebra import eigenvectors, fix_signs
 from panda.factorization.thresholds import otsu_each
 from panda.generators.contract import Layer, on_canvas
 from panda.metrics.removal import iou
-from panda.metrics.roir import SIZE
+from panda.shapes import SizeLike
 
 TRIED = 32
 """The number of principal components, and of random directions, of which the best is taken."""
@@ -37,8 +37,8 @@ def random_directions(channels: int, count: int = TRIED, seed: int = 0) -> Tenso
     return F.normalize(torch.randn(channels, count, generator=draw), dim=0)
 
 
-def direction_masks(layer: Layer, features: Tensor, direction: Tensor, size: int = SIZE) -> Tensor:
-    """Return where the coordinate along a direction is high, ``[N, size, size]`` bool.
+def direction_masks(layer: Layer, features: Tensor, direction: Tensor, size: SizeLike) -> Tensor:
+    """Return where the coordinate along a direction is high, ``[N, H, W]`` bool.
 
     High is above the threshold that splits each sample's map best, as in `panda.localize`.
 
@@ -46,7 +46,7 @@ def direction_masks(layer: Layer, features: Tensor, direction: Tensor, size: int
         layer: The layer.
         features: Features ``[N, C, H, W]``.
         direction: The direction ``[C]``.
-        size: Of the masks, in pixels.
+        size: Height and width of the masks, or their longer side.
     """
     maps = enlarge(concept_maps(layer, features, direction), size)
     masks: Tensor = maps >= otsu_each(maps)
@@ -60,7 +60,7 @@ def both_signs(layer: Layer, features: Tensor, directions: Tensor, truths: Tenso
         layer: The layer.
         features: Features ``[N, C, H, W]``.
         directions: Directions ``[C, K]``.
-        truths: Masks of T concepts, ``[T, N, R, R]`` bool; masks are compared at this size.
+        truths: Masks of T concepts, ``[T, N, H, W]`` bool; masks are compared at this size.
 
     Returns:
         The intersection over union ``[T, K, 2, N]``. What is above the threshold of a map is below
@@ -68,7 +68,7 @@ def both_signs(layer: Layer, features: Tensor, directions: Tensor, truths: Tenso
     """
     rows = []
     for direction in directions.T:
-        masks = direction_masks(layer, features, direction, truths.shape[-1])
+        masks = direction_masks(layer, features, direction, truths.shape[2:])
         rows.append([torch.stack([iou(masks, each), iou(~masks, each)]) for each in truths])
     return torch.stack([torch.stack(row) for row in rows], 1)
 

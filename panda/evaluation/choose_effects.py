@@ -51,7 +51,7 @@ class Screened:
         name: What the method calls it.
         strength: The median of those that make a change of `STRENGTH`, with the sign.
         measures: The measures of the edited faces by name, ``[N]``.
-        square: The mean over colors of the squared change, ``[N, S, S]``.
+        square: The mean over colors of the squared change, ``[N, h, w]``.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Screened:
         return 0.0 if math.isnan(mean) else mean
 
     def outside(self, region: Tensor) -> float:
-        """Return the root mean square change outside of a region ``[N, S, S]``."""
+        """Return the root mean square change outside of a region ``[N, h, w]``."""
         _, outside = sums(self.square, region)
         return float((outside / (~region).sum((1, 2))).mean().sqrt())
 

@@ -29,8 +29,8 @@ class ClassMaps:
     """The classes of N samples: the groups of `panda.naming.names.GROUPS`.
 
     Attributes:
-        parsed: Class maps ``[N, S, S]`` uint8.
-        images: A few of the samples, ``[M, 3, S, S]`` in [-1, 1].
+        parsed: Class maps ``[N, h, w]`` uint8.
+        images: A few of the samples, ``[M, 3, h, w]`` in [-1, 1].
     """
 
     parsed: Tensor

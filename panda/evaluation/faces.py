@@ -23,7 +23,7 @@ def measures(images: Tensor, parsed: Tensor) -> dict[str, Tensor]:
     """Return shapes and colors of faces by name, each ``[N]`` float64.
 
     Args:
-        images: ``[N, 3, S, S]`` in [-1, 1].
+        images: ``[N, 3, h, w]`` in [-1, 1].
         parsed: Their class maps ``[N, H, W]``.
     """
     return shapes(parsed) | colors(images, parsed)
@@ -42,8 +42,8 @@ class Faces:
 
     Attributes:
         latents: What `Generator.head` takes, N rows.
-        before: The unedited images at the size of comparison, ``[N, 3, S, S]`` in [-1, 1].
-        regions: Masks ``[N, S, S]`` bool by name.
+        before: The unedited images at the size of comparison, ``[N, 3, h, w]`` in [-1, 1].
+        regions: Masks ``[N, h, w]`` bool by name.
         measures: See `measures`; empty where faces are not parsed.
         seen: Whether parsing sees a face, ``[N]`` bool; true where faces are not parsed.
     """
@@ -98,8 +98,8 @@ class FaceSampler:
         generator: What is sampled.
         parser: Finds regions and shapes; None where there are only boxes.
         boxes: Whether regions are boxes even where there is a parser.
-        size: Pixels of the images that are compared.
-        parse_size: Pixels at which faces are parsed.
+        size: Pixels of the longer side of the images that are compared.
+        parse_size: Pixels of the longer side at which faces are parsed.
     """
 
     generator: Generator
@@ -130,7 +130,7 @@ class FaceSampler:
         return Faces(latents, before, regions, measures(before, parsed), show_face(parsed))
 
     def measures(self, images: Tensor) -> dict[str, Tensor]:
-        """Return the measures of images ``[N, 3, S, S]``; none without a parser."""
+        """Return the measures of images ``[N, 3, h, w]``; none without a parser."""
         if self.parser is None:
             return {}
         return measures(images, self.parser(images, self.parse_size))

@@ -31,10 +31,12 @@ from panda.generators.seeds import selection_seeds
 from panda.methods.catalog import find_method
 from panda.methods.published import read_directions
 from panda.metrics.fid import InceptionFeatures
-from panda.metrics.lpips import LPIPS
+from panda.metrics.lpips import LPIPS, NARROWEST
 from panda.metrics.parsing import FaceParser
 from panda.metrics.regions import PARSED, Boxes
+from panda.metrics.roir import SIZE
 from panda.notes import note
+from panda.shapes import within
 
 SMALLEST = 32
 """Pixels from side to side of the smallest image in which faces are parsed."""
@@ -106,12 +108,18 @@ def prepare(
         settings,
         FaceSampler(generator, parser, boxes, parse_size=settings.parse),
         folder,
-        LPIPS(device) if min(generator.size) >= 64 else None,
+        _distance(generator, device),
         InceptionFeatures(device) if settings.effects else None,
         Witnesses(device) if settings.equal == "effect" else None,
         pictures,
         goals,
     )
+
+
+def _distance(generator: Generator, device: str) -> LPIPS | None:
+    """Return LPIPS; None where images are so small or narrow that it says little or nothing."""
+    narrow = min(within(generator.size, SIZE)) < NARROWEST
+    return None if narrow or min(generator.size) < 64 else LPIPS(device)
 
 
 def run(benchmark: LocalityBenchmark, part: tuple[int, int] = (1, 1)) -> bool:

@@ -42,7 +42,7 @@ class _Concept:
     Attributes:
         name: Of the appearance whose map it is.
         vectors: The direction ``[C]`` of that appearance (``"iou"``) and of each baseline.
-        constant: The mask ``[SIZE, SIZE]`` bool that fits best on the images to select on.
+        constant: The mask ``[h, w]`` bool that fits best on the images to select on.
         rows: The overlaps of each with the truth, batch by batch.
     """
 
@@ -52,10 +52,11 @@ class _Concept:
     rows: dict[str, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, layer: Layer, features: Tensor, truth: Tensor) -> None:
-        """Measure features ``[N, C, H, W]`` whose true masks are ``[N, SIZE, SIZE]``."""
+        """Measure features ``[N, C, H, W]`` whose true masks are ``[N, h, w]``."""
         self.rows["constant"].append(iou(self.constant.expand_as(truth), truth))
         for name, vector in self.vectors.items():
-            self.rows[name].append(iou(direction_masks(layer, features, vector), truth))
+            masks = direction_masks(layer, features, vector, truth.shape[1:])
+            self.rows[name].append(iou(masks, truth))
 
 
 def measure_localization(

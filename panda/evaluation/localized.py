@@ -67,7 +67,7 @@ def covering_parts(factors: Factors, often: Tensor) -> tuple[int, ...]:
 
     Args:
         factors: Whose parts are asked for.
-        often: How often the region is at each pixel, ``[R, R]`` in [0, 1].
+        often: How often the region is at each pixel, ``[H, W]`` in [0, 1].
     """
     masks = factors.masks
     where = F.interpolate(often[None, None].to(masks), masks.shape[1:], mode="area")[0, 0]

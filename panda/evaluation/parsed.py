@@ -14,7 +14,7 @@ from panda.generators.contract import Generator, State
 from panda.generators.seeds import parse_numbers
 from panda.metrics.faces import are_faces
 from panda.metrics.parsing import FaceParser
-from panda.metrics.roir import SIZE, small
+from panda.metrics.roir import small
 from panda.progress import bar
 
 BATCH = 8
@@ -26,8 +26,8 @@ class ParsedBatch:
 
     Attributes:
         state: Their features ``[N, C, H, W]`` at the factors' layer.
-        before: Their images ``[N, 3, SIZE, SIZE]`` in [-1, 1].
-        parsed: Class maps ``[N, SIZE, SIZE]`` of the images.
+        before: Their images as changes are measured on them, ``[N, 3, h, w]`` in [-1, 1].
+        parsed: Class maps ``[N, h, w]`` of the images.
     """
 
     state: State
@@ -57,7 +57,7 @@ def parsed_batches(
 
 
 def parse_faces(generator: Generator, parser: FaceParser, images: Tensor, *, check: bool) -> Tensor:
-    """Return class maps ``[N, SIZE, SIZE]`` of a generator's small images ``[N, 3, SIZE, SIZE]``.
+    """Return class maps ``[N, h, w]`` of a generator's small images ``[N, 3, h, w]``.
 
     Raises:
         PandaError: Where ``check`` is asked for, and they are no faces.
@@ -68,7 +68,7 @@ def parse_faces(generator: Generator, parser: FaceParser, images: Tensor, *, che
             f"the samples of {generator.name} are no faces, so face parsing can measure"
             " nothing on them; give a generator of faces"
         )
-    return F.interpolate(parsed[:, None], (SIZE, SIZE), mode="nearest")[:, 0]
+    return F.interpolate(parsed[:, None], images.shape[2:], mode="nearest")[:, 0]
 
 
 def check_fits(generator: Generator, fits: Sequence[Factors]) -> Factors:

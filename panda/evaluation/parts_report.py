@@ -206,6 +206,7 @@ def compared(benchmark: PartsBenchmark, row: DivisionScore) -> list[list[tuple[I
     masks = masks_of(benchmark, row)
     means = classes.maps.mean(0)
     samples = [to_picture(image, THUMB) for image in classes.images]
+    size = samples[0].size[::-1]
     shown = []
     for column, name in enumerate(GROUPS):
         facts = row.classes.get(name)
@@ -214,7 +215,7 @@ def compared(benchmark: PartsBenchmark, row: DivisionScore) -> list[list[tuple[I
         mean = means[column] / means[column].max().clamp_min(1e-6)
         mask = masks[facts.part]
         words = f"part {facts.part}: {facts.purity:.2f} pure, {facts.coverage:.2f} covered"
-        line = [(mask_picture(mean, THUMB), name), (mask_picture(mask, THUMB), words)]
+        line = [(mask_picture(mean, size), name), (mask_picture(mask, size), words)]
         shown.append([*line, *((spotlight(picture, mask), "") for picture in samples)])
     return shown
 

@@ -37,8 +37,11 @@ from panda.notes import note
 
 WHAT = "presets"
 
-LEAST = 0.5
+LEAST = 0.8
 """The share of the faces of the trial that have to reach the effect of a preset."""
+
+HOPELESS = 0.5
+"""An edit that fewer of the faces of the choice reach is not tried: it is no preset."""
 
 FOLDER, FILE = "presets", "edits.json"
 """Where they are in the folder of the benchmark."""
@@ -75,10 +78,15 @@ def make(benchmark: LocalityBenchmark) -> Path:
     for text in benchmark.settings.methods:
         _check_method(text)
     benchmark.folder.begin()
-    best = pick(choose_all(benchmark))
+    best = {
+        edit: (label, choice)
+        for edit, (label, choice) in pick(choose_all(benchmark)).items()
+        if _worth_trying(edit, choice)
+    }
     if not best:
         raise PandaError(
-            f"no edit of {', '.join(benchmark.settings.labels)} reaches its effect on any face"
+            f"no edit of {', '.join(benchmark.settings.labels)} reaches its effect on"
+            f" {HOPELESS:.0%} of the faces on which edits are chosen"
         )
     chosen: dict[str, dict[str, ChosenEdit]] = {}
     for edit, (label, choice) in best.items():
@@ -92,6 +100,14 @@ def make(benchmark: LocalityBenchmark) -> Path:
         }
         write_edits(work / FILE, zoo)
     return folder / FILE
+
+
+def _worth_trying(edit: str, choice: ChosenEdit) -> bool:
+    """Return whether enough faces of the choice reach the effect, and say so where they do not."""
+    if choice.effect >= HOPELESS:
+        return True
+    note(f"{edit}: {choice.effect:.0%} of the faces of the choice reach it, so it is not tried")
+    return False
 
 
 def _works(benchmark: LocalityBenchmark, edit: str, label: str) -> bool:

@@ -99,7 +99,7 @@ def _figures(
 
     Args:
         batch: The samples before it.
-        after: Their images after it, ``[N, 3, SIZE, SIZE]``.
+        after: Their images after it, ``[N, 3, h, w]``.
         classes: What was removed.
         parser: Says where these are.
         classifier: Sees what stays; None leaves its figures out.

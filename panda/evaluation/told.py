@@ -49,7 +49,7 @@ class Told:
             self._goals = {}
 
     def look(self, before: Tensor, after: Tensor) -> None:
-        """Measure images ``[N, 3, R, R]`` before and after all edits."""
+        """Measure images ``[N, channels, H, W]`` before and after all edits."""
         if not self._goals or self._parser is None:
             return
         old, new = (measures(image, self._parser(image)) for image in map(small, (before, after)))

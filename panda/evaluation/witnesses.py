@@ -41,7 +41,7 @@ class Witnesses:
         self._identity = Identity(device, mesh=self._mesh)
 
     def look(self, images: Tensor) -> Seen:
-        """Look at images ``[N, 3, S, S]`` in [-1, 1]."""
+        """Look at images ``[N, channels, H, W]`` in [-1, 1]."""
         landmarks = self._mesh(images)
         return Seen(mesh_measures(landmarks), self._identity(images, landmarks))
 

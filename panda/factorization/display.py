@@ -11,28 +11,29 @@ from PIL import Image
 from torch import Tensor
 
 from panda.factorization.stability import Curve
-from panda.images import color_parts, to_picture
+from panda.images import color_parts, opaque, to_picture
 from panda.report.chart import lines
 from panda.report.page import Page
 from panda.report.table import Table
+from panda.shapes import Size
 
 SIZE = 256
-"""The width of a picture in pixels, where nobody asks for another."""
+"""The longer side of a picture in pixels, where nobody asks for another."""
 
 
-def picture_of_parts(masks: Tensor, over: Image.Image | Tensor | None, size: int) -> Image.Image:
+def picture_of_parts(masks: Tensor, over: Image.Image | Tensor | None, size: Size) -> Image.Image:
     """Return parts ``[R_S, H, W]`` in colors.
 
     Args:
         masks: The parts in [0, 1].
-        over: A picture or an image ``[3, R, R]`` in [-1, 1] that they are drawn over; by default
-            they are drawn on black.
-        size: The width and height of the picture, in pixels.
+        over: A picture or an image ``[channels, H, W]`` in [-1, 1] that they are drawn over; by
+            default they are drawn on black.
+        size: The height and width of the picture, in pixels.
     """
     if over is None:
-        base = Image.new("RGB", (size, size))
+        base = Image.new("RGB", size[::-1])
     elif isinstance(over, Image.Image):
-        base = over.convert("RGB").resize((size, size))
+        base = opaque(over).resize(size[::-1])
     else:
         base = to_picture(over, size)
     return color_parts(base, masks)

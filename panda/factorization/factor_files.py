@@ -87,6 +87,10 @@ def _check_config(config: Mapping[str, Any]) -> None:
     if not isinstance(trace, list) or any(type(loss) is not float for loss in trace):
         raise TypeError(f"trace is {trace!r:.60}, expected a list of losses")
     Verdict.of_facts(config.get("background"))
+    size = config.get("size", [1, 1])
+    sides = size if isinstance(size, list) else []
+    if len(sides) != 2 or not all(type(side) is int and 0 < side < 2**24 for side in sides):
+        raise TypeError(f"size is {size!r:.60}, expected the height and width of images")
     listed = isinstance(seeds, list) and all(type(seed) is int for seed in seeds)
     if not (listed or isinstance(seeds, str)):
         raise TypeError(f"seeds are {seeds!r:.60}, expected such as '0-999' or a list")

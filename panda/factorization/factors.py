@@ -42,6 +42,7 @@ from panda.generators.identity import check_weights
 from panda.generators.labels import Label, label_text
 from panda.generators.one_class import whole
 from panda.generators.seeds import as_whole
+from panda.shapes import CHANNELS, Size, within
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -94,24 +95,35 @@ class Factors:
         """Return what a notebook shows: the parts in colors, with their numbers and names."""
         return html_of_parts(repr(self), self.show(), self.part_titles, self.stable_parts)
 
+    @property
+    def size(self) -> Size:
+        """Height and width of the generator's images.
+
+        Factors of before have none; theirs is the layer's, whose proportions are the same.
+        """
+        layer = self.layer
+        margins = 2 * layer.margin
+        height, width = self.config.get("size", (layer.height - margins, layer.width - margins))
+        return height, width
+
     def show(self, over: Image.Image | Tensor | None = None, *, size: int = SIZE) -> Image.Image:
         """Return a picture of all parts, each in a color of its own.
 
         Args:
-            over: What to draw them over, such as a sample: a picture, or an image ``[3, R, R]`` in
-                [-1, 1]; by default black.
-            size: The width and height of the picture, in pixels.
+            over: What to draw them over, such as a sample: a picture, or an image
+                ``[channels, H, W]`` in [-1, 1]; by default black.
+            size: The longer side of the picture, in pixels.
         """
         pixels = as_whole(size)
         if pixels is None or not 1 <= pixels <= 2**14:
             raise PandaError(f"size is {size!r:.60}, expected a number of pixels from 1 to 16384")
-        if isinstance(over, Tensor) and (over.ndim != 3 or len(over) != 3):
+        if isinstance(over, Tensor) and (over.ndim != 3 or len(over) not in CHANNELS):
             raise PandaError(
-                f"the image has shape {list(over.shape)}, expected one image [3, R, R] in [-1, 1]"
+                f"the image has shape {list(over.shape)}, expected one image [3, H, W] in [-1, 1]"
             )
         if not isinstance(over, Image.Image | Tensor | None):
-            raise PandaError(f"over is {over!r:.60}, expected a picture or an image [3, R, R]")
-        return picture_of_parts(self.masks, over, pixels)
+            raise PandaError(f"over is {over!r:.60}, expected a picture or an image [3, H, W]")
+        return picture_of_parts(self.masks, over, within(self.size, pixels))
 
     @cached_property
     def masks(self) -> Tensor:

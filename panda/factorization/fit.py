@@ -239,6 +239,7 @@ def _described(
     border: str,
 ) -> Factors:
     """Return a solution completed to factors, and say so where no background was found."""
+    config = {"size": [int(side) for side in generator.size], **config}
     factors = describe(whole(generator)[0], layer, solution, statistics, config, border)
     if not factors.has_background and processes.rank() == 0:
         note(factors.no_background)

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from panda.errors import PandaError, nearest
+from panda.generators.form import gives_features, gives_images
 from panda.generators.labels import Label, Names, OldClassNames
 from panda.generators.natural import (
     as_number,
@@ -234,7 +235,7 @@ class Generator(ABC):
     resolution = OldResolution()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Wrap ``sample`` to take natural input, and check latents and the order of layers.
+        """Wrap ``sample`` to take natural input; check latents, the order of layers, and results.
 
         scikit-learn wraps ``transform`` in the same way to offer ``set_output``: backends implement
         the plain case, and no author can forget the rest.
@@ -254,6 +255,11 @@ class Generator(ABC):
                 setattr(cls, name, checked(method))
         if "advance" in vars(cls):
             cls.advance = to_later_layers(cls.advance)  # type: ignore[method-assign]
+        for name in ("head", "advance", "tail", "forward"):
+            method = getattr(cls, name)
+            if not getattr(method, "__isabstractmethod__", False) and name in vars(cls):
+                features = name in ("head", "advance")
+                setattr(cls, name, (gives_features if features else gives_images)(method))
 
     # Callers may give more than a backend is asked to take, hence Any.
     @abstractmethod

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from panda.checkpoints.hub import fetched
 from panda.errors import PandaError, nearest
 from panda.generators.labels import Label, Names, as_label, label_text
 from panda.generators.registry import (
@@ -78,6 +79,7 @@ def find_entries(texts: str | Sequence[str]) -> list[Entry]:
     """
     entries: dict[Entry, None] = {}
     for text in [texts] if isinstance(texts, str) else texts:
+        text = fetched(text)
         reference = refer(text)
         rest = text[len(reference.name) :]
         if reference.label is not None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
+from panda.checkpoints.hub import fetched
 from panda.errors import PandaError, PandaWarning, describe_error, nearest, place_of
 from panda.files.tilde import expand
 from panda.generators import hookspecs
@@ -28,6 +29,7 @@ from panda.generators.options import Value, options_text, read_options
 from panda.generators.reference import Reference, read_reference
 from panda.generators.scores import Score
 from panda.notes import note_traceback
+from panda.shapes import as_channels, as_size
 
 if TYPE_CHECKING:
     import torch
@@ -299,7 +301,7 @@ def create_generator(
             f"a {type(name).__name__} was given, expected a name or a file; panda.TorchModule makes"
             " a generator of a module"
         )
-    name = str(expand(name)) if str(name).startswith("~") else str(name)
+    name = fetched(str(expand(name)) if str(name).startswith("~") else str(name))
     reference = refer(name)
     given = _merged(reference, options or {})
     card = None if is_file(reference.name) else find_card(reference.name)
@@ -316,8 +318,9 @@ def create_generator(
     if kind not in kinds:
         raise PandaError(f"dtype {kind!r} is not supported{nearest(kind, kinds)}")
     rest = values, engine, place, kinds[kind]
+    named = Path(reference.name)
     generator = loaded(
-        name, lambda: _load(card, *rest) if card else _open(Path(reference.name), *rest)
+        name, lambda: _load(reference.name, card, *rest) if card else _open(named, *rest)
     )
     if card:
         generator.name = reference.name + options_text(card.options, values)
@@ -352,7 +355,7 @@ def loaded(name: str, load: Callable[[], Generator]) -> Generator:
         generator = load()
     except PandaError:
         raise
-    except Exception as error:  # a backend may fail in any way at all
+    except (Exception, SystemExit) as error:  # a backend may fail in any way at all
         place = f" ({place})" if (place := place_of(error)) else ""
         raise PandaError(
             f"generator {name!r} cannot be loaded: {describe_error(error)}{place}"
@@ -360,10 +363,18 @@ def loaded(name: str, load: Callable[[], Generator]) -> Generator:
     if not isinstance(generator, Generator):
         given = type(generator).__name__
         raise PandaError(f"loading {name!r} gave a {given}, expected a panda.Generator")
+    try:
+        size = as_size(getattr(generator, "size", None))
+        as_channels(generator.channels)
+    except PandaError as error:
+        raise PandaError(f"generator {name!r} cannot be used: its {error}") from error
+    if generator.size != size:  # one number, or a list
+        generator.size = size
     return generator
 
 
 def _load(
+    name: str,
     card: Card,
     values: Mapping[str, Value],
     engine: str,
@@ -372,7 +383,12 @@ def _load(
 ) -> Generator:
     """Load a card's generator; another engine than the plugin's opens the same weights."""
     if engine == OWN:
-        return card.load(device, dtype, **values)
+        try:
+            return card.load(device, dtype, **values)
+        except PandaError as error:
+            if type(error) is PandaError and name not in str(error):
+                raise PandaError(f"{name}: {error}") from error
+            raise
     if card.weights is None:
         raise PandaError(f"there is no engine {engine!r} for {card.architecture}; valid: {OWN}")
     card.weights.architecture.engine(engine)  # before anything is fetched

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from panda.checkpoints.digest import digest_of
+from panda.checkpoints.strict import COUNTER
 from panda.errors import PandaError, describe_error
 from panda.generators.contract import Generator, Latents, State
 from panda.generators.fixed_noise import FixedNoise, random_states
@@ -160,12 +161,15 @@ class TorchModule(Generator):
     def digest(self) -> str:
         """See `Generator.digest`; computed each time, since not all changes of tensors are counted.
 
-        ``parameter.data.mul_()``, which moving averages of weights use, leaves no trace.
+        ``parameter.data.mul_()``, which moving averages of weights use, leaves no trace. What batch
+        normalization counted in training is no weight.
         """
         tensors = {
             name: value
             for name, value in self.module.state_dict().items()
-            if isinstance(value, Tensor) and value.layout == torch.strided
+            if isinstance(value, Tensor)
+            and value.layout == torch.strided
+            and name.rpartition(".")[2] != COUNTER
         }
         if any(tensor.is_quantized for tensor in tensors.values()):
             return ""  # these have no plain numbers

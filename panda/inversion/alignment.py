@@ -18,9 +18,11 @@ from torch.nn import functional as F
 from panda.errors import PandaError, nearest
 from panda.generators.contract import Generator
 from panda.generators.faces import makes_faces
+from panda.images.channels import as_rgb
 from panda.metrics.landmarks import landmarks
 from panda.metrics.parsing import FaceParser
 from panda.progress import bar
+from panda.shapes import Size
 
 ACROSS, DOWN, BELOW = 2.0, 1.8, 0.1
 """FFHQ's square: half of its side in distances between the eyes, or in those from the eyes to the
@@ -34,6 +36,9 @@ REFINE = 2
 
 SAMPLES = 8
 """Of a generator, on which the place of its faces is measured."""
+
+WHITE = 1.0
+"""What transparent photographs lie on, as they do in browsers."""
 
 ALIGNMENTS = ("auto", "always", "never")
 
@@ -88,25 +93,31 @@ def to_pictures(
     Args:
         generator: Whose images the pictures should be like; face parsing's weights are needed for
             generators of faces alone.
-        photographs: Names for errors, and ``[3, H, W]`` in [-1, 1].
+        photographs: Names for errors, and RGB ``[3, H, W]`` or RGBA ``[4, H, W]`` in [-1, 1];
+            transparency is on white, but for a generator that has it too.
         align: ``"always"`` brings the largest face of each to where the generator's faces are;
-            ``"never"`` takes the middle square; ``"auto"`` is always for generators of faces.
+            ``"never"`` takes the middle, as large as it can be; ``"auto"`` is always for generators
+            of faces.
 
     Returns:
-        ``[N, 3, R, R]`` in [-1, 1].
+        ``[N, C, H, W]`` in [-1, 1], of the generator's size; C is 3, or 4 for RGBA.
 
     Raises:
         PandaError: For another ``align``, a photograph without a face, and where ``"always"`` meets
             a generator whose samples show none.
     """
     check_align(align)
-    size = generator.size[0]
+    size = generator.size
+    if generator.channels != 4:
+        photographs = [(name, as_rgb(picture, WHITE)) for name, picture in photographs]
     if align == "never" or (align == "auto" and not makes_faces(generator.name)):
-        return torch.stack([cut(picture, _middle(picture), size) for _, picture in photographs])
+        return torch.stack(
+            [cut(picture, _middle(picture, size), size) for _, picture in photographs]
+        )
     parser = FaceParser(generator.device)
     frame, images = framing(generator, parser), []
     for name, photograph in photographs:
-        square = find_face(parser, photograph)
+        square = find_face(parser, as_rgb(photograph))
         if square is None:
             raise PandaError(
                 f"{name}: no face with two eyes and a mouth was found; cut the photograph to the"
@@ -116,13 +127,15 @@ def to_pictures(
     return torch.stack(images)
 
 
-def _middle(photograph: Tensor) -> Square:
+def _middle(photograph: Tensor, size: Size) -> Square:
+    """Return the square around the longer side of the largest image of a size in the middle."""
     height, width = photograph.shape[1:]
-    return Square(complex(width / 2, height / 2), complex(min(height, width) / 2))
+    scale = min(height / size[0], width / size[1])
+    return Square(complex(width / 2, height / 2), complex(scale * max(size) / 2))
 
 
 def framing(generator: Generator, parser: FaceParser) -> Square:
-    """Return FFHQ's square in a generator's images, in coordinates of -1 to 1.
+    """Return FFHQ's square in a generator's images, in halves of their longer side.
 
     It is the mean over `SAMPLES` samples.
 
@@ -177,23 +190,25 @@ def _centers(length: float, side: float) -> list[float]:
 
 def _look(parser: FaceParser, photograph: Tensor, window: Square) -> Square | None:
     """Return FFHQ's square of the face in a window; None without a face."""
-    marks = landmarks(parser(cut(photograph, window, SIZE, mirror=False)[None], SIZE)[0])
+    marks = landmarks(parser(cut(photograph, window, (SIZE, SIZE), mirror=False)[None], SIZE)[0])
     return None if marks is None else Square.of(window.place(marks))
 
 
-def cut(photograph: Tensor, square: Square, size: int, *, mirror: bool = True) -> Tensor:
-    """Return the square of a photograph ``[3, H, W]`` as an image ``[3, size, size]``.
+def cut(photograph: Tensor, square: Square, size: Size, *, mirror: bool = True) -> Tensor:
+    """Return the middle of a square of a photograph ``[C, H, W]`` as an image ``[C, *size]``.
 
-    What lies outside of the photograph is its mirror image, or gray without ``mirror``.
+    The longer side of the image is that of the square. What lies outside of the photograph is its
+    mirror image, or gray without ``mirror``.
     """
     height, width = photograph.shape[1:]
     small = photograph[None]
-    shrink = square.side / size
+    longest = max(size)
+    shrink = square.side / longest
     if shrink > 1:  # as many pixels as the image has, so that each of them counts
         shape = [max(1, round(length / shrink)) for length in (height, width)]
         small = F.interpolate(small, shape, mode="bilinear", antialias=True)
-    steps = (np.arange(size) + 0.5) * 2 / size - 1
-    places = square.place(steps + 1j * steps[:, None])
+    rows, columns = ((2 * np.arange(side) + 1 - side) / longest for side in size)
+    places = square.place(columns + 1j * rows[:, None])
     grid = np.stack([places.real * 2 / width - 1, places.imag * 2 / height - 1], -1)
     where = torch.from_numpy(grid)[None].to(photograph)
     padding = "reflection" if mirror else "zeros"

@@ -22,6 +22,7 @@ from panda.generators.contract import Generator, Latents
 from panda.generators.identity import check_weights
 from panda.generators.latent_spaces import has_w, w_space
 from panda.images import difference_picture, save_picture, sheet, to_picture
+from panda.shapes import CHANNELS
 
 FORMAT = 1
 TENSORS = "inversion.safetensors"
@@ -35,7 +36,7 @@ class Inversion:
     Attributes:
         generator: The generator's name.
         latents: N rows, for `Generator.head` and everything else that takes samples.
-        pictures: What was given, ``[N, 3, R, R]`` in [-1, 1], in steps of 8 bits.
+        pictures: What was given, ``[N, channels, H, W]`` in [-1, 1], in steps of 8 bits.
         reconstructions: What the latents make, in the same form.
         config: LPIPS, error and trace of each, the space, the seed and all other settings.
     """
@@ -215,7 +216,8 @@ def _check_tensors(
     good = images == {"pictures", "reconstructions"} and bool(latents) and count > 0
     for name in images if good else ():
         rows = tensors[name]
-        good &= rows.dtype == torch.uint8 and rows.ndim == 4 and rows.shape[:2] == (count, 3)
+        good &= rows.dtype == torch.uint8 and rows.ndim == 4 and len(rows) == count
+        good &= rows.shape[1:2] in [(channels,) for channels in CHANNELS]
     for rows in latents.values():
         good &= rows.ndim > 0 and len(rows) == count and bool(rows.isfinite().all())
     if not good:

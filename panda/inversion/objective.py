@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from panda.metrics.lpips import LPIPS
+from panda.images.channels import as_rgb
+from panda.metrics.lpips import LPIPS, NARROWEST
+from panda.shapes import within
 
 SIZE = 256
 SMALLEST = 128
-"""Most and fewest pixels at which images are compared: LPIPS is blind to much in fewer."""
+"""Most and fewest pixels of the longer side at which images are compared: LPIPS is blind to much in
+fewer."""
 
 
 def comparable(images: Tensor) -> Tensor:
-    """Return images ``[N, 3, R, R]`` as float32 at the size at which they are compared."""
-    images = images.float()
-    if images.shape[-1] > SIZE:
-        return F.interpolate(images, (SIZE, SIZE), mode="area")
-    if images.shape[-1] < SMALLEST:
-        return F.interpolate(images, (SMALLEST, SMALLEST), mode="bilinear")
+    """Return images ``[N, channels, H, W]`` as float32 at the size at which they are compared.
+
+    Their longer side has `SMALLEST` to `SIZE` pixels, or more where the shorter one had too few.
+    """
+    images, shape = images.float(), images.shape[2:]
+    long, short = max(shape), min(shape)
+    wanted = max(min(max(long, SMALLEST), SIZE), math.ceil(NARROWEST * long / short))
+    if long > wanted:
+        return F.interpolate(images, within(shape, wanted), mode="area")
+    if long < wanted:
+        return F.interpolate(images, within(shape, wanted), mode="bilinear")
     return images
+
+
+def visible(images: Tensor) -> Tensor:
+    """Return what is seen of images: of RGBA the colors over gray, and alpha, ``[N, 4, H, W]``."""
+    return torch.cat([as_rgb(images), images[:, 3:]], 1) if images.shape[1] == 4 else images
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,16 +62,17 @@ class Objective:
 
     Args:
         lpips: The distance.
-        picture: ``[1, 3, R, R]`` in [-1, 1].
+        picture: ``[1, channels, H, W]`` in [-1, 1].
     """
 
     def __init__(self, lpips: LPIPS, picture: Tensor) -> None:
         self._network = lpips.network
-        self._picture = comparable(picture.to(lpips.device))
-        self._features = self._network.features(self._picture)
+        small = comparable(picture.to(lpips.device))
+        self._picture = visible(small)
+        self._features = self._network.features(as_rgb(small))
 
     def __call__(self, images: Tensor) -> Error:
-        """Compare images ``[N, 3, R, R]``; gradients reach them."""
+        """Compare images ``[N, channels, H, W]``; gradients reach them."""
         small = comparable(images)
-        lpips = self._network.distance(self._network.features(small), self._features)
-        return Error(lpips, (small - self._picture).square().mean((1, 2, 3)))
+        lpips = self._network.distance(self._network.features(as_rgb(small)), self._features)
+        return Error(lpips, (visible(small) - self._picture).square().mean((1, 2, 3)))

@@ -1,4 +1,4 @@
-"""Photographs from anywhere, as what they show: upright, RGB, no larger than is of use."""
+"""Photographs from anywhere, as what they show: upright, RGB or RGBA, no larger than is of use."""
 
 from __future__ import annotations
 
@@ -27,14 +27,16 @@ SIDE = 4096
 """Longer pictures are made smaller: no generator shows more of a face."""
 
 
-def read_photograph(path: Path | str) -> Tensor:
+def read_photograph(path: Path | str, *, alpha: bool = False) -> Tensor:
     """Read a picture: turned as EXIF says, transparency on white, an animation's first frame.
 
     Args:
         path: A file of one of `FORMATS`.
+        alpha: Whether transparency is kept, as a fourth channel.
 
     Returns:
-        ``[3, H, W]`` in [-1, 1], RGB, at most `SIDE` pixels high and wide.
+        ``[3, H, W]`` in [-1, 1], RGB, at most `SIDE` pixels high and wide; with ``alpha``
+        ``[4, H, W]``.
 
     Raises:
         PandaError: For a file that cannot be read, is none of `FORMATS`, is damaged or truncated,
@@ -45,7 +47,7 @@ def read_photograph(path: Path | str) -> Tensor:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged metadata, and of sizes: checked below
             with Image.open(no_pipe(path), formats=FORMATS) as opened:
-                return from_picture(opened, str(path))
+                return from_picture(opened, str(path), alpha=alpha)
     except PandaError:
         raise
     except UnidentifiedImageError:
@@ -62,14 +64,14 @@ def read_photograph(path: Path | str) -> Tensor:
         raise PandaError(f"{path} is a damaged picture ({describe_error(error)})") from error
 
 
-def from_picture(picture: Image.Image, name: str) -> Tensor:
+def from_picture(picture: Image.Image, name: str, *, alpha: bool = False) -> Tensor:
     """Return a picture of any mode as `read_photograph` does; errors call it by ``name``.
 
     Raises:
         PandaError: Where it has too many or too few pixels, or levels of unknown range.
     """
     _check_size(name, picture.size)
-    picture = _to_rgb(name, _upright(picture))
+    picture = _to_colors(name, _upright(picture), "RGBA" if alpha else "RGB")
     picture.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
     _check_size(name, picture.size)
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 127.5 - 1
@@ -92,15 +94,15 @@ def _upright(picture: Image.Image) -> Image.Image:
     return ImageOps.exif_transpose(picture)
 
 
-def _to_rgb(name: str, picture: Image.Image) -> Image.Image:
-    """Return a copy in 8-bit RGB, of any mode."""
+def _to_colors(name: str, picture: Image.Image, mode: str) -> Image.Image:
+    """Return a copy in 8-bit RGB or RGBA, of any mode."""
     if picture.mode.startswith(("I", "F")):
-        return Image.fromarray(_to_bytes(name, np.asarray(picture))).convert("RGB")
-    if picture.has_transparency_data:
+        return Image.fromarray(_to_bytes(name, np.asarray(picture))).convert(mode)
+    if picture.has_transparency_data and mode == "RGB":
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         return Image.alpha_composite(white, picture).convert("RGB")
-    return picture.convert("RGB")
+    return picture.convert(mode)
 
 
 def _to_bytes(name: str, levels: np.ndarray) -> np.ndarray:

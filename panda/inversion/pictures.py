@@ -16,9 +16,11 @@ from torch.nn import functional as F
 
 from panda.errors import PandaError, describe_error
 from panda.generators.contract import Generator
+from panda.images.channels import in_channels
 from panda.inversion.alignment import check_align, to_pictures
 from panda.inversion.photograph import from_picture, read_photograph
-from panda.metrics.checks import check_images
+from panda.metrics.checks import as_checked
+from panda.shapes import Size, same_shape, size_text
 
 Photograph = str | Path | Image.Image | np.ndarray | Tensor
 Photographs = Photograph | Iterable[Photograph]
@@ -30,7 +32,7 @@ LARGEST = 10.0
 
 @dataclass(frozen=True, eq=False)
 class _Given:
-    """A photograph ``[3, H, W]`` in [-1, 1], or a picture that is aligned already."""
+    """A photograph ``[C, H, W]`` in [-1, 1], or a picture that is aligned already."""
 
     picture: Tensor
     name: str = ""
@@ -48,8 +50,8 @@ def as_pictures(
         align: See `panda.inversion.alignment.to_pictures`.
 
     Returns:
-        The pictures ``[N, 3, R, R]`` in [-1, 1] on the generator's device, and what each is called;
-        no names where all are floats.
+        The pictures ``[N, channels, H, W]`` in [-1, 1] on the generator's device, of its size and
+        channels, and what each is called; no names where all are floats.
 
     Raises:
         PandaError: Where one cannot be read or aligned, or is no photograph.
@@ -59,7 +61,7 @@ def as_pictures(
         photographs = [photographs]
     elif not isinstance(photographs, Iterable):
         raise _refusal(photographs)
-    given = [part for photograph in photographs for part in _read(photograph)]
+    given = [part for each in photographs for part in _read(each, generator)]
     if not given:
         raise PandaError("no photographs were given; at least one is needed")
     named = any(part.name for part in given)
@@ -67,35 +69,37 @@ def as_pictures(
     loose = [(part.name, part.picture) for part in given if not part.aligned]
     placed = iter(to_pictures(generator, loose, align=align) if loose else ())
     rows = [
-        _resize(part.picture, generator.size[0]) if part.aligned else next(placed) for part in given
+        _resize(part.picture, generator.size) if part.aligned else next(placed) for part in given
     ]
-    return torch.stack([row.to(generator.device) for row in rows]), names
+    pictures = [in_channels(row, generator.channels).to(generator.device) for row in rows]
+    return torch.stack(pictures), names
 
 
-def _read(photograph: Any) -> Iterator[_Given]:
-    """Yield what a photograph, or an array of several, holds."""
+def _read(photograph: Any, generator: Generator) -> Iterator[_Given]:
+    """Yield what a photograph, or an array of several, holds; transparency where it is of use."""
+    alpha = generator.channels == 4
     match photograph:
         case str() | os.PathLike():
-            yield _Given(read_photograph(os.fspath(photograph)), os.fspath(photograph))
+            yield _Given(read_photograph(os.fspath(photograph), alpha=alpha), os.fspath(photograph))
         case Image.Image():
             name = getattr(photograph, "filename", "") or "a photograph"
-            yield _Given(_from_picture(photograph, name), name)
+            yield _Given(_from_picture(photograph, name, alpha), name)
         case np.ndarray() | Tensor():
-            yield from _from_array(photograph)
+            yield from _from_array(photograph, generator)
         case _:
             raise _refusal(photograph)
 
 
-def _from_picture(picture: Image.Image, name: str) -> Tensor:
+def _from_picture(picture: Image.Image, name: str, alpha: bool) -> Tensor:
     try:
-        return from_picture(picture.copy(), name)
+        return from_picture(picture.copy(), name, alpha=alpha)
     except PandaError:
         raise
     except Exception as error:  # its file is read now, and may be closed or damaged
         raise PandaError(f"{name} cannot be read ({describe_error(error)})") from error
 
 
-def _from_array(array: np.ndarray | Tensor) -> Iterator[_Given]:
+def _from_array(array: np.ndarray | Tensor, generator: Generator) -> Iterator[_Given]:
     """Yield photographs of bytes, or pictures of floats."""
     try:
         # A copy of NumPy's: it may lie backwards in memory, or not be writable.
@@ -104,7 +108,8 @@ def _from_array(array: np.ndarray | Tensor) -> Iterator[_Given]:
     except (TypeError, ValueError) as error:
         raise _refusal(array) from error
     if tensor.is_floating_point():
-        for picture in _check_floats(tensor[None] if tensor.ndim == 3 else tensor).float():
+        rows = tensor[None] if tensor.ndim == 3 else tensor
+        for picture in _check_floats(rows, generator).float():
             yield _Given(picture, aligned=True)
     elif tensor.dtype != torch.uint8 or not 2 <= tensor.ndim <= 4:
         raise _refusal(array)
@@ -114,15 +119,18 @@ def _from_array(array: np.ndarray | Tensor) -> Iterator[_Given]:
                 picture = picture.permute(1, 2, 0)
             if picture.ndim == 3 and picture.shape[2] not in (3, 4):
                 raise _refusal(array)
-            name = "a photograph"
-            yield _Given(_from_picture(Image.fromarray(picture.numpy()), name), name)
+            name, alpha = "a photograph", generator.channels == 4
+            yield _Given(_from_picture(Image.fromarray(picture.numpy()), name, alpha), name)
 
 
-def _check_floats(pictures: Tensor) -> Tensor:
-    """Return pictures ``[N, 3, S, S]``; raise `PandaError` where they are of another kind."""
-    check_images(pictures)
-    if not len(pictures) or pictures.shape[2] != pictures.shape[3]:
-        raise PandaError(f"pictures of shape {list(pictures.shape)}, expected [N, 3, S, S]")
+def _check_floats(pictures: Tensor, generator: Generator) -> Tensor:
+    """Return pictures ``[N, C, H, W]``; raise `PandaError` where they are of another kind."""
+    as_checked(pictures)
+    if not len(pictures) or not same_shape(pictures.shape[2:], generator.size):
+        raise PandaError(
+            f"pictures of shape {list(pictures.shape)}, expected the proportions of the"
+            f" generator's images, {size_text(generator.size)}"
+        )
     if (largest := float(pictures.abs().max())) > LARGEST:
         raise PandaError(
             f"pictures with values of {largest:.4g}, expected floats in [-1, 1], or bytes"
@@ -136,13 +144,13 @@ def _refusal(given: object) -> PandaError:
         kind = f"an array {list(given.shape)} of {given.dtype}"
     return PandaError(
         f"{kind} is no photograph; expected a file, a PIL picture, bytes [H, W, 3], or floats"
-        " [N, 3, S, S] in [-1, 1]"
+        " [N, 3, H, W] in [-1, 1]"
     )
 
 
-def _resize(picture: Tensor, size: int) -> Tensor:
-    """Return a square picture ``[3, S, S]`` at another size."""
-    if picture.shape[-1] == size:
+def _resize(picture: Tensor, size: Size) -> Tensor:
+    """Return a picture ``[C, H, W]`` at another size of nearly the same proportions."""
+    if tuple(picture.shape[1:]) == size:
         return picture
-    mode = "area" if size < picture.shape[-1] else "bicubic"
-    return F.interpolate(picture[None], (size, size), mode=mode)[0].clamp(-1, 1)
+    mode = "area" if size[0] < picture.shape[1] else "bicubic"
+    return F.interpolate(picture[None], size, mode=mode)[0].clamp(-1, 1)

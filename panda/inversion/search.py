@@ -73,8 +73,9 @@ def invert(
     Args:
         generator: Whose latents are searched.
         photographs: One or several. Files, PIL pictures and arrays of bytes ``[H, W, 3]`` are
-            aligned as ``align`` says. Floats ``[N, 3, S, S]`` or ``[3, S, S]`` in [-1, 1], of torch
-            or NumPy, are aligned already: faces lie as they do in the generator's own images.
+            aligned as ``align`` says. Floats ``[N, channels, H, W]`` or ``[channels, H, W]`` in
+            [-1, 1], of torch or NumPy, have the proportions of the generator's images and are
+            aligned already: faces lie as they do in these.
         align: ``"always"``, ``"never"``, or ``"auto"`` for generators of faces alone; see
             `panda.inversion.alignment.to_pictures`.
         space: ``"w"``, ``"w+"`` (first w, then a w for each slot) or ``"z"``; None is w+ where the
@@ -140,7 +141,7 @@ class SearchResult:
 
     Attributes:
         latents: One row.
-        image: What they make, ``[1, 3, R, R]`` float32 on the CPU.
+        image: What they make, ``[1, channels, H, W]`` float32 on the CPU.
         error: Of the image.
         trace: LPIPS before each step.
     """

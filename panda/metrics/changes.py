@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from panda.images.channels import as_rgb
+
 
 def sums(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Return the sums ``[N]`` of values inside and outside a mask.
@@ -26,15 +28,15 @@ def change(before: Tensor, after: Tensor, where: Tensor) -> tuple[Tensor, Tensor
     """Return the mean absolute change ``[N]`` inside and outside a mask, on the CPU.
 
     Args:
-        before: Images ``[N, 3, S, S]`` in [-1, 1], or ``[1, 3, S, S]``.
-        after: Images ``[N, 3, S, S]``.
-        where: Weights ``[S, S]``, or ``[N, S, S]`` with a mask for each image; they are clamped to
+        before: Images ``[N, channels, H, W]`` in [-1, 1], or one of them.
+        after: Images ``[N, channels, H, W]``.
+        where: Weights ``[H, W]``, or ``[N, H, W]`` with a mask for each image; they are clamped to
             [0, 1].
 
     Returns:
         Two shares of the range of images: 1 is a change from black to white everywhere.
     """
-    difference = (after - before).abs().mean(1).cpu() / 2
+    difference = (as_rgb(after) - as_rgb(before)).abs().mean(1).cpu() / 2
     mask = where.clamp(0, 1)
     totals = zip(sums(difference, mask), sums(torch.ones_like(difference), mask), strict=True)
     inside, outside = (total / size.clamp_min(1e-9) for total, size in totals)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from panda.errors import PandaError, describe_error
-from panda.metrics.checks import check_images
+from panda.metrics.checks import as_checked
 from panda.weights import ModelWeights, PipWheel
 
 NETWORK = "tf_efficientnet_lite0"
@@ -70,7 +70,7 @@ CLASSIFIER = ModelWeights(
 
 
 def efficientnet_maps(device: torch.device) -> nn.Module:
-    """Return the frozen network from images ``[N, 3, R, R]`` in [-1, 1] to four feature maps.
+    """Return the frozen network from images ``[N, 3, H, W]`` in [-1, 1] to four feature maps.
 
     The maps have 1/2 to 1/16 of the images' size. Batch norms are folded into the convolutions
     before them: on a CPU their backward pass takes five times as long as all the rest.
@@ -97,13 +97,13 @@ class Classifier:
         """Return probabilities ``[N, 1000]`` and features ``[N, 1280]`` of images.
 
         Args:
-            images: ``[N, 3, R, R]`` in [-1, 1], at any resolution.
+            images: ``[N, channels, H, W]`` in [-1, 1], of any size and kind; they are resized to
+                224 x 224, whatever their proportions.
 
         Raises:
             PandaError: Where the shape is another or a value is NaN.
         """
-        check_images(images)
-        x = images.to(self.device, torch.float32).clamp(-1, 1)
+        x = as_checked(images).to(self.device, torch.float32).clamp(-1, 1)
         x = F.interpolate(x, (RESOLUTION, RESOLUTION), mode="bilinear", antialias=True)
         maps = self.network.forward_features(x)
         features: Tensor = self.network.forward_head(maps, pre_logits=True)

@@ -8,17 +8,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from panda.images.channels import LUMA
 from panda.metrics.parsing import mask
-
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in brightness (ITU-R BT.601)."""
 
 LEAST = 0.005
 """The least share of an image in which a color is measured."""
 
 
 def _weights(images: Tensor, parsed: Tensor, name: str) -> Tensor:
-    """Return the share of a class in each pixel, ``[N, 1, S, S]``; of sum 1, or NaN."""
+    """Return the share of a class in each pixel, ``[N, 1, h, w]``; of sum 1, or NaN."""
     size = images.shape[-2:]
     inside = F.interpolate(mask(parsed, name).double()[:, None], size, mode="area").cpu()
     total = inside.sum((2, 3), keepdim=True)

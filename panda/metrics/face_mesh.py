@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from panda.errors import PandaError
-from panda.metrics.checks import check_images
+from panda.metrics.checks import as_squares
 from panda.metrics.face_networks import (
     CROPPED,
     DETECTED,
@@ -78,18 +78,18 @@ class FaceMesh:
         """Return the landmarks of the face with the highest score in each image.
 
         Args:
-            images: ``[N, 3, R, R]`` in [-1, 1] (clamped).
+            images: ``[N, channels, H, W]`` in [-1, 1] (clamped). One that is not square is looked
+                at in the middle of a gray square of its longer side.
 
         Returns:
             ``[N, 478, 2]`` float32: x to the right and y down, 0 to 1 from side to side of the
-            image; NaN where there is no face. Points 468 to 472 are of the iris that is left in
+            square; NaN where there is no face. Points 468 to 472 are of the iris that is left in
             the image, its center first, 473 to 477 of the other one.
 
         Raises:
             PandaError: Where the shape is another or a value is NaN.
         """
-        check_faces(images)
-        images = images.to(self.device, torch.float32).clamp(-1, 1)
+        images = as_squares(images).to(self.device, torch.float32).clamp(-1, 1)
         landmarks = images.new_full((len(images), POINTS, 2), torch.nan)
         squares, seen = self._squares(images)
         if seen.any():
@@ -114,13 +114,6 @@ class FaceMesh:
         across = places[:, 3] - places[:, 2]  # from eye to eye
         size = faces[:, 1].amax(1) * AROUND
         return torch.stack([places[:, 0], across.sgn() * size], 1), seen
-
-
-def check_faces(images: Tensor) -> None:
-    """Raise `PandaError` unless ``images`` are ``[N, 3, R, R]`` and finite."""
-    check_images(images)
-    if images.shape[2] != images.shape[3]:
-        raise PandaError(f"images of shape {list(images.shape)}, expected [N, 3, R, R]")
 
 
 def best_faces(values: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from panda.errors import PandaError
-from panda.metrics.checks import check_images
+from panda.metrics.checks import as_checked
 from panda.metrics.inception import InceptionV3, from_torchscript, normalize
 from panda.weights import ModelWeights, PipWheel
 
@@ -47,14 +47,14 @@ class InceptionFeatures:
         """Return the features ``[N, 2048]`` float32 of images.
 
         Args:
-            images: ``[N, 3, R, R]`` in [-1, 1] (clamped), of any resolution; they are resized to
-                299 x 299.
+            images: ``[N, channels, H, W]`` in [-1, 1] (clamped), of any size and kind: they are
+                resized to 299 x 299, whatever their proportions, and gray is repeated; of RGBA
+                images, lay over a background of your choice before, see `panda.images.as_rgb`.
 
         Raises:
             PandaError: Where the shape is another or a value is NaN.
         """
-        check_images(images)
-        features: Tensor = self.network(normalize(images.to(self.device)))
+        features: Tensor = self.network(normalize(as_checked(images).to(self.device)))
         return features
 
 

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from panda.errors import PandaError
-from panda.metrics.face_mesh import FaceMesh, check_faces
+from panda.metrics.checks import as_squares
+from panda.metrics.face_mesh import FaceMesh
 from panda.metrics.face_networks import POINTS
 from panda.metrics.face_resnet import SIZE, FaceResNet, read_face_resnet
 from panda.weights import ModelWeights, PipSdist
@@ -74,7 +75,7 @@ class Identity:
         """Return the descriptor of the face with the highest score in each image.
 
         Args:
-            images: ``[N, 3, R, R]`` in [-1, 1] (clamped).
+            images: ``[N, channels, H, W]`` in [-1, 1] (clamped).
             landmarks: Those of the same images, ``[N, 478, 2]``, where they are known already.
 
         Returns:
@@ -83,7 +84,7 @@ class Identity:
         Raises:
             PandaError: Where a shape is another or a value of the images is NaN.
         """
-        check_faces(images)
+        images = as_squares(images)
         if landmarks is None:
             landmarks = self.mesh(images)
         if landmarks.shape != (len(images), POINTS, 2):

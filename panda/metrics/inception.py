@@ -176,11 +176,11 @@ class InceptionV3(nn.Sequential):
 
 
 def normalize(images: Tensor) -> Tensor:
-    """Return images ``[N, 3, R, R]`` in [-1, 1] as the network needs them, ``[N, 3, 299, 299]``.
+    """Return images ``[N, 3, H, W]`` in [-1, 1] as the network needs them, ``[N, 3, 299, 299]``.
 
     They are rounded to the 256 levels of an image file, since published distances are between
     files, and resized as TensorFlow 1 did: bilinear without antialiasing, pixel i taken at
-    i R / 299. Other resizing gives other distances (Parmar et al., arXiv 2104.11222), which no
+    i H / 299. Other resizing gives other distances (Parmar et al., arXiv 2104.11222), which no
     paper's can be compared with.
     """
     levels = images.float().mul(127.5).add_(128).floor_().clamp_(0, 255)

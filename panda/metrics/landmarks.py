@@ -39,9 +39,10 @@ def landmarks(parsed: Tensor) -> np.ndarray | None:
     """Return the centers of both eyes and of the corners of the mouth in a class map ``[H, W]``.
 
     Returns:
-        Three complex numbers, ``x + iy``, x to the right and y down, -1 to 1 from side to side of
-        the map: the eye that is left when the face is upright, the other eye, the mouth. None where
-        one of them or the nose is missing, or where they cannot be those of one face.
+        Three complex numbers, ``x + iy``, x to the right and y down, from the middle of the map, in
+        halves of its longer side (-1 to 1 from side to side of a square map): the eye that is left
+        when the face is upright, the other eye, the mouth. None where one of them or the nose is
+        missing, or where they cannot be those of one face.
     """
     face = _largest(_where(parsed, *FACE))
     if face is None:
@@ -62,8 +63,7 @@ def landmarks(parsed: Tensor) -> np.ndarray | None:
         eyes = eyes[::-1]
     height, width = parsed.shape
     placed: np.ndarray = np.array([*eyes, corners]) + complex(0.5, 0.5)
-    placed.real, placed.imag = 2 * placed.real / width - 1, 2 * placed.imag / height - 1
-    return placed
+    return (2 * placed - complex(width, height)) / max(height, width)
 
 
 def _has_nose(parsed: Tensor, face: np.ndarray, eyes: complex, mouth: complex) -> bool:

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from panda.checkpoints.array_pickles import read_array_pickle
+from panda.errors import PandaError
 from panda.metrics.changes import sums
-from panda.metrics.checks import check_images
+from panda.metrics.checks import as_checked
+from panda.shapes import size_text
 from panda.weights import ModelWeights, PipSdist
 
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
@@ -29,6 +31,9 @@ CONVOLUTIONS = (
     (256, 256, 3, 1, 1),
 )
 """Channels in and out, kernel, stride and padding of AlexNet's convolutions."""
+
+NARROWEST = 32
+"""Pixels that images need each way: of narrower ones the network runs out of positions."""
 
 POOLED = (1, 2)
 """Before these convolutions the features are max-pooled: 3 x 3, stride 2."""
@@ -113,24 +118,28 @@ class LPIPS:
         self.network = network
 
     def __call__(self, before: Tensor, after: Tensor) -> Tensor:
-        """Return the distances ``[N, S, S]`` at every pixel.
+        """Return the distances ``[N, H, W]`` at every pixel.
 
         Args:
-            before: Images ``[N, 3, S, S]`` in [-1, 1]. The authors use S up to 256; below 64 the
-                network runs out of positions.
+            before: Images ``[N, channels, H, W]`` in [-1, 1], `NARROWEST` pixels each way or more;
+                the authors use up to 256.
             after: Other images of the same shape.
 
         Raises:
-            PandaError: Where the shapes are others, or a value is NaN.
+            PandaError: Where the shapes are others, images are narrower, or a value is NaN.
         """
-        check_images(before)
-        check_images(after)
-        maps: Tensor = self.network(before.to(self.device), after.to(self.device))
+        if min(before.shape[-2:]) < NARROWEST:
+            raise PandaError(
+                f"images of {size_text(before.shape[-2:])} pixels are too narrow for LPIPS, which"
+                f" needs {NARROWEST} each way"
+            )
+        pair = [as_checked(images).to(self.device) for images in (before, after)]
+        maps: Tensor = self.network(*pair)
         return maps
 
 
 def outside(maps: Tensor, region: Tensor) -> Tensor:
-    """Return the mean distance ``[N]`` of maps ``[N, S, S]`` outside regions ``[N, S, S]`` bool."""
+    """Return the mean distance ``[N]`` of maps ``[N, H, W]`` outside regions ``[N, H, W]`` bool."""
     return sums(maps, region)[1] / sums(torch.ones_like(maps), region)[1].clamp_min(1)
 
 
@@ -141,8 +150,8 @@ def localization(maps: Tensor, region: Tensor) -> Tensor:
     them inside it (Pajouheshgar et al., arXiv 2111.12583; their code reports half of it).
 
     Args:
-        maps: Distances ``[N, S, S]``.
-        region: ``[N, S, S]`` bool.
+        maps: Distances ``[N, H, W]``.
+        region: ``[N, H, W]`` bool.
     """
     scores = []
     for values, inside in zip(maps.flatten(1), region.flatten(1), strict=True):

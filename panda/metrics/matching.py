@@ -22,7 +22,7 @@ class Matched:
     """Edits of N images at the strengths whose change came nearest to the target.
 
     Attributes:
-        images: Small edited images ``[N, 3, S, S]``.
+        images: Small edited images ``[N, 3, h, w]``.
         strengths: ``[N]`` float64.
         change: What they change.
         reached: ``[N]`` bool, whether the change is within `TOLERANCE` of the target.
@@ -50,9 +50,9 @@ def match(
     returned.
 
     Args:
-        render: Makes images ``[N, 3, R, R]`` of strengths ``[N]``.
-        before: Small unedited images ``[N, 3, S, S]``.
-        region: ``[N, S, S]`` bool.
+        render: Makes images ``[N, channels, H, W]`` of strengths ``[N]``.
+        before: Small unedited images ``[N, 3, h, w]``.
+        region: ``[N, h, w]`` bool.
         target: The root mean square change inside the region, in units of [-1, 1] images.
         start: Where the search begins; the strengths keep its sign.
         steps: The most calls of ``render``.
@@ -62,7 +62,7 @@ def match(
     slope = torch.ones_like(tries)
     last: tuple[Tensor, Tensor] | None = None
     for _ in range(steps):
-        images = small(render(tries.float()), before.shape[-1])
+        images = small(render(tries.float()), max(before.shape[-2:]))
         trial = Matched(images, tries.clone(), measure(before, images, region), torch.empty(0))
         best = trial if best is None else _better(best, trial, target)
         now = trial.change.strength.clamp_min(1e-9).log()

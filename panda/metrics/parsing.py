@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from panda.errors import PandaError, nearest
 from panda.metrics.bisenet import BiSeNet, from_state_dict
-from panda.metrics.checks import check_images
+from panda.metrics.checks import as_checked
+from panda.shapes import SizeLike, resized, within
 from panda.weights import ModelWeights, PipSdist
 
 CLASSES = (
@@ -75,24 +76,27 @@ class FaceParser:
         self.network = WEIGHTS.load(lambda: BiSeNet(len(CLASSES)), self.device)
 
     def __call__(self, images: Tensor, size: int = 512) -> Tensor:
-        """Return class maps ``[N, size, size]`` uint8 of images; see `CLASSES`.
+        """Return class maps ``[N, h, w]`` uint8 of images; see `CLASSES`.
 
         Args:
-            images: ``[N, 3, R, R]`` in [-1, 1] (clamped).
-            size: The resolution of the network's input, whatever R is: 384 takes 0.6 of the time
-                of 512 and sometimes misses an eye; far smaller ones miss most of the face.
+            images: ``[N, channels, H, W]`` in [-1, 1] (clamped), of any proportions.
+            size: The longer side of the maps and, nearly, of the network's input, whatever H and W
+                are: 384 takes 0.6 of the time of 512 and sometimes misses an eye; far smaller ones
+                miss most of the face.
 
         Raises:
             PandaError: Where ``size`` is not a multiple of 32, the images have another shape, or a
                 value is NaN.
         """
         # One sample at a time: scores at full size are large.
+        wanted = within(images.shape[-2:], size)
         rows = torch.split(self.scores(images, size), 1)
-        return torch.cat([enlarged(row, size).argmax(1).to(torch.uint8) for row in rows])
+        return torch.cat([enlarged(row, wanted).argmax(1).to(torch.uint8) for row in rows])
 
     def scores(self, images: Tensor, size: int = 512) -> Tensor:
-        """Return the scores ``[N, classes, size / 8, size / 8]`` that class maps are made of.
+        """Return the scores ``[N, classes, h / 8, w / 8]`` that class maps are made of.
 
+        The sides of the network's input are multiples of 32: the shorter one may be off by 16.
         Their softmax are probabilities. Gradients reach images that ask for them.
 
         Args:
@@ -102,24 +106,31 @@ class FaceParser:
         Raises:
             PandaError: See `__call__`.
         """
-        check_images(images)
+        images = as_checked(images)
         if size < 32 or size % 32:
             raise PandaError(f"size {size}, expected a multiple of 32 (512 is the network's own)")
         images = images.to(self.device, torch.float32).clamp(-1, 1)
         # Images shrink by averages, as the authors do it. They grow by bicubic weights, which are
         # sharper: more of the eyes are found.
-        if images.shape[-1] > size:
-            images = F.interpolate(images, (size, size), mode="bilinear", antialias=True)
+        shape = [max(32, 32 * round(side / 32)) for side in within(images.shape[2:], size)]
+        if max(images.shape[2:]) > size:
+            images = F.interpolate(images, shape, mode="bilinear", antialias=True)
         else:
-            images = F.interpolate(images, (size, size), mode="bicubic").clamp_(-1, 1)
+            images = F.interpolate(images, shape, mode="bicubic").clamp_(-1, 1)
         mean, std = (images.new_tensor(values)[:, None, None] for values in (MEAN, STD))
         scores: Tensor = self.network((images.add(1).div(2) - mean) / std)
         return scores
 
 
-def enlarged(scores: Tensor, size: int) -> Tensor:
-    """Return scores of the parser at another resolution, ``[N, classes, size, size]``."""
-    return F.interpolate(scores, (size, size), mode="bilinear", align_corners=True)
+def enlarged(scores: Tensor, size: SizeLike) -> Tensor:
+    """Return scores of the parser at another size, ``[N, classes, H, W]``.
+
+    Args:
+        scores: ``[N, classes, h, w]``.
+        size: Height and width, or the longer side.
+    """
+    wanted = resized(scores.shape[2:], size)
+    return F.interpolate(scores, wanted, mode="bilinear", align_corners=True)
 
 
 def mask(parsed: Tensor, *names: str) -> Tensor:

@@ -37,7 +37,7 @@ class Reached:
     """Edits of N images at the strengths whose effect came nearest to one.
 
     Attributes:
-        images: Small edited images ``[N, 3, S, S]``.
+        images: Small edited images ``[N, 3, h, w]``.
         strengths: ``[N]`` float64.
         effects: ``[N]`` float64; NaN where no image could be measured.
     """
@@ -69,11 +69,11 @@ def reach(
     over what is wanted, the nearest try is returned, and of several the weakest.
 
     Args:
-        render: Makes images ``[N, 3, R, R]`` of strengths ``[N]``.
-        effect: Measures small images ``[N, 3, S, S]``, ``[N]`` float64.
+        render: Makes images ``[N, channels, H, W]`` of strengths ``[N]``.
+        effect: Measures small images ``[N, 3, h, w]``, ``[N]`` float64.
         start: The first strength; all have its sign.
         limit: The greatest magnitude of a strength.
-        before: The small unedited images ``[N, 3, S, S]``.
+        before: The small unedited images ``[N, 3, h, w]``.
         steps: The most calls of ``render``.
     """
     sign = 1.0 if start >= 0 else -1.0
@@ -83,7 +83,7 @@ def reach(
     last, last_effect = torch.zeros_like(tries), torch.zeros_like(tries)
     best: Reached | None = None
     for _ in range(steps):
-        images = small(render((sign * tries).float()), before.shape[-1])
+        images = small(render((sign * tries).float()), max(before.shape[-2:]))
         trial = Reached(images, sign * tries, effect(images))
         best = trial if best is None else _nearer(best, trial)
         enough = ~(trial.effects < 1)  # NaN too: the measure has gone

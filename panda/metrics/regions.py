@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from panda.errors import PandaError, nearest
 from panda.metrics.parsing import FaceParser, mask
+from panda.shapes import within
 
 PARSED = {
     "eyes": ("left eye", "right eye"),
@@ -28,10 +29,12 @@ BOXES = {
     "nose": (142, 131, 40, 46),
     "mouth": (184, 127, 30, 70),
 }
-"""LowRankGAN's boxes for aligned faces: center row and column, height, width, of 256 pixels."""
+"""LowRankGAN's boxes for aligned faces: center row and column, height, width, where an image has
+256 rows and columns."""
 
 ROOM = 0.04
-"""How far a parsed region is widened, in image widths, so that an eye that grows stays inside."""
+"""How far a parsed region is widened, in longer sides of the image, so that an eye that grows stays
+inside."""
 
 
 class Regions(ABC):
@@ -42,11 +45,11 @@ class Regions(ABC):
 
     @abstractmethod
     def find(self, images: Tensor, size: int) -> dict[str, Tensor]:
-        """Return the masks ``[N, size, size]`` bool of every region.
+        """Return the masks ``[N, h, w]`` bool of every region.
 
         Args:
-            images: Unedited images ``[N, 3, R, R]``.
-            size: Of the masks, in pixels.
+            images: Unedited images ``[N, channels, H, W]``.
+            size: The longer side of the masks, in pixels.
         """
 
     def check(self, name: str) -> str:
@@ -73,10 +76,13 @@ class Boxes(Regions):
 
     def find(self, images: Tensor, size: int) -> dict[str, Tensor]:
         """See `Regions.find`."""
-        at = (torch.arange(size, device=images.device) + 0.5) * (256 / size)
+        rows, columns = (
+            (torch.arange(side, device=images.device) + 0.5) * (256 / side)
+            for side in within(images.shape[2:], size)
+        )
         masks = {}
         for name, (row, column, height, width) in self.boxes.items():
-            down, across = (at - row).abs() < height / 2, (at - column).abs() < width / 2
+            down, across = (rows - row).abs() < height / 2, (columns - column).abs() < width / 2
             masks[name] = (down[:, None] & across).expand(len(images), -1, -1)
         return masks
 
@@ -95,11 +101,16 @@ class Parsed(Regions):
 
 
 def widened(parsed: Tensor, size: int) -> dict[str, Tensor]:
-    """Return the regions `PARSED`, ``[N, size, size]`` bool, of class maps ``[N, H, W]``."""
-    reach = 2 * round(ROOM * size) + 1
+    """Return the regions `PARSED` of class maps ``[N, H, W]``, ``[N, h, w]`` bool.
+
+    Args:
+        parsed: The class maps.
+        size: The longer side of the regions.
+    """
+    reach, wanted = 2 * round(ROOM * size) + 1, within(parsed.shape[1:], size)
     masks = {}
     for name, classes in PARSED.items():
         inside = mask(parsed, *classes).float()[:, None]
-        inside = F.adaptive_max_pool2d(inside, size)  # grows by repetition
+        inside = F.adaptive_max_pool2d(inside, wanted)  # grows by repetition
         masks[name] = F.max_pool2d(inside, reach, 1, reach // 2)[:, 0] > 0
     return masks

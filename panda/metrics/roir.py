@@ -14,11 +14,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from panda.errors import PandaError
+from panda.images.channels import as_rgb
 from panda.metrics.changes import sums
-from panda.metrics.checks import check_images
+from panda.metrics.checks import as_checked
+from panda.shapes import within
 
 SIZE = 256
-"""Pixels of the images on which changes are measured, as in the released code."""
+"""Pixels of the longer side of images on which changes are measured, as in the released code."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +30,7 @@ class RegionChange:
     Attributes:
         inside: Their sum inside the region, ``[N]`` float64 on the CPU.
         outside: Their sum outside.
-        count: Three times the pixels of the region.
+        count: Three times the pixels of the region, for three colors.
         around: Three times the pixels outside of it.
     """
 
@@ -57,14 +59,14 @@ def measure(before: Tensor, after: Tensor, region: Tensor) -> RegionChange:
     """Measure the change of images inside and outside a region.
 
     Args:
-        before: Images ``[N, 3, S, S]``, such as `small` makes.
+        before: Images ``[N, 3, h, w]``, such as `small` makes.
         after: The same images after an edit.
-        region: ``[N, S, S]`` bool, true inside.
+        region: ``[N, h, w]`` bool, true inside.
 
     Raises:
         PandaError: Where a region is empty, the shapes differ, or an image has NaN.
     """
-    check_images(after)
+    before, after = as_rgb(before), as_checked(after)
     if before.shape != after.shape or region.shape != (len(after), *after.shape[2:]):
         raise PandaError(
             f"images {list(before.shape)} and {list(after.shape)} with a region"
@@ -80,16 +82,17 @@ def measure(before: Tensor, after: Tensor, region: Tensor) -> RegionChange:
 
 
 def small(images: Tensor, size: int = SIZE) -> Tensor:
-    """Return images ``[N, 3, size, size]`` clamped to [-1, 1]: means where they shrink.
+    """Return images as changes are measured on them, ``[N, 3, h, w]`` in [-1, 1], clamped.
 
-    They grow by bicubic weights, as in `panda.metrics.parsing`: of repeated pixels, face parsing
-    sees the edges, and takes hair for hats and noise for skin.
+    They are RGB (`panda.images.as_rgb`), and their longer side has ``size`` pixels. Where they
+    shrink, pixels are means. They grow by bicubic weights, as in `panda.metrics.parsing`: of
+    repeated pixels, face parsing sees the edges, and takes hair for hats and noise for skin.
     """
-    images = images.clamp(-1, 1)
-    if images.shape[-1] > size:
-        return F.interpolate(images, (size, size), mode="area")
-    if images.shape[-1] < size:
-        return F.interpolate(images, (size, size), mode="bicubic").clamp(-1, 1)
+    images, longest = as_rgb(images.clamp(-1, 1)), max(images.shape[-2:])
+    if longest > size:
+        return F.interpolate(images, within(images.shape[2:], size), mode="area")
+    if longest < size:
+        return F.interpolate(images, within(images.shape[2:], size), mode="bicubic").clamp(-1, 1)
     return images
 
 

@@ -16,7 +16,7 @@ from panda.metrics.face_shapes import BROWS, EYES, LIPS, MOUTH
 from panda.metrics.parsing import CLASSES, enlarged
 
 SIDE = 256
-"""Positions from side to side at which probabilities are measured."""
+"""Positions of the longer side at which probabilities are measured."""
 
 FAINT = 0.1
 """Smaller probabilities have no place: a whole image of them would outweigh a small feature."""
@@ -91,7 +91,7 @@ def soft_measures(images: Tensor, scores: Tensor) -> dict[str, Tensor]:
     class, not which pixels are of it.
 
     Args:
-        images: ``[N, 3, S, S]`` in [-1, 1].
+        images: ``[N, 3, h, w]`` in [-1, 1].
         scores: What `FaceParser.scores` returns for them.
     """
     chances = enlarged(scores, SIDE).softmax(1)

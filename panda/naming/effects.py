@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from panda.images import resize_map
-from panda.metrics.face_colors import LUMA
+from panda.images.channels import LUMA
 from panda.metrics.face_shapes import SHAPES, shapes
 from panda.metrics.faces import are_faces
 from panda.metrics.summary import mean_and_std
@@ -41,7 +41,7 @@ GROUPS_OF: dict[str, tuple[str, ...]] = {
 """In which parts a measure of `panda.metrics.face_shapes` is the part's own, by `GROUPS`."""
 
 Parse = Callable[[Tensor], Tensor]
-"""From images ``[N, 3, S, S]`` to class maps ``[N, H, W]``."""
+"""From images ``[N, 3, h, w]`` to class maps ``[N, H, W]``."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +92,13 @@ def look(images: Tensor, parse: Parse | None, masks: Tensor) -> Looks:
     """Measure shapes of the face, and brightness and warmth in each part.
 
     Args:
-        images: Small images ``[N, 3, S, S]`` in [-1, 1].
+        images: Small images ``[N, 3, h, w]`` in [-1, 1].
         parse: The face parser; without one, no shapes are measured.
         masks: Parts ``[R_S, H, W]`` in [0, 1].
     """
     parsed = None if parse is None else parse(images)
     measures = {} if parsed is None else {Measure(k): v for k, v in shapes(parsed).items()}
-    where = torch.stack([resize_map(mask, images.shape[-1]) for mask in masks]).to(images)
+    where = torch.stack([resize_map(mask, images.shape[2:]) for mask in masks]).to(images)
     where = where / where.sum((1, 2), keepdim=True)
     colors = torch.einsum("nchw,khw->nkc", images, where).double().cpu()
     for part in range(len(masks)):
@@ -138,7 +138,7 @@ def own_measures(
     own = {m: values for m, values in after.measures.items() if m.part == part}
     if before.parsed is None or after.parsed is None:
         return own
-    where = resize_map(mask, after.parsed.shape[-1]).to(after.parsed.device)
+    where = resize_map(mask, after.parsed.shape[1:]).to(after.parsed.device)
     mixed = torch.where(where >= where.max() / 2, after.parsed, before.parsed)
     shown = [shape for shape in SHAPES if concerns(Measure(shape), part, name)]
     return own | {Measure(shape): SHAPES[shape](mixed).double().cpu() for shape in shown}

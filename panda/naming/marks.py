@@ -31,7 +31,7 @@ def both_ways(
         axis: The number of its own appearance.
 
     Returns:
-        Two tensors ``[N, 3, S, S]``; none where the part does not vary along the axis.
+        Two tensors ``[N, 3, h, w]``; none where the part does not vary along the axis.
     """
     if factors.vector(f"p{axis}", (part,))[1] == 0:
         return []

@@ -7,13 +7,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 MAP = 32
-"""Height and width of the maps that are compared, whatever the layer's are."""
+"""Height and width of the maps that are compared, whatever the layer's and the image's are."""
 
 
 def image_maps(masks: Tensor) -> Tensor:
     """Return masks of parts ``[R_S, h, w]`` of any size as ``[R_S, MAP, MAP]``, on the CPU."""
     maps = masks.float().cpu()[:, None]
-    if maps.shape[-1] > MAP:
+    if max(maps.shape[-2:]) > MAP:
         return F.adaptive_avg_pool2d(maps, MAP)[:, 0]
     return F.interpolate(maps, (MAP, MAP), mode="bilinear", align_corners=False)[:, 0]
 

@@ -168,7 +168,7 @@ class Samples:
     """What edits are compared with.
 
     Attributes:
-        images: Small samples ``[N, 3, S, S]``.
+        images: Small samples ``[N, 3, h, w]``.
         looks: What is measured of them.
         parse: The face parser, where they are faces.
     """
@@ -193,7 +193,7 @@ def _describe_edit(
     (part,) = edit.parts
     mask, before = factors.masks[part], samples.looks
     realism = Realism.of(samples.images, mask)
-    where = resize_map(mask, samples.images.shape[-1])
+    where = resize_map(mask, samples.images.shape[2:])
     whole, own, changes, broken = [], [], [], []
     for strength, images in edited.items():
         looks = look(images, samples.parse, factors.masks)

@@ -9,7 +9,7 @@ from scipy import stats
 from torch import Tensor
 
 from panda.images import resize_map
-from panda.metrics.face_colors import LUMA
+from panda.images.channels import LUMA
 from panda.metrics.faces import show_face
 
 ODD = 2.5
@@ -30,10 +30,10 @@ def region_statistics(images: Tensor, mask: Tensor) -> Tensor:
     brightness), of the detail (the mean step from pixel to pixel) and of the mean colorfulness.
 
     Args:
-        images: Small images ``[N, 3, S, S]`` in [-1, 1].
+        images: Small images ``[N, 3, h, w]`` in [-1, 1].
         mask: Where the part is, ``[h, w]`` in [0, 1].
     """
-    weights = resize_map(mask, images.shape[-1]).to(images).clamp_min(0)
+    weights = resize_map(mask, images.shape[2:]).to(images).clamp_min(0)
     weights = weights / weights.sum().clamp_min(1e-9)
 
     def mean(values: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ class Realism:
 
     @staticmethod
     def of(samples: Tensor, mask: Tensor) -> Realism:
-        """Look at samples ``[N, 3, S, S]``, at least two, in a part ``[h, w]``."""
+        """Look at samples ``[N, 3, h, w]``, at least two, in a part ``[h, w]``."""
         values = region_statistics(samples, mask)
         return Realism(mask, values.mean(0), values.std(0), len(values))
 
@@ -92,7 +92,7 @@ def breaks(
 
     Args:
         realism: What the part looks like in samples.
-        images: Small edited images ``[N, 3, S, S]``.
+        images: Small edited images ``[N, 3, h, w]``.
         before: Class maps ``[N, H, W]`` of the same images before the edit, where they are faces.
         after: Those after it.
     """

@@ -13,6 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from panda.files.writing import write_text
+from panda.images import opaque
 from panda.report.table import Table
 
 
@@ -21,7 +22,8 @@ class Figure:
     """A picture and its caption.
 
     Attributes:
-        picture: The picture, which the page embeds as JPEG.
+        picture: The picture, which the page embeds as JPEG, on a checkerboard where it is
+            transparent.
         caption: The words under it, also its alternative text.
     """
 
@@ -31,7 +33,7 @@ class Figure:
     def html(self) -> str:
         """Return the figure as HTML, with its picture inside."""
         buffer = io.BytesIO()
-        self.picture.save(buffer, "JPEG", quality=87)
+        opaque(self.picture).save(buffer, "JPEG", quality=87)
         data = base64.b64encode(buffer.getvalue()).decode()
         width, height = self.picture.size
         caption = f"<figcaption>{escape(self.caption)}</figcaption>" if self.caption else ""

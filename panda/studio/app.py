@@ -153,7 +153,7 @@ class Studio:
             if session.canvas is not canvas:
                 raise PandaError(f"{path.name} was given up, since another image was chosen")
 
-        photographs = [(path.name, read_photograph(path))]
+        photographs = [(path.name, read_photograph(path, alpha=True))]
         if not LPIPS_WEIGHTS.cached:
             raise PandaError("the weights of LPIPS are not here; 'panda invert' fetches them once")
         align = "auto" if self.library.has_parser else "never"

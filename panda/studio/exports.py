@@ -13,7 +13,7 @@ from PIL import Image
 from panda.editing.edit_files import NamedEdit, edits_text
 from panda.errors import PandaError
 from panda.generators.registry import is_file
-from panda.images import to_picture
+from panda.images import opaque, to_picture
 from panda.report.commands import panda_command
 from panda.studio.session import Session
 
@@ -89,7 +89,7 @@ def export_sweep(
         raise PandaError("no edit is chosen that could be swept; choose an active edit in the list")
     if suffix not in ANIMATIONS:
         raise PandaError(f"animations are {' or '.join(ANIMATIONS)}, not {suffix!r:.20}")
-    size = min(SWEEP_SIZE, *canvas.generator.size)
+    size = min(SWEEP_SIZE, max(canvas.generator.size))
     frames = []
     for k in range(FRAMES):
         scale = 2 * k / (FRAMES - 1) - 1
@@ -105,6 +105,8 @@ def export_sweep(
 def _animate(frames: list[Image.Image], suffix: str) -> bytes:
     """Encode the frames, forwards and backwards, as an endless animation."""
     buffer = io.BytesIO()
+    if suffix == "gif":  # which has no half-transparent pixels
+        frames = [opaque(frame) for frame in frames]
     loop = frames + frames[-2:0:-1]
     options = {"quality": 88, "method": 4} if suffix == "webp" else {}
     loop[0].save(

@@ -23,10 +23,11 @@ from panda.errors import PandaError, nearest
 from panda.factorization.factors import Factors
 from panda.generators.contract import Generator, Latents, State
 from panda.generators.labels import Label
+from panda.shapes import within
 from panda.studio.stack import History, Stack, Step
 
 LABELS = 256
-"""Width and height of the map of parts that clicks are looked up in."""
+"""The longer side of the map of parts that clicks are looked up in."""
 
 SIGMAS = 4.0
 """Initial strength of an added appearance, in standard deviations."""
@@ -79,7 +80,7 @@ class Canvas:
 
     @cached_property
     def before(self) -> Tensor:
-        """The image ``[1, 3, R, R]`` without edits."""
+        """The image ``[1, channels, H, W]`` without edits."""
         return self.images([[]])
 
     @cached_property
@@ -92,11 +93,11 @@ class Canvas:
         return self.factors.as_masks(self.refined)[0] if refined else self.factors.masks
 
     def images(self, stacks: list[list[Edit]], refined: bool = False) -> Tensor:
-        """Return all images ``[N, 3, R, R]`` of `batches`."""
+        """Return all images ``[N, channels, H, W]`` of `batches`."""
         return torch.cat(list(self.batches(stacks, refined)))
 
     def batches(self, stacks: list[list[Edit]], refined: bool = False) -> Iterator[Tensor]:
-        """Yield the edited images ``[B, 3, R, R]``, in batches of at most `PIXELS` pixels.
+        """Yield the edited images ``[B, channels, H, W]``, in batches of at most `PIXELS` pixels.
 
         Args:
             stacks: N lists of edits; each gives one image.
@@ -202,7 +203,7 @@ class Session:
 
     @property
     def after(self) -> Tensor:
-        """The image ``[1, 3, R, R]`` after the active edits."""
+        """The image ``[1, channels, H, W]`` after the active edits."""
         with self.lock:
             if not self.stack.edits:
                 return self.canvas.before
@@ -213,19 +214,20 @@ class Session:
 
     @property
     def labels(self) -> Tensor:
-        """The index of the strongest part at each place, ``[LABELS, LABELS]`` uint8."""
+        """The index of the strongest part at each place, ``[h, w]`` uint8, as wide as `LABELS`."""
         with self.lock:
-            masks = self.canvas.masks(self.refined)
-        large = F.interpolate(
-            masks[None].float(), (LABELS, LABELS), mode="bicubic", align_corners=False
-        )
+            masks, size = self.canvas.masks(self.refined), self.canvas.generator.size
+        wanted = within(size, LABELS)
+        large = F.interpolate(masks[None].float(), wanted, mode="bicubic", align_corners=False)
         return large[0].argmax(0).to(torch.uint8).cpu()
 
     def pick(self, x: float, y: float) -> int:
         """Choose and return the strongest part at a place, in fractions of width and height."""
         with self.lock:
-            row, column = (min(max(int(v * LABELS), 0), LABELS - 1) for v in (y, x))
-            return self.choose(int(self.labels[row, column]))
+            labels = self.labels
+            places = zip((y, x), labels.shape, strict=True)
+            row, column = (min(max(int(v * side), 0), side - 1) for v, side in places)
+            return self.choose(int(labels[row, column]))
 
     def choose(self, part: int) -> int:
         """Choose and return a part; raise `PandaError` if it does not exist."""

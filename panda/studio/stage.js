@@ -12,8 +12,9 @@ let shown = 0;
 const hue = (part, count) => `hsl(${(360 * part) / count} 75% 50%)`;
 
 function draw() {
-  const { view, before, after, overlay, part, names, order, unstable, about } = props.value;
+  const { view, before, after, overlay, part, names, order, unstable, about, ratio } = props.value;
   if (!before) return;
+  frame.parentElement.style.setProperty("--ratio", ratio);
   const split = view === "Before / after";
   under.src = split ? before : overlay || after;
   over.src = split ? after : "";
@@ -54,11 +55,11 @@ function read_labels() {
   source = props.value.labels;
   const picture = new Image();
   picture.onload = () => {
-    const size = picture.width;
-    const reader = new OffscreenCanvas(size, size).getContext("2d");
+    const { width, height } = picture;
+    const reader = new OffscreenCanvas(width, height).getContext("2d");
     reader.drawImage(picture, 0, 0);
-    const bytes = reader.getImageData(0, 0, size, size).data;
-    labels = { size, part: (x, y) => bytes[4 * (y * size + x)] };
+    const bytes = reader.getImageData(0, 0, width, height).data;
+    labels = { width, height, part: (x, y) => bytes[4 * (y * width + x)] };
     tint();
   };
   picture.src = source;
@@ -67,21 +68,22 @@ function read_labels() {
 // The chosen part gets an outline, the part under the pointer a tint.
 function tint() {
   if (!labels) return;
-  const { size, part } = labels;
-  canvas.width = canvas.height = size;
+  const { width, height, part } = labels;
+  canvas.width = width;
+  canvas.height = height;
   const pen = canvas.getContext("2d");
-  const pixels = pen.createImageData(size, size);
+  const pixels = pen.createImageData(width, height);
   const chosen = props.value.part;
-  for (let y = 0; y < size; y++) {
-    for (let x = 0; x < size; x++) {
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
       const current = part(x, y);
       if (current !== chosen && current !== hovered) continue;
       const rim =
-        x > 0 && y > 0 && x < size - 1 && y < size - 1 &&
+        x > 0 && y > 0 && x < width - 1 && y < height - 1 &&
         (part(x - 1, y) !== current || part(x + 1, y) !== current ||
           part(x, y - 1) !== current || part(x, y + 1) !== current);
       const strength = rim ? 255 : current === hovered && hovered !== chosen ? 70 : 0;
-      pixels.data.set([255, 255, 255, strength], 4 * (y * size + x));
+      pixels.data.set([255, 255, 255, strength], 4 * (y * width + x));
     }
   }
   pen.putImageData(pixels, 0, 0);
@@ -114,8 +116,8 @@ frame.addEventListener("pointermove", (event) => {
   if (frame.classList.contains("split")) {
     if (event.buttons) move_seam(100 * x);
   } else if (labels) {
-    const at = (value) => Math.min(Math.floor(value * labels.size), labels.size - 1);
-    hover(labels.part(at(x), at(y)));
+    const at = (value, side) => Math.min(Math.floor(value * side), side - 1);
+    hover(labels.part(at(x, labels.width), at(y, labels.height)));
   }
 });
 frame.addEventListener("pointerleave", () => hover(-1));

@@ -15,7 +15,7 @@ from panda.factorization.factors import Factors
 from panda.generators.contract import Generator
 from panda.images import crop, crop_box, resize_map, to_picture
 from panda.metrics.changes import change
-from panda.metrics.roir import SIZE, small
+from panda.metrics.roir import small
 from panda.naming.effects import (
     UNSEEN,
     Measure,
@@ -39,7 +39,7 @@ SAMPLES = 6
 """Samples from which parts are named and effects are scaled."""
 
 THUMB = 144
-"""Width of a thumbnail, in pixels."""
+"""The longer side of a thumbnail, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Thumbnail:
         appearance: The appearance, such as ``"p0"``.
         impact: What it does in this image, by which thumbnails are in order.
         picture: The part after the change.
-        image: The whole image after the change, reduced to ``[3, SIZE, SIZE]``.
+        image: The whole image after the change, reduced to ``[3, h, w]``.
         name: The effect in words; empty until it is named.
     """
 
@@ -139,7 +139,8 @@ def make_thumbnails(
     edits = [[Edit((part,), axis, SIGMAS, sigma=True)] for axis in axes]
     mask = canvas.masks(refined)[part]
     box = crop_box(mask)
-    before, where = small(canvas.before), resize_map(mask, SIZE)
+    before = small(canvas.before)
+    where = resize_map(mask, before.shape[2:])
     unstable = {f"p{axis}" for axis in canvas.factors.unstable_axes(part)}
     made: list[Thumbnail] = []
     for images in canvas.batches(edits, refined):

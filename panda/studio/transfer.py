@@ -25,7 +25,7 @@ SAMPLES = 2
 """Samples that appearances are compared on."""
 
 PICTURE = 320
-"""Width of the pictures, in pixels."""
+"""The longer side of the pictures, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def _panel(
     after: Tensor,
     matches: tuple[MatchedEdit, ...],
 ) -> Panel:
-    """Return a panel of two images ``[1, 3, R, R]``."""
+    """Return a panel of two images ``[1, channels, H, W]``."""
     old, new = (to_picture(images[0], PICTURE) for images in (before, after))
     return Panel(generator.name, sample, old, new, matches)
 

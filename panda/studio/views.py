@@ -15,7 +15,7 @@ from panda.editing.edits import REMOVE
 from panda.editing.syntax import STRENGTH
 from panda.errors import PandaError
 from panda.factorization.stability import UNSTABLE
-from panda.images import color_parts, difference_picture, heat_picture, to_picture
+from panda.images import color_parts, difference_picture, heat_picture, opaque, to_picture
 from panda.naming.effects import UNSEEN
 from panda.studio.session import SIGMAS, Session
 from panda.studio.stack import Step
@@ -30,7 +30,7 @@ PNG_SIZE = 256
 
 
 def stage(session: Session, names: Sequence[str]) -> dict[str, Any]:
-    """Return the image, its overlay, and the map of the parts.
+    """Return the image, its overlay, the map of the parts, and width over height (ratio).
 
     Args:
         session: The session.
@@ -38,7 +38,7 @@ def stage(session: Session, names: Sequence[str]) -> dict[str, Any]:
     """
     with session.lock:
         canvas, after, view = session.canvas, session.after[0], session.view
-        size = canvas.generator.size[0]
+        size = canvas.generator.size
         overlay = None
         if view == "Difference":
             overlay = difference_picture(canvas.before[0], after, size)
@@ -55,6 +55,7 @@ def stage(session: Session, names: Sequence[str]) -> dict[str, Any]:
             "after": picture_url(to_picture(after)),
             "overlay": picture_url(overlay) if overlay else "",
             "labels": _url(labels, "PNG"),
+            "ratio": size[1] / size[0],
             "part": -1 if session.part is None else session.part,
             "names": list(names),
             "order": canvas.factors.stable_parts,
@@ -180,8 +181,9 @@ def _strength(step: Step) -> str:
 
 
 def _url(picture: Image.Image, kind: str) -> str:
-    """Return a picture as a data URL in a format that Pillow writes."""
+    """Return a picture as a data URL in a format that Pillow writes, on a checkerboard."""
     buffer = io.BytesIO()
+    picture = opaque(picture) if picture.mode == "RGBA" else picture
     options = {"quality": 92, "subsampling": 0} if kind == "JPEG" else {"compress_level": 1}
     picture.save(buffer, kind, **options)
     data = base64.b64encode(buffer.getvalue()).decode()

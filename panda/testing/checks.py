@@ -75,6 +75,12 @@ def rounding(like: Tensor) -> float:
     return 1e-4 * max(1.0, differ(finite, torch.zeros_like(finite)))
 
 
+def deviation(x: Tensor) -> Tensor:
+    """Return noise ``[N, C, H, W]`` whose standard deviation is that of features."""
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
+    return noise * x.std(correction=0).clamp_min(1e-3)
+
+
 def unlike(trial: Trial, a: Tensor, b: Tensor) -> bool:
     """Return whether the same operations gave other values (off the CPU: beyond rounding)."""
     return differ(a, b) > (0 if trial.generator.device.type == "cpu" else rounding(b))

@@ -91,7 +91,7 @@ def _texts(generator: Generator, sample: Callable[..., Latents]) -> Problems:
             return
 
 
-@check("layers")
+@check()
 def options(trial: Trial) -> Problems:
     """With each option of its card at another value, the generator can be loaded."""
     for name, option in (trial.card.options if trial.card else {}).items():

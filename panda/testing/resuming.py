@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from panda.errors import PandaError
+from panda.generators.form import FormError
 from panda.testing.checks import (
     Problem,
     Problems,
     check,
+    deviation,
     differ,
     global_random_states,
     rounding,
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 UNKNOWN = "no such layer"
 
 
-@check("images")
+@check("layers", "repeatable")
 def features(trial: Trial) -> Problems:
     """Features are [N, C, H, W] as their layers declare, of the generator's dtype and device."""
     generator = trial.generator
@@ -35,11 +37,12 @@ def features(trial: Trial) -> Problems:
     if (trial.image.dtype, trial.image.device.type) != expected:
         yield Problem(f"images are {trial.image.dtype} on {trial.image.device}, {advice}")
     for name in trial.layers("features"):
-        layer, x = generator.layers[name], generator.head(trial.latents, name).x
-        declared = [len(trial.latents), layer.channels, layer.height, layer.width]
-        if list(x.shape) != declared:
-            yield Problem(f"head gives {list(x.shape)}, its Layer declares {declared}", name)
-        elif (x.dtype, x.device.type) != expected:
+        try:
+            x = generator.head(trial.latents, name).x
+        except FormError as error:
+            yield Problem(str(error), name)
+            continue
+        if (x.dtype, x.device.type) != expected:
             yield Problem(f"head gives {x.dtype} on {x.device}, {advice}", name)
 
 
@@ -47,7 +50,8 @@ def features(trial: Trial) -> Problems:
 def unknown_layer(trial: Trial) -> Problems:
     """Head and tail refuse an unknown layer, by name."""
     generator = trial.generator
-    state = generator.head(trial.latents, next(iter(generator.layers)))
+    layer = trial.sound("unknown_layer")[0]
+    state = generator.head(trial.latents, layer)
     calls: dict[str, Callable[[], object]] = {
         "head": lambda: generator.head(trial.latents, UNKNOWN),
         "tail": lambda: generator.tail(state, UNKNOWN),
@@ -100,7 +104,7 @@ def _dead(trial: Trial, name: str) -> str:
     """
     state = trial.generator.head(trial.latents, name)
     x = state.x.detach()
-    noise = 10 * _deviation(x)  # opens units that a ReLU keeps closed for all usual features
+    noise = 10 * deviation(x)  # opens units that a ReLU keeps closed for all usual features
     changed, sizes = x.clone(), x.shape[1:]
     lower = slice(0, 1), *(slice(0, max(1, size // 2)) for size in sizes)
     upper = slice(1, 2), *(slice(size // 2, size) for size in sizes)
@@ -112,21 +116,15 @@ def _dead(trial: Trial, name: str) -> str:
     return " and ".join(places[k] for k in (0, 1) if differ(after[k], image[k]) == 0)
 
 
-def _deviation(x: Tensor) -> Tensor:
-    """Return noise ``[N, C, H, W]`` whose standard deviation is that of features."""
-    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
-    return noise * x.std(correction=0).clamp_min(1e-3)
-
-
 @check("features")
 def advance(trial: Trial) -> Problems:
     """If it can advance, that gives head's features to the last bit, and keeps every edit."""
     generator, latents = trial.generator, trial.latents[0]
     if not generator.can_advance:
         return
-    first, last = (list(generator.layers)[k] for k in (0, -1))
+    first, last = (trial.sound("advance")[k] for k in (0, -1))
     state = generator.head(latents, first)
-    begun = edited = state.with_features(state.x + _deviation(state.x))
+    begun = edited = state.with_features(state.x + deviation(state.x))
     expected = generator.tail(begun, first)
     layer, failed = first, False
     for name in trial.layers("advance"):
@@ -163,9 +161,9 @@ def advance(trial: Trial) -> Problems:
 def in_place(trial: Trial) -> Problems:
     """Latents, features, states and global random number generators are never written to."""
     stir()
-    generator, streams = trial.generator, global_random_states()
+    generator, streams, buffers = trial.generator, global_random_states(), _buffers(trial)
     latents, drawn, other = trial.latents[0], trial.latents[0], trial.latents[1]
-    before = list(generator.layers)[-1]
+    before = trial.sound("in_place")[-1]
     for name in trial.layers("in_place"):
         state = generator.head(latents, name)
         x = state.x.clone()
@@ -189,6 +187,11 @@ def in_place(trial: Trial) -> Problems:
             )
     generator.forward(latents)
     generator.sample(latents.seeds, truncation=1.0)
+    if any(differ(*pair) > 0 for pair in zip(_buffers(trial), buffers, strict=True)):
+        yield Problem(
+            "the network counts its passes, or what runs through it, as normalization in training"
+            " mode does; call eval() when loading"
+        )
     if any(differ(latents.tensors[key], tensor) > 0 for key, tensor in drawn.tensors.items()):
         yield Problem("the latents are written to; work on a copy of them")
     if global_random_states() != streams:
@@ -196,6 +199,16 @@ def in_place(trial: Trial) -> Problems:
             "a global random number generator (torch's, NumPy's or Python's) is seeded or drawn"
             " from; create a generator in sample"
         )
+
+
+def _modules(trial: Trial) -> list[nn.Module]:
+    """Return the generator's modules."""
+    return [value for value in vars(trial.generator).values() if isinstance(value, nn.Module)]
+
+
+def _buffers(trial: Trial) -> list[Tensor]:
+    """Return copies of what the modules keep beside parameters."""
+    return [buffer.clone() for module in _modules(trial) for buffer in module.buffers()]
 
 
 @check("features")
@@ -217,9 +230,8 @@ def batch(trial: Trial) -> Problems:
 def frozen(trial: Trial) -> Problems:
     """No parameter requires gradients, so that no graph is recorded unless a caller wants one."""
     generator, latents = trial.generator, trial.latents[0]
-    modules = [value for value in vars(generator).values() if isinstance(value, nn.Module)]
-    learning = any(p.requires_grad for module in modules for p in module.parameters())
-    first, last = (list(generator.layers)[k] for k in (0, -1))
+    learning = any(p.requires_grad for module in _modules(trial) for p in module.parameters())
+    first, last = (trial.sound("frozen")[k] for k in (0, -1))
     state = generator.head(latents, first)
     results = state.x, generator.tail(state, first), generator.head(latents, last).x
     if learning or any(x.requires_grad for x in (*results, generator.forward(latents))):

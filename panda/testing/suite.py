@@ -11,7 +11,7 @@ from panda.testing.trial import CheckResult, Subject, Trial, checks_of, label_of
 
 
 def parametrize_with_checks(
-    subjects: Sequence[Subject], *, device: str = "cpu"
+    subjects: Sequence[Subject], *, device: str = "cpu", quick: bool = False
 ) -> Callable[[Any], Any]:
     """Decorate a test of one argument, ``check``, so that it runs once for each check.
 
@@ -26,6 +26,7 @@ def parametrize_with_checks(
         subjects: Names of generators, checkpoint files, or functions ``load(device, dtype)`` like
             that of a card.
         device: Where the generators run.
+        quick: Whether to check the first, the middle and the last layer alone.
 
     Raises:
         PandaError: For a string in place of the list.
@@ -37,7 +38,7 @@ def parametrize_with_checks(
     runs = [
         pytest.param(Run(shared, check), id=f"{label_of(subject)}-{check}")
         for subject in subjects
-        for shared in [SharedTrial(subject, device)]
+        for shared in [SharedTrial(subject, device, quick)]
         for check in checks_of(subject)
     ]
     return pytest.mark.parametrize("check", runs)
@@ -52,8 +53,8 @@ class SharedTrial:
 
     _current: ClassVar[SharedTrial | None] = None
 
-    def __init__(self, subject: Subject, device: str) -> None:
-        self._subject, self._device = subject, device
+    def __init__(self, subject: Subject, device: str, quick: bool) -> None:
+        self._subject, self._device, self._quick = subject, device, quick
         self._left = set(checks_of(subject))
         self._trial: Trial | None = None
 
@@ -63,7 +64,7 @@ class SharedTrial:
         if other is not None and other is not self:
             other._trial = None
         SharedTrial._current = self
-        self._trial = self._trial or Trial(self._subject, self._device)
+        self._trial = self._trial or Trial(self._subject, self._device, quick=self._quick)
         result = self._trial.result(check)
         self._left.discard(check)
         if not self._left:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,22 +12,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from panda.errors import PandaError, describe_error
+from panda.errors import PandaError, describe_error, place_of
 from panda.generators.card import Card
 from panda.generators.contract import Generator, Latents
+from panda.generators.form import FormError
 from panda.generators.labels import ANY_TEXT, Label
 from panda.generators.one_class import whole
 from panda.generators.options import Value
 from panda.generators.registry import create_generator, known_card, loaded
+from panda.notes import note_traceback
 from panda.progress import bar
-from panda.testing import resuming, sampling
+from panda.testing import alignment, resuming, sampling
 from panda.testing.checks import Check, Problem, rounding
 from panda.testing.conditions import TEXTS
 
 Subject = str | Callable[[torch.device, torch.dtype], Generator]
 """A generator's name, its checkpoint file, or a function like a card's ``load``."""
 
-CHECKS = {check.name: check for check in (*sampling.CHECKS, *resuming.CHECKS)}
+CHECKS = {check.name: check for check in (*sampling.CHECKS, *resuming.CHECKS, *alignment.CHECKS)}
 """Every check by name, in the order in which they run."""
 
 SEEDS = (3, 14)
@@ -49,14 +51,30 @@ class CheckResult:
 
 
 class Trial:
-    """A generator and what several checks need from it, computed once."""
+    """A generator and what several checks need from it, computed once.
+
+    Args:
+        subject: What is checked.
+        device: Where it runs.
+        layers: The layers to check; by default all of them.
+        quick: Check the first, the middle and the last of these layers alone.
+    """
 
     checks = CHECKS
 
-    def __init__(self, subject: Subject, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        device: str = "cpu",
+        *,
+        layers: Sequence[str] | None = None,
+        quick: bool = False,
+    ) -> None:
         self.subject = subject
         self.device = device
+        self._asked, self._quick = layers, quick
         self._results: dict[str, CheckResult] = {}
+        self._faulty: dict[str, set[str]] = {}
         self._at = ""
 
     def load(self, dtype: str, **options: Value) -> Generator:
@@ -71,8 +89,11 @@ class Trial:
 
     @cached_property
     def generator(self) -> Generator:
-        """The generator in float32."""
-        return self.load("float32")
+        """The generator in float32; raises `PandaError` without a layer that was asked for."""
+        generator = self.load("float32")
+        for name in self._asked or ():
+            generator.layer(name)
+        return generator
 
     @cached_property
     def card(self) -> Card | None:
@@ -91,7 +112,7 @@ class Trial:
 
     @cached_property
     def image(self) -> Tensor:
-        """Their images from the plain forward pass, ``[2, 3, R, R]``."""
+        """Their images from the plain forward pass, ``[2, channels, H, W]``."""
         return self.generator.forward(self.latents).detach()
 
     @cached_property
@@ -118,12 +139,31 @@ class Trial:
         pairs = excused.items() if isinstance(excused, Mapping) else ()
         return {k: v for k, v in pairs if isinstance(k, str) and isinstance(v, str) and v}
 
+    @cached_property
+    def chosen(self) -> list[str]:
+        """The names of the layers to check."""
+        names = [n for n in self.generator.layers if self._asked is None or n in self._asked]
+        if self._quick:
+            places = sorted({0, len(names) // 2, len(names) - 1}) if names else []
+            names = [names[place] for place in places]
+        return names
+
+    def sound(self, check: str) -> list[str]:
+        """Return the names of the layers to check at which no check failed that this one needs."""
+        faulty = set().union(*(self._faulty.get(need, ()) for need in self._needs(check)))
+        return [name for name in self.chosen if name not in faulty]
+
     def layers(self, check: str) -> Iterator[str]:
-        """Yield the layers' names with a progress bar; a crash is reported with its layer."""
-        for name in bar(list(self.generator.layers), desc=check, unit="layer"):
+        """Yield `sound` layers with a progress bar; a crash is reported with its layer."""
+        for name in bar(self.sound(check), desc=check, unit="layer"):
             self._at = name
             yield name
         self._at = ""
+
+    def _needs(self, check: str) -> set[str]:
+        """Return every check that must pass before one, at least at a layer."""
+        needs = set(CHECKS[check].needs)
+        return needs.union(*map(self._needs, needs))
 
     def result(self, name: str) -> CheckResult:
         """Return the result of a check, which runs once, after the checks that it needs."""
@@ -133,44 +173,71 @@ class Trial:
 
     def _run(self, check: Check) -> CheckResult:
         for need in check.needs:
-            if self.result(need).status in ("failed", "skipped"):
+            failed = self.result(need).status in ("failed", "skipped")
+            if failed and not (self._faulty.get(need) and self.sound(check.name)):
                 return CheckResult(check.name, "skipped", f"cannot run before {need!r} passes")
-        problems: list[Problem] = []
-        self._at = ""
-        try:
-            for problem in check.problems(self):
-                problems.append(problem)
-        except (Exception, SystemExit) as error:  # a backend may fail in any way at all
-            problems.append(Problem(_raised(error), self._at))
+        problems, missed = self._problems(check)
         excuses = {k: v for k, v in self.excuses.items() if k.partition("[")[0] == check.name}
         excused = [{check.name, f"{check.name}[{problem.layer}]"} for problem in problems]
         left = [p for p, keys in zip(problems, excused, strict=True) if not keys & excuses.keys()]
         if left:
+            if all(problem.layer for problem in left):  # what needs this check runs elsewhere
+                self._faulty[check.name] = {problem.layer for problem in left} | missed
             return CheckResult(check.name, "failed", _summary(left))
         for key, reason in excuses.items():
-            if not any(key in keys for keys in excused):
+            if self._is_whole(check.name) and not any(key in keys for keys in excused):
                 text = f"{key!r} is excused ({reason}), but it passes; remove the excuse"
                 return CheckResult(check.name, "failed", text)
-        if excuses:
+        if problems:
             return CheckResult(check.name, "excused", "; ".join(excuses.values()))
-        return CheckResult(check.name, "ok", check.about)
+        left_out = [name for name in self.chosen if name not in self.sound(check.name)]
+        but = f" (not run at {', '.join(left_out)}, where another check failed)" if left_out else ""
+        return CheckResult(check.name, "ok", check.about + but)
+
+    def _problems(self, check: Check) -> tuple[list[Problem], set[str]]:
+        """Return what a check finds or raises, and the layers that it then did not reach."""
+        problems: list[Problem] = []
+        missed: set[str] = set()
+        self._at = ""
+        try:
+            for problem in check.problems(self):
+                problems.append(problem)
+        except FormError as error:
+            problems.append(Problem(str(error), self._at))
+        except (Exception, SystemExit) as error:  # a backend may fail in any way at all
+            problems.append(Problem(_raised(error), self._at))
+            if self._at:
+                missed.update(self.chosen[self.chosen.index(self._at) :])
+        return problems, missed
+
+    def _is_whole(self, check: str) -> bool:
+        """Whether a check runs at every layer, so that what passes needs no excuse."""
+        return len(self.sound(check)) == len(self.generator.layers)
 
 
-def check_generator(subject: Subject, *, device: str = "cpu") -> list[CheckResult]:
+def check_generator(
+    subject: Subject,
+    *,
+    device: str = "cpu",
+    layers: Sequence[str] | None = None,
+    quick: bool = False,
+) -> list[CheckResult]:
     """Run every check on a generator.
 
     Args:
         subject: Its name, its checkpoint file, or a function ``load(device, dtype)`` like that of
             a card.
         device: Where it runs.
+        layers: The layers at which to check it; by default all of them.
+        quick: Whether to check it at the first, the middle and the last of these alone.
 
     Returns:
         The results in the order in which the checks run.
 
     Raises:
-        PandaError: Where it cannot be loaded at all.
+        PandaError: Where it cannot be loaded at all, and for a layer that it does not have.
     """
-    trial = Trial(subject, device)
+    trial = Trial(subject, device, layers=layers, quick=quick)
     return [trial.result(name) for name in checks_of(subject)]
 
 
@@ -203,8 +270,8 @@ def _summary(problems: list[Problem]) -> str:
 
 
 def _raised(error: BaseException) -> str:
-    """Return what was raised, and the last line outside of torch that it came through."""
-    torch_home = Path(torch.__file__).parent
-    frames = traceback.extract_tb(error.__traceback__)
-    frame = [frame for frame in frames if torch_home not in Path(frame.filename).parents][-1]
-    return f"it raised {describe_error(error)} ({Path(frame.filename).name}, line {frame.lineno})"
+    """Return what was raised, and the line of the backend that it came through."""
+    note_traceback(error)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = place_of(error) or f"{last.filename}, line {last.lineno}"
+    return f"it raised {describe_error(error)} ({place})"

@@ -70,9 +70,17 @@ def test_a_text_for_people_is_written_whatever_names_are_in_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [("1", True), ("0", False), ("", False), (None, False)]
+    ("value", "option", "shown"),
+    [
+        ("1", [], True),
+        ("0", [], False),
+        ("", [], False),
+        (None, [], False),
+        (None, ["--traceback"], True),
+        ("0", ["--traceback"], True),
+    ],
 )
-def test_panda_debug_shows_where_an_error_was_raised(monkeypatch, capsys, value, shown):
+def test_a_traceback_is_shown_where_it_is_asked_for(monkeypatch, capsys, value, option, shown):
     def fails(options):
         try:
             raise KeyError("the cause")
@@ -83,7 +91,8 @@ def test_panda_debug_shows_where_an_error_was_raised(monkeypatch, capsys, value,
     monkeypatch.delenv("PANDA_DEBUG", raising=False)
     if value is not None:
         monkeypatch.setenv("PANDA_DEBUG", value)
-    assert main(["list"]) == 2
+    assert main(["list", *option]) == 2
+    assert os.environ.get("PANDA_DEBUG") == value
     *lines, last = capsys.readouterr().err.splitlines()
     assert last == "panda: a sentence" and bool(lines) is shown
     assert not shown or ("KeyError: 'the cause'" in lines and f'"{__file__}"' in "".join(lines))

@@ -261,9 +261,9 @@ def test_masks_may_be_transparent_or_have_16_bits(tmp_path):
         Image.fromarray(values).save(tmp_path / f"{name}.png")
     expected = torch.from_numpy(half).float()
     for name in ("gray", "alpha", "deep"):
-        found = read_mask(tmp_path / f"{name}.png")
+        found = read_mask(tmp_path / f"{name}.png", (4, 4))
         torch.testing.assert_close(found, expected, atol=0.003, rtol=0)
-    assert torch.equal(read_mask(tmp_path / "palette.png"), (expected > 0).float())
+    assert torch.equal(read_mask(tmp_path / "palette.png", (4, 4)), (expected > 0).float())
 
 
 def test_a_strength_beyond_floats_is_one_sentence(fitted):
@@ -283,7 +283,11 @@ def test_what_no_place_takes_is_one_sentence(fitted, tmp_path):
         (Edit("object", "remove", 2), "strength of a removal is 2, expected 0"),
         (Edit("all", "seed7", float("nan")), "a finite strength"),
         (Edit(0, "seed7", 1, sigma=True), "a change of latents has no standard deviations"),
-        (Edit(str(tmp_path / "tall.png"), 0, 1), "has 4 x 8 pixels, expected a square"),
+        (
+            Edit(str(tmp_path / "tall.png"), 0, 1),
+            "has 8 x 4 pixels, expected one of the whole image, whose",
+        ),
+        (Edit(torch.zeros(4, 8), 0, 1), "the mask has 4 x 8 pixels, expected one of the whole"),
         (Edit(str(tmp_path / "bad.png"), 0, 1), "bad.png is a damaged picture .*; give a PNG"),
         (Edit(str(tmp_path / "no.png"), 0, 1), "there is no mask .*no.png"),
     ):

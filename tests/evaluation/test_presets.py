@@ -38,6 +38,7 @@ def made(tmp_path_factory):
     words += ["panda:layers=16.conv1@6:samples=20:appearances=3"]
     with pytest.MonkeyPatch.context() as patch:
         look_at_bright_eyes(patch)
+        patch.setattr(presets, "LEAST", 0.5)  # these faces are hardly any
         assert main(words) == 0
         yield out, words
 
@@ -53,6 +54,21 @@ def test_presets_have_the_strength_and_the_figures_of_their_trial(made):
     assert f"on {100 * len(reached) / 4:.0f} % of 4 faces" in zoo["eyes"].effect
     edit = Edit.parse(zoo["eyes"].edits[0])
     assert edit.strength == pytest.approx(float(torch.tensor(reached).median()), rel=1e-3)
+
+
+def test_what_few_faces_reach_is_no_preset(made, tmp_path, capsys, monkeypatch):
+    _, words = made
+    monkeypatch.setattr(presets, "LEAST", 0.8)
+    assert main(words) == 0
+    said = capsys.readouterr().err
+    assert "eyes: 2 of 4 faces reach it, so it is no preset" in said
+    monkeypatch.setattr(presets, "LEAST", 0.5)
+    assert main(words) == 0
+    monkeypatch.setattr(presets, "HOPELESS", 0.6)
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert "eyes: 50% of the faces of the choice reach it, so it is not tried" in said
+    assert "reaches its effect on 60% of the faces on which edits are chosen" in said
 
 
 def test_the_command_edits_by_name_and_says_what_it_did(made, tmp_path, capsys, monkeypatch):

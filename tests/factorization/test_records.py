@@ -233,9 +233,9 @@ def test_sentences_about_factors(factors, tiny):
         "size is 16385, expected a number of pixels from 1 to 16384"
     )
     assert factors.show(size=1).size == (1, 1)
-    for over in (torch.zeros(3, 8), torch.zeros(4, 8, 8)):
+    for over in (torch.zeros(3, 8), torch.zeros(2, 8, 8)):
         assert said(factors.show, over) == (
-            f"the image has shape {list(over.shape)}, expected one image [3, R, R] in [-1, 1]"
+            f"the image has shape {list(over.shape)}, expected one image [3, H, W] in [-1, 1]"
         )
     assert said(factors.vector, "p3", 0) == (
         "appearance 'p3' of parts [0]: expected one part and p0 to p2, or bg, or a number"
@@ -259,11 +259,11 @@ def test_sentences_about_factors(factors, tiny):
 def test_pictures_of_parts_have_the_size_that_was_asked_for(factors):
     masks = torch.zeros(1, 4, 4)
     for over in (None, to_picture(torch.ones(3, 6, 6)), torch.ones(3, 6, 6)):
-        picture = picture_of_parts(masks, over, 20)
+        picture = picture_of_parts(masks, over, (20, 20))
         assert picture.size == (20, 20) and picture.mode == "RGB"
         assert picture.getpixel((3, 3)) == ((0, 0, 0) if over is None else (255, 255, 255))
     gray = to_picture(torch.ones(3, 6, 6)).convert("L")
-    assert picture_of_parts(masks, gray, 20).mode == "RGB"
+    assert picture_of_parts(masks, gray, (20, 20)).mode == "RGB"
 
 
 def test_parts_are_listed_in_their_colors():

@@ -43,6 +43,7 @@ def test_generators_of_a_plugin_are_listed_by_pattern(install):
         ("Yields", "gave generator, expected {name: Card}"),
         ("WrongArchitecture", "gave 'Toy': str, expected a name and Architecture"),
         ("Exits", "SystemExit: it wants another Python"),
+        ("AssertsCuda", "AssertionError: assert torch.cuda.device_count() > 99 (/"),
         ("WrongScore", "panda_scores gave 'area': function, expected a name and Score"),
     ],
 )
@@ -52,6 +53,23 @@ def test_one_broken_plugin_is_a_warning_that_names_it_and_the_rest_works(install
         assert list_generators() == ["toy-a", "toy-b"]
     assert sentence in str(caught[0].message)
     assert {p.name: p.error is None for p in registry.plugins()} == {"broken": False, "good": True}
+
+
+def test_a_plugin_that_asserts_at_import_is_left_out_with_the_assertion_and_its_place(
+    install, monkeypatch, tmp_path
+):
+    (tmp_path / "wants_a_gpu.py").write_text(
+        "import torch\nassert torch.cuda.device_count() > 99\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(Point, "load", EntryPoint.load)
+    install(broken="wants_a_gpu")
+    with pytest.warns(PandaWarning) as caught:
+        registry.plugins()
+    assert str(caught[0].message) == (
+        "plugin 'broken' is left out: AssertionError: assert torch.cuda.device_count() > 99"
+        f" ({tmp_path / 'wants_a_gpu.py'}, line 2)"
+    )
 
 
 def test_a_name_registered_twice_is_a_warning_and_the_first_stays(install):
@@ -142,6 +160,8 @@ def test_an_unusable_device_is_one_sentence(device):
     [
         ("toy-key", "generator 'toy-key' cannot be loaded: KeyError: 'weights'"),
         ("toy-import", "generator 'toy-import' cannot be loaded: ImportError: No module named"),
+        ("toy-exit", "generator 'toy-exit' cannot be loaded: SystemExit: it wants a GPU"),
+        ("toy-no", "toy-no: it wants a GPU"),
         ("toy-none", "loading 'toy-none' gave a NoneType, expected a panda.Generator"),
     ],
 )

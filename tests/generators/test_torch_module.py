@@ -416,3 +416,13 @@ def test_types_may_be_named_and_must_hold_fractions():
     for wrong in ("int8", "flat32", torch.int64, 3):
         with pytest.raises(PandaError, match="is not a floating-point type, such as torch.float32"):
             TorchModule(seeded(Chain()), ["2"], latent=(6, 1, 1), dtype=wrong)
+
+
+def test_what_batch_normalization_counted_is_no_weight():
+    network = seeded(Chain())
+    generator = TorchModule(network, ["2"], latent=(6, 1, 1))
+    before = generator.digest
+    network[1].num_batches_tracked += 1
+    assert generator.digest == before
+    network[1].running_mean += 1
+    assert generator.digest != before

@@ -110,18 +110,18 @@ def test_the_largest_of_several_faces_is_taken():
 def test_a_cut_is_the_picture_itself_or_its_mirror_image():
     picture = torch.rand(3, 40, 40) * 2 - 1
     whole = Square(20 + 20j, 20 + 0j)
-    assert torch.allclose(cut(picture, whole, 40), picture, atol=1e-5)
-    turned = cut(picture, Square(20 + 20j, 20j), 40)
+    assert torch.allclose(cut(picture, whole, (40, 40)), picture, atol=1e-5)
+    turned = cut(picture, Square(20 + 20j, 20j), (40, 40))
     assert torch.allclose(turned, torch.rot90(picture, 1, (1, 2)), atol=1e-5)
-    beyond = cut(picture, Square(-20 + 20j, 20 + 0j), 40)
+    beyond = cut(picture, Square(-20 + 20j, 20 + 0j), (40, 40))
     assert torch.allclose(beyond, picture.flip(2), atol=1e-5)
-    assert (cut(picture, Square(-20 + 20j, 20 + 0j), 40, mirror=False)[:, :, :-1] == 0).all()
+    assert (cut(picture, Square(-20 + 20j, 20 + 0j), (40, 40), mirror=False)[:, :, :-1] == 0).all()
 
 
 def test_smaller_cuts_are_means():
     board = torch.ones(3, 400, 400)
     board[:, ::2] = -1
-    assert float(cut(board, Square(200 + 200j, 200 + 0j), 40).abs().max()) < 0.05
+    assert float(cut(board, Square(200 + 200j, 200 + 0j), (40, 40)).abs().max()) < 0.05
 
 
 class DrawnFaces(TinyGenerator):
@@ -179,10 +179,40 @@ def test_generated_faces_hardly_move_and_moved_ones_come_back(faces):
     image = faces.forward(faces.sample([3], truncation=0.7))[0]
     near(find_face(parser, image), Square(512 + 512j, 512 + 0j), 0.03)
     moved = Square(500 + 560j, 1100 * np.exp(0.4j))  # smaller, turned, not in the middle
-    photograph = cut(image, moved, 700, mirror=False)
+    photograph = cut(image, moved, (700, 700), mirror=False)
     found = find_face(parser, photograph)
     # In the photograph's own coordinates the image's square is that which undoes the move.
     undone = Square(0j, 1 + 0j).around(
         Square((moved.center - (512 + 512j)) / 512, moved.right / 512)
     )
     near(found, Square(350 * (undone.center + 1 + 1j), 350 * undone.right), 0.03)
+
+
+def test_the_middle_of_a_photograph_has_the_proportions_of_the_generator():
+    columns = torch.linspace(-1, 1, 400).expand(3, 200, 400)
+    generator = DrawnFaces()
+    generator.name = "random"
+    for size, last in (((40, 80), 1), ((40, 40), 0.5), ((80, 20), 0.125)):
+        generator.size = size
+        (image,) = to_pictures(generator, [("a", columns)], align="never")
+        assert image.shape == (3, *size)
+        assert image[0, 0, 0] == pytest.approx(-last, abs=0.03)
+        assert image[0, -1, -1] == pytest.approx(last, abs=0.03)
+
+
+def test_transparency_is_kept_for_those_who_draw_it_and_white_for_the_others():
+    clear = torch.cat([torch.zeros(3, 64, 64), -torch.ones(1, 64, 64)])
+    generator = DrawnFaces()
+    for channels, first, last in ((3, 1, 1), (1, 1, 1), (4, 0, -1)):
+        generator.channels = channels
+        (image,) = to_pictures(generator, [("a", clear)], align="never")
+        assert image[0].mean() == pytest.approx(first) and image[-1].mean() == pytest.approx(last)
+
+
+def test_the_middle_of_a_tall_photograph_is_as_wide_as_it_is():
+    rows = torch.linspace(-1, 1, 400)[:, None].expand(3, 400, 200)
+    generator = DrawnFaces()
+    generator.size = (40, 80)
+    (image,) = to_pictures(generator, [("a", rows)], align="never")
+    assert image.shape == (3, 40, 80)
+    assert image[0, [0, -1], 0].tolist() == pytest.approx([-0.25, 0.25], abs=0.02)

@@ -93,8 +93,8 @@ def test_distances_are_euclidean():
 
 
 def test_what_has_no_identity_is_refused(identity):
-    with pytest.raises(PandaError, match=r"shape \[1, 3, 40, 50\], expected \[N, 3, R, R\]"):
-        identity(torch.zeros(1, 3, 40, 50))
+    with pytest.raises(PandaError, match=r"shape \[1, 2, 40, 40\], expected \[N, 3, H, W\]"):
+        identity(torch.zeros(1, 2, 40, 40))
     with pytest.raises(PandaError, match=r"shape \[2, 478, 2\], expected \[1, 478, 2\]"):
         identity(torch.zeros(1, 3, 40, 40), torch.zeros(2, 478, 2))
     with pytest.raises(PandaError, match=r"\[2, 128\] and \[1, 128\], expected \[N, 128\] twice"):

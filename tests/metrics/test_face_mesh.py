@@ -161,8 +161,8 @@ def test_where_no_face_is_seen_landmarks_are_nan(scores):
 
 
 def test_what_has_no_landmarks_is_refused():
-    with pytest.raises(PandaError, match=r"shape \[1, 3, 40, 50\], expected \[N, 3, R, R\]"):
-        planted()(torch.zeros(1, 3, 40, 50))
+    with pytest.raises(PandaError, match=r"shape \[1, 2, 40, 40\], expected \[N, 3, H, W\]"):
+        planted()(torch.zeros(1, 2, 40, 40))
     with pytest.raises(PandaError, match="NaN or infinity"):
         planted()(torch.full((1, 3, 40, 40), torch.nan))
 

@@ -65,7 +65,7 @@ def test_what_cannot_be_parsed_is_refused(parser):
     with pytest.raises(PandaError, match="size 100, expected a multiple of 32"):
         parser(images, size=100)
     with pytest.raises(PandaError, match=r"expected \[N, 3, H, W\]"):
-        parser(images[:, :1])
+        parser(images[:, :2])
     with pytest.raises(PandaError, match="NaN or infinity"):
         parser(images / 0)
 

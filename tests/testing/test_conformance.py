@@ -25,8 +25,6 @@ def with_noise(folder, build, noise):
     def load(device, dtype):
         generator = build(checkpoint(folder), device, dtype)
         generator.noise = noise
-        if noise == "random":
-            generator.excused = {"truncation": "noise is drawn from the seeds, not from w"}
         return generator
 
     load.__name__ = f"{folder}-{noise}"

@@ -105,7 +105,7 @@ def fitness(layer: Layer, vectors: Tensor, x: Tensor, truth: Tensor | None) -> T
         layer: The layer.
         vectors: ``[K, C]``.
         x: Features ``[N, C, H, W]``.
-        truth: True background ``[N, R, R]`` bool, with which the thresholded map's IoU is measured;
+        truth: True background ``[N, H, W]`` bool, with which the thresholded map's IoU is measured;
             None where nothing says what is true: then it is the `contrast`.
     """
     if truth is not None:

@@ -38,6 +38,7 @@ from panda.metrics.changes import change
 from panda.metrics.colors import mean_color
 from panda.metrics.removal import SEAM, away_from, damage, iou, seam, texture_ratio
 from panda.metrics.roir import SIZE, small
+from panda.shapes import within
 
 POINTS = 2**16
 """Feature vectors of which principal components are made, evenly spread; or all of fewer."""
@@ -153,8 +154,9 @@ def _localize(
             size = min(MAP, layer.side)
             kept[kind].append(F.adaptive_avg_pool2d(maps[None], (size, size))[0].cpu())
             if scenes.truth is not None:
-                masks = direction_masks(layer, state.x, direction.detector)
-                _add(values, "iou", iou(masks.cpu(), scenes.truth[rows]))
+                truth = scenes.truth[rows]
+                masks = direction_masks(layer, state.x, direction.detector, truth.shape[1:])
+                _add(values, "iou", iou(masks.cpu(), truth))
     return torch.stack([torch.cat(rows) for rows in kept.values()])
 
 
@@ -238,7 +240,8 @@ def _object(
     layer = factors.layer
     if scenes.truth is None:
         where = object_map(as_background(factors, detector, norm), x)
-        return where, enlarge(on_canvas(where, layer), SIZE) > 0.5
+        seen = within(scenes.generator.size, SIZE)
+        return where, enlarge(on_canvas(where, layer), seen) > 0.5
     inside = ~scenes.truth[rows].to(x.device)
     size = layer.height - 2 * layer.margin, layer.width - 2 * layer.margin
     where = F.interpolate(inside[:, None].to(x), size, mode="area")

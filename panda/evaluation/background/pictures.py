@@ -18,7 +18,8 @@ from panda.generators.contract import Generator, Layer
 from panda.generators.labels import Label
 from panda.generators.seeds import evaluation_seeds, selection_seeds
 from panda.images import to_picture
-from panda.metrics.roir import SIZE, small
+from panda.metrics.roir import small
+from panda.shapes import Size
 
 SIDE = 16
 """Positions a side of the layer that is nearest to the one shown: where edits do most."""
@@ -72,7 +73,7 @@ def show(
         if kind != "detector":
             vector = chosen[list(METHODS).index(kind)]
             direction = given(layer, kind, vector, vector, seen)
-            columns.append(_masks(layer, state.x, direction))
+            columns.append(_masks(layer, state.x, direction, generator.size))
         taken = as_background(factors, direction, norm)
         for task, x in edits_by(taken, state.x, where, kind == "detector"):
             if kind != "detector" or task == "continue":
@@ -80,9 +81,9 @@ def show(
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def _masks(layer: Layer, x: Tensor, direction: Direction) -> list[Image.Image]:
-    masks = direction_masks(layer, x, direction.detector, SIZE).float()
-    return _thumbs(2 * masks[:, None].expand(-1, 3, -1, -1) - 1)
+def _masks(layer: Layer, x: Tensor, direction: Direction, size: Size) -> list[Image.Image]:
+    masks = direction_masks(layer, x, direction.detector, size).float()
+    return _thumbs(2 * masks[:, None] - 1)
 
 
 def _thumbs(images: Tensor) -> list[Image.Image]:

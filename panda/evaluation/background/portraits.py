@@ -25,7 +25,8 @@ from panda.metrics.roir import small
 from panda.progress import bar
 
 THUMB = 64
-"""Pixels of the images that colors and texture are read from, whatever the generator's are."""
+"""Pixels of the longer side of images that colors and texture are read from, and of both sides of
+masks, whatever the generator's are."""
 
 BINS = 128
 """Of a histogram."""
@@ -85,14 +86,13 @@ def portray(
     with bar(total=count, desc="portray", unit="img") as progress:
         for latents in batches(generator, label, evaluation_seeds(count)):
             x = generator.head(latents, layer.name).x
-            masks = torch.stack(
-                [direction_masks(layer, x, each, THUMB).cpu() for each in detectors]
-            )
             colors = lab(small(generator.forward(latents), THUMB).cpu())
+            size = colors.shape[2:]
+            masks = torch.stack([direction_masks(layer, x, each, size).cpu() for each in detectors])
             sides = masks, ~masks
             rows.append(
                 (
-                    masks.flatten(2).float(),
+                    F.interpolate(masks.float(), (THUMB, THUMB)).flatten(2),
                     torch.stack([_color_histograms(colors, side, directions) for side in sides], 2),
                     torch.stack([_detail_histograms(colors, side) for side in sides], 2),
                 )
@@ -102,7 +102,7 @@ def portray(
 
 
 def _color_histograms(colors: Tensor, masks: Tensor, directions: Tensor) -> Tensor:
-    """Return histograms ``[S, N, PROJECTIONS * BINS]`` of colors ``[N, 3, T, T]`` in masks."""
+    """Return histograms ``[S, N, PROJECTIONS * BINS]`` of colors ``[N, 3, h, w]`` in masks."""
     return _histograms(directions @ colors.flatten(2), masks.flatten(2), COLORS).flatten(2)
 
 

@@ -16,7 +16,7 @@ from panda.generators.seeds import evaluation_seeds, selection_seeds
 from panda.metrics.faces import are_faces
 from panda.metrics.parsing import FaceParser, mask
 from panda.metrics.removal import best_constant
-from panda.metrics.roir import SIZE, small
+from panda.metrics.roir import small
 from panda.progress import bar
 
 BATCH = 8
@@ -33,9 +33,9 @@ class Scenes:
         parse_size: Pixels at which it looks.
         selection: The seeds that choices are made on.
         scored: The seeds that are measured.
-        chosen_on: Parsed background of the former, ``[N, SIZE, SIZE]`` bool; None without parser.
+        chosen_on: Parsed background of the former, ``[N, h, w]`` bool; None without parser.
         truth: That of the latter, likewise.
-        constant: The mask ``[SIZE, SIZE]`` bool that overlaps most with ``chosen_on``.
+        constant: The mask ``[h, w]`` bool that overlaps most with ``chosen_on``.
     """
 
     generator: Generator
@@ -54,7 +54,7 @@ class Scenes:
             yield self.generator.head(latents, layer)
 
     def background(self, images: Tensor) -> Tensor | None:
-        """Return where parsing sees background in images ``[N, 3, SIZE, SIZE]``, as ``truth``."""
+        """Return where parsing sees background in small images ``[N, 3, h, w]``, as ``truth``."""
         return None if self.parser is None else _background(self.parser, images, self.parse_size)
 
 
@@ -102,5 +102,5 @@ def batches(generator: Generator, label: Label | None, seeds: Sequence[int]) -> 
 
 def _background(parser: FaceParser, images: Tensor, size: int) -> Tensor:
     parsed = parser(images, size)
-    parsed = F.interpolate(parsed[:, None], (SIZE, SIZE), mode="nearest")[:, 0]
+    parsed = F.interpolate(parsed[:, None], images.shape[2:], mode="nearest")[:, 0]
     return mask(parsed, "background").cpu()

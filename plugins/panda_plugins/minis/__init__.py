@@ -1,6 +1,6 @@
 """Small generators of 64 x 64 faces whose weights are part of the package.
 
-Each was trained by ``python -m training.mini`` on samples of MobileStyleGAN. Beside its weights is
+Each was trained by the scripts in ``training/`` on samples of MobileStyleGAN. Beside its weights is
 a JSON file with its layers and the results of ``python -m training.measure``.
 """
 
@@ -16,15 +16,17 @@ from panda.generators.contract import Layer
 from panda.generators.hookspecs import hookimpl
 from panda.weights import Shipped, Weights
 
-from .. import biggan, proggan, stylegan, stylegan2, stylegan3
+from .. import biggan, flow, proggan, stylegan, stylegan2, stylegan3, vae
 from ..common.cards import card_of
 
 ARCHITECTURES: dict[str, tuple[str, Architecture]] = {
     "biggan": ("BigGAN", biggan.ARCHITECTURE),
+    "diffusion": ("latent flow", flow.ARCHITECTURE),
     "proggan": ("ProGAN", proggan.ARCHITECTURE),
     "stylegan": ("StyleGAN", stylegan.ARCHITECTURE),
     "stylegan2": ("StyleGAN2", stylegan2.ARCHITECTURE),
     "stylegan3": ("StyleGAN3", stylegan3.ARCHITECTURE),
+    "vae": ("VAE", vae.ARCHITECTURE),
 }
 """Name and architecture, by the second word of a generator's name."""
 

@@ -1,0 +1,32 @@
+"""What an inversion compares: colors as they are seen, and alpha; at sizes that LPIPS can take."""
+
+import pytest
+import torch
+
+from panda.inversion.objective import comparable, visible
+from panda.metrics.lpips import NARROWEST
+
+
+def test_transparency_counts_and_hidden_colors_do_not():
+    clear = torch.cat([torch.zeros(1, 3, 8, 8), -torch.ones(1, 1, 8, 8)], 1)
+    gray, other = clear.clone(), clear.clone()
+    gray[:, 3] = 1  # an opaque gray looks like nothing at all on gray
+    other[:, :3] = 0.7
+    assert not torch.equal(visible(gray), visible(clear))
+    assert torch.equal(visible(other), visible(clear))
+    colors = torch.rand(1, 3, 8, 8)
+    assert visible(colors) is colors
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((64, 64), (128, 128)),
+        ((200, 200), (200, 200)),
+        ((512, 1024), (128, 256)),
+        ((24, 40), (77, 128)),
+        ((16, 512), (NARROWEST, 1024)),
+    ],
+)
+def test_images_are_compared_in_their_proportions(size, expected):
+    assert comparable(torch.zeros(1, 1, *size)).shape[2:] == expected

@@ -56,9 +56,25 @@ class Gradient(Method):
     channels: int = 5
     samples: int = 1000
 
-    def changes(self, generator: Generator, regions: Regions) -> Mapping[str, Change]:
-        """See `Method.changes`; ``regions`` that are parsed lend their parser."""
-        names = [name.strip() for name in self.measures.split(",")]
+    @property
+    def names(self) -> list[str]:
+        """The names of the measures."""
+        return [name.strip() for name in self.measures.split(",")]
+
+    def gradients(self, generator: Generator, regions: Regions) -> dict[str, Tensor]:
+        """Return the sum of gradients over faces by measure, float64 on the CPU.
+
+        They are ``[slots, D + C]`` with respect to w and styles, or ``[Z]`` to z.
+
+        Args:
+            generator: The generator.
+            regions: Those that are parsed lend their parser.
+
+        Raises:
+            PandaError: Where a setting is out of range, the generator has neither w nor z or gives
+                no gradients, or its samples are no faces.
+        """
+        names = self.names
         for name in names:
             if name not in MEASURES:
                 raise PandaError(f"there is no measure {name!r}{nearest(name, MEASURES)}")
@@ -73,19 +89,26 @@ class Gradient(Method):
             if isinstance(regions, Parsed)
             else (FaceParser(generator.device), 512)
         )
+        return self._totals(generator, parser, size, names)
+
+    def changes(self, generator: Generator, regions: Regions) -> Mapping[str, Change]:
+        """See `Method.changes`; ``regions`` that are parsed lend their parser."""
         edits: dict[str, Change] = {}
-        totals = self._totals(generator, parser, size, names)
+        totals = self.gradients(generator, regions)
         if isinstance(generator, WSpace):
             deviations = style_deviations(generator, self.samples)
             for name, gradient in totals.items():
-                edits |= _directions(generator, name, gradient)
+                for start, stop in _ranges(len(gradient)):
+                    if (change := along(generator, gradient, start, stop)) is not None:
+                        edits[f"{name} in {start}-{stop - 1}"] = change
                 edits |= self._channels(generator, name, gradient, deviations)
         else:
-            edits |= {name: ZChange(_unit(row)) for name, row in totals.items() if row.any()}
+            found = {name: along(generator, row) for name, row in totals.items()}
+            edits |= {name: change for name, change in found.items() if change is not None}
         if not edits:
             raise PandaError(
-                f"nothing moves {', '.join(names)} in {self.images} samples of {generator.name};"
-                " more 'images' may have what is measured"
+                f"nothing moves {', '.join(self.names)} in {self.images} samples of"
+                f" {generator.name}; more 'images' may have what is measured"
             )
         return edits
 
@@ -163,14 +186,21 @@ def _gradients(
     return gradients
 
 
-def _directions(space: WSpace, name: str, gradient: Tensor) -> dict[str, Change]:
-    """Return a measure's directions of w by name; those without any effect are left out."""
-    edits: dict[str, Change] = {}
-    for start, stop in _ranges(len(gradient)):
-        direction = gradient[start:stop, : len(space.w_mean)].sum(0)
-        if bool(direction.any()):
-            edits[f"{name} in {start}-{stop - 1}"] = WChange(_unit(direction), start, stop)
-    return edits
+def along(
+    generator: Generator, gradient: Tensor, start: int = 0, stop: int | None = None
+) -> WChange | ZChange | None:
+    """Return the direction of norm one along a gradient; None where that is zero.
+
+    Args:
+        generator: The generator.
+        gradient: What `Gradient.gradients` returns of a measure.
+        start: The first slot of w that moves; of no effect without w.
+        stop: The slot after the last; None for all from ``start`` on.
+    """
+    if not isinstance(generator, WSpace):
+        return ZChange(_unit(gradient)) if bool(gradient.any()) else None
+    direction = gradient[start:stop, : len(generator.w_mean)].sum(0)
+    return WChange(_unit(direction), start, stop) if bool(direction.any()) else None
 
 
 def _latent(generator: Generator, latents: Latents) -> tuple[Tensor, Latents]:

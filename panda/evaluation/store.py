@@ -15,8 +15,9 @@ from torch import Tensor
 
 from panda.checkpoints.tensors import load_tensors, save_tensors
 from panda.directions.changes import Change, LatentChange, StyleChange, WChange, ZChange
+from panda.editing.detectors import Detector
 from panda.editing.edits import Edit
-from panda.editing.local import LocalChange
+from panda.editing.local import DetectedChange, LocalChange
 from panda.errors import DiskError, PandaError
 from panda.evaluation.choose import ChosenEdit
 from panda.factorization.factors import Factors
@@ -31,6 +32,8 @@ from panda.methods.parts import PartChange
 PLAN = "plan.json"
 CHOICES = "choices.json"
 DIRECTIONS = "directions.safetensors"
+DETECTOR = "/detector"
+"""What follows a goal in the name of the tensor that has the weights of its detector."""
 DIGEST = "weights_sha256"
 """The setting that is the digest of the generator's weights."""
 
@@ -108,7 +111,7 @@ class BenchmarkFolder:
             choices = {
                 purpose: ChosenEdit(
                     str(facts["name"]),
-                    _change(facts["change"], tensors.get(purpose), folder),
+                    _change(facts["change"], tensors, purpose, folder),
                     *(float(facts[key]) for key in ("strength", "score", "effect")),
                 )
                 for purpose, facts in content["choices"].items()
@@ -135,7 +138,11 @@ class BenchmarkFolder:
                 ):
                     written[id(change.factors)] = f"factors-{change.factors.layer.name}"
                     change.factors.save(work / written[id(change.factors)])
-                moved = change.change if isinstance(change, LocalChange) else change
+                moved = change
+                if isinstance(change, LocalChange | DetectedChange):
+                    moved = change.change
+                if isinstance(change, DetectedChange):
+                    tensors[purpose + DETECTOR] = change.detector.weights.cpu().clone()
                 if isinstance(moved, WChange | ZChange):
                     # A copy: two goals may share one, which the file format does not take.
                     tensors[purpose] = moved.direction.detach().float().cpu().clone()
@@ -242,6 +249,14 @@ def _facts(change: Change, written: Mapping[int, str]) -> dict[str, Any]:
                 "parts": list(parts),
                 "layer": layer,
             }
+        case DetectedChange(inner, detector):
+            return {
+                "kind": "detected",
+                "change": _facts(inner, written),
+                "region": detector.region,
+                "layer": detector.layer,
+                "offset": detector.offset,
+            }
         case WChange(_, start, stop):
             return {"kind": "w", "start": start, "stop": stop}
         case ZChange():
@@ -260,8 +275,11 @@ def _facts(change: Change, written: Mapping[int, str]) -> dict[str, Any]:
     raise PandaError(f"a {type(change).__name__} cannot be saved")
 
 
-def _change(facts: Mapping[str, Any], direction: Tensor | None, folder: Path) -> Change:
+def _change(
+    facts: Mapping[str, Any], tensors: Mapping[str, Tensor], purpose: str, folder: Path
+) -> Change:
     """Return the change of `_facts`; raise KeyError, TypeError or ValueError for others."""
+    direction = tensors.get(purpose)
     match facts["kind"]:
         case "w" if direction is not None:
             start, stop = facts["start"], facts["stop"]
@@ -269,11 +287,13 @@ def _change(facts: Mapping[str, Any], direction: Tensor | None, folder: Path) ->
         case "z" if direction is not None:
             return ZChange(direction)
         case "local":
-            inner = _change(facts["change"], direction, folder)
+            inner = _moved(facts["change"], tensors, purpose, folder)
             factors = Factors.load(folder / facts["factors"])
-            if not isinstance(inner, LatentChange):
-                raise ValueError("what is kept inside parts is no change of latents")
             return LocalChange(inner, factors, factors.find_parts(facts["parts"]), facts["layer"])
+        case "detected":
+            inner = _moved(facts["change"], tensors, purpose, folder)
+            where = str(facts["region"]), str(facts["layer"]), tensors[purpose + DETECTOR]
+            return DetectedChange(inner, Detector(*where, float(facts["offset"])))
         case "style":
             return StyleChange(str(facts["slot"]), int(facts["channel"]), float(facts["unit"]))
         case "part":
@@ -282,3 +302,12 @@ def _change(facts: Mapping[str, Any], direction: Tensor | None, folder: Path) ->
             edit.check(factors)
             return PartChange(factors, edit, bool(facts["refined"]), float(facts["focus"]))
     raise ValueError(f"no change of kind {facts['kind']!r} can be read")
+
+
+def _moved(
+    facts: Mapping[str, Any], tensors: Mapping[str, Tensor], purpose: str, folder: Path
+) -> LatentChange:
+    change = _change(facts, tensors, purpose, folder)
+    if not isinstance(change, LatentChange):
+        raise ValueError("what is kept inside a place is no change of latents")
+    return change

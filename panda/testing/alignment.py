@@ -34,7 +34,7 @@ SHARE = 0.6
 MIRRORED = 0.35
 """Where the share is below this, most of the change lies in the other half."""
 
-FINE, SHARP, DISPLACED = 24, 0.95, 0.08
+FINE, SHARP, DISPLACED = 16, 0.98, 0.05
 """With at least so many rows or columns and such a sharpness, edges between strips are found to
 within this part of the image."""
 

@@ -12,6 +12,7 @@ from panda.editing.local import DetectedChange, LocalChange
 from panda.evaluation.choose import ChosenEdit
 from panda.evaluation.choose_effects import REACH, pick
 from panda.evaluation.edits import find_edits
+from panda.methods.coordinates import CoordinateChange
 from panda.methods.parts import PartChange
 from panda.metrics.summary import ratio
 from panda.report.table import Table
@@ -32,7 +33,7 @@ def kind_of(change: Change) -> str:
         return LOCAL
     if isinstance(change, DetectedChange):
         return DETECTED
-    return PART if isinstance(change, PartChange) else EVERYWHERE
+    return PART if isinstance(change, PartChange | CoordinateChange) else EVERYWHERE
 
 
 def best_by_kind(

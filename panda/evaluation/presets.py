@@ -15,14 +15,15 @@ from torch import Tensor
 
 from panda.directions.changes import Change, LatentChange, StyleChange, WChange, ZChange
 from panda.directions.named import find_direction
+from panda.editing.detectors import PREFIX
 from panda.editing.edit_files import NamedEdit, write_edits
 from panda.editing.edits import Edit
-from panda.editing.local import LocalChange
+from panda.editing.local import DetectedChange, LocalChange
 from panda.errors import PandaError
 from panda.evaluation.choose import ChosenEdit
 from panda.evaluation.choose_effects import pick
 from panda.evaluation.locality import choose_all
-from panda.evaluation.localized import PARTS, SAMPLES, SIDE, split_local
+from panda.evaluation.localized import PARTS, SAMPLES, SIDE, parts_of, split_local
 from panda.evaluation.measure import measure_all
 from panda.evaluation.settings import LocalityBenchmark, label_of
 from panda.factorization.factors import Factors
@@ -36,8 +37,11 @@ from panda.notes import note
 
 WHAT = "presets"
 
-LEAST = 0.5
+LEAST = 0.8
 """The share of the faces of the trial that have to reach the effect of a preset."""
+
+HOPELESS = 0.5
+"""An edit that fewer of the faces of the choice reach is not tried: it is no preset."""
 
 FOLDER, FILE = "presets", "edits.json"
 """Where they are in the folder of the benchmark."""
@@ -74,10 +78,15 @@ def make(benchmark: LocalityBenchmark) -> Path:
     for text in benchmark.settings.methods:
         _check_method(text)
     benchmark.folder.begin()
-    best = pick(choose_all(benchmark))
+    best = {
+        edit: (label, choice)
+        for edit, (label, choice) in pick(choose_all(benchmark)).items()
+        if _worth_trying(edit, choice)
+    }
     if not best:
         raise PandaError(
-            f"no edit of {', '.join(benchmark.settings.labels)} reaches its effect on any face"
+            f"no edit of {', '.join(benchmark.settings.labels)} reaches its effect on"
+            f" {HOPELESS:.0%} of the faces on which edits are chosen"
         )
     chosen: dict[str, dict[str, ChosenEdit]] = {}
     for edit, (label, choice) in best.items():
@@ -91,6 +100,14 @@ def make(benchmark: LocalityBenchmark) -> Path:
         }
         write_edits(work / FILE, zoo)
     return folder / FILE
+
+
+def _worth_trying(edit: str, choice: ChosenEdit) -> bool:
+    """Return whether enough faces of the choice reach the effect, and say so where they do not."""
+    if choice.effect >= HOPELESS:
+        return True
+    note(f"{edit}: {choice.effect:.0%} of the faces of the choice reach it, so it is not tried")
+    return False
 
 
 def _works(benchmark: LocalityBenchmark, edit: str, label: str) -> bool:
@@ -151,12 +168,16 @@ def _written(
         amount = float(f"{strength:.4g}")
         edit = Edit(change.edit.parts, change.edit.appearance, amount, sigma=True)
         return change.factors, str(edit)
-    if not isinstance(change, LocalChange):
+    if isinstance(change, LocalChange):
+        factors, where = change.factors, "+".join(map(str, change.parts))
+    elif isinstance(change, DetectedChange):
+        # Every edit file says which factors it goes with; these have nothing to say to this edit.
+        factors, where = parts_of(generator), f"{PREFIX}{change.detector.region}"
+    else:
         raise PandaError(f"a {type(change).__name__} is no edit of parts; make its method local")
     what, strength = _source(generator, change.change, name, strength, folder)
-    where = "+".join(map(str, change.parts))
-    at = "" if change.layer == change.factors.layer.name else f"@{change.layer}"
-    return change.factors, f"{where}:{what}:{strength:.4g}{at}"
+    at = "" if change.layer == factors.layer.name else f"@{change.layer}"
+    return factors, f"{where}:{what}:{strength:.4g}{at}"
 
 
 def _source(

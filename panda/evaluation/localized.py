@@ -16,14 +16,15 @@ from torch.nn import functional as F
 
 from panda.directions.changes import Change, LatentChange
 from panda.editing.local import LocalChange
+from panda.editing.usual import usual_place
 from panda.errors import PandaError
 from panda.evaluation.faces import Faces
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
 from panda.generators.contract import Generator
 
-SIDE, PARTS, SAMPLES = 32, 16, 300
-"""Positions from side to side of the layer that has the parts, their number, and the samples."""
+SAMPLES = 300
+"""Of the fit whose parts are taken."""
 
 COVER = 0.25
 """A part belongs to a region where its share there is at least this fraction of the best part's."""
@@ -104,8 +105,8 @@ def localizer(generator: Generator, layer: str, faces: Faces) -> Localizer:
         PandaError: Where there is no such layer.
     """
     name = find_layer(generator, layer)
-    place = generator.layer_near(SIDE)
-    factors = fit(generator, place.name, parts=min(PARTS, place.positions), seeds=SAMPLES)
+    place, parts = usual_place(generator)
+    factors = fit(generator, place.name, parts=parts, seeds=SAMPLES)
     regions = {
         region: covering_parts(factors, masks.float().mean(0))
         for region, masks in faces.regions.items()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -20,23 +21,15 @@ from torch.nn import functional as F
 
 from panda import Generator, Latents, State, TorchModule, create_generator
 from panda.generators.wrapper import Wrapper
-from panda.testing.alignment import COARSE, DISPLACED, FINE, SHARP, SMALLEST, strips
+from panda.testing.alignment import DISPLACED, FINE, SHARP, SMALLEST, strips
 
 SEEDS = (3, 14)
 
+COARSE = 16
+"""Layers with fewer rows are counted by themselves."""
+
 Order = Callable[[Tensor], Tensor]
 """Puts positions ``[H, W]`` into another order, as ``[H * W]``."""
-
-ORDERS: dict[str, Order] = {
-    "as it is": lambda grid: grid.flatten(),
-    "mirrored up and down": lambda grid: grid.flip(0).flatten(),
-    "mirrored left and right": lambda grid: grid.flip(1).flatten(),
-    "transposed": lambda grid: grid.T.flatten(),
-    "shuffled": lambda grid: grid.flatten()[_shuffle(grid.numel())],
-    "shifted by a half": lambda grid: grid.roll(len(grid) // 2, 0).flatten(),
-    "shifted by a quarter": lambda grid: grid.roll((len(grid) // 4,) * 2, (0, 1)).flatten(),
-    "in windows": lambda grid: windows(grid),
-}
 
 
 def _shuffle(count: int) -> Tensor:
@@ -51,12 +44,32 @@ def windows(grid: Tensor) -> Tensor:
     return grid.view(h // side, side, w // side, side).transpose(1, 2).flatten()
 
 
+ORDERS: dict[str, Order] = {
+    "as it is": lambda grid: grid.flatten(),
+    "mirrored up and down": lambda grid: grid.flip(0).flatten(),
+    "mirrored left and right": lambda grid: grid.flip(1).flatten(),
+    "transposed": lambda grid: grid.T.flatten(),
+    "shuffled": lambda grid: grid.flatten()[_shuffle(grid.numel())],
+    "shifted by a half": lambda grid: grid.roll(len(grid) // 2, 0).flatten(),
+    "shifted by a quarter": lambda grid: grid.roll((len(grid) // 4,) * 2, (0, 1)).flatten(),
+    "in windows": windows,
+}
+
+
 def padded(image: Tensor, share: float) -> Tensor:
     """Show an image in the middle ``share`` of it, with black around."""
     side = image.shape[-1]
     border = round(side * (1 - share) / 2)
     inner = F.interpolate(image, (side - 2 * border,) * 2, mode="bilinear", antialias=True)
     return F.pad(inner, (border,) * 4, value=-1)
+
+
+def padded_below(image: Tensor, share: float) -> Tensor:
+    """Show an image in the upper ``share`` of it, with black below."""
+    height, width = image.shape[2:]
+    rows = round(height * share)
+    inner = F.interpolate(image, (rows, width), mode="bilinear", antialias=True)
+    return F.pad(inner, (0, 0, 0, height - rows), value=-1)
 
 
 def cropped(image: Tensor, share: float) -> Tensor:
@@ -68,8 +81,8 @@ def cropped(image: Tensor, share: float) -> Tensor:
 
 
 IMAGES: dict[str, Callable[[Tensor], Tensor]] = {
-    f"{name.__name__} to {share:.0%}": lambda image, name=name, share=share: name(image, share)
-    for name in (padded, cropped)
+    f"{way.__name__.replace('_', ' ')} to {share:.0%}": partial(way, share=share)
+    for way in (padded, padded_below, cropped)
     for share in (0.5, 0.75)
 }
 
@@ -164,6 +177,8 @@ def measure(generators: list[Generator]) -> None:
                 size = min(s.size for s in both)
                 kind = f"{SMALLEST} to {COARSE - 1}" if size < COARSE else f"{COARSE} and more"
                 shares[kind].append(min(s.share for s in both))
+                if "below" in name:
+                    both = both[:1]  # columns are where they were
                 sharp = [s for s in both if s.size >= FINE and s.sharpness >= SHARP]
                 second += [sorted(map(abs, s.outward))[1] for s in sharp]
         for kind, values in shares.items():
@@ -178,9 +193,8 @@ def measure(generators: list[Generator]) -> None:
 def _moved(generator: Generator, layer: str) -> bool:
     """Whether a layer has more than one window."""
     place = generator.layers[layer]
-    grid = torch.arange((place.height - 2 * place.margin) ** 2).view(
-        place.height - 2 * place.margin, -1
-    )
+    sides = place.height - 2 * place.margin, place.width - 2 * place.margin
+    grid = torch.arange(sides[0] * sides[1]).view(sides)
     return not torch.equal(windows(grid), grid.flatten())
 
 

@@ -187,7 +187,10 @@ def test_a_full_disk_while_sampling_says_where(tmp_path):
 
 def test_a_backend_that_lies_about_its_layers_is_refused(tiny):
     tiny.layers["b"] = Layer("b", 12, 9, 9)
-    with pytest.raises(PandaError, match=r"gave features \(16, 12, 8, 8\) at b, its layer says"):
+    with pytest.raises(
+        PandaError,
+        match=r"head of tiny gives features \[16, 12, 8, 8\] at b, expected \[16, 12, 9, 9\]",
+    ):
         fit(tiny, "b", seeds=range(16))
 
 

@@ -258,12 +258,12 @@ def test_the_vae_begins_with_the_fine_stages_of_the_autoencoder():
     torch.manual_seed(0)
     decoder, network = autoencoder.untrained().decoder, vae.untrained().decoder
     vae.begin_from(network, decoder)
-    x, first = torch.randn(2, autoencoder.CHANNELS[0], 16, 16), len(vae.COARSE)
+    x, first = torch.randn(2, autoencoder.CHANNELS[0], 16, 16), 2
     for block, other in zip(
         network.stages.stages[first].blocks, decoder.stages.stages[0].blocks, strict=True
     ):
-        torch.testing.assert_close(block(x, torch.randn(2, vae.CONDITION)), other(x))
-    x, condition = decoder.stages.run(x, 0, 1), torch.randn(2, vae.CONDITION)
+        torch.testing.assert_close(block(x, torch.randn(2, 128)), other(x))
+    x, condition = decoder.stages.run(x, 0, 1), torch.randn(2, 128)
     fine = network.stages.run(x, first + 1, first + 3, condition)
     torch.testing.assert_close(fine, decoder.stages.run(x, 1, 3))
     torch.testing.assert_close(network.stages.to_image(fine), decoder.stages.to_image(fine))

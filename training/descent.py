@@ -166,13 +166,21 @@ class Descent:
         with staging(self._checkpoint) as path:
             path.write_bytes(buffer.getvalue())
 
-    def write_facts(self, faces: int, batch: int) -> None:
-        """Write what the file beside shipped weights says of the training."""
-        facts = {
+    def write_facts(self, faces: int, batch: int, after: Mapping[str, Any] | None = None) -> None:
+        """Write what the file beside shipped weights says of the training.
+
+        Args:
+            faces: The number of faces.
+            batch: Samples of a step.
+            after: The same of a run that went on from this one.
+        """
+        facts: dict[str, Any] = {
             "images": self.step * batch,
             "faces": faces,
             "recipe": {"batch": batch, **asdict(self.pace)},
         }
+        if after is not None:
+            facts = {**after, "images": facts["images"] + after["images"], "before": [facts]}
         with staging(self.folder / FACTS) as path:
             path.write_text(json.dumps(facts, indent=1) + "\n")
 

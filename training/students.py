@@ -300,8 +300,7 @@ class VAE(Student):
 
     def __init__(self) -> None:
         super().__init__()
-        channels, blocks = (96, 96, 128, 64, 32), (1, 1, 2, 2, 1)
-        self.network = vae.Network(self.z_dim, 128, channels, blocks)
+        self.network = vae.Network(self.z_dim, 128, (96, 96, 128, 64, 32), (1, 1, 2, 2, 1))
 
     def forward(
         self, z: Tensor, label: Tensor | None, random: torch.Generator | None = None

@@ -30,6 +30,9 @@ from panda.generators.registry import (
 from panda.notes import note
 from panda.shapes import CHANNELS, size_text
 
+LONGEST = 2000
+"""Letters of a file's config that are shown."""
+
 CLASSES = 12
 """How many classes ``panda info`` names."""
 
@@ -307,4 +310,6 @@ def _shown(facts: Mapping[str, Any]) -> dict[str, Any]:
         named = [f"{number} {name}" for number, name in enumerate(labels[:CLASSES])]
         more = f", ... ({len(labels)}; --json lists all)" if labels[CLASSES:] else ""
         shown["labels"] = (", ".join(named) or "none") + more
+    if (config := facts.get("config")) and len(str(config)) > LONGEST:  # as of a tokenizer
+        shown["config"] = f"{str(config)[:LONGEST]}... (--json has all)"
     return shown

@@ -35,7 +35,7 @@ def add(verbs: Verbs[Parser]) -> None:
         type=method,
         action="append",
         metavar="[LABEL=]NAME[:SETTING=VALUE...]",
-        help="whose edits are tried, such as near=sefa:local=64.conv2; may be given several times"
+        help="whose edits are tried, such as near=sefa:local=face/64; may be given several times"
         " (default: PandA's, and local directions of gradient, ganspace, sefa and stylespace)",
     )
     for name, default, words in (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -56,36 +56,48 @@ class Gradient(Method):
     channels: int = 5
     samples: int = 1000
 
-    def changes(self, generator: Generator, regions: Regions) -> Mapping[str, Change]:
-        """See `Method.changes`; ``regions`` that are parsed lend their parser."""
-        names = [name.strip() for name in self.measures.split(",")]
-        for name in names:
-            if name not in MEASURES:
-                raise PandaError(f"there is no measure {name!r}{nearest(name, MEASURES)}")
-        if self.images < 1 or self.samples < 2:
-            raise PandaError(
-                f"{self.images} images and {self.samples} samples, expected at least 1 and 2"
-            )
+    @property
+    def names(self) -> list[str]:
+        """The names of the measures."""
+        return [name.strip() for name in self.measures.split(",")]
+
+    def gradients(self, generator: Generator, regions: Regions) -> dict[str, Tensor]:
+        """Return the sum of gradients over faces by measure, float64 on the CPU.
+
+        They are ``[slots, D + C]`` with respect to w and styles, or ``[Z]`` to z.
+
+        Args:
+            generator: The generator.
+            regions: Those that are parsed lend their parser.
+
+        Raises:
+            PandaError: Where a setting is out of range, the generator has neither w nor z or gives
+                no gradients, or its samples are no faces.
+        """
+        if self.samples < 2:
+            raise PandaError(f"{self.samples} samples, expected at least 2")
         if not isinstance(generator, WSpace):
             z_space(generator, "Gradient")
-        parser, size = (
-            (regions.parser, regions.size)
-            if isinstance(regions, Parsed)
-            else (FaceParser(generator.device), 512)
-        )
+        return summed_gradients(generator, regions, self.names, self.images, _latent)
+
+    def changes(self, generator: Generator, regions: Regions) -> Mapping[str, Change]:
+        """See `Method.changes`; ``regions`` that are parsed lend their parser."""
         edits: dict[str, Change] = {}
-        totals = self._totals(generator, parser, size, names)
+        totals = self.gradients(generator, regions)
         if isinstance(generator, WSpace):
             deviations = style_deviations(generator, self.samples)
             for name, gradient in totals.items():
-                edits |= _directions(generator, name, gradient)
+                for start, stop in _ranges(len(gradient)):
+                    if (change := along(generator, gradient, start, stop)) is not None:
+                        edits[f"{name} in {start}-{stop - 1}"] = change
                 edits |= self._channels(generator, name, gradient, deviations)
         else:
-            edits |= {name: ZChange(_unit(row)) for name, row in totals.items() if row.any()}
+            found = {name: along(generator, row) for name, row in totals.items()}
+            edits |= {name: change for name, change in found.items() if change is not None}
         if not edits:
             raise PandaError(
-                f"nothing moves {', '.join(names)} in {self.images} samples of {generator.name};"
-                " more 'images' may have what is measured"
+                f"nothing moves {', '.join(self.names)} in {self.images} samples of"
+                f" {generator.name}; more 'images' may have what is measured"
             )
         return edits
 
@@ -112,37 +124,66 @@ class Gradient(Method):
             if effect > 0
         }
 
-    def _totals(
-        self, generator: Generator, parser: FaceParser, size: int, names: Sequence[str]
-    ) -> dict[str, Tensor]:
-        """Return the sum of gradients over faces by measure; see `_gradients`."""
-        totals: dict[str, Tensor] = {}
-        seen = 0
-        for seed in bar(range(self.images), desc="gradients", unit="face"):
-            gradients = _gradients(generator, parser, size, seed, names)
-            if gradients is not None:
-                seen += 1
-                for name, gradient in gradients.items():
-                    totals[name] = totals.get(name, 0) + gradient
-        if 2 * seen < self.images:
-            raise PandaError(
-                f"the samples of {generator.name} are no faces, so face parsing can measure"
-                " nothing on them; give a generator of faces"
-            )
-        return totals
+
+Start = Callable[[Generator, Latents], tuple[Tensor, Tensor]]
+"""From one sample to what gradients are taken of, ``[1, ...]``, and the image that follows."""
+
+
+def summed_gradients(
+    generator: Generator, regions: Regions, names: Sequence[str], count: int, start: Start
+) -> dict[str, Tensor]:
+    """Return the sum over faces of the gradients of measures by name, float64 on the CPU.
+
+    Args:
+        generator: The generator.
+        regions: Those that are parsed lend their parser.
+        names: Of `panda.metrics.soft_measures.MEASURES`.
+        count: The number of samples, of the seeds from 0 on.
+        start: Says with respect to what.
+
+    Raises:
+        PandaError: Where there is no such measure, the generator gives no gradients, or its samples
+            are no faces.
+    """
+    for name in names:
+        if name not in MEASURES:
+            raise PandaError(f"there is no measure {name!r}{nearest(name, MEASURES)}")
+    if count < 1:
+        raise PandaError(f"{count} images, expected at least 1")
+    parser, size = (
+        (regions.parser, regions.size)
+        if isinstance(regions, Parsed)
+        else (FaceParser(generator.device), 512)
+    )
+    totals: dict[str, Tensor] = {}
+    seen = 0
+    for seed in bar(range(count), desc="gradients", unit="face"):
+        latents = generator.sample([seed], truncation=generator.usual_truncation)
+        gradients = _gradients(generator, parser, size, names, latents, start)
+        if gradients is not None:
+            seen += 1
+            for name, gradient in gradients.items():
+                totals[name] = totals.get(name, 0) + gradient
+    if 2 * seen < count:
+        raise PandaError(
+            f"the samples of {generator.name} are no faces, so face parsing can measure nothing on"
+            " them; give a generator of faces"
+        )
+    return totals
 
 
 def _gradients(
-    generator: Generator, parser: FaceParser, size: int, seed: int, names: Sequence[str]
+    generator: Generator,
+    parser: FaceParser,
+    size: int,
+    names: Sequence[str],
+    latents: Latents,
+    start: Start,
 ) -> dict[str, Tensor] | None:
-    """Return the gradients of what one sample has, float64 on the CPU; None where it is no face.
-
-    They are ``[slots, D + C]`` with respect to w and styles, or ``[Z]`` to z; see `_latent`.
-    """
-    latents = generator.sample([seed], truncation=generator.usual_truncation)
+    """Return the gradients of what one sample has, float64 on the CPU; None where it is no face."""
     with torch.enable_grad():
-        x, moved = _latent(generator, latents)
-        images = small(generator.forward(moved))
+        x, image = start(generator, latents)
+        images = small(image)
         if not images.requires_grad:
             raise PandaError(
                 f"{generator.name} gives no gradients: torch cannot follow how its images depend"
@@ -163,18 +204,25 @@ def _gradients(
     return gradients
 
 
-def _directions(space: WSpace, name: str, gradient: Tensor) -> dict[str, Change]:
-    """Return a measure's directions of w by name; those without any effect are left out."""
-    edits: dict[str, Change] = {}
-    for start, stop in _ranges(len(gradient)):
-        direction = gradient[start:stop, : len(space.w_mean)].sum(0)
-        if bool(direction.any()):
-            edits[f"{name} in {start}-{stop - 1}"] = WChange(_unit(direction), start, stop)
-    return edits
+def along(
+    generator: Generator, gradient: Tensor, start: int = 0, stop: int | None = None
+) -> WChange | ZChange | None:
+    """Return the direction of norm one along a gradient; None where that is zero.
+
+    Args:
+        generator: The generator.
+        gradient: What `Gradient.gradients` returns of a measure.
+        start: The first slot of w that moves; of no effect without w.
+        stop: The slot after the last; None for all from ``start`` on.
+    """
+    if not isinstance(generator, WSpace):
+        return ZChange(_unit(gradient)) if bool(gradient.any()) else None
+    direction = gradient[start:stop, : len(generator.w_mean)].sum(0)
+    return WChange(_unit(direction), start, stop) if bool(direction.any()) else None
 
 
-def _latent(generator: Generator, latents: Latents) -> tuple[Tensor, Latents]:
-    """Return the latent that gradients are taken of, and latents that depend on it.
+def _latent(generator: Generator, latents: Latents) -> tuple[Tensor, Tensor]:
+    """Return the latent that gradients are taken of, and the image of it; see `Start`.
 
     It is z ``[1, Z]``, or w ``[1, slots, D + C]`` with shifts of styles that are zero, as
     `WSpace.shift_styles` makes it.
@@ -184,7 +232,8 @@ def _latent(generator: Generator, latents: Latents) -> tuple[Tensor, Latents]:
         key, latents = "w", generator.shift_styles(latents, {})
     leaf = latents.tensors[key].detach().clone().requires_grad_()
     # Times one, since a backend may write to its latents, but not to a leaf.
-    return leaf, replace(latents, tensors={**latents.tensors, key: leaf * 1})
+    moved = replace(latents, tensors={**latents.tensors, key: leaf * 1})
+    return leaf, generator.forward(moved)
 
 
 def _ranges(slots: int) -> list[tuple[int, int]]:

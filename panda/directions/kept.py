@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -19,46 +20,65 @@ from panda.files.ownership import MANIFEST, replacing
 from panda.generators.contract import Generator
 from panda.notes import note
 
+FORMAT = 1
+"""Counts up when what is found with the same settings changes, so that it is fitted anew."""
+
 WHAT, TENSORS, SETTINGS = "directions of a method", "directions.safetensors", "config.json"
 
 
 def kept(
     method: Method, generator: Generator, fit: Callable[[], Mapping[str, Tensor]]
 ) -> Mapping[str, Tensor]:
-    """Return what a method finds in a generator: from the cache, or fitted now.
+    """Return what a method finds in a generator: from the cache, or fitted now; see `keep`."""
+    return keep(method.name, asdict(method), generator, fit)
 
-    The generator's digest, the method and its settings are the key. A generator without a digest
-    is fitted each time. Of several threads or processes that ask for the same, one fits and the
-    others wait.
+
+def keep(
+    name: str,
+    settings: Mapping[str, Any],
+    generator: Generator,
+    fit: Callable[[], Mapping[str, Tensor]],
+) -> Mapping[str, Tensor]:
+    """Return what is found in a generator: from the cache, or fitted now.
+
+    `FORMAT`, the generator's digest, the name and the settings are the key. A generator without a
+    digest is fitted each time. Of several threads or processes that ask for the same, one fits and
+    the others wait.
 
     Args:
-        method: The method.
+        name: What is fitted, such as the name of a method.
+        settings: All that it depends on but for the generator, as JSON takes it.
         generator: The generator.
         fit: Finds the tensors, by name.
 
     Raises:
         PandaError: As ``fit`` does, and where the cache cannot be written.
     """
-    said = f"fitting {method.name} to {generator.name}"
+    said = f"fitting {name} to {generator.name}"
     if not generator.digest:
         note(said)
         return fit()
-    facts = {"method": method.name, "weights_sha256": generator.digest, "settings": asdict(method)}
-    settings = json.dumps(facts, indent=1, sort_keys=True) + "\n"
-    name = f"{method.name}-{hashlib.sha256(settings.encode()).hexdigest()[:12]}"
-    folder = home() / "directions" / generator.digest[:16] / name
-    if (loaded := _load(folder, settings)) is not None:
+    facts = {
+        "format": FORMAT,
+        "method": name,
+        "weights_sha256": generator.digest,
+        "settings": dict(settings),
+    }
+    text = json.dumps(facts, indent=1, sort_keys=True) + "\n"
+    file = f"{name.replace(' ', '-')}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    folder = home() / "directions" / generator.digest[:16] / file
+    if (loaded := _load(folder, text)) is not None:
         return loaded
-    with hold_folder(folder.parent, f".{name}.lock", wait=True):
-        if (loaded := _load(folder, settings)) is not None:
+    with hold_folder(folder.parent, f".{file}.lock", wait=True):
+        if (loaded := _load(folder, text)) is not None:
             return loaded  # which another thread or process has fitted meanwhile
         note(f"{said}, once; what it finds is kept in the cache")
         tensors = {key: tensor.detach().float().cpu().clone() for key, tensor in fit().items()}
-        for file in (TENSORS, SETTINGS, MANIFEST):  # damaged, which `replacing` would not replace
-            (folder / file).unlink(missing_ok=True)
+        for part in (TENSORS, SETTINGS, MANIFEST):  # damaged, which `replacing` would not replace
+            (folder / part).unlink(missing_ok=True)
         with replacing(folder, WHAT) as work:
             save_tensors(work / TENSORS, tensors, {})
-            (work / SETTINGS).write_text(settings, encoding="utf-8")
+            (work / SETTINGS).write_text(text, encoding="utf-8")
     return tensors
 
 

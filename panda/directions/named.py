@@ -13,6 +13,7 @@ from torch import Tensor
 
 from panda.directions.changes import LatentChange, StyleChange, WChange, ZChange
 from panda.directions.ganspace import GANSpace
+from panda.directions.gradient import Gradient, along
 from panda.directions.kept import kept
 from panda.directions.lowrankgan import LowRankGAN
 from panda.directions.method import Method
@@ -48,9 +49,10 @@ def find_direction(name: str, key: str, generator: Generator, slots: Slots = Non
     """Return a direction of a method.
 
     Args:
-        name: ``ganspace``, ``sefa``, ``random``, ``stylespace``, ``lowrankgan`` or ``resefa``.
-        key: Which one: a number (the first three), ``SLOT.CHANNEL`` (StyleSpace), or ``REGION.K``
-            and ``REGION.K.IMAGE`` (LowRankGAN, ReSeFa).
+        name: ``ganspace``, ``sefa``, ``random``, ``stylespace``, ``lowrankgan``, ``resefa`` or
+            ``gradient``.
+        key: Which one: a number (the first three), ``SLOT.CHANNEL`` (StyleSpace), ``REGION.K``
+            and ``REGION.K.IMAGE`` (LowRankGAN, ReSeFa), or a measure such as ``lip_corners``.
         generator: The generator.
         slots: The slots that it moves; by default all, or those of the method's settings. SeFa
             finds other directions for other slots.
@@ -88,6 +90,21 @@ def _random(key: str, generator: Generator, slots: Slots) -> LatentChange:
     changes = list(method.changes(unwrapped(generator), REGIONS).values())  # all slots come first
     rows = [each.direction for each in changes if isinstance(each, WChange | ZChange)]
     return _along(rows[_number(method.name, key, method.components)], generator, slots)
+
+
+def _gradient(key: str, generator: Generator, slots: Slots) -> LatentChange:
+    method, inner = Gradient(), unwrapped(generator)
+    names = {name.replace(" ", "_"): name for name in method.names}
+    if key not in names:
+        raise PandaError(
+            f"there is no direction gradient/{key:.40}; gradient has"
+            f" {', '.join(names)}{nearest(key, names)}"
+        )
+    rows = kept(method, generator, lambda: method.gradients(inner, REGIONS))
+    change = along(inner, rows[names[key]], *(slots or (0, None))) if names[key] in rows else None
+    if change is None:
+        raise PandaError(f"gradient/{key}: nothing moves the {names[key]} of {generator.name}")
+    return change
 
 
 def _along(row: Tensor, generator: Generator, slots: Slots) -> LatentChange:
@@ -183,6 +200,7 @@ FINDERS: dict[str, Callable[[str, Generator, Slots], LatentChange]] = {
     "ganspace": _ganspace,
     "sefa": _sefa,
     "random": _random,
+    "gradient": _gradient,
     "stylespace": _stylespace,
     "lowrankgan": _regional(LowRankGAN()),
     "resefa": _regional(ReSeFa()),

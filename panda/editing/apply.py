@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from panda.editing.detectors import find_detector, is_of_face, union
 from panda.editing.edits import REMOVE, Edit, Edits, as_edits, factors_for, listed
 from panda.editing.idle import Idle, note_idle, unchanged
 from panda.editing.natural import resume, stop
@@ -34,6 +35,7 @@ def where_map(
     features: Tensor,
     parts: Tensor | None = None,
     numbers: Sequence[int] = (),
+    generator: Generator | None = None,
 ) -> Tensor:
     """Return where an edit acts, ``[N or 1, H, W]`` in [0, 1].
 
@@ -44,6 +46,7 @@ def where_map(
         parts: Refined parts ``[N, S, R_S]``; by default every sample gets the global ones.
         numbers: The samples' seeds, or their numbers in an inversion, by which a folder names their
             masks.
+        generator: What the features are of, which the places of faces need to be known.
 
     Raises:
         PandaError: Where the factors have no such place, or a sample has no mask.
@@ -51,6 +54,10 @@ def where_map(
     masks = _user_masks(factors, edit, len(features), numbers)
     if masks is not None:
         return fit_layer(masks, factors.layer).to(features)
+    if is_of_face(edit.place):
+        if generator is None:
+            raise PandaError(f"{edit}: {edit.place} is not known here, where no generator is")
+        return find_detector(generator, edit.place, factors.layer.name)(features)
     if edit.place:
         return place_map(factors, edit.place, features)
     return part_map(factors, edit.resolve(factors).parts, parts)
@@ -108,6 +115,7 @@ def apply_edits(
     edits: Sequence[Edit],
     parts: Tensor | None = None,
     numbers: Sequence[int] = (),
+    generator: Generator | None = None,
 ) -> Tensor:
     """Return features ``[N, C, H, W]`` after all edits, one after the other.
 
@@ -120,6 +128,7 @@ def apply_edits(
         edits: Edits of any kind but those that move latents, which only `edit_state` can apply.
         parts: See `direction`.
         numbers: See `where_map`.
+        generator: Likewise.
 
     Raises:
         PandaError: Where an edit is out of range, or moves latents.
@@ -129,7 +138,7 @@ def apply_edits(
         edit.check(factors)
         if edit.moves_latents:
             raise PandaError(f"{edit} moves latents, which are not known here")
-        x = _apply(factors, x, features, edit, parts, numbers)
+        x = _apply(factors, x, features, edit, parts, numbers, generator)
     return x
 
 
@@ -140,11 +149,12 @@ def _apply(
     edit: Edit,
     parts: Tensor | None,
     numbers: Sequence[int],
+    generator: Generator | None,
 ) -> Tensor:
     """Return features ``x`` after an edit, whose place is that in the features before all edits."""
     if edit.appearance == REMOVE and edit.place == OBJECT:
         return remove(factors, x, strength=edit.strength, before=before)
-    where = where_map(factors, edit, before, parts, numbers).to(x)
+    where = where_map(factors, edit, before, parts, numbers, generator).to(x)
     if edit.appearance == REMOVE:
         return remove(factors, x, where=where, strength=edit.strength)
     # In one step, since products as large as features cost more than the edit itself.
@@ -166,7 +176,7 @@ def edit_state(
 
     Edits at the factors' layer come first, in their order; then those at later layers. Of an edit
     that moves latents, the difference between the features of moved and of given latents is kept
-    where the edit acts (`panda.editing.places.kept`).
+    where the edit acts (`panda.editing.places.kept`); a place of faces is where it is in either.
 
     Args:
         generator: The generator.
@@ -186,8 +196,9 @@ def edit_state(
         check_edit(generator, factors, edit)
     names = latents.seeds if numbers is None else numbers
     passes = Passes(generator, latents, state, start, factors.label)
+    layers = generator.layers
     layer, edited = start, False
-    for name in generator.layers:
+    for name in layers:
         here = [edit for edit in edits if (edit.layer or start) == name]
         if not here:
             continue
@@ -196,12 +207,15 @@ def edit_state(
             passes.keep(state, layer)
         x, edited = state.x, True
         for edit in here:
-            before, place = x, generator.layer(name)
+            before = x
             if edit.source is None:
-                x = _apply(factors, x, features, edit, parts, names)
+                x = _apply(factors, x, features, edit, parts, names, generator)
             else:
-                where = _where_kept(factors, edit, features, parts, names, place).to(x)
                 moved, plain = passes.moved((edit.source, edit.strength), name), passes.plain(name)
+                if is_of_face(edit.place):
+                    where = union(find_detector(generator, edit.place, name), plain, moved)
+                else:
+                    where = _where_kept(factors, edit, features, parts, names, layers[name]).to(x)
                 if x is plain:  # which needs no difference as large as features
                     x = torch.lerp(plain, moved, where[:, None])
                 else:
@@ -209,7 +223,8 @@ def edit_state(
             if idle is not None and edit.strength:
                 stays = passes.stays((edit.source, edit.strength)) if edit.source else ()
                 for row in unchanged(before, x, stays):
-                    where = _where_kept(factors, edit, features, parts, names, place)
+                    if edit.source is None:
+                        where = where_map(factors, edit, features, parts, names, generator)
                     if not bool(where[row % len(where)].any()):
                         why = f"its place is empty at {name}"
                     elif edit.source is None:
@@ -253,6 +268,8 @@ def check_edit(generator: Generator, factors: Factors, edit: Edit) -> None:
         raise PandaError(f"{edit}: {generator.name} takes edits at one layer only, here {start}")
     if edit.source is not None:
         find_source(edit.source, generator, factors.label)
+    if is_of_face(edit.place):
+        find_detector(generator, edit.place, name)
 
 
 def _span(names: Sequence[str]) -> str:

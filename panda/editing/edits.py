@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from panda.editing.arrays import Array, as_direction, as_mask
+from panda.editing.detectors import check_of_face, is_of_face
 from panda.editing.named import FILE, beside, check_factors, factors_of, find_named
 from panda.editing.natural import as_number, read_appearance, read_parts
 from panda.editing.places import (
@@ -56,8 +57,8 @@ class Edit:
             elsewhere, steps of the direction, or the share of the way.
         sigma: Whether ``strength`` counts standard deviations.
         named: The parts by name, such as ``"hair"``, until `resolve` replaces it by numbers; or a
-            place: ``"all"``, ``"object"``, ``"bg"``, a mask ``"FILE.png"`` or a folder of masks
-            ``"FOLDER/"`` (`panda.editing.places`).
+            place: ``"all"``, ``"object"``, ``"bg"``, ``"face/hair"``, a mask ``"FILE.png"`` or a
+            folder of masks ``"FOLDER/"`` (`panda.editing.places`).
         layer: Where a change of latents acts: the factors' layer, which is meant by ``""``, or a
             later one.
         mask: The place where it was given as an array.
@@ -198,6 +199,8 @@ class Edit:
         """Raise `PandaError` where these factors have no such edit."""
         if self.place in (OBJECT, BACKGROUND):
             factors.check_background()
+        elif is_of_face(self.place):
+            check_of_face(self.place)
         elif self.mask is not None:
             check_whole("the mask", self.mask.values.shape[-2:], factors.size)
         elif self.place and self.place != ALL:

@@ -1,4 +1,4 @@
-"""Where an edit acts, if not in parts: everywhere, in the object, around it, in a user's mask."""
+"""Where an edit acts, if not in parts: everywhere, in the object, around it, in hair, in a mask."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from panda.editing.detectors import is_of_face
 from panda.editing.remove import REACH, object_map
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
@@ -24,8 +25,8 @@ ALL, OBJECT, BACKGROUND = "all", "object", "bg"
 
 
 def is_place(text: str) -> bool:
-    """Return whether text names a place: one of the three above, or masks."""
-    return text in (ALL, OBJECT, BACKGROUND) or is_mask(text)
+    """Return whether text names a place: one of the three above, one of faces, or masks."""
+    return text in (ALL, OBJECT, BACKGROUND) or is_mask(text) or is_of_face(text)
 
 
 def is_mask(text: str) -> bool:

@@ -8,15 +8,20 @@ from typing import Any
 import torch
 
 from panda.directions.changes import Change
-from panda.editing.local import LocalChange
+from panda.editing.local import DetectedChange, LocalChange
 from panda.evaluation.choose import ChosenEdit
 from panda.evaluation.choose_effects import REACH, pick
 from panda.evaluation.edits import find_edits
+from panda.methods.coordinates import CoordinateChange
 from panda.methods.parts import PartChange
 from panda.metrics.summary import ratio
 from panda.report.table import Table
 
-EVERYWHERE, PART, LOCAL = "everywhere", "appearance in a part", "direction in parts"
+EVERYWHERE, PART = "everywhere", "appearance in a part"
+LOCAL, DETECTED = "direction in parts", "direction in what is seen"
+
+KINDS = EVERYWHERE, PART, LOCAL, DETECTED
+LOCAL_KINDS = LOCAL, DETECTED
 
 Rows = Mapping[int, Mapping[str, Any]]
 """The figures of an edit by seed."""
@@ -26,7 +31,9 @@ def kind_of(change: Change) -> str:
     """Return where a change acts, and by what."""
     if isinstance(change, LocalChange):
         return LOCAL
-    return PART if isinstance(change, PartChange) else EVERYWHERE
+    if isinstance(change, DetectedChange):
+        return DETECTED
+    return PART if isinstance(change, PartChange | CoordinateChange) else EVERYWHERE
 
 
 def best_by_kind(
@@ -34,7 +41,7 @@ def best_by_kind(
 ) -> dict[str, dict[str, str]]:
     """Return the label of the best method of each kind by goal, as the faces of the choice say."""
     best: dict[str, dict[str, str]] = {}
-    for kind in (EVERYWHERE, PART, LOCAL):
+    for kind in KINDS:
         of_kind = {
             label: {edit: each for edit, each in choices.items() if kind_of(each.change) == kind}
             for label, choices in chosen.items()
@@ -66,27 +73,34 @@ def table(rows: Mapping[tuple[str, str], Rows], best: Mapping[str, Mapping[str, 
         rows: The figures by label and goal.
         best: What `best_by_kind` returns.
     """
+    kinds = [kind for kind in KINDS if kind != DETECTED or any(kind in of for of in best.values())]
     lines = []
     for edit, labels in best.items():
-        cells = [
-            _cell(labels.get(kind, ""), rows.get((labels.get(kind, ""), edit), {}))
-            for kind in (EVERYWHERE, PART, LOCAL)
+        mine = {kind: rows.get((labels[kind], edit), {}) for kind in kinds if kind in labels}
+        cells = [_cell(labels.get(kind, ""), mine.get(kind, {})) for kind in kinds]
+        leads = [
+            _lead(mine.get(EVERYWHERE, {}), mine.get(kind, {}))
+            for kind in kinds
+            if kind in LOCAL_KINDS
         ]
-        lead = "-"
-        if {EVERYWHERE, LOCAL} <= labels.keys():
-            plain, local = (rows[labels[kind], edit] for kind in (EVERYWHERE, LOCAL))
-            if found := times(plain, local):
-                lead = f"{found[0]:.1f}" + ("" if found[1] is None else f" ± {found[1]:.1f}")
-        lines.append([edit, find_edits(edit)[edit].words, *cells, lead])
+        lines.append([edit, find_edits(edit)[edit].words, *cells, *leads])
+    heads = [f"times less outside, {kind}" for kind in kinds if kind in LOCAL_KINDS]
     return Table(
-        ["edit", "one unit", EVERYWHERE, PART, LOCAL, "times less outside"],
+        ["edit", "one unit", *kinds, *heads],
         lines,
         "The best of all methods",
         "By the faces of the choice: of those that reach the effect on"
         f" {REACH:.0%} of them, the one with the least change outside. In brackets: images that"
-        " reach the effect, and thousandths of change outside for it. The last column compares"
-        " directions in parts with what acts everywhere, on the images that both reach.",
+        " reach the effect, and thousandths of change outside for it. The last columns compare"
+        " local directions with what acts everywhere, on the images that both reach.",
     )
+
+
+def _lead(plain: Rows, local: Rows) -> str:
+    found = times(plain, local)
+    if found is None:
+        return "-"
+    return f"{found[0]:.1f}" + ("" if found[1] is None else f" ± {found[1]:.1f}")
 
 
 def _cell(label: str, rows: Rows) -> str:

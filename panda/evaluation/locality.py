@@ -14,6 +14,7 @@ from pathlib import Path
 
 from panda.directions.changes import Change
 from panda.directions.method import Fitted, Method
+from panda.editing.detectors import PREFIX
 from panda.errors import MachineError, PandaError
 from panda.evaluation import choose_effects
 from panda.evaluation.choose import ChosenEdit, choose
@@ -195,7 +196,7 @@ def _fit_and_choose(benchmark: LocalityBenchmark, text: str) -> None:
         return
     fit = {
         "method": given,
-        "supervised": method.supervised,
+        "supervised": method.supervised or local.startswith(PREFIX),
         "settings": dict(fitted.settings),
         "edits": len(fitted.changes),
         "device": sampler.generator.device.type,

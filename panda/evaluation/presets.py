@@ -15,15 +15,16 @@ from torch import Tensor
 
 from panda.directions.changes import Change, LatentChange, StyleChange, WChange, ZChange
 from panda.directions.named import find_direction
+from panda.editing.detectors import PREFIX
 from panda.editing.edit_files import NamedEdit, write_edits
 from panda.editing.edits import Edit
-from panda.editing.local import LocalChange
+from panda.editing.local import DetectedChange, LocalChange
 from panda.editing.usual import usual_place
 from panda.errors import PandaError
 from panda.evaluation.choose import ChosenEdit
 from panda.evaluation.choose_effects import pick
 from panda.evaluation.locality import choose_all
-from panda.evaluation.localized import SAMPLES, split_local
+from panda.evaluation.localized import SAMPLES, parts_of, split_local
 from panda.evaluation.measure import measure_all
 from panda.evaluation.settings import LocalityBenchmark, label_of
 from panda.factorization.factors import Factors
@@ -168,12 +169,16 @@ def _written(
         amount = float(f"{strength:.4g}")
         edit = Edit(change.edit.parts, change.edit.appearance, amount, sigma=True)
         return change.factors, str(edit)
-    if not isinstance(change, LocalChange):
+    if isinstance(change, LocalChange):
+        factors, where = change.factors, "+".join(map(str, change.parts))
+    elif isinstance(change, DetectedChange):
+        # Every edit file says which factors it goes with; these have nothing to say to this edit.
+        factors, where = parts_of(generator), f"{PREFIX}{change.detector.region}"
+    else:
         raise PandaError(f"a {type(change).__name__} is no edit of parts; make its method local")
     what, strength = _source(generator, change.change, name, strength, folder)
-    where = "+".join(map(str, change.parts))
-    at = "" if change.layer == change.factors.layer.name else f"@{change.layer}"
-    return change.factors, f"{where}:{what}:{strength:.4g}{at}"
+    at = "" if change.layer == factors.layer.name else f"@{change.layer}"
+    return factors, f"{where}:{what}:{strength:.4g}{at}"
 
 
 def _source(

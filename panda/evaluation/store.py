@@ -14,19 +14,15 @@ import torch
 from torch import Tensor
 
 from panda.checkpoints.tensors import load_tensors, save_tensors
-from panda.directions.changes import Change, LatentChange, StyleChange, WChange, ZChange
-from panda.editing.edits import Edit
-from panda.editing.local import LocalChange
 from panda.errors import DiskError, PandaError
 from panda.evaluation.choose import ChosenEdit
-from panda.factorization.factors import Factors
+from panda.evaluation.written import factors_of, facts_of, read_change, tensors_of
 from panda.files.in_place import no_links, open_in_place
 from panda.files.json_lines import append_rows, read_json, read_rows
 from panda.files.locks import hold_folder
 from panda.files.ownership import replacing, withdraw
 from panda.files.unchanged import unchanged
 from panda.files.writing import is_empty, missing_parents, staging, sweep, sweep_all
-from panda.methods.parts import PartChange
 
 PLAN = "plan.json"
 CHOICES = "choices.json"
@@ -108,7 +104,7 @@ class BenchmarkFolder:
             choices = {
                 purpose: ChosenEdit(
                     str(facts["name"]),
-                    _change(facts["change"], tensors.get(purpose), folder),
+                    read_change(facts["change"], tensors, purpose, folder),
                     *(float(facts[key]) for key in ("strength", "score", "effect")),
                 )
                 for purpose, facts in content["choices"].items()
@@ -129,19 +125,13 @@ class BenchmarkFolder:
         with replacing(self.path / "methods" / method, "edits of a method") as work:
             for purpose, choice in choices.items():
                 change = choice.change
-                if (
-                    isinstance(change, PartChange | LocalChange)
-                    and id(change.factors) not in written
-                ):
-                    written[id(change.factors)] = f"factors-{change.factors.layer.name}"
-                    change.factors.save(work / written[id(change.factors)])
-                moved = change.change if isinstance(change, LocalChange) else change
-                if isinstance(moved, WChange | ZChange):
-                    # A copy: two goals may share one, which the file format does not take.
-                    tensors[purpose] = moved.direction.detach().float().cpu().clone()
+                if (factors := factors_of(change)) and id(factors) not in written:
+                    written[id(factors)] = f"factors-{factors.layer.name}"
+                    factors.save(work / written[id(factors)])
+                tensors |= tensors_of(change, purpose)
                 content["choices"][purpose] = {
                     "name": choice.name,
-                    "change": _facts(change, written),
+                    "change": facts_of(change, written),
                     "strength": choice.strength,
                     "score": choice.score,
                     "effect": choice.effect,
@@ -230,55 +220,3 @@ def _check_fit(fit: Mapping[str, Any]) -> None:
         for key in ("edits", "cpu_seconds"):
             if not _is_number(fit[key]):
                 raise TypeError(f"expected a number of {key}, not {fit[key]!r}")
-
-
-def _facts(change: Change, written: Mapping[int, str]) -> dict[str, Any]:
-    match change:
-        case LocalChange(inner, factors, parts, layer):
-            return {
-                "kind": "local",
-                "change": _facts(inner, written),
-                "factors": written[id(factors)],
-                "parts": list(parts),
-                "layer": layer,
-            }
-        case WChange(_, start, stop):
-            return {"kind": "w", "start": start, "stop": stop}
-        case ZChange():
-            return {"kind": "z"}
-        case StyleChange(slot, channel, unit):
-            return {"kind": "style", "slot": slot, "channel": channel, "unit": unit}
-        case PartChange(factors, edit, refined, focus):
-            return {
-                "kind": "part",
-                "factors": written[id(factors)],
-                "parts": list(edit.parts),
-                "appearance": edit.appearance,
-                "refined": refined,
-                "focus": focus,
-            }
-    raise PandaError(f"a {type(change).__name__} cannot be saved")
-
-
-def _change(facts: Mapping[str, Any], direction: Tensor | None, folder: Path) -> Change:
-    """Return the change of `_facts`; raise KeyError, TypeError or ValueError for others."""
-    match facts["kind"]:
-        case "w" if direction is not None:
-            start, stop = facts["start"], facts["stop"]
-            return WChange(direction, int(start), None if stop is None else int(stop))
-        case "z" if direction is not None:
-            return ZChange(direction)
-        case "local":
-            inner = _change(facts["change"], direction, folder)
-            factors = Factors.load(folder / facts["factors"])
-            if not isinstance(inner, LatentChange):
-                raise ValueError("what is kept inside parts is no change of latents")
-            return LocalChange(inner, factors, factors.find_parts(facts["parts"]), facts["layer"])
-        case "style":
-            return StyleChange(str(facts["slot"]), int(facts["channel"]), float(facts["unit"]))
-        case "part":
-            factors = Factors.load(folder / facts["factors"])
-            edit = Edit(tuple(facts["parts"]), facts["appearance"], 1.0, sigma=True)
-            edit.check(factors)
-            return PartChange(factors, edit, bool(facts["refined"]), float(facts["focus"]))
-    raise ValueError(f"no change of kind {facts['kind']!r} can be read")

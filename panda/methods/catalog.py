@@ -14,6 +14,7 @@ from panda.directions.resefa import ReSeFa
 from panda.directions.sefa import SeFa
 from panda.directions.stylespace import StyleSpace
 from panda.errors import PandaError, nearest
+from panda.methods.coordinates import Coordinates
 from panda.methods.parts import PandA
 from panda.methods.published import Published
 
@@ -23,7 +24,7 @@ METHODS: dict[str, Method] = {
 }
 """Six methods with their authors' settings, in the order of the paper's table; and a baseline."""
 
-SUPERVISED: dict[str, Method] = {Gradient.name: Gradient()}
+SUPERVISED: dict[str, Method] = {method.name: method for method in (Gradient(), Coordinates())}
 """Methods that are told by face parsing what an edit is to do, by name: for the scale, since face
 parsing is also what measures edits."""
 

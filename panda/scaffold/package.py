@@ -22,11 +22,12 @@ WHAT = "new backend"
 KINDS = {
     "gan": "a network of your own that resumes without computing anything twice",
     "vae": "a decoder, stopped and resumed by its submodules",
+    "diffusers": "a pipeline of diffusers, in a folder or on Hugging Face",
     "module": "a module that is there, named by --module",
 }
 """What each kind of backend is."""
 
-FIRST_LAYERS = {"gan": "16.conv", "vae": "blocks.16"}
+FIRST_LAYERS = {"gan": "16.conv", "vae": "blocks.16", "diffusers": "mid@1"}
 """The layer in the README's example."""
 
 
@@ -48,12 +49,13 @@ def write_package(folder: Path, name: str, kind: str, plan: Plan | None = None) 
     check_name(name)
     values = _values(name, kind, plan)
     package = values["package"]
+    cards = kind if kind == "diffusers" else "common"  # its generator takes options
     targets = {
         "pyproject.toml": "common/pyproject.toml",
         "README.md": "common/README.md",
         "LICENSE": "common/LICENSE",
         "tests/test_backend.py": "common/test_backend.py",
-        f"{package}/__init__.py": "common/__init__.py",
+        f"{package}/__init__.py": f"{cards}/__init__.py",
         f"{package}/backend.py": f"{kind}/backend.py",
     }
     texts = {target: _filled(template, values) for target, template in targets.items()}
@@ -96,6 +98,7 @@ def _values(name: str, kind: str, plan: Plan | None) -> dict[str, str]:
         "size": str(size[0] if size[0] == size[1] else size),
         "layer": FIRST_LAYERS.get(kind, ""),
         "more": "",
+        "extra": "[diffusers]" if kind == "diffusers" else "",
         "to_fill_in": "",
     }
     if plan:

@@ -111,7 +111,11 @@ class Canvas:
         for start in range(0, len(stacks), size):
             batch = stacks[start : start + size]
             x = self.state().x
-            features = torch.cat([apply_edits(self.factors, x, edits, parts) for edits in batch])
+            edited = (
+                apply_edits(self.factors, x, edits, parts, generator=self.generator)
+                for edits in batch
+            )
+            features = torch.cat(list(edited))
             state = self.state(len(batch)).with_features(features)
             yield resume(self.generator, state, self.factors.layer.name)
 

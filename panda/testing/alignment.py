@@ -25,17 +25,16 @@ whole maps, by which instance norms change an image everywhere."""
 OUTER = 8
 """The outermost strips are this part of the rows, or columns."""
 
-SMALLEST = 4
-"""Of fewer rows or columns nothing is said."""
+SMALLEST = 8
+"""Of fewer rows or columns nothing is said: each of them shows in most of the image."""
 
-COARSE, SHARE_OF_COARSE, SHARE = 8, 0.6, 0.7
-"""The least share of the change that lies in the half whose features have noise, with fewer than 8
-rows or columns and with more. Of chance it is 0.5."""
+SHARE = 0.6
+"""The least share of the change that lies in the half whose features have noise; 0.5 is chance."""
 
 MIRRORED = 0.35
 """Where the share is below this, most of the change lies in the other half."""
 
-FINE, SHARP, DISPLACED = 16, 0.95, 0.08
+FINE, SHARP, DISPLACED = 16, 0.98, 0.05
 """With at least so many rows or columns and such a sharpness, edges between strips are found to
 within this part of the image."""
 
@@ -150,7 +149,7 @@ def aligned(trial: Trial) -> Problems:
 def _fault(seen: Strips, lines: str, half: str, length: str) -> str:
     """Say what is wrong with where rows, or columns, show; empty where nothing is."""
     share, outward = seen.share, seen.outward
-    if share < (SHARE_OF_COARSE if seen.size < COARSE else SHARE):
+    if share < SHARE:
         return (
             f"of noise in the {half} half of the features, {share:.0%} of the image's change lies"
             " in that half; "

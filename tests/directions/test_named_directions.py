@@ -1,21 +1,25 @@
 """Directions of methods by name, and those that are kept in the cache."""
 
+from functools import partial
+
 import pytest
 import torch
 from drawn_directions import FEW, RELAXED, use_few
+from glowing_eyes import Glow
 from golden_files import FOLDER
 
 from panda import PandaError, create_generator
-from panda.directions import lowrankgan, named
+from panda.directions import gradient, lowrankgan, named
 from panda.directions.changes import WChange
 from panda.directions.ganspace import GANSpace
+from panda.directions.gradient import Gradient
 from panda.directions.named import FINDERS, REGIONS, find_direction
 from panda.directions.random import Random
 from panda.directions.resefa import ReSeFa
 from panda.directions.sefa import SeFa
 from panda.directions.stylespace import style_deviations
 from panda.generators.registry import list_generators
-from panda.methods.catalog import METHODS
+from panda.methods.catalog import METHODS, SUPERVISED
 
 MAPPED, STRAIGHT = "mini-stylegan2-faces-64", "mini-biggan-faces-64"
 
@@ -39,7 +43,7 @@ def same(generator, one, other):
 
 
 def test_every_method_has_names_but_panda():
-    assert FINDERS.keys() == METHODS.keys() - {"panda"}
+    assert FINDERS.keys() == (METHODS.keys() | SUPERVISED.keys()) - {"panda", "coordinates"}
 
 
 @pytest.mark.parametrize("name", list_generators("mini-*"))
@@ -112,6 +116,25 @@ def test_what_takes_time_is_fitted_once_for_weights_and_settings(minis, cache, m
     assert len(fits) == 6
 
 
+@pytest.mark.parametrize("name", [MAPPED, STRAIGHT])
+def test_gradients_are_named_by_what_they_move_and_fitted_once(minis, name, monkeypatch):
+    generator = minis[name]
+    monkeypatch.setattr(named, "Gradient", partial(Gradient, images=1, channels=0, samples=2))
+    monkeypatch.setattr(gradient, "FaceParser", lambda device: Glow())
+    method = named.Gradient(measures="eye area")
+    expected = method.changes(generator, REGIONS)
+    first, *_ = expected.values()
+    assert same(generator, find_direction("gradient", "eye_area", generator), first)
+    monkeypatch.setattr(gradient, "FaceParser", None)  # which is not needed any more
+    named._FOUND.clear()
+    assert same(generator, find_direction("gradient", "eye_area", generator), first)
+    if name == MAPPED:
+        middle = find_direction("gradient", "eye_area", generator, (4, 8))
+        assert same(generator, middle, expected["eye area in 4-7"])
+    with pytest.raises(PandaError, match="gradient/lip_corners: nothing moves the lip corners"):
+        find_direction("gradient", "lip_corners", generator)
+
+
 @pytest.mark.parametrize(
     ("name", "method", "key", "said"),
     [
@@ -127,6 +150,7 @@ def test_what_takes_time_is_fitted_once_for_weights_and_settings(minis, cache, m
         (MAPPED, "resefa", "eyes.0.3", "there is no direction resefa/eyes.0.3; resefa has"),
         (STRAIGHT, "resefa", "eyes.0", "resefa/eyes.0 needs a mapped latent space"),
         (STRAIGHT, "stylespace", "a.0", "stylespace/a.0 needs a mapped latent space"),
+        (MAPPED, "gradient", "eye_are", "no direction gradient/eye_are; .*did you mean 'eye_area'"),
         (MAPPED, "pandas", "0", "no method 'pandas' of directions"),
     ],
 )

@@ -14,7 +14,8 @@ from panda import PandaError, create_generator
 from panda.cli import main
 from panda.directions import gradient
 from panda.directions.changes import StyleChange, WChange
-from panda.editing.local import LocalChange
+from panda.editing.detectors import Detector
+from panda.editing.local import DetectedChange, LocalChange
 from panda.evaluation import locality, localized, results
 from panda.evaluation.choose import ChosenEdit, _rank
 from panda.evaluation.controls import CONTROLS
@@ -61,9 +62,16 @@ def test_one_direction_may_serve_two_purposes(tmp_path):
     assert torch.equal(choices["smile"].change.direction, choices["open_mouth"].change.direction)
 
 
-def test_directions_of_any_method_are_made_local_and_resume(tmp_path, capsys):
-    out, methods = tmp_path / "run", []
-    for text in ("sefa", "near=sefa:local=16", "style=stylespace:local=8.conv1:images=1:samples=5"):
+def test_directions_of_any_method_are_made_local_and_resume(tmp_path, capsys, monkeypatch):
+    drawn = Detector("eyes", "16.conv1", torch.ones(32) / 100, 0.25)
+    monkeypatch.setattr(localized, "find_detector", lambda *given: drawn)
+    out, methods, seen = tmp_path / "run", [], "seen=sefa:local=face/16"
+    for text in (
+        "sefa",
+        "near=sefa:local=16",
+        seen,
+        "style=stylespace:local=8.conv1:images=1:samples=5",
+    ):
         text += ":probes=1:channels=2" if text.startswith("style") else ":components=2"
         methods += ["--method", text]
     words = ["benchmark", "locality", FILE, "--edits", "eyes", "--no-faces", "--n", "3"]
@@ -73,16 +81,22 @@ def test_directions_of_any_method_are_made_local_and_resume(tmp_path, capsys):
     plain, near = (found[label]["edits"]["eyes"]["roir"][0] for label in ("sefa", "near"))
     assert near < plain
     folder = BenchmarkFolder(out, json.loads((out / "plan.json").read_text()))
+    supervised = [folder.load_choices(label)[1]["supervised"] for label in ("near", "seen")]
+    assert supervised == [False, True]
     choices, _ = folder.load_choices("near")
     kept, direction = choices["eyes"].change, choices["eyes"].change.change
     assert isinstance(kept, LocalChange) and isinstance(direction, WChange) and kept.parts
     assert kept.layer == "16.conv1"
+    seen = folder.load_choices("seen")[0]["eyes"].change
+    assert isinstance(seen, DetectedChange) and torch.equal(seen.detector.weights, drawn.weights)
+    assert (seen.layer, seen.detector.region, seen.detector.offset) == ("16.conv1", "eyes", 0.25)
     again, _ = folder.load_choices("style")
     assert isinstance(again["eyes"].change.change, StyleChange)
     assert main([*words, "--out", str(out), *methods]) == 0
     assert "near" in capsys.readouterr().out
     for local, said in (
         ("local=9.conv1", "has no layer '9.conv1'"),
+        ("local=face/9.conv1", "has no layer '9.conv1'"),
         ("local=", "'local=': expected one layer"),
         ("local=16:local=8", "expected one layer"),
         ("local=\N{SUPERSCRIPT TWO}", "has no layer"),

@@ -12,9 +12,11 @@ from panda import PandaError, create_generator, edit_images
 from panda.cli import main
 from panda.directions.changes import StyleChange, WChange, ZChange
 from panda.directions.stylespace import style_deviations
+from panda.editing import apply
+from panda.editing.detectors import Detector
 from panda.editing.edit_files import NamedEdit, read_edits, write_edits
 from panda.editing.edits import Edit, find_edits
-from panda.editing.local import LocalChange
+from panda.editing.local import DetectedChange, LocalChange
 from panda.editing.named import find_named
 from panda.evaluation import best, presets
 from panda.evaluation.choose import ChosenEdit
@@ -161,8 +163,10 @@ def test_a_folder_of_the_users_is_not_replaced(made, tmp_path, capsys):
     assert [path.name for path in (out / "presets").iterdir()] == ["notes.txt"]
 
 
-@pytest.mark.parametrize("kind", ["w", "w of some slots", "style", "z"])
-def test_every_kind_of_direction_is_written_so_that_it_is_the_same_again(kind, tmp_path):
+@pytest.mark.parametrize("kind", ["w", "w of some slots", "style", "z", "seen"])
+def test_every_kind_of_direction_is_written_so_that_it_is_the_same_again(
+    kind, tmp_path, monkeypatch
+):
     file = "proggan-genforce/checkpoint.pth" if kind == "z" else "stylegan2-genforce/checkpoint.pth"
     generator = create_generator(FOLDER / file)
     if kind == "style":
@@ -175,6 +179,12 @@ def test_every_kind_of_direction_is_written_so_that_it_is_the_same_again(kind, t
     layer = list(generator.layers)[1]
     factors = fit(generator, layer, parts=3, seeds=20)
     change = LocalChange(inner, factors, (0, 2), list(generator.layers)[2])
+    if kind == "seen":
+        later = generator.layer(list(generator.layers)[2])
+        drawn = Detector("hair", later.name, torch.ones(later.channels) / 100, 0.3)
+        change = DetectedChange(inner, drawn)
+        monkeypatch.setattr(presets, "parts_of", lambda generator: factors)
+        monkeypatch.setattr(apply, "find_detector", lambda *given: drawn)
     kept, text = presets._written(generator, change, "eyes", 1.5, tmp_path)
     assert kept is factors
     latents = generator.sample([3, 4])
@@ -234,9 +244,16 @@ def test_the_table_of_the_best_compares_what_acts_everywhere_with_what_is_local(
     (line,) = best.table(rows, labels).rows
     assert line[:2] == ["eyes", "eye area +10 %"]
     assert line[2:5] == ["b (67 %, 200.0)", "-", "near (67 %, 400.0)"]
-    assert line[5] == "3.0"  # of the one face that both reach, so without an interval
+    assert line[5:] == ["3.0"]  # of the one face that both reach, so without an interval
     rows["near", "eyes"][2] = row(0.1)
     assert best.table(rows, labels).rows[0][5] == "2.0 ± 1.0"
+    where = Detector("eyes", "8.conv1", torch.ones(4), 0.0)
+    chosen["seen"] = {"eyes": ChosenEdit("0", DetectedChange(plain, where), 1, 0.001, 0.9)}
+    labels = best.best_by_kind(chosen)
+    rows["seen", "eyes"] = {1: row(0.01), 2: row(0.01)}
+    table = best.table(rows, labels)
+    assert labels["eyes"][best.DETECTED] == "seen" and best.DETECTED in table.header
+    assert table.rows[0][5] == "seen (100 %, 10.0)" and table.rows[0][7] == "20.0 ± 10.0"
 
 
 def row(spilled):

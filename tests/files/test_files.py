@@ -66,9 +66,9 @@ def test_info_shows_what_conversion_has_recorded(tmp_path, capsys):
     source, out = GOLDENS / "stylegan2-rosinality" / "checkpoint.pt", tmp_path / "x.safetensors"
     assert main(["convert", str(source), "--set", "lr_mlp=0.01", "--out", str(out)]) == 0
     assert main(["info", str(out)]) == 0
-    assert "\noptions      {'lr_mlp': 0.01}\n" in capsys.readouterr().out
+    assert "\nset          {'lr_mlp': 0.01}\n" in capsys.readouterr().out
     assert main(["info", str(out), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["options"] == {"lr_mlp": 0.01}
+    assert json.loads(capsys.readouterr().out)["set"] == {"lr_mlp": 0.01}
 
 
 def test_a_value_that_is_no_json_is_text(tmp_path):

@@ -19,7 +19,7 @@ STEPS = 4
 
 def tensors() -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
-    network = Network(2, 4, (8, 32), 8, (16, 8), (1, 1))
+    network = Network(2, 8, (8, 32), 8, (16, 8), (1, 1))
     torch.nn.init.normal_(network.unet.position)
     return network.state_dict()
 
@@ -52,7 +52,7 @@ def test_a_layer_is_a_place_in_a_step_or_in_all_steps():
     layers = load().layers
     assert list(layers) == [
         *("mid@*", "up@*", "mid@0", "up@0", "mid@1", "up@1", "mid@2", "up@2", "mid@3", "up@3"),
-        *("decode.4", "decode.8"),
+        *("decode.8", "decode.16"),
     ]
     assert (layers["mid@*"].channels, layers["mid@2"].channels) == (STEPS * 32, 32)
     shown = [name for name in load(10).layers if name.startswith("mid")]

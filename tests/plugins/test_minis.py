@@ -15,6 +15,7 @@ from panda.cli import main
 from panda.factorization.fit import fit
 from panda.generators.registry import cards, find_card
 from panda.weights import Shipped, Weights
+from training.ship import MAX_FID, MIN_WHOLE, MIN_WHOLE_OF
 
 MINIS = list_generators("mini-*")
 
@@ -57,8 +58,8 @@ def test_parts_of_a_mini_generator_cover_the_image(name):
 @pytest.mark.parametrize("name", MINIS)
 def test_notes_of_cards_have_the_measured_figures(name):
     facts = json.loads((ROOT / "plugins" / "panda_plugins" / "minis" / f"{name}.json").read_text())
-    assert facts["figures"]["fid"] <= 60
-    assert facts["figures"]["whole"]["1"] >= 0.8
+    assert facts["figures"]["fid"] <= MAX_FID
+    assert facts["figures"]["whole"]["1"] >= MIN_WHOLE_OF.get(name.split("-")[1], MIN_WHOLE)
     assert f"FID {facts['figures']['fid']:.1f}" in cards()[name].notes
 
 

@@ -110,22 +110,25 @@ def test_images_are_those_of_the_pipelines_own_call(name, scheduler, folders):
     assert float(own.std()) > 0.05 and float((own[0] - own[1]).abs().max()) > 0.1
 
 
+@pytest.mark.parametrize("name", ["dit?steps=2", "vae", "vq"])
+def test_the_kit_is_green(name, folders):
+    assert _faults(folders, name) == {}
+
+
 @pytest.mark.parametrize(
     "name",
-    [
-        *("flow?steps=2", "latent?steps=1", "dit?steps=2", "vae", "vq"),
-        "text?steps=1&scheduler=euler_a",  # guided, and steps add noise
-    ],
+    ["flow?steps=2", "latent?steps=1", "text?steps=1&scheduler=euler_a"],  # guided, with noise
 )
-def test_the_kit_is_green(name, folders):
-    _conform(folders, name)
+def test_the_kit_is_green_but_for_places_that_random_weights_mix(name, folders):
+    """With 4 x 4 positions, norms and attention of random weights spread a change everywhere."""
+    faults = _faults(folders, name)
+    assert set(faults) <= {"aligned"}
+    assert "lies in that half" in faults["aligned"]
 
 
-def _conform(folders, name):
+def _faults(folders, name):
     results = check_generator(str(folders[0] / name))
-    assert [r for r in results if r.status != "ok" and r.check != "layers"] == []
-    text = results[0].text
-    assert results[0].status == "ok" or "a UNet goes down and up" in text
+    return {result.check: result.text for result in results if result.status != "ok"}
 
 
 @contextmanager
@@ -251,6 +254,14 @@ def test_one_file_of_a_pipeline_opens_too(folders, tmp_path, capsys):
     own = opened(folders, "text", steps=2)
     assert whole.digest == own.digest
     assert torch.equal(whole(whole.sample([0], label="a")), own(own.sample([0], label="a")))
+
+
+def test_info_shows_options_and_no_whole_tokenizer(folders, capsys):
+    assert main(["info", f"{folders[0] / 'text'}?steps=1&guidance=1"]) == 0
+    told = capsys.readouterr().out
+    assert "\nguidance               1  the scale of classifier-free" in told
+    assert "... (--json has all)\n" in told and max(map(len, told.splitlines())) < 2100
+    assert "\nvae.up.1" in told
 
 
 def _change(path, **values):

@@ -291,7 +291,7 @@ def test_the_cost_is_that_of_all_passes(monkeypatch):
             return super().forward(latents)
 
     counts = []
-    for layers in ("a", "ab", "abc"):
+    for layers in ("b", "bc"):  # of a the check `aligned` says nothing
         rows = Counter()
         assert not failed(check_generator(Counting, layers=layers))
         counts.append(rows)

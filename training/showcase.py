@@ -20,10 +20,13 @@ from panda.images import color_parts, heat_picture, save_picture, sheet, to_pict
 
 SIZE, PARTS = 112, 8
 
+LAYERS = {"mini-diffusion-faces-64": "decode.32"}
+"""Of generators that have no background at their last layer of 16 x 16 positions."""
+
 
 def row(generator: Generator, seeds: list[int]) -> list[Image.Image]:
-    """Return four pictures for each seed, made with the last layer of 16 x 16 positions."""
-    layer = generator.layer_near(16)
+    """Return four pictures for each seed, mostly made with the last layer of 16 x 16 positions."""
+    layer = generator.layer(LAYERS.get(generator.name, generator.layer_near(16).name))
     factors = fit(generator, layer.name, parts=PARTS, seeds=range(1000, 1500))
     latents = generator.sample(seeds, truncation=generator.usual_truncation)
     study = LayerStudy.make(generator, factors, latents, generator.forward(latents))

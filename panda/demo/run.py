@@ -12,6 +12,7 @@ import torch
 
 from panda.demo import sections
 from panda.demo.sections import LayerStudy
+from panda.editing.usual import usual_place
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
 from panda.files.in_place import no_link
@@ -46,7 +47,7 @@ class DemoSettings:
     """Appearances shown for each part, at the first and at the second layer."""
 
 
-FULL = DemoSettings(fit_samples=1000, shown_samples=4, axes=(2, 1))
+FULL = DemoSettings(fit_samples=1000, shown_samples=4, axes=(1, 2))
 QUICK = DemoSettings(fit_samples=200, shown_samples=3, axes=(1, 1))
 
 
@@ -145,12 +146,11 @@ def _tasks(
 
 
 def _layers(generator: Generator) -> list[tuple[Layer, int]]:
-    """Return the layers nearest to 16 x 16 and 32 x 32, to be fitted with 8 and 16 parts."""
-    chosen = []
-    for pixels, parts in ((16, 8), (32, 16)):
-        layer = generator.layer_near(pixels)
-        chosen.append((layer, min(parts, layer.positions)))
-    return chosen if chosen[0][0] != chosen[1][0] else chosen[:1]
+    """Return where edits are best made, and a layer of half the side with half as many parts."""
+    place, parts = usual_place(generator)
+    coarse = generator.layer_near(place.side / 2)
+    rest = [] if coarse == place else [(coarse, min(parts // 2, coarse.positions))]
+    return [(place, parts), *rest]
 
 
 def _facts(result: DemoResult, settings: DemoSettings) -> dict[str, str]:

@@ -18,14 +18,15 @@ from torch.nn import functional as F
 from panda.directions.changes import Change, LatentChange
 from panda.editing.detectors import PREFIX, find_detector
 from panda.editing.local import DetectedChange, LocalChange
+from panda.editing.usual import usual_place
 from panda.errors import PandaError
 from panda.evaluation.faces import Faces
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
 from panda.generators.contract import Generator
 
-SIDE, PARTS, SAMPLES = 32, 16, 300
-"""Positions from side to side of the layer that has the parts, their number, and the samples."""
+SAMPLES = 300
+"""Of the fit whose parts are taken."""
 
 COVER = 0.25
 """A part belongs to a region where its share there is at least this fraction of the best part's."""
@@ -143,5 +144,5 @@ def localizer(generator: Generator, local: str, faces: Faces) -> Keep:
 
 def parts_of(generator: Generator) -> Factors:
     """Fit the factors whose parts make changes local."""
-    place = generator.layer_near(SIDE)
-    return fit(generator, place.name, parts=min(PARTS, place.positions), seeds=SAMPLES)
+    place, parts = usual_place(generator)
+    return fit(generator, place.name, parts=parts, seeds=SAMPLES)

@@ -19,11 +19,12 @@ from panda.editing.detectors import PREFIX
 from panda.editing.edit_files import NamedEdit, write_edits
 from panda.editing.edits import Edit
 from panda.editing.local import DetectedChange, LocalChange
+from panda.editing.usual import usual_place
 from panda.errors import PandaError
 from panda.evaluation.choose import ChosenEdit
 from panda.evaluation.choose_effects import pick
 from panda.evaluation.locality import choose_all
-from panda.evaluation.localized import PARTS, SAMPLES, SIDE, parts_of, split_local
+from panda.evaluation.localized import SAMPLES, parts_of, split_local
 from panda.evaluation.measure import measure_all
 from panda.evaluation.settings import LocalityBenchmark, label_of
 from panda.factorization.factors import Factors
@@ -49,10 +50,10 @@ FOLDER, FILE = "presets", "edits.json"
 
 def default_methods(generator: Generator) -> tuple[str, ...]:
     """Return the methods whose edits are tried, all with the parts of one factorization."""
-    place = generator.layer_near(SIDE)
+    place, parts = usual_place(generator)
     local = f"local={min(64, min(generator.size) // 2)}"
     return (
-        f"panda:layers={place.name}@{min(PARTS, place.positions)}:samples={SAMPLES}:appearances=8",
+        f"panda:layers={place.name}@{parts}:samples={SAMPLES}:appearances=8",
         f"gradient:{local}",
         f"ganspace:components=12:{local}",
         f"sefa:components=12:{local}",

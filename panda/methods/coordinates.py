@@ -12,6 +12,7 @@ from panda.directions.changes import Change, Render
 from panda.directions.gradient import Gradient, summed_gradients
 from panda.directions.method import Method
 from panda.editing.remove import part_map
+from panda.editing.usual import usual_place
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
@@ -56,8 +57,8 @@ class Coordinates(Method):
     Source: none; appearances and parts are those of PandA, and the measures those of `Gradient`.
 
     Attributes:
-        layer: A layer and its number of parts, such as ``"32.conv2@16"``; by default that nearest
-            to 32 positions with 16 parts.
+        layer: A layer and its number of parts, such as ``"32.conv2@16"``; by default the usual
+            ones (`panda.editing.usual`).
         images: See `Gradient`.
         measures: Likewise.
         parts: How many parts for each measure.
@@ -75,10 +76,13 @@ class Coordinates(Method):
 
     def changes(self, generator: Generator, regions: Regions) -> Mapping[str, Change]:
         """See `Method.changes`; ``regions`` that are parsed lend their parser."""
-        layer, _, count = self.layer.rpartition("@") if self.layer else ("", "", "16")
-        if self.layer and (not layer or not count.isdecimal()):
-            raise PandaError(f"layer={self.layer!r:.60}: expected such as 32.conv2@16")
-        place = generator.layer(layer) if layer else generator.layer_near(32)
+        place, parts = usual_place(generator)
+        if self.layer:
+            layer, _, count = self.layer.rpartition("@")
+            if not layer or not count.isdecimal():
+                raise PandaError(f"layer={self.layer!r:.60}: expected such as 32.conv2@16")
+            place = generator.layer(layer)
+            parts = min(int(count), place.positions)
         names = [name.strip() for name in self.measures.split(",")]
 
         def start(generator: Generator, latents: Latents) -> tuple[Tensor, Tensor]:
@@ -88,7 +92,6 @@ class Coordinates(Method):
             return leaf, generator.tail(state.with_features(leaf * 1), place.name)
 
         totals = summed_gradients(generator, regions, names, self.images, start)
-        parts = min(int(count), place.positions)
         factors = fit(generator, place.name, parts=parts, seeds=self.samples)
         edits: dict[str, Change] = {}
         for name, gradient in totals.items():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from panda.editing.usual import usual_place
 from panda.errors import PandaError
 from panda.factorization.cached import fit_cached
 from panda.generators.contract import Generator
@@ -31,8 +32,6 @@ from panda.studio.transfer import Matcher, Panel, original_panel, transfer_edits
 
 PARTS = (4, 8, 12, 16)
 """Numbers of parts on offer; the factors are fitted when they are first selected."""
-
-DEFAULT_PARTS = 8
 
 PARSING_SIZE = 384
 """Pixels at which faces are parsed: enough for names, which need no fine outlines."""
@@ -88,7 +87,8 @@ class Studio:
         generator = self.library.generator(selection.generator)
         layer = selection.layer or self._default_layer(generator)
         offered = self.offered_factors(generator, layer)
-        usual = _parts(DEFAULT_PARTS) if _parts(DEFAULT_PARTS) in offered else offered[-1]
+        best = _parts(usual_place(generator)[1])
+        usual = best if best in offered else offered[-1]
         default = offered[0] if offered[0] in self.library.factors else usual
         factors = selection.factors or default
         if factors not in offered:
@@ -235,11 +235,11 @@ class Studio:
                 yield PandaError(f"{name}: {error}")
 
     def _default_layer(self, generator: Generator) -> str:
-        """Return the layer of the first folder of factors, or the one nearest to 16 x 16."""
+        """Return the layer of the first folder of factors, or the usual one."""
         for factors in self.library.factors.values():
             if full_name(factors.generator) == whole(generator)[0]:
                 return factors.layer.name
-        return generator.layer_near(16).name
+        return usual_place(generator)[0].name
 
     def _parse(self, images: Tensor) -> Tensor:
         """Parse faces at the size that names need."""

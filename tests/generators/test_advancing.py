@@ -61,7 +61,9 @@ def test_wrapped_generators_advance_as_what_they_wrap():
 @pytest.mark.parametrize("name", list_generators("mini-*"))
 def test_a_stop_at_every_layer_runs_no_module_twice(name):
     generator = create_generator(name)
-    latents, layers = generator.sample([3]), list(generator.layers)
+    # A layer of all steps of a sampler is behind all others, which then run again.
+    layers = [layer for layer in generator.layers if not layer.endswith("@*")]
+    latents = generator.sample([3])
     calls: Counter[nn.Module] = Counter()
     for module in generator.network.modules():
         module.register_forward_hook(lambda module, *_: calls.update([module]))

@@ -52,7 +52,8 @@ def test_an_edit_is_refused_by_factors_of_other_seeds(session, tmp_path, capsys)
     session.add("p0", "x")
     edit = exports.export_edit(session)
     (tmp_path / "edit.json").write_bytes(edit.data)
-    other = fit(create_generator(MINI), session.canvas.factors.layer.name, seeds=range(20))
+    layer = session.canvas.factors.layer.name
+    other = fit(create_generator(MINI), layer, parts=16, seeds=range(20))
     other.save(tmp_path / "other")
     words = ["edit", str(tmp_path / "other"), "--edit", str(tmp_path / "edit.json")]
     assert main([*words, "--out", str(tmp_path / "out")]) == 2

@@ -227,8 +227,8 @@ def test_edits_come_back_with_their_number_of_parts(visit):
     edited = changed(page, lambda: slide(page, "ArrowRight"))
     changed(page, lambda: choose_factors(page, "4 parts"))
     rows(page, 0)
-    wait_for_text(page, "1 edit of 8 parts of")
-    assert changed(page, lambda: choose_factors(page, "8 parts")) == edited
+    wait_for_text(page, "1 edit of 16 parts of")
+    assert changed(page, lambda: choose_factors(page, "16 parts")) == edited
     rows(page, 1)
     assert page.locator(".stack .hint").is_hidden()
     value = page.get_by_label("number input for Strength").input_value()

@@ -24,8 +24,8 @@ def test_a_click_chooses_the_strongest_part_at_its_place(session):
         assert weights[part] >= weights.max() - 0.1  # maps are enlarged smoothly
         assert session.part == part == int(session.labels[row * 16 + 8, column * 16 + 8])
     assert session.pick(1.0, 1.0) == int(session.labels[-1, -1])
-    with pytest.raises(PandaError, match="there is no part 8; there are 0 to 7"):
-        session.choose(8)
+    with pytest.raises(PandaError, match="there is no part 16; there are 0 to 15"):
+        session.choose(16)
 
 
 def test_another_sample_keeps_the_edits_and_other_factors_do_not(studio, session):
@@ -49,12 +49,12 @@ def test_edits_wait_for_their_factors_and_are_back_with_them(studio, session):
     studio.open(Selection(MINI, factors="4 parts", seed=None), session)
     layer = session.canvas.factors.layer.name
     again = "choose these factors again to have them back."
-    assert views.stack(session)["waiting"] == f"1 edit of 8 parts of {layer}: {again}"
+    assert views.stack(session)["waiting"] == f"1 edit of 16 parts of {layer}: {again}"
     session.choose(0)
     session.add(REMOVE, "gone")
     session.choose(1)
     session.add(REMOVE, "gone too")
-    studio.open(Selection(MINI, factors="8 parts", seed=None), session)
+    studio.open(Selection(MINI, factors="16 parts", seed=None), session)
     assert session.stack.steps == steps and torch.equal(session.after, after)
     assert views.stack(session)["waiting"] == f"2 edits of 4 parts of {layer}: {again}"
     session.undo()

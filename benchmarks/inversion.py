@@ -22,7 +22,7 @@ from panda import create_generator
 from panda.inversion import invert
 from panda.inversion.alignment import find_face, framing, to_pictures
 from panda.inversion.photograph import read_photograph
-from panda.inversion.search import SHARE, STEPS
+from panda.inversion.search import STEPS
 from panda.metrics.lpips import LPIPS
 from panda.metrics.parsing import FaceParser
 from panda.report.table import Table

@@ -41,11 +41,17 @@ def add(verbs: Verbs[Parser]) -> None:
     add_out(verb, "where latents, reconstructions and a sheet of pictures go")
     verb.add_argument(
         "--space",
-        choices=("w", "w+", "z"),
-        help="where to search (default: w+ where the generator has it, else z)",
+        choices=("features", "w", "w+", "z"),
+        help="where to search; features: latents (w+, else z), then the features of a layer"
+        " (default: features)",
     )
     verb.add_argument(
-        "--steps", type=int, default=60, metavar="N", help="for each photograph (default: 60)"
+        "--layer",
+        help="whose features are searched (default: that of edits, with 32 positions from top to"
+        " bottom, or a quarter of the image's height)",
+    )
+    verb.add_argument(
+        "--steps", type=int, default=100, metavar="N", help="for each photograph (default: 100)"
     )
     verb.add_argument(
         "--align",
@@ -69,18 +75,19 @@ def run(options: argparse.Namespace) -> None:
     """Read and align the photographs, search their latents, and save them."""
     from panda.inversion import Inversion, invert
     from panda.inversion.alignment import to_pictures
-    from panda.inversion.coordinates import check_space
     from panda.inversion.photograph import read_photograph
+    from panda.inversion.plan import Plan
 
     Inversion.check_folder(options.out)
     photographs = [(str(path), read_photograph(path, alpha=True)) for path in options.photographs]
     generator = create_generator(options.generator, device=options.device)
-    check_space(generator, options.space)
+    Plan.of(generator, options.space, options.layer, options.steps)
     pictures = to_pictures(generator, photographs, align=options.align)
     inversion = invert(
         generator,
         pictures,
         space=options.space,
+        layer=options.layer,
         steps=options.steps,
         label=label_of(options),
         seed=options.seed,

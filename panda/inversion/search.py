@@ -1,16 +1,16 @@
-"""`invert`: find latents whose images are given pictures.
+"""`invert`: find latents, and a change of features, whose images are given pictures.
 
-As the projection of Karras et al. (arXiv 1912.04958, appendix D), with three differences: w is
+As the projection of Karras et al. (arXiv 1912.04958, appendix D), with four differences: w is
 searched along its principal axes, in standard deviations, by which it is also pulled back to the
-samples (as in Zhu et al., arXiv 2012.09036); the start is the nearest of some samples; and after w,
-each slot gets a w of its own (w+).
+samples (as in Zhu et al., arXiv 2012.09036); the start is the nearest of some samples; after w,
+each slot gets a w of its own (w+); and then the features of a layer are searched, around those that
+the latents give.
 """
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,36 +20,25 @@ from torch import Tensor
 from panda import __version__
 from panda.errors import PandaError
 from panda.generators.contract import Generator, Latents
-from panda.generators.labels import Label, as_label
+from panda.generators.labels import as_label
 from panda.generators.one_class import whole
 from panda.generators.seeds import as_count, as_seeds
-from panda.inversion.coordinates import Coordinates, check_space, measure
+from panda.inversion.candidates import Candidates
+from panda.inversion.coordinates import FEATURES, SearchedLatents, measure
+from panda.inversion.descent import Progress, StepCounter, descend
+from panda.inversion.features import SearchedFeatures
 from panda.inversion.inversion import Inversion
-from panda.inversion.objective import Error, Objective, comparable
+from panda.inversion.objective import Error, Objective
 from panda.inversion.pictures import Photographs, as_pictures
+from panda.inversion.plan import Plan
 from panda.metrics.lpips import LPIPS
 from panda.progress import bar
 
-STEPS = 60
+STEPS = 100
 """Of the search for each picture."""
 
 CANDIDATES = 16
 """Samples of which the one nearest to a picture is the start."""
-
-RATE = 0.2
-"""The longest step of Adam, in standard deviations of the samples."""
-
-RAMP = 0.05
-"""The share of a stage in which steps grow to that length, and the share of it they end with."""
-
-SHARE = 0.2
-"""The share of the steps in w+ that search a single w for all slots first."""
-
-PULL = 3e-3
-"""The weight of the distance from the samples beside the error."""
-
-Progress = Callable[[int, int, float], object]
-"""Called after each step with the steps done, those of all pictures, and LPIPS at that step."""
 
 
 def invert(
@@ -58,6 +47,7 @@ def invert(
     *,
     align: str = "auto",
     space: str | None = None,
+    layer: str | None = None,
     steps: int = STEPS,
     label: Any = None,
     seed: int = 0,
@@ -65,22 +55,25 @@ def invert(
     lpips: LPIPS | None = None,
     progress: Progress | None = None,
 ) -> Inversion:
-    """Find latents for photographs, each by itself.
+    """Find latents and features for photographs, each by itself.
 
-    On a CPU the same call gives the same latents, and those of a photograph do not depend on the
+    On a CPU the same call gives the same result, and that of a photograph does not depend on the
     others.
 
     Args:
-        generator: Whose latents are searched.
+        generator: Whose latents and features are searched.
         photographs: One or several. Files, PIL pictures and arrays of bytes ``[H, W, 3]`` are
             aligned as ``align`` says. Floats ``[N, channels, H, W]`` or ``[channels, H, W]`` in
             [-1, 1], of torch or NumPy, have the proportions of the generator's images and are
             aligned already: faces lie as they do in these.
         align: ``"always"``, ``"never"``, or ``"auto"`` for generators of faces alone; see
             `panda.inversion.alignment.to_pictures`.
-        space: ``"w"``, ``"w+"`` (first w, then a w for each slot) or ``"z"``; None is w+ where the
-            generator has it, else z.
-        steps: Of the search, for each photograph.
+        space: ``"w"``, ``"w+"`` (first w, then a w for each slot), ``"z"``, or ``"features"``: the
+            widest of those that the generator has, then a change of the features of one layer,
+            which the latents carry from then on. By default features.
+        layer: Whose features are searched; by default the last one nearest to 32 positions from top
+            to bottom, or to a quarter of the image's height where that is less.
+        steps: Of the search, for each photograph; with features, six of ten search latents.
         label: The class of a conditional generator by number or name, or its text, for all
             photographs; without it the start decides.
         seed: The first seed of the samples that a search may start from.
@@ -89,14 +82,14 @@ def invert(
         progress: Called after each step; what it raises ends the search.
 
     Raises:
-        PandaError: For a generator whose latents cannot be moved, another space, pictures that
-            cannot be read or aligned, and where LPIPS cannot be fetched.
+        PandaError: For another space or layer, pictures that cannot be read or aligned, and where
+            LPIPS cannot be fetched.
     """
     if not isinstance(generator, Generator):
         raise PandaError(
             f"{generator!r:.60} is no generator; create_generator(NAME) returns the one of a name"
         )
-    space, steps = check_space(generator, space), as_count(steps, "steps")
+    plan = Plan.of(generator, space, layer, as_count(steps, "steps"))
     (first_seed,) = as_seeds([seed])
     name, held = whole(generator)
     plain = held if label is None else as_label(label, generator)
@@ -107,26 +100,26 @@ def invert(
         raise PandaError(f"{len(names)} names for {len(pictures)} pictures")
     lpips = lpips or LPIPS(generator.device)
     started = time.perf_counter()
-    candidates = _candidates(generator, range(first_seed, first_seed + CANDIDATES), plain)
-    coordinates = measure(generator, candidates.latents)
-    results: list[SearchResult] = []
-    with bar(total=len(pictures) * steps, desc="invert", unit="step") as shown:
-        counter = StepCounter(shown, len(pictures) * steps, progress)
+    seeds = range(first_seed, first_seed + CANDIDATES)
+    candidates = Candidates.of(generator, seeds, plain, plan.layer)
+    search = Search(generator, plan, candidates)
+    results: list[Found] = []
+    with bar(total=len(pictures) * plan.steps, desc="invert", unit="step") as shown:
+        counter = StepCounter(shown, len(pictures) * plan.steps, progress)
         for row in range(len(pictures)):
-            objective = Objective(lpips, pictures[row : row + 1])
-            start = candidates.nearest(objective)
-            results.append(_search(generator, start, coordinates, objective, space, steps, counter))
+            results.append(search(Objective(lpips, pictures[row : row + 1]), counter))
     config = {
         "weights_sha256": generator.digest,
-        "space": space,
-        "steps": steps,
+        "space": plan.space,
+        "layer": plan.layer,
+        "steps": plan.steps,
         "label": plain,
         "seed": first_seed,
         "pictures": [str(name) for name in names or sources],
         "lpips": [round(float(result.error.lpips), 5) for result in results],
         "pixels": [round(float(result.error.pixels.sqrt()), 5) for result in results],
         "trace": [result.trace for result in results],
-        "search": {"rate": RATE, "share": SHARE, "pull": PULL, "candidates": CANDIDATES},
+        "search": {"stages": plan.stages, "candidates": CANDIDATES},
         "seconds": round(time.perf_counter() - started, 3),
         "versions": {"panda": __version__, "torch": torch.__version__},
     }
@@ -136,7 +129,7 @@ def invert(
 
 
 @dataclass(frozen=True, eq=False)
-class SearchResult:
+class Found:
     """The best point of the search for one picture.
 
     Attributes:
@@ -152,97 +145,38 @@ class SearchResult:
     trace: list[float]
 
 
-@dataclass(eq=False)
-class StepCounter:
-    """Shows each step in a bar and reports it to a listener.
+class Search:
+    """Searches pictures, one after the other, as a plan says.
 
-    Attributes:
-        bar: Of tqdm.
-        total: The steps of all pictures.
-        listener: See `Progress`.
-        done: The steps so far.
+    Args:
+        generator: The generator.
+        plan: Where to search.
+        candidates: What a search may start from.
     """
 
-    bar: Any
-    total: int
-    listener: Progress | None
-    done: int = 0
+    def __init__(self, generator: Generator, plan: Plan, candidates: Candidates) -> None:
+        self._generator, self._plan, self._candidates = generator, plan, candidates
+        moves = any(space != FEATURES for space in plan.stages)
+        self._coordinates = measure(generator, candidates.latents) if moves else None
 
-    def step(self, lpips: float) -> None:
-        """Count a step that began at this LPIPS."""
-        self.done += 1
-        self.bar.set_postfix(LPIPS=f"{lpips:.3f}", refresh=False)
-        self.bar.update()
-        if self.listener is not None:
-            self.listener(self.done, self.total, lpips)
+    def __call__(self, objective: Objective, counter: StepCounter) -> Found:
+        """Return the best point for one picture."""
+        trace = list[float]()
+        latents = start = self._candidates.nearest(objective)
+        x = None if self._coordinates is None else self._coordinates.of(start)
+        for space, steps in self._plan.stages.items():
+            searched: SearchedLatents | SearchedFeatures
+            if space == FEATURES:
+                searched = self._features(latents)
+            else:
+                assert self._coordinates is not None and x is not None
+                x = self._coordinates.widen(x) if space == "w+" else x
+                searched = SearchedLatents(self._generator, self._coordinates, start, x)
+            x, image, error = descend(searched, objective, steps, counter, trace)
+            latents = searched.latents(x)
+        return Found(latents, image.float().cpu(), error, trace)
 
-
-@dataclass(frozen=True, eq=False)
-class Candidates:
-    """Samples, and their images at the size that is compared."""
-
-    latents: Latents
-    images: Tensor
-
-    def nearest(self, objective: Objective) -> Latents:
-        """Return the sample whose image has the least error."""
-        with torch.no_grad():
-            row = int(objective(self.images).total.argmin())
-        return self.latents[row : row + 1]
-
-
-def _candidates(generator: Generator, seeds: Sequence[int], label: Label | None) -> Candidates:
-    with torch.no_grad():
-        latents = generator.sample(seeds, truncation=generator.usual_truncation, label=label)
-        rows = bar(range(len(latents)), desc="start", unit="img")
-        images = [comparable(generator.forward(latents[row : row + 1])) for row in rows]
-    return Candidates(latents, torch.cat(images))
-
-
-def _search(
-    generator: Generator,
-    start: Latents,
-    coordinates: Coordinates,
-    objective: Objective,
-    space: str,
-    steps: int,
-    counter: StepCounter,
-) -> SearchResult:
-    """Return the point with the least error among all on the way, the start included."""
-
-    def result(x: Tensor) -> SearchResult:
-        latents = coordinates.move(start, x.detach())
-        with torch.no_grad():
-            image = generator.forward(latents)
-            return SearchResult(latents, image.float().cpu(), objective(image), trace)
-
-    x, trace = coordinates.of(start), []
-    best, least = x, math.inf
-    first = round(SHARE * steps) if space == "w+" else steps
-    for count, wide in ((first, False), (steps - first, True)):
-        if not count:
-            continue
-        x = (coordinates.widen(x) if wide else x).detach().clone().requires_grad_()
-        adam = torch.optim.Adam([x], betas=(0.9, 0.99))
-        for step in range(count):
-            adam.param_groups[0]["lr"] = RATE * _ramp(step, count)
-            with torch.enable_grad():
-                error = objective(generator.forward(coordinates.move(start, x)))
-                loss = error.total.sum() + PULL * coordinates.pull(x)
-                adam.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-            if float(error.total.detach()) < least:
-                best, least = x.detach().clone(), float(error.total.detach())
-            adam.step()
-            if not bool(x.isfinite().all()):
-                raise PandaError(f"the search for latents of {generator.name} came to NaN")
-            trace.append(round(float(error.lpips.detach()), 5))
-            counter.step(trace[-1])
-    last = result(x)
-    return last if float(last.error.total) <= least else result(best)
-
-
-def _ramp(step: int, count: int) -> float:
-    """Return the length of a step: a short linear rise, then half a cosine down."""
-    rise = (step + 1) / (RAMP * count + 1)
-    return min(1.0, rise) * (RAMP + (1 - RAMP) * (1 + math.cos(math.pi * step / count)) / 2)
+    def _features(self, latents: Latents) -> SearchedFeatures:
+        layer, deviation = self._plan.layer, self._candidates.deviation
+        assert layer is not None and deviation is not None
+        return SearchedFeatures(self._generator, latents, layer, deviation)

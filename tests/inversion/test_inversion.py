@@ -65,6 +65,13 @@ def test_a_picture_has_the_same_latents_whatever_stands_beside_it(
     assert not torch.equal(alone.latents.tensors["w"], other.latents.tensors["w"])
 
 
+def test_features_come_nearer_than_latents_alone_in_as_many_steps(
+    mini, pictures, distance, inverted
+):
+    latents = invert(mini, pictures, space="w+", steps=30, lpips=distance)
+    assert all(a < b for a, b in zip(inverted.lpips, latents.lpips, strict=True))
+
+
 def test_edits_act_on_inverted_latents(mini, inverted):
     factors = fit(mini, "16.conv1", parts=4, seeds=range(50))
     latents = inverted.latents_for(mini)
@@ -98,15 +105,20 @@ def test_progress_counts_the_steps_of_all_pictures_and_can_end_the_search(mini, 
         invert(mini, pictures, steps=3, lpips=distance, progress=stop)
 
 
-def test_a_generator_without_latents_that_move_is_refused(tiny):
-    with pytest.raises(PandaError, match="latents that can be moved .* which tiny has not"):
-        invert(tiny, torch.zeros(1, 3, 16, 16))
+def test_without_latents_that_move_features_alone_are_searched(tiny, distance):
+    picture = tiny.forward(tiny.sample([900])).clamp(-1, 1)
+    found = invert(tiny, picture, layer="b", steps=40, lpips=distance)
+    assert found.config["search"]["stages"] == {"features": 40} and found.config["layer"] == "b"
+    assert found.lpips[0] < 0.5 * found.config["trace"][0][0]
+    assert torch.equal(tiny.tail(tiny.head(found.latents, "b"), "b"), tiny.forward(found.latents))
+    with pytest.raises(PandaError, match="tiny has no space 'w'; valid: features"):
+        invert(tiny, picture, space="w", lpips=distance)
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"space": "z"}, "mini-stylegan2-faces-64 has no space 'z'; valid: w[+], w"),
+        ({"space": "z"}, "mini-stylegan2-faces-64 has no space 'z'; valid: features, w[+], w"),
         ({"steps": 0}, "0 steps, expected at least one"),
         ({"label": 3}, "has no classes, but label 3 was given"),
         ({"seed": -1}, "seed -1 is not a whole number"),
@@ -185,7 +197,8 @@ def test_every_kind_of_generator_with_latents_that_move_is_searched(file, distan
     trace = found.config["trace"][0]
     assert found.lpips[0] <= trace[0]
     assert found.lpips[0] < trace[0] or trace[0] < 1e-3  # images that are all the same
-    assert found.config["space"] == ("w+" if isinstance(generator, WSpace) else "z")
+    stages = ["w", "w+", "features"] if isinstance(generator, WSpace) else ["z", "features"]
+    assert list(found.config["search"]["stages"]) == stages
     images = generator.forward(found.latents_for(generator)).float().clamp(-1, 1)
     assert float((images - found.reconstructions).abs().max()) <= 1 / 127
 

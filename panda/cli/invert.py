@@ -91,6 +91,7 @@ def run(options: argparse.Namespace) -> None:
         steps=options.steps,
         label=label_of(options),
         seed=options.seed,
+        keep=True,
         names=[name for name, _ in photographs],
     )
     inversion.save(options.out)

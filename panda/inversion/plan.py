@@ -13,7 +13,7 @@ from panda.inversion.coordinates import FEATURES, check_space, spaces
 SINGLE = 0.2
 """The share of the steps in w+ that search a single w for all slots first."""
 
-LATENTS = 0.6
+LATENTS = 0.3
 """The share of all steps that search latents, where features are searched after them."""
 
 

@@ -19,7 +19,6 @@ from panda.editing.detectors import PREFIX
 from panda.editing.edit_files import NamedEdit, write_edits
 from panda.editing.edits import Edit
 from panda.editing.local import DetectedChange, LocalChange
-from panda.editing.usual import usual_place
 from panda.errors import PandaError
 from panda.evaluation.choose import ChosenEdit
 from panda.evaluation.choose_effects import pick
@@ -28,6 +27,7 @@ from panda.evaluation.localized import SAMPLES, parts_of, split_local
 from panda.evaluation.measure import measure_all
 from panda.evaluation.settings import LocalityBenchmark, label_of
 from panda.factorization.factors import Factors
+from panda.factorization.usual import usual_place
 from panda.files.ownership import check_folder, replacing
 from panda.generators.contract import Generator
 from panda.generators.latent_spaces import w_space

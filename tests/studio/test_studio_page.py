@@ -182,7 +182,9 @@ WATCH = """() => {
   new MutationObserver(() => window.galleries.push({
     title: document.querySelector(".gallery h3").textContent,
     names: [...cards.children].map((card) => card.dataset.appearance),
-    named: [...cards.children].filter((card) => card.innerText.includes("+")).length,
+    named: [...cards.children].filter(
+      (card) => card.querySelector("span").textContent !== card.dataset.appearance
+    ).length,
   })).observe(cards, { childList: true });
 }"""
 

@@ -21,6 +21,7 @@ import argparse
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 
 import torch
 from diffusion_steps import BOTTOM, LEFT, RIGHT, TOP, box, direction
@@ -32,6 +33,7 @@ from panda.directions.loco import LOCO
 from panda.directions.random import Random
 from panda.factorization.fit import fit
 from panda.generators.seeds import evaluation_seeds, selection_seeds
+from panda.images import save_picture, sheet, to_picture
 from panda.methods.parts import part_changes
 from panda.metrics.matching import Matched, match
 from panda.metrics.regions import Boxes
@@ -136,11 +138,12 @@ def main() -> None:
     parser.add_argument("--select", type=int, default=2, help="faces that directions are chosen on")
     parser.add_argument("--images", type=int, default=1, help="images that are derived")
     parser.add_argument("--target", type=float, default=0.1, help="change inside the box")
+    parser.add_argument("--picture", type=Path, help="save eight faces: as they are, and the rows")
     options = parser.parse_args()
     generator = create_generator(options.generator)
     chosen_on = generator.sample(selection_seeds(options.select))
     latents = generator.sample(evaluation_seeds(options.n))
-    rows = []
+    rows, pictures = [], [generator(latents[:8])]
     for layer in options.layers.split(","):
         for name, fitted in methods(generator, layer, options.images).items():
             if name not in options.methods.split(";"):
@@ -167,9 +170,13 @@ def main() -> None:
                     f"{cost:.0f}",
                 )
             )
+            pictures.append(found.images[:8])
             note(" ".join(rows[-1]))
     header = "layer", "method", "outside for inside", "reached", "CPU seconds of the fit"
     print(Table(header, rows).to_markdown())
+    if options.picture:
+        lines = [[to_picture(x, 96) for x in images] for images in pictures]
+        save_picture(sheet(lines), options.picture)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from panda.editing.named import find_named
 from panda.evaluation import best, presets
 from panda.evaluation.choose import ChosenEdit
 from panda.evaluation.choose_effects import pick
+from panda.evaluation.settings import LocalityBenchmark, LocalitySettings
 from panda.evaluation.store import BenchmarkFolder
 from panda.factorization.cached import fit_cached
 from panda.factorization.fit import fit
@@ -69,6 +70,32 @@ def test_what_few_faces_reach_is_no_preset(made, tmp_path, capsys, monkeypatch):
     said = capsys.readouterr().err
     assert "eyes: 50% of the faces of the choice reach it, so it is not tried" in said
     assert "reaches its effect on 60% of the faces on which edits are chosen" in said
+
+
+def test_what_surely_is_no_preset_is_given_up_on_the_way(tmp_path, monkeypatch):
+    reaching = {"eyes": 10, "smile": 2, "bald": 3}  # one of so many faces
+    folder = BenchmarkFolder(tmp_path / "run", {})
+    folder.begin()
+    settings = LocalitySettings(FILE, "eyes,smile,bald", n=200, methods=("a", "b"))
+    benchmark = LocalityBenchmark(settings, None, folder, None, None, None, 0, {})
+
+    def measure(benchmark, chosen, part):
+        for label, choices in chosen.items():
+            for edit in choices:
+                first = len(benchmark.folder.rows(label, edit))
+                rows = [
+                    {"seed": seed, "reached": float(seed % reaching[edit] > 0)}
+                    for seed in range(first, benchmark.settings.n)
+                ]
+                benchmark.folder.add_rows(label, edit, "1-of-1", rows)
+
+    monkeypatch.setattr(presets, "LEAST", 0.8)
+    monkeypatch.setattr(presets, "measure_all", measure)
+    best = {"eyes": ("a", None), "smile": ("a", None), "bald": ("b", None)}
+    presets._try(benchmark, best)
+    tried = {edit: len(folder.rows(label, edit)) for edit, (label, _) in best.items()}
+    assert tried == {"eyes": 200, "smile": 20, "bald": 60}
+    assert [presets._works(benchmark, edit, best[edit][0]) for edit in best] == [True, False, False]
 
 
 def test_the_command_edits_by_name_and_says_what_it_did(made, tmp_path, capsys, monkeypatch):

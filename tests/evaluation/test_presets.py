@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from bright_eyes import BrightParser, look_at_bright_eyes
+from conftest import MINI
 from golden_files import FOLDER
 
 from panda import PandaError, create_generator, edit_images
@@ -21,11 +22,17 @@ from panda.editing.named import find_named
 from panda.evaluation import best, presets
 from panda.evaluation.choose import ChosenEdit
 from panda.evaluation.choose_effects import pick
+from panda.evaluation.edits import EDITS
+from panda.evaluation.faces import FaceSampler
 from panda.evaluation.settings import LocalityBenchmark, LocalitySettings
 from panda.evaluation.store import BenchmarkFolder
 from panda.factorization.cached import fit_cached
 from panda.factorization.fit import fit
+from panda.generators.registry import cards
 from panda.images import read_picture
+from panda.metrics.parsing import FaceParser
+from panda.metrics.regions import Boxes
+from panda.metrics.roir import SIZE, small
 
 FILE = str(FOLDER / "stylegan2-genforce/checkpoint.pth")
 
@@ -168,6 +175,35 @@ def test_an_edit_whose_effect_cannot_be_measured_is_applied_all_the_same(
     assert main(words) == 0
     assert "what the edits do is not measured: no network" in capsys.readouterr().err
     assert (tmp_path / "out/0000.png").is_file()
+
+
+def shipped():
+    """Generators that come with presets, of those that need no weights to be fetched first."""
+    return [name for name, card in cards().items() if card.edits and name.startswith("mini-")]
+
+
+def test_presets_that_come_with_a_generator_need_nothing_else_and_act_where_they_should():
+    generator = create_generator(MINI)
+    faces = generator.sample([0, 1], truncation=generator.usual_truncation)
+    before = small(generator.forward(faces))
+    boxes = Boxes().find(before, SIZE)
+    for name in read_edits(cards()[MINI].edits):
+        square = (small(edit_images(generator, None, faces, name)) - before).square().mean(1)
+        assert bool((square.amax((1, 2)) > 0.001).all()), f"{name} hardly changes anything"
+        if (box := boxes.get(EDITS[name].region)) is not None:
+            assert square[box].mean() > 5 * square[~box].mean(), name
+
+
+@pytest.mark.download
+@pytest.mark.parametrize("name", [*shipped(), "mobilestylegan-ffhq-1024"])
+def test_presets_that_come_with_a_generator_do_what_they_are_called(name):
+    sampler = FaceSampler(create_generator(name), FaceParser(), parse_size=384)
+    faces = sampler.sample([*range(2000, 2004)])
+    for edit in read_edits(cards()[name].edits):
+        goal = EDITS[edit]
+        images = small(edit_images(sampler.generator, None, faces.latents, edit))
+        before = faces.measures[goal.measure]
+        assert float(goal.effect(before, sampler.measure(goal.measure, images)).mean()) > 0.3, edit
 
 
 def test_the_same_command_resumes(made, capsys):

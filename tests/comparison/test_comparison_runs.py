@@ -262,6 +262,7 @@ def test_faces_are_parsed_where_there_are_any(toys, tmp_path, monkeypatch):
     assert level.removal.seam[0] > 0 and level.removal.damage[0] >= 0
     assert all("background" in part.name or part.name for part in level.parts)
     text = markdown(found)
+    assert one.whole == 1 and "| yes, 100% whole |" in text
     assert "Where concepts are at 1/2" in text and "random direction" in text
 
 

@@ -58,15 +58,25 @@ def generators(comparison: Comparison) -> Table:
             result.dataset,
             _pixels(result),
             ", ".join(f"{level.layer} ({level.size})" for level in result.levels),
-            "yes" if result.faces else "no",
+            _faces(result),
             f"{result.seconds:.0f}",
             "; ".join([*(f"no layer near 1/{k}" for k in result.absent), *_notes(result)]) or "-",
         )
         for result in comparison.generators
     ]
     header = ("generator", "architecture", "data", "pixels", "layers (height)", "faces parsed", "s")
-    about = "Layers are matched by their height over the image's. s: seconds of the whole analysis."
+    about = (
+        "Layers are matched by their height over the image's. Whole: with both eyes, nose and"
+        f" mouth, of {comparison.plan.selected} samples. s: seconds of the whole analysis."
+    )
     return Table((*header, "notes"), rows, "Generators", about)
+
+
+def _faces(result: GeneratorResult) -> str:
+    """Return whether faces are parsed, and the share of whole ones."""
+    if not result.faces:
+        return "no"
+    return "yes" if result.whole is None else f"yes, {result.whole:.0%} whole"
 
 
 def _notes(result: GeneratorResult) -> Iterator[str]:

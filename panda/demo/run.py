@@ -13,9 +13,9 @@ import torch
 from panda.demo import sections
 from panda.demo.sections import LayerStudy
 from panda.editing.remove import object_parts
-from panda.editing.usual import usual_place
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
+from panda.factorization.usual import usual_place
 from panda.files.in_place import no_link
 from panda.files.ownership import check_files, updating
 from panda.generators.contract import ALL_STEPS, Generator, Layer, last_layers

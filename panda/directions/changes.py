@@ -173,3 +173,27 @@ class SeedChange(LatentChange):
             other = generator.sample(seeds, truncation=psi, label=list(labels))
         way = MixChange(other, self.start_slot, self.stop_slot)
         return way.moved(generator, latents, strengths)
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureChange(Change):
+    """Add a direction of features at one layer.
+
+    Attributes:
+        direction: ``[C, H, W]``, each position its own.
+        layer: The layer.
+    """
+
+    direction: Tensor
+    layer: str
+
+    def start(self, generator: Generator, latents: Latents) -> Render:
+        """See `Change.start`."""
+        state = generator.head(latents, self.layer)
+        return lambda strengths: generator.tail(
+            state.with_features(state.x + self.step(state.x, strengths)), self.layer
+        )
+
+    def step(self, features: Tensor, strengths: Tensor) -> Tensor:
+        """Return what strengths ``[N]`` add to features ``[N, C, H, W]`` of the layer."""
+        return strengths.to(features)[:, None, None, None] * self.direction.to(features)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from panda.factorization.usual import usual_place
 from panda.errors import PandaError
+from panda.factorization.usual import usual_place
 from panda.generators.contract import Generator
 from panda.inversion.coordinates import FEATURES, check_space, spaces
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+import torch
+
 from panda.comparison.plan import Plan
 from panda.comparison.results import (
     BackgroundSimilarity,
@@ -16,7 +18,7 @@ from panda.comparison.results import (
 )
 from panda.factorization.verdict import AGREEMENT, COVERED
 from panda.generators.entries import Entry
-from panda.metrics.summary import Estimate
+from panda.metrics.summary import Estimate, estimate
 from panda.report.table import Table
 from panda.shapes import CHANNELS, size_text
 
@@ -313,9 +315,12 @@ def _number(value: float | None) -> str:
 
 
 def _ratio(level: Level) -> str:
-    """Return the mean over edits of the change inside over that outside."""
+    """Return the mean over edits of the change inside over that outside, with its interval."""
     values = [a.inside / a.outside for a in level.appearances if a.outside > 0]
-    return f"{sum(values) / len(values):.1f}" if values else "-"
+    if not values:
+        return "-"
+    mean, half = estimate(torch.tensor(values))
+    return f"{mean:.1f} ± {half:.1f}"
 
 
 def _used(

@@ -21,8 +21,8 @@ from panda import PandaError
 from panda.cli import main
 from panda.comparison import analysis, compare, run
 from panda.comparison.decoding import decode
-from panda.comparison.report import write
-from panda.comparison.results import GeneratorResult
+from panda.comparison.report import contrast, curves, write
+from panda.comparison.results import Depth, GeneratorResult
 from panda.comparison.store import ComparisonFolder
 from panda.comparison.tables import markdown, tables
 from panda.factorization.factors import Factors
@@ -334,3 +334,14 @@ def test_processes_end_with_one_that_is_killed(tmp_path):
                 assert line, "it ended by itself"
         process.kill()
         process.communicate(timeout=30)  # which waits for all that write to the pipe
+
+
+def test_layers_inside_a_sampler_have_a_curve_of_their_own():
+    same = {"share": (0.1, 0), "selected": 0.5, "iou": (0.5, 0.1)}
+    depths = [
+        Depth(layer, size, contrast=(value, 0), **same)
+        for layer, size, value in (("up@*", 16, 1), ("decode.16", 16, 2), ("decode.32", 32, 3))
+    ]
+    result = GeneratorResult("g", "g", None, "a", "d", (64, 64), True, tuple(depths), 1)
+    found = dict(curves(result, contrast))
+    assert found == {"g": [(0.25, 2), (0.5, 3)], "g, sampler": [(0.25, 1)]}

@@ -9,17 +9,19 @@ no choice saw: the mean change of colors (0 to 255) outside for that inside, wit
 and the share of faces that reach the change within 3 %.
 
 LocalDiff and LOCO are told the box, and derive the image that the step expects from one image, or
-from ``--images``; *final* are derivatives of the image after all steps. PandA is not: its parts are
-those that lie in the box most. *random in the box* are random directions of the same
-features inside of it; *box axis* is the axis of most variance of the mean features in the box, as
-in ``diffusion_steps.py``.
+from ``--images``; *final* (``--methods "LOCO, final"``) derives the image after all steps. PandA is
+not told: its parts are those that lie in the box most. *random in the box* are random directions of
+the same features inside of it; *box axis* is the axis of most variance of the mean features in the
+box, as in ``diffusion_steps.py``.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 
 import torch
 from diffusion_steps import BOTTOM, LEFT, RIGHT, TOP, box, direction
@@ -30,12 +32,13 @@ from panda.directions.localdiff import LocalDiff
 from panda.directions.loco import LOCO
 from panda.directions.random import Random
 from panda.factorization.fit import fit
-from panda.generators.predicting import Predicting
 from panda.generators.seeds import evaluation_seeds, selection_seeds
+from panda.images import save_picture, sheet, to_picture
 from panda.methods.parts import part_changes
 from panda.metrics.matching import Matched, match
 from panda.metrics.regions import Boxes
 from panda.metrics.summary import ratio, share
+from panda.notes import note
 from panda.report.table import Table
 
 NAME = "box"
@@ -51,33 +54,58 @@ LYING = 3
 FEW = 5
 """Directions of each method."""
 
+METHODS = (
+    *("PandA", "box axis", "LocalDiff, individual", "LocalDiff, joint", "LOCO"),
+    *("random", "random in the box"),
+)
+"""Those that are compared by default: all but those of final images, which take long."""
+
+
+Directions = Mapping[str, Change]
+"""The directions of a method by name."""
+
 
 def methods(
     generator: Generator, layer: str, images: int
-) -> Iterator[tuple[str, Mapping[str, Change]]]:
-    """Yield the methods at a layer with their directions."""
-    height, width = generator.layers[layer].height, generator.layers[layer].width
-    factors = fit(generator, layer, parts=PARTS, seeds=range(SAMPLES))
-    inside = (factors.masks * box(height, width)[0]).sum((1, 2)) / factors.masks.sum((1, 2))
-    lying = set(inside.argsort(descending=True)[:LYING].tolist())
-    changes = part_changes(factors, appearances=APPEARANCES)
-    yield "PandA", {k: each for k, each in changes.items() if each.edit.parts[0] in lying}
-    learned = generator.sample(range(SAMPLES))
-    axis = direction(generator, layer, learned) * box(height, width)[0]
-    yield "box axis", {"0": FeatureChange(axis, layer)}
-    one_step = isinstance(generator, Predicting) and "@" in layer and not layer.endswith("*")
-    for ending, predicted in (("", True), (", final", False)):
-        if predicted or one_step:
-            given = {"layer": layer, "images": images, "predicted": predicted}
-            found = LocalDiff(directions=FEW, **given).changes(generator, REGIONS)
-            own = {k: each for k, each in found.items() if "joint" not in k}
-            yield f"LocalDiff, individual{ending}", own
-            if predicted:
-                yield "LocalDiff, joint", {k: v for k, v in found.items() if k not in own}
-            yield f"LOCO{ending}", LOCO(directions=FEW, **given).changes(generator, REGIONS)
-    drawn = Random(components=FEW, layer=layer).changes(generator, REGIONS)
-    for name, local in (("random", False), ("random in the box", True)):
-        yield name, {k: each for k, each in drawn.items() if (NAME in k) == local}
+) -> Mapping[str, Callable[[], Directions]]:
+    """Return what fits each method at a layer, by its name."""
+    mask = box(generator.layers[layer].height, generator.layers[layer].width)[0]
+
+    def parts() -> Directions:
+        factors = fit(generator, layer, parts=PARTS, seeds=range(SAMPLES))
+        inside = (factors.masks * mask).sum((1, 2)) / factors.masks.sum((1, 2))
+        lying = set(inside.argsort(descending=True)[:LYING].tolist())
+        changes = part_changes(factors, appearances=APPEARANCES)
+        return {name: each for name, each in changes.items() if each.edit.parts[0] in lying}
+
+    def axis() -> Directions:
+        step = direction(generator, layer, generator.sample(range(SAMPLES))) * mask
+        return {"0": FeatureChange(step, layer)}
+
+    def localdiff(predicted: bool, joint: bool) -> Directions:
+        method = LocalDiff(directions=FEW, layer=layer, images=images, predicted=predicted)
+        found = method.changes(generator, REGIONS)
+        return {name: each for name, each in found.items() if ("joint" in name) == joint}
+
+    def loco(predicted: bool) -> Directions:
+        method = LOCO(directions=FEW, layer=layer, images=images, predicted=predicted)
+        return method.changes(generator, REGIONS)
+
+    def drawn(local: bool) -> Directions:
+        found = Random(components=FEW, layer=layer).changes(generator, REGIONS)
+        return {name: each for name, each in found.items() if (NAME in name) == local}
+
+    return {
+        "PandA": parts,
+        "box axis": axis,
+        "LocalDiff, individual": partial(localdiff, True, False),
+        "LocalDiff, joint": partial(localdiff, True, True),
+        "LOCO": partial(loco, True),
+        "random": partial(drawn, False),
+        "random in the box": partial(drawn, True),
+        "LocalDiff, individual, final": partial(localdiff, False, False),
+        "LOCO, final": partial(loco, False),
+    }
 
 
 def reach(
@@ -105,18 +133,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("generator", nargs="?", default="mini-diffusion-faces-64")
     parser.add_argument("--layers", default="decode.16,up@5,up@*", help="separated by commas")
+    parser.add_argument("--methods", default=";".join(METHODS), help="separated by semicolons")
     parser.add_argument("--n", type=int, default=16, help="number of faces")
     parser.add_argument("--select", type=int, default=2, help="faces that directions are chosen on")
     parser.add_argument("--images", type=int, default=1, help="images that are derived")
     parser.add_argument("--target", type=float, default=0.1, help="change inside the box")
+    parser.add_argument("--picture", type=Path, help="save eight faces: as they are, and the rows")
     options = parser.parse_args()
     generator = create_generator(options.generator)
     chosen_on = generator.sample(selection_seeds(options.select))
     latents = generator.sample(evaluation_seeds(options.n))
-    rows = []
+    rows, pictures = [], [generator(latents[:8])]
     for layer in options.layers.split(","):
-        began = time.process_time()
-        for name, changes in methods(generator, layer, options.images):
+        for name, fitted in methods(generator, layer, options.images).items():
+            if name not in options.methods.split(";"):
+                continue
+            began = time.process_time()
+            changes = fitted()
             cost, tries = time.process_time() - began, []
             for number, change in enumerate(changes.values()):
                 found, *parts = reach(generator, change, chosen_on, options.target, 4.0, 5)
@@ -137,10 +170,13 @@ def main() -> None:
                     f"{cost:.0f}",
                 )
             )
-            print(*rows[-1], flush=True)
-            began = time.process_time()
+            pictures.append(found.images[:8])
+            note(" ".join(rows[-1]))
     header = "layer", "method", "outside for inside", "reached", "CPU seconds of the fit"
     print(Table(header, rows).to_markdown())
+    if options.picture:
+        lines = [[to_picture(x, 96) for x in images] for images in pictures]
+        save_picture(sheet(lines), options.picture)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import torch
 from panda.directions import lowrankgan, named, resefa
 from panda.directions.ganspace import GANSpace
 from panda.directions.gradients import Sensitivity
+from panda.directions.localdiff import LocalDiff
+from panda.directions.loco import LOCO
 from panda.directions.lowrankgan import LowRankGAN
 from panda.directions.resefa import ReSeFa
 from panda.directions.stylespace import StyleSpace
@@ -25,6 +27,8 @@ def use_few(monkeypatch):
     monkeypatch.setattr(lowrankgan, "robust_pca", lambda matrix, sparsity: (matrix, None))
     for method in (RELAXED, ReSeFa(**FEW)):
         monkeypatch.setitem(named.FINDERS, method.name, named._regional(method))
+    for method in (LocalDiff(rank=3, directions=2, joint=1, iterations=1), LOCO(directions=2, null=1, iterations=1)):
+        monkeypatch.setitem(named.FEATURE_FINDERS, method.name, named._of_features(method))
 
 
 def drawn(space, regions, images, pixels, subspace):

@@ -108,6 +108,7 @@ def run(options: argparse.Namespace) -> None:
         steps=options.steps,
         label=label_of(options),
         seed=options.seed,
+        keep=True,
     )
     inversion.save(options.out)
     for name, lpips, pixels in zip(inversion.names, inversion.lpips, inversion.pixels, strict=True):

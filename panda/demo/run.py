@@ -114,18 +114,21 @@ def run(name: str, out: Path, *, quick: bool = False, device: str = "cpu") -> De
     page.facts(_facts(result, settings))
     sections.samples(page, images, SEEDS, generator.usual_truncation)
     studies = [LayerStudy.make(generator, factors, latents, images) for factors in result.factors]
-    tasks = [
-        task
-        for study, axes in zip(studies, settings.axes, strict=False)
-        for task in _tasks(page, study, settings.shown_samples, axes)
-    ]
+    names: list[sections.Named] = []
+
+    def by_name() -> None:
+        names.extend(sections.named(page, studies[0], settings.shown_samples))
+
+    tasks = [("edits by name", by_name)]
+    for study, axes in zip(studies, settings.axes, strict=False):
+        tasks += _tasks(page, study, settings.shown_samples, axes)
     for step, task in (progress := bar(tasks, desc="render", unit="section")):
         progress.set_postfix_str(step)
         with result.timed(step):
             task()
     with updating(out, WHAT) as work:
         with result.timed("overview"):
-            save_picture(sections.overview(studies[0]), work / "overview.png")
+            save_picture(sections.overview(studies[0], names), work / "overview.png")
         _closing(page, name, result, generator.device)
         page.save(work / "report.html")
     return result

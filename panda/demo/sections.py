@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import torch
 from PIL import Image
 from torch import Tensor
 
-from panda.editing.apply import direction
+from panda.editing.apply import direction, edit_images
+from panda.editing.edit_files import NamedEdit, named_edits
 from panda.editing.edits import Edit
 from panda.editing.localize import localize
+from panda.editing.named import factors_of
 from panda.editing.refine import refine
 from panda.editing.remove import object_parts, remove
 from panda.factorization.factors import Factors
@@ -34,6 +37,7 @@ from panda.naming.impact import BROKEN as BREAKS
 from panda.naming.impact import Impact
 from panda.naming.realism import Realism, breaks
 from panda.report.page import Figure, Page
+from panda.report.table import Table
 from panda.shapes import Size, within
 
 SIZE = 224
@@ -48,11 +52,14 @@ STRONGEST = 6.5
 VISIBLE = 0.06
 """An edit that changes its part by less than this share of the range is shown stronger."""
 
-BROKEN = 0.12
+BROKEN = 0.08
 """Beyond this change of its part, an edit tends to give images that the generator cannot draw."""
 
 CLEAR = 0.03
 """An edit below this change of its part is too faint for the overview."""
+
+COLUMNS = 3
+"""Edits in the overview."""
 
 CLOSE_UP = 0.75
 """Parts whose crop is smaller than this share of the image's side are shown as close-ups."""
@@ -164,6 +171,64 @@ def parts(page: Page, study: LayerStudy, count: int) -> None:
     ]
     # Two parts share a row.
     page.card([left + right for left, right in zip(cells[::2], [*cells[1::2], []], strict=False)])
+
+
+@dataclass(frozen=True)
+class Named:
+    """A named edit of the generator on the samples of the demo.
+
+    Attributes:
+        name: Its name.
+        edit: What it is, and on how many faces it was tried.
+        images: The edited samples ``[N, channels, H, W]``.
+        impact: What it does inside its parts, and outside.
+    """
+
+    name: str
+    edit: NamedEdit
+    images: Tensor
+    impact: Impact
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Where it acts."""
+        return Edit.parse(self.edit.edits[0]).parts
+
+    @staticmethod
+    def make(study: LayerStudy, name: str, edit: NamedEdit, count: int) -> Named:
+        """Apply a named edit to the first samples."""
+        generator, factors = study.generator, factors_of(name, edit, study.generator)
+        before = study.images[:count]
+        rows = [study.latents[row] for row in range(len(before))]
+        edited = [edit_images(generator, factors, row, Edit(name, 1)) for row in rows]
+        images = torch.cat(edited)
+        parts = list(Edit.parse(edit.edits[0]).parts)
+        where = factors.masks[parts].amax(0) if parts else torch.ones(1, 1)
+        changes = change(before, images, resize_map(where, generator.size))
+        inside, outside = (float(each.mean()) for each in changes)
+        return Named(name, edit, images, Impact(inside, outside))
+
+
+def named(page: Page, study: LayerStudy, count: int) -> list[Named]:
+    """Add the edits that come with the generator under a name; return them, none without any."""
+    zoo = named_edits(study.generator.name)
+    mine = {name: edit for name, edit in zoo.items() if edit.generator == study.generator.name}
+    done = [Named.make(study, name, edit, count) for name, edit in mine.items()]
+    if not done:
+        return []
+    page.section(
+        "Edits by name",
+        "Edits that come with this generator, and what they did on the samples that they were tried"
+        " on. 'panda edits' lists them.",
+    )
+    cells = [[Figure(to_picture(image, SIZE), "before") for image in study.images[:count]]]
+    cells += [
+        [Figure(to_picture(image, SIZE), each.name) for image in each.images] for each in done
+    ]
+    # Two edits share a row.
+    page.card([left + right for left, right in zip(cells[::2], [*cells[1::2], []], strict=False)])
+    page.table(Table(["edit", "what it did"], [[each.name, each.edit.effect] for each in done]))
+    return done
 
 
 def edits(page: Page, study: LayerStudy, axes: int) -> None:
@@ -313,38 +378,48 @@ def refinement(page: Page, study: LayerStudy, count: int) -> None:
     page.card(rows)
 
 
-def overview(study: LayerStudy, count: int = 3) -> Image.Image:
-    """Return one row per sample: sample, parts in color, three edits, removal, background map."""
+def overview(study: LayerStudy, names: Sequence[Named], count: int = 3) -> Image.Image:
+    """Return one row per sample: sample, parts in color, three edits, removal, background map.
+
+    The edits are those by name that are most visible and clean, each somewhere else; or, where
+    there are none, of single parts.
+    """
     objects = study.object_parts()
-    strongest = _strongest(study)
-    visible = [shown for shown in study.edits if shown.inside > CLEAR and not shown.broken]
-    first = {shown.edit.parts[0]: shown for shown in reversed(visible)}
-    # The strongest part of the object, and the two parts whose edits are the most local.
-    local = sorted(objects[1:], key=lambda part: -strongest[part].locality)
-    chosen = [
-        strongest[objects[0]].edit,
-        *(first.get(part, strongest[part]).edit for part in local[:2]),
-    ]
+    chosen = [] if names else _chosen(study, objects)
+    ranked = sorted(names, key=lambda each: each.impact.rank)
+    best = {each.parts: each for each in reversed(ranked)}
+    shown = sorted(best.values(), key=lambda each: each.impact.rank)[:COLUMNS]
     rows = []
     for row in range(min(count, len(study.images))):
         picture = to_picture(study.images[row], SIZE)
         x = study.x(row)
-        changed = [x + direction(study.factors, [edit]).to(x) for edit in chosen]
-        if study.factors.has_background:
-            changed.append(remove(study.factors, x))
-            heat, _ = localize(study.factors, x, "bg", size=study.picture)
-        else:
-            changed.append(remove(study.factors, x, objects[:1]))
-            heat, _ = localize(study.factors, x, 0, size=study.picture)
+        edited = [each.images[row] for each in shown]
+        edited += [study.finish(row, x + direction(study.factors, [e]).to(x)) for e in chosen]
+        removed = None if study.factors.has_background else objects[:1]
+        edited.append(study.finish(row, remove(study.factors, x, removed)))
+        concept = "bg" if study.factors.has_background else 0
+        heat, _ = localize(study.factors, x, concept, size=study.picture)
         rows.append(
             [
                 picture,
                 color_parts(picture, study.factors.masks),
-                *(to_picture(study.finish(row, features), SIZE) for features in changed),
+                *(to_picture(image, SIZE) for image in edited),
                 heat_picture(heat[0], study.picture),
             ]
         )
     return sheet(rows)
+
+
+def _chosen(study: LayerStudy, objects: Sequence[int]) -> list[Edit]:
+    """Return edits of the strongest part of the object, and of the two that are most local."""
+    strongest = _strongest(study)
+    visible = [shown for shown in study.edits if shown.inside > CLEAR and not shown.broken]
+    first = {shown.edit.parts[0]: shown for shown in reversed(visible)}
+    local = sorted(objects[1:], key=lambda part: -strongest[part].locality)[: COLUMNS - 1]
+    return [
+        strongest[objects[0]].edit,
+        *(first.get(part, strongest[part]).edit for part in local),
+    ]
 
 
 def _strongest(study: LayerStudy) -> dict[int, ShownEdit]:

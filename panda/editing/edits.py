@@ -77,7 +77,7 @@ class Edit:
     def __init__(
         self,
         parts: Parts | Tensor | np.ndarray[Any, Any],
-        appearance: int | str | Tensor | np.ndarray[Any, Any],
+        appearance: float | str | Tensor | np.ndarray[Any, Any],
         strength: SupportsFloat | None = None,
         sigma: bool = False,
         named: str = "",

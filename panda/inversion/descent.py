@@ -52,6 +52,11 @@ class StepCounter:
     listener: Progress | None
     done: int = 0
 
+    def skip(self, steps: int) -> None:
+        """Count steps that need not be done."""
+        self.done += steps
+        self.bar.update(steps)
+
     def step(self, lpips: float) -> None:
         """Count a step that began at this LPIPS."""
         self.done += 1

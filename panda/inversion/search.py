@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from panda import __version__
 from panda.errors import PandaError
@@ -24,14 +22,12 @@ from panda.generators.labels import as_label
 from panda.generators.one_class import whole
 from panda.generators.seeds import as_count, as_seeds
 from panda.inversion.alignment import FaceChoice
-from panda.inversion.candidates import Candidates
-from panda.inversion.coordinates import FEATURES, SearchedLatents, measure
-from panda.inversion.descent import Progress, StepCounter, descend
-from panda.inversion.features import SearchedFeatures
+from panda.inversion.descent import Progress, StepCounter
 from panda.inversion.inversion import Inversion
-from panda.inversion.objective import Error, Objective
+from panda.inversion.objective import Objective
 from panda.inversion.pictures import Photographs, as_pictures
 from panda.inversion.plan import Plan
+from panda.inversion.searcher import Found, Searcher
 from panda.metrics.lpips import LPIPS
 from panda.progress import bar
 
@@ -54,6 +50,7 @@ def invert(
     label: Any = None,
     seed: int = 0,
     names: Sequence[str] = (),
+    keep: bool = False,
     lpips: LPIPS | None = None,
     progress: Progress | None = None,
 ) -> Inversion:
@@ -82,6 +79,8 @@ def invert(
             photographs; without it the start decides.
         seed: The first seed of the samples that a search may start from.
         names: What photographs are called in the result; files are called by their paths.
+        keep: Whether what is found for each photograph is kept in the cache, so that a call that
+            was interrupted goes on, and one with the same settings is done at once.
         lpips: The distance, where it is loaded already.
         progress: Called after each step; what it raises ends the search.
 
@@ -106,13 +105,17 @@ def invert(
     lpips = lpips or LPIPS(generator.device)
     started = time.perf_counter()
     seeds = range(first_seed, first_seed + CANDIDATES)
-    candidates = Candidates.of(generator, seeds, plain, plan.layer)
-    search = Search(generator, plan, candidates)
+    search = Searcher(generator, plan, seeds, plain)
     results: list[Found] = []
     with bar(total=len(pictures) * plan.steps, desc="invert", unit="step") as shown:
         counter = StepCounter(shown, len(pictures) * plan.steps, progress)
         for row in range(len(pictures)):
-            results.append(search(Objective(lpips, pictures[row : row + 1]), counter))
+            picture = pictures[row : row + 1]
+            objective = Objective(lpips, picture)
+            if keep:
+                results.append(search.kept(picture, objective, counter))
+            else:
+                results.append(search(objective, counter))
     config = {
         "weights_sha256": generator.digest,
         "space": plan.space,
@@ -132,57 +135,3 @@ def invert(
     latents = Latents.cat([result.latents for result in results])
     images = torch.cat([result.image for result in results])
     return Inversion.of(name, latents, pictures, images, config)
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """The best point of the search for one picture.
-
-    Attributes:
-        latents: One row.
-        image: What they make, ``[1, channels, H, W]`` float32 on the CPU.
-        error: Of the image.
-        trace: LPIPS before each step.
-    """
-
-    latents: Latents
-    image: Tensor
-    error: Error
-    trace: list[float]
-
-
-class Search:
-    """Searches pictures, one after the other, as a plan says.
-
-    Args:
-        generator: The generator.
-        plan: Where to search.
-        candidates: What a search may start from.
-    """
-
-    def __init__(self, generator: Generator, plan: Plan, candidates: Candidates) -> None:
-        self._generator, self._plan, self._candidates = generator, plan, candidates
-        moves = any(space != FEATURES for space in plan.stages)
-        self._coordinates = measure(generator, candidates.latents) if moves else None
-
-    def __call__(self, objective: Objective, counter: StepCounter) -> Found:
-        """Return the best point for one picture."""
-        trace = list[float]()
-        latents = start = self._candidates.nearest(objective)
-        x = None if self._coordinates is None else self._coordinates.of(start)
-        for space, steps in self._plan.stages.items():
-            searched: SearchedLatents | SearchedFeatures
-            if space == FEATURES:
-                searched = self._features(latents)
-            else:
-                assert self._coordinates is not None and x is not None
-                x = self._coordinates.widen(x) if space == "w+" else x
-                searched = SearchedLatents(self._generator, self._coordinates, start, x)
-            x, image, error = descend(searched, objective, steps, counter, trace)
-            latents = searched.latents(x)
-        return Found(latents, image.float().cpu(), error, trace)
-
-    def _features(self, latents: Latents) -> SearchedFeatures:
-        layer, deviation = self._plan.layer, self._candidates.deviation
-        assert layer is not None and deviation is not None
-        return SearchedFeatures(self._generator, latents, layer, deviation)

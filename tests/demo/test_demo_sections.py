@@ -7,6 +7,8 @@ from conftest import unsettled
 
 from panda.demo import sections
 from panda.demo.sections import LayerStudy
+from panda.editing import named as finding
+from panda.editing.edit_files import NamedEdit
 from panda.factorization.fit import fit
 from panda.report.page import Page
 
@@ -43,3 +45,24 @@ def test_what_breaks_the_picture_comes_last_and_is_marked(tiny, tmp_path, monkey
     assert [each[:2] for each in words] == ["p1", "p1", "p0", "p0"] * 2
     assert ["(breaks the picture)" in each for each in words] == [False, False, True, True] * 2
     assert not any(shown.broken for shown in sections._strongest(study).values())
+
+
+def test_the_overview_shows_the_cleanest_edits_by_name_each_somewhere_else(tiny, monkeypatch):
+    factors = fit(tiny, "b", parts=4, seeds=range(16))
+    zoo = {
+        name: NamedEdit("tiny", "b", 12, 4, (f"{part}:p0:{strength}sd",), effect="as it says")
+        for name, part, strength in (("faint", 0, 1), ("large", 0, 9), ("other", 2, 4))
+    }
+    other = NamedEdit("another", "b", 12, 4, ("0:p0:1sd",))
+    monkeypatch.setattr(sections, "named_edits", lambda generator: {**zoo, "foreign": other})
+    monkeypatch.setattr(sections, "factors_of", lambda name, edit, generator: factors)
+    monkeypatch.setattr(finding, "named_edits", lambda generator: zoo)
+    latents = tiny.sample([0, 1])
+    study = LayerStudy.make(tiny, factors, latents, tiny(latents))
+    found = sections.named(Page("demo", ""), study, 2)
+    assert [each.name for each in found] == ["faint", "large", "other"]
+    assert [each.parts for each in found] == [(0,), (0,), (2,)]
+    assert found[1].impact.inside > 2 * found[0].impact.inside > 0
+    picture = sections.overview(study, found, 1)
+    shown = round(picture.size[0] / sections.SIZE)
+    assert shown == 6  # sample, parts, two edits, removal, map

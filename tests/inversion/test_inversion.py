@@ -324,3 +324,28 @@ def test_nothing_but_an_inversion_is_replaced(inverted, tmp_path):
         inverted.save(tmp_path / "mine")
     with pytest.raises(PandaError, match="holds no inversion .no config.json.; make one with"):
         Inversion.load(tmp_path / "mine")
+
+
+def test_what_is_kept_is_found_again_and_goes_on_where_a_call_was_interrupted(
+    mini, pictures, distance, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PANDA_HOME", str(tmp_path))
+    settings = {"steps": 5, "lpips": distance, "keep": True}
+
+    def stop_in_the_second(done, total, error):
+        if done == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        invert(mini, pictures, progress=stop_in_the_second, **settings)
+    steps = []
+    whole = invert(mini, pictures, progress=lambda done, *_: steps.append(done), **settings)
+    assert steps == [6, 7, 8, 9, 10]
+    plain = invert(mini, pictures, steps=5, lpips=distance)
+    again = invert(mini, pictures, progress=pytest.fail, **settings)
+    for found in (whole, again):
+        traces = zip(found.config["trace"], plain.config["trace"], strict=True)
+        assert all(a == pytest.approx(b, abs=1e-5) for a, b in traces)
+        assert found.latents.seeds == plain.latents.seeds
+        for name, rows in plain.latents.tensors.items():
+            assert torch.equal(found.latents.tensors[name], rows)

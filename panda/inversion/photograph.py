@@ -9,14 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 from torch import Tensor
 
 from panda.errors import PandaError, describe_error
 from panda.files.tilde import expand
 from panda.files.writing import no_pipe
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
+_AVIF = ("AVIF",) if "avif" in features.get_supported_modules() else ()  # since Pillow 11.3
+
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", *_AVIF)
 """Pillow knows many more, among them some that call other programs."""
 
 MOST = 80_000_000

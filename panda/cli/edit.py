@@ -135,8 +135,9 @@ def run(options: argparse.Namespace) -> None:
             images = rendering.finish(chunk, *edited)
             results.compare(chunk, images)
             for number, old, new in zip(numbers, chunk.before, images, strict=True):
-                if pasting and (file := pasting.add(number, old, new, results.work)):
-                    pasted.append(rendering.out / file.name)
+                if pasting and (photograph := pasting.add(number, old, new)):
+                    photograph.save(results.work / photograph.name)
+                    pasted.append(rendering.out / photograph.name)
             told.look(chunk.before, images)
         if told.effects:
             results.facts["effects"] = told.effects

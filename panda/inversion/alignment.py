@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from panda.directions.kept import keep
 from panda.errors import PandaError, nearest
 from panda.generators.contract import Generator
 from panda.generators.faces import makes_faces
@@ -197,11 +198,18 @@ def _middle(photograph: Tensor, size: Size) -> Square:
 def framing(generator: Generator, mesh: FaceMesh) -> Square:
     """Return FFHQ's square in a generator's images, in halves of their longer side.
 
-    It is the mean over `SAMPLES` samples.
+    It is the mean over `SAMPLES` samples, and kept in the cache.
 
     Raises:
         PandaError: Where less than half of them are faces.
     """
+    settings = {"samples": SAMPLES, "truncation": generator.usual_truncation}
+    kept = keep("framing", settings, generator, lambda: _measure(generator, mesh), kind="framings")
+    x, y, across, down = kept["square"].tolist()
+    return Square(complex(x, y), complex(across, down))
+
+
+def _measure(generator: Generator, mesh: FaceMesh) -> dict[str, Tensor]:
     squares = []
     half = max(generator.size) / 2
     middle = complex(generator.size[1], generator.size[0]) / 2
@@ -217,7 +225,8 @@ def framing(generator: Generator, mesh: FaceMesh) -> Square:
             " be aligned; give '--align never'"
         )
     centers, rights = zip(*((square.center, square.right) for square in squares), strict=True)
-    return Square(complex(np.mean(centers)), complex(np.mean(rights)))
+    center, right = np.mean(centers), np.mean(rights)
+    return {"square": torch.tensor([center.real, center.imag, right.real, right.imag])}
 
 
 def find_face(mesh: FaceMesh, photograph: Tensor) -> Square | None:

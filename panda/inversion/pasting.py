@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,28 @@ SAME = "same"
 """In place of a kind: that of the photograph."""
 
 KINDS = (SAME, *(suffix.removeprefix(".") for suffix in SUFFIXES))
+
+
+@dataclass(frozen=True, eq=False)
+class Pasted:
+    """An edited photograph, in memory.
+
+    Attributes:
+        name: For its file; of those of one inversion each has another.
+        original: The photograph before.
+        levels: The pixels ``[H, W, C]`` now, upright.
+        record: What its metadata say of the edit.
+    """
+
+    name: str
+    original: Original
+    levels: Levels
+    record: Mapping[str, Any]
+
+    def save(self, path: Path) -> Path:
+        """Write it, and return the path; raise `PandaError` where that cannot be."""
+        self.original.save(self.levels, path, self.record)
+        return path
 
 
 class Pasting:
@@ -48,20 +71,16 @@ class Pasting:
         self._patches: dict[str, list[tuple[Place, Patch]]] = {}
         self._names: set[str] = set()
 
-    def add(self, row: int, before: Tensor, after: Tensor, folder: Path) -> Path | None:
-        """Take an edited picture; write its photograph once all pictures of it are there.
+    def add(self, row: int, before: Tensor, after: Tensor) -> Pasted | None:
+        """Take an edited picture; return its photograph once all pictures of it are there.
 
         Args:
             row: Which picture of the inversion.
             before: What its latents make, ``[C, h, w]`` in [-1, 1].
             after: What the edit made of it.
-            folder: Where the photograph is written.
-
-        Returns:
-            The file, once it is written.
 
         Raises:
-            PandaError: The photograph cannot be read or written.
+            PandaError: The photograph cannot be read, or is of a kind that cannot be put together.
         """
         place = self._places[row]
         path = place.origin.path
@@ -69,16 +88,15 @@ class Pasting:
         if patch := patch_of(before, after, self._inversion.pictures[row]):
             patches.append((place, patch))
         self._left[path] -= 1
-        return None if self._left[path] else self._write(place, self._patches.pop(path), folder)
+        return None if self._left[path] else self._paste(place, self._patches.pop(path))
 
-    def _write(self, place: Place, patches: list[tuple[Place, Patch]], folder: Path) -> Path:
+    def _paste(self, place: Place, patches: list[tuple[Place, Patch]]) -> Pasted:
         original = Original.open(place.origin)
         levels: Levels = original.levels
         for each, patch in patches:
             levels = paste(levels, patch, each.square)
-        target = folder / self._name(original.path)
-        original.save(levels, target, {"sha256": place.origin.sha256, **self._record})
-        return target
+        record = {"sha256": place.origin.sha256, **self._record}
+        return Pasted(self._name(original.path), original, levels, record)
 
     def _name(self, path: Path) -> str:
         """Return the name of a photograph, and of others of this name another one."""

@@ -190,7 +190,7 @@ def _check_kind(path: Path, picture: Image.Image) -> None:
             f"{path} is of mode {picture.mode}, expected 8 bits of gray or RGB; convert it to RGB"
             " first"
         )
-    if picture.format == "PNG" and ";16" in str(picture.tile[0][3] if picture.tile else ""):
+    if isinstance(picture, PngImagePlugin.PngImageFile) and ";16" in str(picture.tile):
         raise PandaError(f"{path} has 16 bits for each color, expected 8; convert it first")
     if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":
         raise PandaError(f"{path} is an animation, expected a photograph")

@@ -20,14 +20,18 @@ Levels = NDArray[np.uint8]
 
 LEAST, FULL = 0.02, 0.06
 """Of the largest change of a channel, in images of [-1, 1]: up to the first the photograph stays as
-it is, and from the second on the edited crop is all that is seen."""
+it is, and from the second on it changes as much as the reconstruction does."""
+
+REPLACED = 0.4
+"""Of the same change: from here on, nothing of what the reconstruction lacks stays, which belongs
+to what was there before; below, in proportion. Of 0.2, 0.4, 0.8 and never the nearest to true
+edits of samples (`benchmarks/pasting.py`)."""
 
 SMOOTH, GROW = 1 / 256, 1 / 64
 """Shares of the crop's longer side: how far changes are averaged, and how far the mask grows."""
 
-TONE = 1 / 32
-"""Likewise, over which the difference of photograph and reconstruction is averaged: what is
-smoother than that stays, such as the light."""
+FINEST = 3
+"""Pixels of the least deviation of a Gaussian, where it is wider at full resolution."""
 
 EDGE = 1 / 32
 """Likewise, over which the crop fades in from its edge."""
@@ -41,49 +45,59 @@ GRAY = 0.299, 0.587, 0.114
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """What is put over a photograph.
+    """What is put over a photograph: ``photograph * (1 - opacity) + color``.
 
     Attributes:
-        color: ``[3, h, w]`` in [-1, 1].
-        mask: Where it is seen, ``[1, h, w]`` from 0 to 1.
+        color: ``[3, h, w]`` in units of [-1, 1]; 0 where nothing changes.
+        opacity: From 0 to 1, ``[1, h, w]``.
     """
 
     color: Tensor
-    mask: Tensor
+    opacity: Tensor
 
 
-def patch_of(before: Tensor, after: Tensor, picture: Tensor) -> Patch | None:
+def patch_of(before: Tensor, after: Tensor) -> Patch | None:
     """Return what an edit does to a crop; None where that is nothing.
+
+    It is the difference of the edited reconstruction and the unedited one, so that what the
+    reconstruction lacks stays: the grain, and the light. Where the difference is large, something
+    else is there now, and it does not.
 
     Args:
         before: The reconstruction, ``[C, h, w]`` in [-1, 1].
         after: The edited one.
-        picture: The crop itself, of which the light is kept.
     """
-    before, after, picture = (
-        as_rgb(image.detach().float().cpu()).clamp(-1, 1) for image in (before, after, picture)
-    )
+    before, after = (as_rgb(image.detach().float().cpu()).clamp(-1, 1) for image in (before, after))
     change = (after - before).abs().amax(0, keepdim=True)
     side = max(change.shape[1:])
-    mask = ((_blur(change, SMOOTH * side) - LEAST) / (FULL - LEAST)).clamp(0, 1)
+    change = _blur(change, SMOOTH * side)
+    mask = ((change - LEAST) / (FULL - LEAST)).clamp(0, 1)
     if not mask.any():
         return None
     reach = max(1, round(GROW * side))
     grown = F.max_pool2d(mask[None], 2 * reach + 1, 1, reach)[0]
     mask = _blur(grown, GROW * side / 2).clamp(0, 1) * _fade(mask)
-    return Patch(after + _blur(picture - before, TONE * side), mask)
+    opacity = mask * (change / REPLACED).clamp(0, 1)
+    return Patch(mask * (after - before) + opacity * before, opacity)
 
 
 def _blur(images: Tensor, deviation: float) -> Tensor:
-    """Return images ``[C, h, w]`` averaged by a Gaussian; at the edge, over what is inside."""
-    reach = max(1, math.ceil(3 * deviation))
+    """Return images ``[C, h, w]`` averaged by a Gaussian; at the edge, over what is inside.
+
+    Wide ones are averaged at a lower resolution, which shows all that is left.
+    """
+    size = images.shape[1:]
+    shrink = min(max(1, int(deviation / FINEST)), *size)
+    small = F.interpolate(images[None], [side // shrink for side in size], mode="area")[0]
+    reach = max(1, math.ceil(3 * deviation / shrink))
     steps = torch.arange(-reach, reach + 1, dtype=images.dtype)
-    kernel = (-0.5 * (steps / max(deviation, 1e-3)) ** 2).exp()
+    kernel = (-0.5 * (steps * shrink / max(deviation, 1e-3)) ** 2).exp()
     kernel = kernel / kernel.sum()
-    rows = torch.cat([images, torch.ones_like(images[:1])])[:, None]
+    rows = torch.cat([small, torch.ones_like(small[:1])])[:, None]
     rows = F.conv2d(rows, kernel[None, None, None], padding=(0, reach))
     rows = F.conv2d(rows, kernel[None, None, :, None], padding=(reach, 0))[:, 0]
-    return rows[:-1] / rows[-1:]
+    blurred = rows[:-1] / rows[-1:]
+    return F.interpolate(blurred[None], size, mode="bilinear")[0] if shrink > 1 else blurred
 
 
 def _fade(mask: Tensor) -> Tensor:
@@ -115,7 +129,8 @@ def paste(levels: Levels, patch: Patch, square: Square) -> Levels:
     top, bottom = _range(corners.imag, height)
     if left >= right or top >= bottom:
         raise PandaError(f"the square at {square.center} lies outside of the photograph")
-    layers = torch.cat([patch.color * patch.mask, patch.mask])[None]
+    # Zero is the color that changes nothing, also of a pixel that half of the crop is over.
+    layers = torch.cat([patch.color, patch.opacity])[None]
     for first in range(top, bottom, ROWS):
         rows = slice(first, min(first + ROWS, bottom)), slice(left, right)
         seen = _resample(layers, square, rows)
@@ -155,7 +170,7 @@ def _over(levels: Levels, color: NDArray[np.float32], opacity: NDArray[np.float3
     if bands == 1:
         color = color @ np.array(GRAY, np.float32)[:, None]
     below = levels[..., :bands].astype(np.float32)
+    # Of levels of 0 to 255: the color is in units of [-1, 1], of which 0 is 127.5.
     mixed = below * (1 - opacity) + 127.5 * (color + opacity)
-    changed = opacity > 1 / 512
-    shown[..., :bands] = np.where(changed, mixed.round().clip(0, 255), below).astype(np.uint8)
+    shown[..., :bands] = mixed.round().clip(0, 255).astype(np.uint8)
     return shown

@@ -62,7 +62,7 @@ class Pasting:
             raise PandaError(f"there is no kind of picture {kind!r:.40}{nearest(kind, KINDS)}")
         if kind != SAME:
             kind_of(Path(f"photograph.{kind}"))
-        self._inversion, self._kind = inversion, kind
+        self._kind = kind
         self._record = {"version": __version__, "generator": inversion.generator, **record}
         self._places = _of_files(inversion)
         for origin in {place.origin for place in self._places}:
@@ -85,7 +85,7 @@ class Pasting:
         place = self._places[row]
         path = place.origin.path
         patches = self._patches.setdefault(path, [])
-        if patch := patch_of(before, after, self._inversion.pictures[row]):
+        if patch := patch_of(before, after):
             patches.append((place, patch))
         self._left[path] -= 1
         return None if self._left[path] else self._paste(place, self._patches.pop(path))

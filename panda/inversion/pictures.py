@@ -72,7 +72,7 @@ def as_pictures(
     """
     check_align(align)
     check_face(face)
-    single = str | os.PathLike | Image.Image | np.ndarray | Tensor | Photograph
+    single = (str, os.PathLike, Image.Image, np.ndarray, Tensor, Photograph)
     if isinstance(photographs, single):
         photographs = [photographs]
     elif not isinstance(photographs, Iterable):

@@ -1,6 +1,8 @@
 """Photographs in files after an edit: pixels, metadata, kinds of files."""
 
 import hashlib
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -194,6 +196,22 @@ def test_what_eight_bits_do_not_hold_is_refused(tmp_path, name, make, said):
     with pytest.raises(PandaError, match=said):
         edit(path, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_sixteen_bits_of_each_color_are_refused(tmp_path):
+    """Pillow reads eight of them."""
+
+    def chunk(kind, data):
+        whole = kind + data
+        return struct.pack(">I", len(data)) + whole + struct.pack(">I", zlib.crc32(whole))
+
+    levels = np.random.default_rng(1).integers(0, 65536, (48, 64, 3)).astype(">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in levels)
+    header = struct.pack(">IIBBBBB", 64, 48, 16, 2, 0, 0, 0)
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
+    (tmp_path / "me.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    with pytest.raises(PandaError, match=r"me.png has 16 bits for each color, expected 8"):
+        edit(tmp_path / "me.png", tmp_path / "out", Square(32 + 24j, 15 + 0j))
 
 
 def test_an_animation_is_refused(tmp_path):

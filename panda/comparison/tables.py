@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+import torch
+
 from panda.comparison.plan import Plan
 from panda.comparison.results import (
     BackgroundSimilarity,
@@ -16,7 +18,7 @@ from panda.comparison.results import (
 )
 from panda.factorization.verdict import AGREEMENT, COVERED
 from panda.generators.entries import Entry
-from panda.metrics.summary import Estimate
+from panda.metrics.summary import Estimate, estimate
 from panda.report.table import Table
 from panda.shapes import CHANNELS, size_text
 
@@ -58,15 +60,25 @@ def generators(comparison: Comparison) -> Table:
             result.dataset,
             _pixels(result),
             ", ".join(f"{level.layer} ({level.size})" for level in result.levels),
-            "yes" if result.faces else "no",
+            _faces(result),
             f"{result.seconds:.0f}",
             "; ".join([*(f"no layer near 1/{k}" for k in result.absent), *_notes(result)]) or "-",
         )
         for result in comparison.generators
     ]
     header = ("generator", "architecture", "data", "pixels", "layers (height)", "faces parsed", "s")
-    about = "Layers are matched by their height over the image's. s: seconds of the whole analysis."
+    about = (
+        "Layers are matched by their height over the image's. Whole: with both eyes, nose and"
+        f" mouth, of {comparison.plan.selected} samples. s: seconds of the whole analysis."
+    )
     return Table((*header, "notes"), rows, "Generators", about)
+
+
+def _faces(result: GeneratorResult) -> str:
+    """Return whether faces are parsed, and the share of whole ones."""
+    if not result.faces:
+        return "no"
+    return "yes" if result.whole is None else f"yes, {result.whole:.0%} whole"
 
 
 def _notes(result: GeneratorResult) -> Iterator[str]:
@@ -303,9 +315,12 @@ def _number(value: float | None) -> str:
 
 
 def _ratio(level: Level) -> str:
-    """Return the mean over edits of the change inside over that outside."""
+    """Return the mean over edits of the change inside over that outside, with its interval."""
     values = [a.inside / a.outside for a in level.appearances if a.outside > 0]
-    return f"{sum(values) / len(values):.1f}" if values else "-"
+    if not values:
+        return "-"
+    mean, half = estimate(torch.tensor(values))
+    return f"{mean:.1f} ± {half:.1f}"
 
 
 def _used(

@@ -12,12 +12,13 @@ import torch
 
 from panda.demo import sections
 from panda.demo.sections import LayerStudy
-from panda.editing.usual import usual_place
+from panda.editing.remove import object_parts
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
+from panda.factorization.usual import usual_place
 from panda.files.in_place import no_link
 from panda.files.ownership import check_files, updating
-from panda.generators.contract import Generator, Layer
+from panda.generators.contract import ALL_STEPS, Generator, Layer, last_layers
 from panda.generators.entries import Entry
 from panda.generators.registry import create_generator, full_name
 from panda.images import save_picture
@@ -149,10 +150,14 @@ def _tasks(
 
 
 def _layers(generator: Generator) -> list[tuple[Layer, int]]:
-    """Return where edits are best made, and a layer of half the side with half as many parts."""
+    """Return where edits are best made, and another layer with half as many parts.
+
+    That is one of half the side, or of a sampler its last one of all steps.
+    """
     place, parts = usual_place(generator)
-    coarse = generator.layer_near(place.side / 2)
-    rest = [] if coarse == place else [(coarse, min(parts // 2, coarse.positions))]
+    sampled = [layer for layer in last_layers(generator) if layer.name.endswith(ALL_STEPS)]
+    other = sampled[-1] if sampled else generator.layer_near(place.side / 2)
+    rest = [] if other == place else [(other, min(parts // 2, other.positions))]
     return [(place, parts), *rest]
 
 
@@ -179,24 +184,24 @@ def _closing(page: Page, name: str, result: DemoResult, device: torch.device) ->
         " report by their full path, and write to new folders in the current directory. If you move"
         " the report, change the path.",
     )
-    layer = result.factors[0].layer.name
-    page.code("\n".join(next_commands(name, result.report.parent, layer)))
+    page.code("\n".join(next_commands(name, result.report.parent, result.factors[0])))
 
 
-def next_commands(name: str, folder: Path, layer: str) -> list[str]:
+def next_commands(name: str, folder: Path, factors: Factors) -> list[str]:
     """Return commands that use the demo's factors, quoted for a shell in any directory.
 
     Args:
         name: The generator's name, or the absolute path of its checkpoint.
         folder: The folder of the report.
-        layer: The layer whose factors are used.
+        factors: The factors that are used. Without a background there is no object to remove.
     """
-    factors = folder.resolve() / layer
+    layer = factors.layer.name
+    path, seeds = folder.resolve() / layer, ("--seeds", "0-3", "--out")
+    part = () if factors.has_background else ("--parts", object_parts(factors)[0])
+    concept, out = ("bg", "background") if factors.has_background else ("0", "concept")
     return [
-        panda_command("edit", factors, "--edit", "0:p0:5sd", "--seeds", "0-3", "--out", "edited"),
-        panda_command("remove", factors, "--seeds", "0-3", "--out", "removed"),
-        panda_command(
-            *("localize", factors, "--appearance", "bg", "--seeds", "0-3", "--out", "background")
-        ),
+        panda_command("edit", path, "--edit", "0:p0:5sd", *seeds, "edited"),
+        panda_command("remove", path, *part, *seeds, "removed"),
+        panda_command("localize", path, "--appearance", concept, *seeds, out),
         panda_command("fit", name, layer, "--parts", 12, "--out", "factors"),
     ]

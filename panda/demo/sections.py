@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -12,14 +13,15 @@ from torch import Tensor
 from panda.editing.apply import direction, edit_images
 from panda.editing.edit_files import NamedEdit, named_edits
 from panda.editing.edits import Edit
-from panda.editing.localize import localize
+from panda.editing.localize import enlarge, localize
 from panda.editing.named import factors_of
 from panda.editing.refine import refine
-from panda.editing.remove import object_parts, remove
+from panda.editing.remove import object_map, object_parts, remove
 from panda.factorization.factors import Factors
 from panda.factorization.stability import UNSTABLE
-from panda.generators.contract import Generator, Latents, State
+from panda.generators.contract import Generator, Latents, State, on_canvas
 from panda.images import (
+    as_rgb,
     color_parts,
     crop,
     crop_box,
@@ -32,6 +34,7 @@ from panda.images import (
     to_picture,
 )
 from panda.metrics.changes import change
+from panda.metrics.colors import mean_color
 from panda.metrics.roir import small
 from panda.naming.impact import BROKEN as BREAKS
 from panda.naming.impact import Impact
@@ -57,6 +60,10 @@ BROKEN = 0.08
 
 CLEAR = 0.03
 """An edit below this change of its part is too faint for the overview."""
+
+MOST = 0.2
+"""An edit that changes its part by more than this share of the range is shown weaker: beyond, most
+parts are white or black."""
 
 COLUMNS = 3
 """Edits in the overview."""
@@ -235,11 +242,12 @@ def edits(page: Page, study: LayerStudy, axes: int) -> None:
     """Add the strongest appearances of each part in both directions, and how much they change."""
     page.section(
         f"Local edits at {study.factors.layer.name}",
-        f"The strongest appearances of each part, {SIGMAS:g} to {STRONGEST:g} standard deviations"
-        " in either direction: first those with a visible, stable and clean effect, and last those"
-        " that break the picture. Below each picture: the mean change of the pixels inside and"
-        " outside the part, as a share of the full range. In the pictures of differences, white is"
-        " a change of a quarter of the range or more.",
+        f"The strongest appearances of each part, up to {STRONGEST:g} standard deviations in either"
+        f" direction, and fewer where that changes the part by more than {MOST:.0%}: first those"
+        " with a visible, stable and clean effect, and last those that break the picture. Below"
+        " each picture: the mean change of the pixels inside and outside the part, as a share"
+        " of the full range. In the pictures of differences, white is a change of a quarter of the"
+        " range or more.",
     )
     for part in study.factors.stable_parts:
         row, mask = part % len(study.images), study.factors.masks[part]
@@ -285,11 +293,17 @@ def _impact(shown: Sequence[ShownEdit], stable: bool) -> Impact:
 
 
 def _visible(study: LayerStudy, row: int, edit: Edit) -> tuple[ShownEdit, Tensor]:
-    """Apply an edit to one sample; repeat it with more strength if it hardly shows."""
+    """Apply an edit to one sample; repeat it with more strength if it hardly shows, or with less.
+
+    Beyond `MOST` more strength changes less and less, so that a proportional step is a careful one.
+    """
     shown, after = _apply(study, row, edit)
     if shown.inside < VISIBLE:
         gain = min(STRONGEST / SIGMAS, VISIBLE / max(shown.inside, 1e-6))
         shown, after = _apply(study, row, replace(edit, strength=gain * edit.strength))
+    elif shown.inside > MOST:
+        weaker = replace(edit, strength=edit.strength * MOST / shown.inside)
+        shown, after = _apply(study, row, weaker)
     return shown, after
 
 
@@ -311,8 +325,7 @@ def concepts(page: Page, study: LayerStudy, count: int) -> None:
         f"Concept maps at {study.factors.layer.name}",
         "How much of one appearance there is at every position (yellow: most), and the mask that"
         " Otsu's threshold makes of it. "
-        + (study.factors.no_background or "The background was found automatically")
-        + ".",
+        + (_sentence(study.factors.no_background) or "The background was found automatically."),
     )
     pictures = [to_picture(image, SIZE) for image in study.images[:count]]
     rows = []
@@ -339,7 +352,11 @@ def removal(page: Page, study: LayerStudy, count: int) -> None:
         f"Object removal at {study.factors.layer.name}",
         "What surrounds one part, and then what surrounds everything that is not background, goes"
         " on in its place: features in between solve Laplace's equation in each image. "
-        + (study.factors.no_background and f"{study.factors.no_background}."),
+        + (
+            _sentence(study.factors.no_background)
+            or "Off: how far the object's place is from the background of before, in mean color"
+            " (2 can just be seen, 100 is from black to white)."
+        ),
     )
     rows = [[Figure(to_picture(image, SIZE), "before") for image in study.images[:count]]]
     removals = [([part], f"without part {part}"), (None, "without the object")]
@@ -347,9 +364,27 @@ def removal(page: Page, study: LayerStudy, count: int) -> None:
         line = []
         for row in range(count):
             after = study.finish(row, remove(study.factors, study.x(row), chosen))
-            line.append(Figure(to_picture(after, SIZE), words))
+            off = math.nan if chosen else _off(study, row, after)
+            caption = f"{words}, {off:.0f} off" if math.isfinite(off) else words
+            line.append(Figure(to_picture(after, SIZE), caption))
         rows.append(line)
     page.card(rows)
+
+
+def _off(study: LayerStudy, row: int, after: Tensor) -> float:
+    """Return how far the object's place is from the background of before, in CIELAB units.
+
+    It is not a number where no object is seen, or nothing else.
+    """
+    where = on_canvas(object_map(study.factors, study.x(row)), study.factors.layer)
+    inside = enlarge(where, after.shape[1:]) > 0.5
+    around = mean_color(as_rgb(study.images[row][None]), ~inside)
+    return float((mean_color(as_rgb(after[None]), inside) - around).norm())
+
+
+def _sentence(text: str) -> str:
+    """Return a text with a capital letter and a full stop; nothing of an empty one."""
+    return text and f"{text[0].upper()}{text[1:]}."
 
 
 def refinement(page: Page, study: LayerStudy, count: int) -> None:

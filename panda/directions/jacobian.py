@@ -38,18 +38,25 @@ def jacobian(
     rows = []
     with bar(total=len(directions), desc="derivatives", unit="dir") as progress, torch.no_grad():
         for chunk in torch.split(directions, batch):
-            rows.append(_derivatives(function, point.repeat(len(chunk), 1), chunk))
+            rows.append(derivatives(function, point.repeat(len(chunk), 1), chunk))
             progress.update(len(chunk))
-    derivatives = torch.cat(rows)
-    if not bool(torch.isfinite(derivatives).all()):
+    result = torch.cat(rows)
+    if not bool(torch.isfinite(result).all()):
         raise PandaError("the derivatives of the images hold NaN or infinity")
-    return derivatives
+    return result
 
 
-def _derivatives(
-    function: Callable[[Tensor], Tensor], points: Tensor, directions: Tensor
-) -> Tensor:
-    """Return the derivatives ``[B, *out]`` at points ``[B, D]`` along directions ``[B, D]``."""
+def derivatives(function: Callable[[Tensor], Tensor], points: Tensor, directions: Tensor) -> Tensor:
+    """Return the derivatives of a function at some points, each along a direction of its own.
+
+    Args:
+        function: From points ``[B, *in]`` to ``[B, *out]``, each row from its point alone.
+        points: ``[B, *in]``.
+        directions: ``[B, *in]``.
+
+    Returns:
+        ``[B, *out]``, by forward mode or central differences; see `jacobian`.
+    """
     try:
         with warnings.catch_warnings():  # torch itself uses what it has deprecated
             warnings.filterwarnings("ignore", ".*torch.jit.script.*")

@@ -1,4 +1,4 @@
-"""Directions of methods by name: ``sefa/3``, ``stylespace/16.conv1.5``, ``resefa/eyes.0``.
+"""Directions of methods by name: ``sefa/3``, ``stylespace/16.conv1.5``, ``loco/eyes.0``.
 
 Each method has its default settings. What takes more than moments to find is kept in the cache.
 """
@@ -7,14 +7,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 from torch import Tensor
 
-from panda.directions.changes import LatentChange, StyleChange, WChange, ZChange
+from panda.directions.changes import (
+    FeatureChange,
+    LatentChange,
+    StyleChange,
+    WChange,
+    ZChange,
+)
 from panda.directions.ganspace import GANSpace
 from panda.directions.gradient import Gradient, along
 from panda.directions.kept import kept
+from panda.directions.localdiff import LocalDiff
+from panda.directions.loco import LOCO
 from panda.directions.lowrankgan import LowRankGAN
 from panda.directions.method import Method
 from panda.directions.random import Random
@@ -22,6 +31,7 @@ from panda.directions.resefa import ReSeFa
 from panda.directions.sefa import SeFa
 from panda.directions.stylespace import StyleSpace, style_deviations
 from panda.errors import PandaError, nearest
+from panda.factorization.usual import usual_place
 from panda.generators.contract import Generator
 from panda.generators.faces import makes_faces
 from panda.generators.latent_spaces import has_w, unwrapped, w_space
@@ -31,31 +41,38 @@ Slots = tuple[int, int | None] | None
 """The first slot of w that moves and the one after the last; None where the text names none."""
 
 REGIONS = Boxes()
-"""Where LowRankGAN and ReSeFa look for directions: LowRankGAN's boxes for aligned faces."""
+"""Where methods look for directions of regions: LowRankGAN's boxes for aligned faces."""
 
-_FOUND: WeakKeyDictionary[Generator, dict[tuple[str, str, Slots], LatentChange]] = (
-    WeakKeyDictionary()
-)
+Named = LatentChange | FeatureChange
+"""What a name can stand for."""
+
+_FOUND: WeakKeyDictionary[Generator, dict[tuple[str, str, Slots, str], Named]] = WeakKeyDictionary()
 """What was found in each generator that is in use."""
 
 
 def check_method(name: str) -> None:
-    """Raise `PandaError` for what is none of `FINDERS`."""
-    if name not in FINDERS:
-        raise PandaError(f"there is no method {name!r} of directions{nearest(name, FINDERS)}")
+    """Raise `PandaError` for what is none of `FINDERS` and `FEATURE_FINDERS`."""
+    known = [*FINDERS, *FEATURE_FINDERS]
+    if name not in known:
+        raise PandaError(f"there is no method {name!r} of directions{nearest(name, known)}")
 
 
-def find_direction(name: str, key: str, generator: Generator, slots: Slots = None) -> LatentChange:
+def find_direction(
+    name: str, key: str, generator: Generator, slots: Slots = None, layer: str = ""
+) -> Named:
     """Return a direction of a method.
 
     Args:
-        name: ``ganspace``, ``sefa``, ``random``, ``stylespace``, ``lowrankgan``, ``resefa`` or
-            ``gradient``.
+        name: ``ganspace``, ``sefa``, ``random``, ``stylespace``, ``lowrankgan``, ``resefa``,
+            ``gradient``, ``localdiff`` or ``loco``.
         key: Which one: a number (the first three), ``SLOT.CHANNEL`` (StyleSpace), ``REGION.K``
-            and ``REGION.K.IMAGE`` (LowRankGAN, ReSeFa), or a measure such as ``lip_corners``.
+            (LocalDiff, LOCO), ``REGION.K`` and ``REGION.K.IMAGE`` (LowRankGAN, ReSeFa), or a
+            measure such as ``lip_corners``.
         generator: The generator.
         slots: The slots that it moves; by default all, or those of the method's settings. SeFa
             finds other directions for other slots.
+        layer: The layer whose features LocalDiff and LOCO move; by default the usual one
+            (`panda.factorization.usual.usual_place`).
 
     Raises:
         PandaError: Where there is no such method or direction, or the generator lacks the latent
@@ -63,9 +80,15 @@ def find_direction(name: str, key: str, generator: Generator, slots: Slots = Non
     """
     check_method(name)
     found = _FOUND.setdefault(generator, {})
-    if (name, key, slots) not in found:
-        found[name, key, slots] = FINDERS[name](key, generator, slots)
-    return found[name, key, slots]
+    given = name, key, slots, layer if name in FEATURE_FINDERS else ""
+    if given not in found:
+        if name in FEATURE_FINDERS:
+            if slots is not None:
+                raise PandaError(f"{name}/{key:.40} moves features and no slots; leave out '#'")
+            found[given] = FEATURE_FINDERS[name](key, generator, layer)
+        else:
+            found[given] = FINDERS[name](key, generator, slots)
+    return found[given]
 
 
 def _sefa(key: str, generator: Generator, slots: Slots) -> LatentChange:
@@ -149,19 +172,7 @@ def _regional(method: LowRankGAN | ReSeFa) -> Callable[[str, Generator, Slots], 
     def find(key: str, generator: Generator, slots: Slots) -> LatentChange:
         text = f"{method.name}/{key:.40}"
         w_space(generator, text)
-        match = re.fullmatch(r"([a-z]+)\.([0-9]{1,4})(?:\.([0-9]{1,4}))?", key)
-        if match is None or match[1] not in REGIONS.names:
-            region = key.partition(".")[0]
-            raise PandaError(
-                f"{text}: expected REGION.NUMBER, such as {method.name}/{REGIONS.names[0]}.0"
-                f"{nearest(region, REGIONS.names)}"
-            )
-        if not makes_faces(generator.name):
-            raise PandaError(
-                f"{text}: its regions are those of aligned faces, and nothing says that"
-                f" {generator.name} makes faces; sefa/0 and ganspace/0 need no region"
-            )
-        region, number, image = match.groups()
+        region, number, image = _region(text, key, generator)
         rows = kept(method, generator, lambda: _fit(method, generator))
         origin = f"image {int(image or 0)}" if image or method.name != ReSeFa.name else "all images"
         name = f"{region} {int(number)} of {origin}"
@@ -170,6 +181,46 @@ def _regional(method: LowRankGAN | ReSeFa) -> Callable[[str, Generator, Slots], 
         return WChange(rows[name], *(slots or (method.start, method.stop)))
 
     return find
+
+
+def _of_features(method: LocalDiff | LOCO) -> Callable[[str, Generator, str], FeatureChange]:
+    """Return the finder of a method whose directions are features of a layer."""
+
+    def find(key: str, generator: Generator, layer: str) -> FeatureChange:
+        text = f"{method.name}/{key:.40}"
+        region, number, image = _region(text, key, generator)
+        here = replace(method, layer=layer or usual_place(generator)[0].name)
+
+        def fit() -> Mapping[str, Tensor]:
+            changes = here.changes(generator, REGIONS).items()
+            return {k: each.direction for k, each in changes if isinstance(each, FeatureChange)}
+
+        rows = kept(here, generator, fit)
+        name = f"{region} {int(number)}"
+        if image or name not in rows:
+            count = sum(re.fullmatch(f"{region} [0-9]+", row) is not None for row in rows)
+            had = f"{region}.0 to {region}.{count - 1}" if count else f"none of the {region}"
+            raise PandaError(f"there is no direction {text}; {method.name} has {had}")
+        return FeatureChange(rows[name], here.layer)
+
+    return find
+
+
+def _region(text: str, key: str, generator: Generator) -> tuple[str, str, str | None]:
+    """Return region, number and image of the key of a method of regions; the last may be None."""
+    match = re.fullmatch(r"([a-z]+)\.([0-9]{1,4})(?:\.([0-9]{1,4}))?", key)
+    if match is None or match[1] not in REGIONS.names:
+        region, name = key.partition(".")[0], text.partition("/")[0]
+        raise PandaError(
+            f"{text}: expected REGION.NUMBER, such as {name}/{REGIONS.names[0]}.0"
+            f"{nearest(region, REGIONS.names)}"
+        )
+    if not makes_faces(generator.name):
+        raise PandaError(
+            f"{text}: its regions are those of aligned faces, and nothing says that"
+            f" {generator.name} makes faces; sefa/0 and ganspace/0 need no region"
+        )
+    return match[1], match[2], match[3]
 
 
 def _fit(method: LowRankGAN | ReSeFa, generator: Generator) -> Mapping[str, Tensor]:
@@ -205,4 +256,10 @@ FINDERS: dict[str, Callable[[str, Generator, Slots], LatentChange]] = {
     "lowrankgan": _regional(LowRankGAN()),
     "resefa": _regional(ReSeFa()),
 }
-"""How each method's directions are found."""
+"""How the directions of methods that move latents are found."""
+
+FEATURE_FINDERS: dict[str, Callable[[str, Generator, str], FeatureChange]] = {
+    "localdiff": _of_features(LocalDiff()),
+    "loco": _of_features(LOCO()),
+}
+"""How those of methods are found that move the features of a layer."""

@@ -221,7 +221,7 @@ def edit_state(
                 else:
                     x = torch.addcmul(x, where[:, None], moved - plain)
             if idle is not None and edit.strength:
-                stays = passes.stays((edit.source, edit.strength)) if edit.source else ()
+                stays = passes.stays((edit.source, edit.strength), name) if edit.source else ()
                 for row in unchanged(before, x, stays):
                     if edit.source is None:
                         where = where_map(factors, edit, features, parts, names, generator)
@@ -267,7 +267,7 @@ def check_edit(generator: Generator, factors: Factors, edit: Edit) -> None:
     if name != start and not generator.can_advance:
         raise PandaError(f"{edit}: {generator.name} takes edits at one layer only, here {start}")
     if edit.source is not None:
-        find_source(edit.source, generator, factors.label)
+        find_source(edit.source, generator, factors.label, name)
     if is_of_face(edit.place):
         find_detector(generator, edit.place, name)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from panda.directions.changes import FeatureChange, LatentChange
+from panda.directions.named import Named
 from panda.editing.arrays import Array
 from panda.editing.sources import find_source
 from panda.generators.contract import Generator, Latents, State
@@ -42,6 +44,7 @@ class Passes:
         self._generator, self._latents, self._label = generator, latents, label
         self._reached: dict[Move | None, tuple[State, str]] = {None: (state, layer)}
         self._moved: dict[Move, Latents] = {}
+        self._latent_changes: dict[str | Array, LatentChange] = {}
 
     def keep(self, state: State, layer: str) -> None:
         """Take over a state of the given samples that somebody has run on to a layer."""
@@ -57,14 +60,24 @@ class Passes:
         Raises:
             PandaError: Where the generator has no such source.
         """
+        change = self._change(move[0], layer)
+        if isinstance(change, FeatureChange):
+            plain = self.plain(layer)
+            return plain + change.step(plain, self._strengths(move))
         if move not in self._reached:
-            self._reached[move] = self._generator.head(self._move(move), layer), layer
+            self._reached[move] = self._generator.head(self._move(move, change), layer), layer
         return self._at(move, layer)
 
-    def stays(self, move: Move) -> list[bool]:
-        """Return for each sample whether its latents stay as they are, but for rounding."""
+    def stays(self, move: Move, layer: str) -> list[bool]:
+        """Return for each sample whether its latents stay as they are, but for rounding.
+
+        What moves the features of the layer leaves no sample as it is.
+        """
+        change = self._change(move[0], layer)
+        if isinstance(change, FeatureChange):
+            return [False] * len(self._latents)
         alike = torch.ones(len(self._latents), dtype=torch.bool)
-        for name, after in self._move(move).tensors.items():
+        for name, after in self._move(move, change).tensors.items():
             before = self._latents.tensors[name]
             if before.ndim < after.ndim:  # a w for all slots
                 before = before[:, None].expand(-1, after.shape[1], -1)
@@ -75,12 +88,22 @@ class Passes:
         flags: list[bool] = alike.tolist()
         return flags
 
-    def _move(self, move: Move) -> Latents:
+    def _change(self, source: str | Array, layer: str) -> Named:
+        """Return what a source changes; one of latents is found once for all layers."""
+        if source not in self._latent_changes:
+            change = find_source(source, self._generator, self._label, layer)
+            if isinstance(change, FeatureChange):
+                return change
+            self._latent_changes[source] = change
+        return self._latent_changes[source]
+
+    def _strengths(self, move: Move) -> Tensor:
+        return torch.full((len(self._latents),), move[1], dtype=torch.float64)
+
+    def _move(self, move: Move, change: LatentChange) -> Latents:
         if move not in self._moved:
-            source, strength = move
-            change = find_source(source, self._generator, self._label)
-            strengths = torch.full((len(self._latents),), strength, dtype=torch.float64)
-            self._moved[move] = change.moved(self._generator, self._latents, strengths)
+            moved = change.moved(self._generator, self._latents, self._strengths(move))
+            self._moved[move] = moved
         return self._moved[move]
 
     def _at(self, move: Move | None, layer: str) -> Tensor:

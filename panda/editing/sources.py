@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from panda.directions.changes import LatentChange, MixChange, SeedChange, WChange, ZChange
-from panda.directions.named import Slots, check_method, find_direction
+from panda.directions.named import Named, Slots, check_method, find_direction
 from panda.editing.arrays import Array
 from panda.editing.syntax import SOURCE
 from panda.errors import PandaError
@@ -32,9 +32,9 @@ def check_source(text: str) -> None:
 
 
 def find_source(
-    source: str | Array, generator: Generator, label: Label | None = None
-) -> LatentChange:
-    """Return the change of latents that is meant.
+    source: str | Array, generator: Generator, label: Label | None = None, layer: str = ""
+) -> Named:
+    """Return the change of latents that is meant, or that of features at a layer.
 
     Args:
         source: An array or a file ``"smile.npy"``: a direction of w (of z, where there is no w), D
@@ -46,6 +46,8 @@ def find_source(
         generator: The generator whose latents move.
         label: The class of the sample of a seed, such as that of the factors, where that of the
             sample that moves is not known; by default it follows from the seed.
+        layer: Where the change acts, which is the layer whose features ``"loco/eyes.0"`` moves; by
+            default the usual one.
 
     Raises:
         PandaError: Where the generator has no such latents or slots, or there is no such source.
@@ -63,7 +65,7 @@ def find_source(
         matrix = read_npy(expand(Path(match["file"])))
         return _direction(matrix, match["file"], generator, slots)
     if match["method"]:
-        return find_direction(match["method"], match["key"], generator, slots)
+        return find_direction(match["method"], match["key"], generator, slots, layer)
     start, stop = slots or (0, None)
     if match["seed"]:
         return SeedChange(int(match["seed"]), start, stop, label)

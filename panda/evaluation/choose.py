@@ -61,18 +61,17 @@ class ChosenEdit:
 def screen(sampler: FaceSampler, change: Change, faces: Faces) -> dict[str, float]:
     """Return how local a small step is, by region: the change outside over that inside.
 
-    Parts are compared in images, latent changes in features. A part that lies in no region has
-    no value.
+    Changes of latents are compared in features, those of features in images. A part that lies in no
+    region has no value.
     """
     generator = sampler.generator
-    if isinstance(change, PartChange):
-        if max(_shares(change, faces).values()) <= 1e-6:
-            return {}
+    if isinstance(change, PartChange) and max(_shares(change, faces).values()) <= 1e-6:
+        return {}
+    if not isinstance(change, LatentChange):
         render = change.start(generator, faces.latents)
         after = small(render(torch.full((len(faces),), 4.0)), sampler.size)
         square = (after - faces.before).square().sum(1)
     else:
-        assert isinstance(change, LatentChange)
         layer = _screen_layer(generator)
         before = generator.head(faces.latents, layer).x
         moved = change.moved(generator, faces.latents, torch.ones(len(faces)))

@@ -18,11 +18,11 @@ from torch.nn import functional as F
 from panda.directions.changes import Change, LatentChange
 from panda.editing.detectors import PREFIX, find_detector
 from panda.editing.local import DetectedChange, LocalChange
-from panda.editing.usual import usual_place
 from panda.errors import PandaError
 from panda.evaluation.faces import Faces
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
+from panda.factorization.usual import usual_place
 from panda.generators.contract import Generator
 
 SAMPLES = 300
@@ -91,7 +91,7 @@ class Localizer:
     regions: dict[str, tuple[int, ...]]
 
     def __call__(self, change: Change, region: str) -> Change:
-        """Return a change that acts in a region alone; that of parts stays as it is."""
+        """Return a change that acts in a region alone; that of features stays as it is."""
         if not isinstance(change, LatentChange):
             return change
         return LocalChange(change, self.factors, self.regions[region], self.layer)
@@ -110,7 +110,7 @@ class Detected:
     layer: str
 
     def __call__(self, change: Change, region: str) -> Change:
-        """Return a change that acts in a region alone; that of parts stays as it is."""
+        """Return a change that acts in a region alone; that of features stays as it is."""
         if not isinstance(change, LatentChange):
             return change
         return DetectedChange(change, find_detector(self.generator, PREFIX + region, self.layer))

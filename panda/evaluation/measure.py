@@ -41,6 +41,8 @@ def measure_all(
         for label in (*chosen, *settings.controls)
         for edit in benchmark.goals
     }
+    wanted = {(label, edit) for label, choices in chosen.items() for edit in choices}
+    wanted |= {(control, edit) for control in settings.controls for _, edit in wanted}
     unedited = folder.features("before") if features else {}
     with bar(total=settings.n, desc="measure", unit="img") as progress:
         batches = benchmark.sampler.sample_whole(
@@ -51,6 +53,8 @@ def measure_all(
             if number % count != index - 1:
                 continue
             seeds = faces.latents.seeds
+            if all(done[each] >= set(seeds) for each in wanted):
+                continue
             if features and not set(seeds) <= set(unedited):
                 folder.add_features("before", process, seeds, features(faces.before))
             seen = benchmark.witnesses.look(faces.before) if benchmark.witnesses else None

@@ -12,9 +12,10 @@ from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.generators.contract import Generator, State
 from panda.generators.seeds import parse_numbers
-from panda.metrics.faces import are_faces
+from panda.metrics.faces import enough_faces, show_face
 from panda.metrics.parsing import FaceParser
 from panda.metrics.roir import small
+from panda.notes import note
 from panda.progress import bar
 
 BATCH = 8
@@ -63,11 +64,18 @@ def parse_faces(generator: Generator, parser: FaceParser, images: Tensor, *, che
         PandaError: Where ``check`` is asked for, and they are no faces.
     """
     parsed = parser(images)
-    if check and not are_faces(parsed):
-        raise PandaError(
-            f"the samples of {generator.name} are no faces, so face parsing can measure"
-            " nothing on them; give a generator of faces"
-        )
+    if check:
+        shown = show_face(parsed)
+        if not enough_faces(shown):
+            raise PandaError(
+                f"the samples of {generator.name} are no faces, so face parsing can measure"
+                " nothing on them; give a generator of faces"
+            )
+        if not bool(shown.all()):
+            note(
+                f"{generator.name}: {int(shown.sum())} of the first {len(shown)} samples are whole"
+                " faces (both eyes, nose and mouth); figures are of all samples"
+            )
     return F.interpolate(parsed[:, None], images.shape[2:], mode="nearest")[:, 0]
 
 

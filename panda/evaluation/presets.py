@@ -7,6 +7,8 @@ on faces that no fit and no choice has seen: at a strength of one it has one uni
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,6 @@ from panda.editing.detectors import PREFIX
 from panda.editing.edit_files import NamedEdit, write_edits
 from panda.editing.edits import Edit
 from panda.editing.local import DetectedChange, LocalChange
-from panda.editing.usual import usual_place
 from panda.errors import PandaError
 from panda.evaluation.choose import ChosenEdit
 from panda.evaluation.choose_effects import pick
@@ -28,12 +29,13 @@ from panda.evaluation.localized import SAMPLES, parts_of, split_local
 from panda.evaluation.measure import measure_all
 from panda.evaluation.settings import LocalityBenchmark, label_of
 from panda.factorization.factors import Factors
+from panda.factorization.usual import usual_place
 from panda.files.ownership import check_folder, replacing
 from panda.generators.contract import Generator
 from panda.generators.latent_spaces import w_space
 from panda.methods.catalog import find_method
 from panda.methods.parts import PandA, PartChange
-from panda.metrics.summary import estimate, mean_and_std
+from panda.metrics.summary import estimate, mean_and_std, share
 from panda.notes import note
 
 WHAT = "presets"
@@ -43,6 +45,9 @@ LEAST = 0.8
 
 HOPELESS = 0.5
 """An edit that fewer of the faces of the choice reach is not tried: it is no preset."""
+
+FIRST, TIMES = 20, 3
+"""Faces after which edits are first given up, and how many times as many come next."""
 
 FOLDER, FILE = "presets", "edits.json"
 """Where they are in the folder of the benchmark."""
@@ -89,10 +94,7 @@ def make(benchmark: LocalityBenchmark) -> Path:
             f"no edit of {', '.join(benchmark.settings.labels)} reaches its effect on"
             f" {HOPELESS:.0%} of the faces on which edits are chosen"
         )
-    chosen: dict[str, dict[str, ChosenEdit]] = {}
-    for edit, (label, choice) in best.items():
-        chosen.setdefault(label, {})[edit] = choice
-    measure_all(benchmark, chosen, (1, 1))
+    _try(benchmark, best)
     with replacing(folder, WHAT) as work:
         zoo = {
             edit: _preset(benchmark, edit, label, choice, work)
@@ -111,13 +113,45 @@ def _worth_trying(edit: str, choice: ChosenEdit) -> bool:
     return False
 
 
+def _try(benchmark: LocalityBenchmark, best: Mapping[str, tuple[str, ChosenEdit]]) -> None:
+    """Try edits on more and more faces; those that too few of them reach are given up on the way.
+
+    What is given up is below `LEAST` by more than half of the interval of its share of faces.
+    """
+    for faces in _stages(benchmark.settings.n):
+        chosen: dict[str, dict[str, ChosenEdit]] = {}
+        for edit, (label, choice) in best.items():
+            reached = _reached(benchmark, edit, label)
+            if not len(reached) or sum(share(reached)) >= LEAST:
+                chosen.setdefault(label, {})[edit] = choice
+        if not chosen:
+            return
+        first = replace(benchmark, settings=replace(benchmark.settings, n=faces))
+        measure_all(first, chosen, (1, 1))
+
+
+def _stages(count: int) -> Iterator[int]:
+    """Yield growing numbers of faces, the last of which is ``count``."""
+    faces = FIRST
+    while faces * TIMES <= count:
+        yield faces
+        faces *= TIMES
+    yield count
+
+
+def _reached(benchmark: LocalityBenchmark, edit: str, label: str) -> Tensor:
+    """Return which faces of the trial reach the effect, ``[N]``."""
+    rows = benchmark.folder.rows(label, edit).values()
+    return torch.tensor([bool(row["reached"]) for row in rows])
+
+
 def _works(benchmark: LocalityBenchmark, edit: str, label: str) -> bool:
     """Return whether enough faces of the trial reach the effect, and say so where they do not."""
-    rows = benchmark.folder.rows(label, edit).values()
-    reached = sum(bool(row["reached"]) for row in rows)
-    if reached >= LEAST * len(rows):
+    reached = _reached(benchmark, edit, label)
+    count = int(reached.sum())
+    if count >= LEAST * len(reached):
         return True
-    note(f"{edit}: {reached} of {len(rows)} faces reach it, so it is no preset")
+    note(f"{edit}: {count} of {len(reached)} faces reach it, so it is no preset")
     return False
 
 
@@ -220,4 +254,7 @@ def _trial(rows: list[dict[str, float]]) -> str:
             values = torch.tensor(known, dtype=torch.float64)
             mean, half = estimate(values) if len(known) > 1 else mean_and_std(values)
             figures.append(f"{words} {scale * mean:.{digits}f} ± {scale * half:.{digits}f}")
+    seen = [row["landmarks"] > 0 for row in rows if row.get("landmarks") is not None]
+    if seen:
+        figures.append(f"landmarks agree on {100 * sum(seen) / len(seen):.0f} %")
     return ", ".join(figures)

@@ -8,7 +8,14 @@ from typing import Any
 
 from torch import Tensor
 
-from panda.directions.changes import Change, LatentChange, StyleChange, WChange, ZChange
+from panda.directions.changes import (
+    Change,
+    FeatureChange,
+    LatentChange,
+    StyleChange,
+    WChange,
+    ZChange,
+)
 from panda.editing.detectors import Detector
 from panda.editing.edits import Edit
 from panda.editing.local import DetectedChange, LocalChange
@@ -37,7 +44,7 @@ def tensors_of(change: Change, purpose: str) -> dict[str, Tensor]:
     if isinstance(change, DetectedChange):
         tensors[purpose + DETECTOR] = change.detector.weights.cpu().clone()
     moved = change.change if isinstance(change, LocalChange | DetectedChange) else change
-    if isinstance(moved, WChange | ZChange | CoordinateChange):
+    if isinstance(moved, WChange | ZChange | FeatureChange | CoordinateChange):
         tensors[purpose] = moved.direction.detach().float().cpu().clone()
     return tensors
 
@@ -73,6 +80,8 @@ def facts_of(change: Change, written: Mapping[int, str]) -> dict[str, Any]:
             return {"kind": "w", "start": start, "stop": stop}
         case ZChange():
             return {"kind": "z"}
+        case FeatureChange(_, layer):
+            return {"kind": "features", "layer": layer}
         case StyleChange(slot, channel, unit):
             return {"kind": "style", "slot": slot, "channel": channel, "unit": unit}
         case PartChange(factors, edit, refined, focus):
@@ -107,6 +116,8 @@ def read_change(
             return WChange(direction, int(start), None if stop is None else int(stop))
         case "z" if direction is not None:
             return ZChange(direction)
+        case "features" if direction is not None:
+            return FeatureChange(direction, str(facts["layer"]))
         case "local":
             inner = _moved(facts["change"], tensors, purpose, folder)
             factors = Factors.load(folder / facts["factors"])

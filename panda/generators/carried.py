@@ -35,6 +35,24 @@ def carrying(latents: Latents, layer: str, change: Tensor) -> Latents:
     return replace(latents, tensors={**latents.tensors, PREFIX + layer: change})
 
 
+def mixed_changes(latents: Latents, other: Latents, strengths: Tensor) -> Latents:
+    """Return samples whose changes move towards those of another one, or of one for each.
+
+    Args:
+        latents: N samples.
+        other: One sample, or N.
+        strengths: ``[N]``; 1 arrives there.
+    """
+    tensors, there = dict(latents.tensors), changes_of(other.tensors)
+    for layer in {**changes_of(tensors), **there}:
+        name = PREFIX + layer
+        like = tensors.get(name, there.get(layer))
+        assert like is not None
+        amount = strengths.to(like)[:, None, None, None]
+        tensors[name] = (1 - amount) * tensors.get(name, 0) + amount * there.get(layer, 0)
+    return replace(latents, tensors=tensors)
+
+
 def without_changes(latents: Latents) -> Latents:
     """Return the same samples, which carry nothing."""
     if not changes_of(latents.tensors):

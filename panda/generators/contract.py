@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     import torch
 
 
+ALL_STEPS = "@*"
+"""How the name of a layer ends that is a place in all steps of a sampler."""
+
+
 @dataclass(frozen=True)
 class Layer:
     """A place where a generator can be stopped: its features are ``[N, channels, height, width]``.
@@ -69,6 +73,30 @@ class Layer:
     def side(self) -> int:
         """Positions inside the image, from top to bottom: the height without margins."""
         return self.height - 2 * self.margin
+
+
+def without_steps(layers: Mapping[str, Layer]) -> list[Layer]:
+    """Return all layers but those of single steps (``mid@3``) beside one of all steps (``mid@*``).
+
+    What is changed in a single step of a sampler, later steps take back, so that no analysis takes
+    such a layer where nobody names it.
+    """
+    return [
+        layer
+        for name, layer in layers.items()
+        if name.endswith(ALL_STEPS) or f"{name.rpartition('@')[0]}{ALL_STEPS}" not in layers
+    ]
+
+
+def last_layers(generator: Generator) -> list[Layer]:
+    """Return the last layer of each size, and of each inside a sampler; from coarse to fine.
+
+    So a diffusion model has two layers of the size of its latents: the last one of all steps, and
+    the last one of its decoder.
+    """
+    layers = without_steps(generator.layers)
+    last = {(layer.side, not layer.name.endswith(ALL_STEPS)): layer for layer in layers}
+    return [last[size] for size in sorted(last)]
 
 
 def on_canvas(maps: torch.Tensor, layer: Layer) -> torch.Tensor:
@@ -394,13 +422,15 @@ class Generator(ABC):
     def layer_near(self, side: float) -> Layer:
         """Return the last layer whose `Layer.side` is nearest, by ratio, to ``side`` positions.
 
+        Layers of single steps are left out (`without_steps`).
+
         Raises:
             PandaError: For a side that is not a positive number.
         """
         wanted = as_number(side, "side")
         if wanted <= 0:
             raise PandaError(f"side {side!r:.60} is not a positive number of positions")
-        layers = reversed(list(self.layers.values()))
+        layers = reversed(without_steps(self.layers))
         return min(layers, key=lambda layer: abs(math.log(layer.side / wanted)))
 
     def __repr__(self) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from panda.editing.usual import usual_place
 from panda.errors import PandaError
+from panda.factorization.usual import usual_place
 from panda.generators.contract import Generator
 from panda.inversion.coordinates import FEATURES, check_space, spaces
 
 SINGLE = 0.2
 """The share of the steps in w+ that search a single w for all slots first."""
 
-LATENTS = 0.6
+LATENTS = 0.3
 """The share of all steps that search latents, where features are searched after them."""
 
 

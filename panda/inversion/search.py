@@ -74,7 +74,7 @@ def invert(
             which the latents carry from then on. By default features.
         layer: Whose features are searched; by default the last one nearest to 32 positions from top
             to bottom, or to a quarter of the image's height where that is less.
-        steps: Of the search, for each photograph; with features, six of ten search latents.
+        steps: Of the search, for each photograph; with features, three of ten search latents.
         label: The class of a conditional generator by number or name, or its text, for all
             photographs; without it the start decides.
         seed: The first seed of the samples that a search may start from.

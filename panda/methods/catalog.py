@@ -7,6 +7,8 @@ from dataclasses import fields, replace
 
 from panda.directions.ganspace import GANSpace
 from panda.directions.gradient import Gradient
+from panda.directions.localdiff import LocalDiff
+from panda.directions.loco import LOCO
 from panda.directions.lowrankgan import LowRankGAN
 from panda.directions.method import Method
 from panda.directions.random import Random
@@ -20,9 +22,13 @@ from panda.methods.published import Published
 
 METHODS: dict[str, Method] = {
     method.name: method
-    for method in (GANSpace(), SeFa(), StyleSpace(), LowRankGAN(), ReSeFa(), PandA(), Random())
+    for method in (
+        *(GANSpace(), SeFa(), StyleSpace(), LowRankGAN(), ReSeFa(), PandA()),
+        *(LocalDiff(), LOCO(), Random()),
+    )
 }
-"""Six methods with their authors' settings, in the order of the paper's table; and a baseline."""
+"""Methods with their authors' settings: six in the order of the paper's table, two that were made
+for diffusion models, and a baseline."""
 
 SUPERVISED: dict[str, Method] = {method.name: method for method in (Gradient(), Coordinates())}
 """Methods that are told by face parsing what an edit is to do, by name: for the scale, since face

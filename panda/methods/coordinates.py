@@ -12,10 +12,10 @@ from panda.directions.changes import Change, Render
 from panda.directions.gradient import Gradient, summed_gradients
 from panda.directions.method import Method
 from panda.editing.remove import part_map
-from panda.editing.usual import usual_place
 from panda.errors import PandaError
 from panda.factorization.factors import Factors
 from panda.factorization.fit import fit
+from panda.factorization.usual import usual_place
 from panda.generators.contract import Generator, Latents
 from panda.metrics.regions import Regions
 
@@ -58,7 +58,7 @@ class Coordinates(Method):
 
     Attributes:
         layer: A layer and its number of parts, such as ``"32.conv2@16"``; by default the usual
-            ones (`panda.editing.usual`).
+            ones (`panda.factorization.usual`).
         images: See `Gradient`.
         measures: Likewise.
         parts: How many parts for each measure.

@@ -164,7 +164,8 @@ def mesh_measures(landmarks: Tensor) -> dict[str, Tensor]:
     """Measure faces, in units of the distance between the outer corners of the eyes.
 
     Lengths are along the line between these corners or across it, so that a tilted head measures
-    like an upright one. A head that turns or nods has smaller ones.
+    like an upright one. A head that turns or nods has smaller ones. Without irises there is no
+    gaze.
 
     Args:
         landmarks: ``[N, 478, 2]`` of square images, or ``[N, 468, 2]`` without irises.
@@ -179,9 +180,8 @@ def mesh_measures(landmarks: Tensor) -> dict[str, Tensor]:
         - ``nose width``: from wing to wing.
         - ``nose length``: from between the eyes to below the nose.
         - ``brow height``: of the middles of the brows over the middles of the eyes.
-        - ``gaze x``, ``gaze y``: where the irises are between the corners of their eyes, from -0.5
-          (left in the image) to 0.5, and how far below the line between these; in widths of an
-          eye. Only where there are irises.
+        - ``gaze x``: where irises are between the corners of their eyes, from -0.5 (left) to 0.5.
+        - ``gaze y``: how far they are below the line between these corners, in widths of an eye.
 
     Raises:
         PandaError: Where the shape is another.

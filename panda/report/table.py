@@ -66,7 +66,7 @@ class Table:
 
 def _whole(text: str) -> str:
     """Keep figures such as ``43 ± 29 %`` on one line, however narrow their column."""
-    return text.replace(" ± ", "\u00a0±\u00a0").replace(" %", "\u00a0%")
+    return text.replace(" ± ", "&nbsp;±&nbsp;").replace(" %", "&nbsp;%")
 
 
 def _plain(text: str) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from panda.editing.usual import usual_place
 from panda.errors import PandaError
 from panda.factorization.cached import fit_cached
+from panda.factorization.usual import usual_place
 from panda.generators.contract import Generator
 from panda.generators.labels import Label, as_label
 from panda.generators.one_class import whole

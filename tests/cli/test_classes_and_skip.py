@@ -70,7 +70,7 @@ def test_verbs_draw_the_class_of_the_fit(
 
 
 def test_names_and_measures_are_of_the_class_of_the_fit(generator, folders, drawn, monkeypatch):
-    monkeypatch.setattr("panda.evaluation.parsed.are_faces", lambda parsed: True)
+    monkeypatch.setattr("panda.evaluation.parsed.enough_faces", lambda shown: True)
     factors = Factors.load(folders / "one")
     name_factors(generator, factors, None, appearances=1)
     list(parsed_batches(generator, factors, lambda images: images[:, 0], range(2)))

@@ -15,14 +15,14 @@ import torch
 from comparing import PROGAN, SMALL, STYLEGAN2
 from conftest import MINI, TinyGenerator
 from drawn_faces import draw_features
-from snippets import ROOT, blocks, links
+from snippets import ROOT, blocks
 
 from panda import PandaError
 from panda.cli import main
 from panda.comparison import analysis, compare, run
 from panda.comparison.decoding import decode
-from panda.comparison.report import write
-from panda.comparison.results import GeneratorResult
+from panda.comparison.report import contrast, curves, write
+from panda.comparison.results import Depth, GeneratorResult
 from panda.comparison.store import ComparisonFolder
 from panda.comparison.tables import markdown, tables
 from panda.factorization.factors import Factors
@@ -262,6 +262,7 @@ def test_faces_are_parsed_where_there_are_any(toys, tmp_path, monkeypatch):
     assert level.removal.seam[0] > 0 and level.removal.damage[0] >= 0
     assert all("background" in part.name or part.name for part in level.parts)
     text = markdown(found)
+    assert one.whole == 1 and "| yes, 100% whole |" in text
     assert "Where concepts are at 1/2" in text and "random direction" in text
 
 
@@ -275,9 +276,9 @@ def test_no_weights_of_the_parser_is_a_note(toys, tmp_path, monkeypatch):
 
 
 def test_the_score_in_the_docs_is_measured(toys, tmp_path, monkeypatch):
-    (snippet,) = (b for b in blocks("docs/backends.md", "python") if "panda_scores" in b)
+    (snippet,) = (b for b in blocks("docs/contract.md", "python") if "panda_scores" in b)
     namespace = {}
-    exec(compile(snippet, "docs/backends.md", "exec"), namespace)
+    exec(compile(snippet, "docs/contract.md", "exec"), namespace)
     monkeypatch.setattr(analysis, "scores", namespace["panda_scores"])
     found = compare(["tiny"], tmp_path / "out", replace(SMALL, levels=(4,)))
     assert 0 < found.generators[0].levels[0].scores["part area"] < 1
@@ -292,12 +293,6 @@ def test_the_example_runs(toys, tmp_path, capsys, monkeypatch):
     told = capsys.readouterr().out
     assert "background is clearest at" in told and "parts " in told
     assert (tmp_path / "out" / "report.html").exists()
-
-
-@pytest.mark.parametrize("page", ["docs/compare.md", "docs/backends.md"])
-def test_links_lead_somewhere(page):
-    for link in links(page):
-        assert (ROOT / page).parent.joinpath(link).exists() or link.startswith("http"), link
 
 
 def test_from_the_shell_with_files_and_processes(tmp_path, capsys):
@@ -339,3 +334,14 @@ def test_processes_end_with_one_that_is_killed(tmp_path):
                 assert line, "it ended by itself"
         process.kill()
         process.communicate(timeout=30)  # which waits for all that write to the pipe
+
+
+def test_layers_inside_a_sampler_have_a_curve_of_their_own():
+    same = {"share": (0.1, 0), "selected": 0.5, "iou": (0.5, 0.1)}
+    depths = [
+        Depth(layer, size, contrast=(value, 0), **same)
+        for layer, size, value in (("up@*", 16, 1), ("decode.16", 16, 2), ("decode.32", 32, 3))
+    ]
+    result = GeneratorResult("g", "g", None, "a", "d", (64, 64), True, tuple(depths), 1)
+    found = dict(curves(result, contrast))
+    assert found == {"g": [(0.25, 2), (0.5, 3)], "g, sampler": [(0.25, 1)]}

@@ -3,6 +3,7 @@
 import os
 import shlex
 import subprocess
+from dataclasses import replace
 
 import pytest
 from conftest import MINI
@@ -24,18 +25,24 @@ def test_a_shell_reads_a_command_as_the_words_it_was_made_of(name):
     assert shown.stdout.splitlines() == ["edit", name, "--seeds", "0-3"]
 
 
-def test_commands_of_the_report_run_in_any_directory(tmp_path, monkeypatch):
+@pytest.mark.parametrize("found", [True, False])
+def test_commands_of_the_report_run_in_any_directory(tmp_path, monkeypatch, found):
     generator = create_generator(MINI)
     layer = generator.layer_near(16).name
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / NAMES[1]
-    fit(generator, layer, parts=4, seeds=range(20)).save(folder / layer)
-    commands = next_commands(MINI, folder.relative_to(tmp_path), layer)
+    factors = fit(generator, layer, parts=4, seeds=range(20))
+    if not found:
+        factors = replace(factors, config={**factors.config, "background": {"border": "none"}})
+    assert factors.has_background == found
+    factors.save(folder / layer)
+    commands = next_commands(MINI, folder.relative_to(tmp_path), factors)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
     for command in commands[:-1]:
         program, *words = shlex.split(command)
         assert program == "panda" and main(words) == 0
-    assert {path.name for path in elsewhere.iterdir()} == {"edited", "removed", "background"}
+    last = "background" if found else "concept"
+    assert {path.name for path in elsewhere.iterdir()} == {"edited", "removed", last}
     assert shlex.split(commands[-1]) == f"panda fit {MINI} {layer} --parts 12 --out factors".split()

@@ -1,6 +1,7 @@
 """Sections of the demo's report, on a small generator."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from conftest import unsettled
@@ -9,6 +10,7 @@ from panda.demo import sections
 from panda.demo.sections import LayerStudy
 from panda.editing import named as finding
 from panda.editing.edit_files import NamedEdit
+from panda.editing.edits import Edit
 from panda.factorization.fit import fit
 from panda.report.page import Page
 
@@ -45,6 +47,32 @@ def test_what_breaks_the_picture_comes_last_and_is_marked(tiny, tmp_path, monkey
     assert [each[:2] for each in words] == ["p1", "p1", "p0", "p0"] * 2
     assert ["(breaks the picture)" in each for each in words] == [False, False, True, True] * 2
     assert not any(shown.broken for shown in sections._strongest(study).values())
+
+
+def test_an_edit_that_changes_most_of_the_range_is_shown_weaker(tiny, monkeypatch):
+    factors = fit(tiny, "b", parts=2, seeds=range(16))
+    latents = tiny.sample([0])
+    study = LayerStudy.make(tiny, factors, latents, tiny(latents))
+    strong, _ = sections._apply(study, 0, Edit((0,), "p0", sections.SIGMAS, True))
+    monkeypatch.setattr(sections, "MOST", strong.inside / 2)
+    monkeypatch.setattr(sections, "VISIBLE", 0)
+    shown, _ = sections._visible(study, 0, strong.edit)
+    assert shown.edit.strength == pytest.approx(sections.SIGMAS / 2)
+    assert shown.inside < strong.inside
+
+
+def test_removal_says_how_far_its_colors_are_off_or_why_nothing_is_removed(tiny, tmp_path):
+    factors = fit(tiny, "b", parts=2, seeds=range(16))
+    latents = tiny.sample([0])
+    for name, border in (("found", "top"), ("none", "none")):
+        facts = {**factors.config, "background": {"border": border}}
+        study = LayerStudy.make(tiny, replace(factors, config=facts), latents, tiny(latents))
+        page = Page("demo", "")
+        sections.removal(page, study, 1)
+        page.save(tmp_path / f"{name}.html")
+    said = [(tmp_path / f"{name}.html").read_text() for name in ("found", "none")]
+    assert re.search(r"without the object(, \d+ off)?</figcaption>", said[0])
+    assert "without the object" not in said[1] and "No background was found" in said[1]
 
 
 def test_the_overview_shows_the_cleanest_edits_by_name_each_somewhere_else(tiny, monkeypatch):

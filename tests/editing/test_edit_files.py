@@ -14,14 +14,23 @@ from golden_files import FOLDER, io, near
 from panda import PandaError, create_generator
 from panda.cli import main
 from panda.editing.apply import direction
-from panda.editing.edit_files import NamedEdit, named_edits, read_edits, write_edits
+from panda.editing.edit_files import NamedEdit, named_edits, read_edits, write_edits, zoos
 from panda.editing.edits import Edit, find_edits
+from panda.evaluation.edits import EDITS
+from panda.evaluation.presets import LEAST
 from panda.factorization.fit import import_released
 from panda.files.npy import read_npy
 from panda.generators.contract import State
 from panda.generators.registry import cards
 
 GENERATOR = FOLDER / "proggan-genforce"
+PRESETS = [
+    (name, edit)
+    for zoo in zoos()
+    for name, edit in zoo.items()
+    if edit.generator != "stylegan2-ffhq-1024"  # those of PandA's authors
+]
+IDS = [f"{edit.generator}-{name}" for name, edit in PRESETS]
 RELEASED = NamedEdit("released", "8.conv2", 16, 4, ("0+2:1:5",))
 """The edit of the golden: the released code's parts [[0, 2]], appearance 1, strength 5."""
 
@@ -126,6 +135,15 @@ def test_edits_that_come_with_a_generator_are_of_it_and_their_files_are_there(na
             assert each.layer in ("", *layers)
             if ".npy" in what:
                 assert read_npy(card.edits.with_name(what.partition("#")[0])).shape[0] == 1
+
+
+@pytest.mark.parametrize(("name", "edit"), PRESETS, ids=IDS)
+def test_presets_that_come_with_a_generator_were_tried_and_most_faces_reach_them(name, edit):
+    assert edit.seeds and edit.weights, f"whoever asks for {name} has no factors"
+    words = EDITS[name].words
+    tried = re.fullmatch(rf"{re.escape(words)} \(.+\): on (\d+) % of (\d+) faces, .+", edit.effect)
+    assert tried, f"{edit.effect!r} does not say what its trial gave"
+    assert int(tried[1]) >= 100 * LEAST and int(tried[2]) >= 40
 
 
 def test_the_eighteen_released_edits_come_with_their_generator():

@@ -89,7 +89,8 @@ def discs():
         patch.setattr(run, "create_generator", lambda name, device: KNOWN[name])
         patch.setattr(run, "find_entries", lambda names: [run.Entry(name) for name in names])
         patch.setattr(run, "FaceParser", lambda device: parser)
-        patch.setattr(scenes, "are_faces", lambda parsed: True)
+        patch.setattr(scenes, "enough_faces", lambda shown: True)
+        patch.setattr(scenes, "show_face", lambda parsed: torch.arange(len(parsed)) % 2 == 0)
         patch.setattr(measure, "EDITED", ("column", "axis", "detector"))  # it takes half the time
         yield
 
@@ -135,6 +136,7 @@ def test_what_is_done_is_not_done_again_and_rows_and_tables_are_of_it(done, monk
     again = sum(float(row["iou"]) for row in column) / len(column)
     assert again == pytest.approx(mean(study.generators[0], "column", "iou"), abs=1e-3)
     assert {row["first_seed"] for row in rows} == {"0", "32"}
+    assert "whole faces (both eyes, nose, mouth): 50% of discs, 50% of blind." in printed
     picture = read_picture(out / "overview.png")
     first, empty = picture.crop((0, 0, 128, 128)), picture.crop((1300, 0, 1428, 128))
     assert picture.height > 4 * 128 and len(first.getcolors()) > 1  # a sky with a disc
@@ -171,7 +173,7 @@ def test_damage_is_a_sentence(done, tmp_path, capsys):
 def test_what_is_no_face_is_chosen_by_its_contrast_and_edited_where_the_detector_says(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(scenes, "are_faces", lambda parsed: False)
+    monkeypatch.setattr(scenes, "enough_faces", lambda shown: False)
     study = study_backgrounds(["discs"], tmp_path / "out", replace(FEW, sets=1))
     (found,) = study.generators
     assert not found.faces and found.values("l", "column", "iou") is None

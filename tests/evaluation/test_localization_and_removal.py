@@ -151,6 +151,18 @@ def test_what_is_no_face_is_not_measured_by_parsing_faces(tiny, factors):
             measure_removal(tiny, [factors], no_faces, None, what, n=4)
 
 
+def test_of_barely_enough_faces_the_share_is_said(tiny, factors, capsys):
+    """A quarter of the first samples must be whole faces."""
+
+    def some(images):
+        parsed = draw_features(torch.full((len(images), 64, 64), CLASSES.index("skin")))
+        parsed[1:, 20:40] = CLASSES.index("skin")
+        return parsed.to(torch.uint8)
+
+    measure_localization(tiny, [factors], some, n=4, select=4)
+    assert "1 of the first 4 samples are whole faces" in capsys.readouterr().err
+
+
 @pytest.mark.download
 def test_the_classifier_has_its_published_weights(tmp_path, monkeypatch):
     pytest.importorskip("timm", exc_type=ImportError)

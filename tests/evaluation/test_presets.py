@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from bright_eyes import BrightParser, look_at_bright_eyes
+from conftest import MINI
 from golden_files import FOLDER
 
 from panda import PandaError, create_generator, edit_images
@@ -21,10 +22,17 @@ from panda.editing.named import find_named
 from panda.evaluation import best, presets
 from panda.evaluation.choose import ChosenEdit
 from panda.evaluation.choose_effects import pick
+from panda.evaluation.edits import EDITS
+from panda.evaluation.faces import FaceSampler
+from panda.evaluation.settings import LocalityBenchmark, LocalitySettings
 from panda.evaluation.store import BenchmarkFolder
 from panda.factorization.cached import fit_cached
 from panda.factorization.fit import fit
+from panda.generators.registry import cards
 from panda.images import read_picture
+from panda.metrics.parsing import FaceParser
+from panda.metrics.regions import Boxes
+from panda.metrics.roir import SIZE, small
 
 FILE = str(FOLDER / "stylegan2-genforce/checkpoint.pth")
 
@@ -69,6 +77,32 @@ def test_what_few_faces_reach_is_no_preset(made, tmp_path, capsys, monkeypatch):
     said = capsys.readouterr().err
     assert "eyes: 50% of the faces of the choice reach it, so it is not tried" in said
     assert "reaches its effect on 60% of the faces on which edits are chosen" in said
+
+
+def test_what_surely_is_no_preset_is_given_up_on_the_way(tmp_path, monkeypatch):
+    reaching = {"eyes": 10, "smile": 2, "bald": 3}  # one of so many faces
+    folder = BenchmarkFolder(tmp_path / "run", {})
+    folder.begin()
+    settings = LocalitySettings(FILE, "eyes,smile,bald", n=200, methods=("a", "b"))
+    benchmark = LocalityBenchmark(settings, None, folder, None, None, None, 0, {})
+
+    def measure(benchmark, chosen, part):
+        for label, choices in chosen.items():
+            for edit in choices:
+                first = len(benchmark.folder.rows(label, edit))
+                rows = [
+                    {"seed": seed, "reached": float(seed % reaching[edit] > 0)}
+                    for seed in range(first, benchmark.settings.n)
+                ]
+                benchmark.folder.add_rows(label, edit, "1-of-1", rows)
+
+    monkeypatch.setattr(presets, "LEAST", 0.8)
+    monkeypatch.setattr(presets, "measure_all", measure)
+    best = {"eyes": ("a", None), "smile": ("a", None), "bald": ("b", None)}
+    presets._try(benchmark, best)
+    tried = {edit: len(folder.rows(label, edit)) for edit, (label, _) in best.items()}
+    assert tried == {"eyes": 200, "smile": 20, "bald": 60}
+    assert [presets._works(benchmark, edit, best[edit][0]) for edit in best] == [True, False, False]
 
 
 def test_the_command_edits_by_name_and_says_what_it_did(made, tmp_path, capsys, monkeypatch):
@@ -141,6 +175,35 @@ def test_an_edit_whose_effect_cannot_be_measured_is_applied_all_the_same(
     assert main(words) == 0
     assert "what the edits do is not measured: no network" in capsys.readouterr().err
     assert (tmp_path / "out/0000.png").is_file()
+
+
+def shipped():
+    """Generators that come with presets, of those that need no weights to be fetched first."""
+    return [name for name, card in cards().items() if card.edits and name.startswith("mini-")]
+
+
+def test_presets_that_come_with_a_generator_need_nothing_else_and_act_where_they_should():
+    generator = create_generator(MINI)
+    faces = generator.sample([0, 1], truncation=generator.usual_truncation)
+    before = small(generator.forward(faces))
+    boxes = Boxes().find(before, SIZE)
+    for name in read_edits(cards()[MINI].edits):
+        square = (small(edit_images(generator, None, faces, name)) - before).square().mean(1)
+        assert bool((square.amax((1, 2)) > 0.001).all()), f"{name} hardly changes anything"
+        if (box := boxes.get(EDITS[name].region)) is not None:
+            assert square[box].mean() > 5 * square[~box].mean(), name
+
+
+@pytest.mark.download
+@pytest.mark.parametrize("name", [*shipped(), "mobilestylegan-ffhq-1024"])
+def test_presets_that_come_with_a_generator_do_what_they_are_called(name):
+    sampler = FaceSampler(create_generator(name), FaceParser(), parse_size=384)
+    faces = sampler.sample([*range(2000, 2004)])
+    for edit in read_edits(cards()[name].edits):
+        goal = EDITS[edit]
+        images = small(edit_images(sampler.generator, None, faces.latents, edit))
+        before = faces.measures[goal.measure]
+        assert float(goal.effect(before, sampler.measure(goal.measure, images)).mean()) > 0.3, edit
 
 
 def test_the_same_command_resumes(made, capsys):

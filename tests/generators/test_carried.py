@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from panda import PandaError, create_generator
+from panda.directions.changes import MixChange
 from panda.generators.carried import carrying, changes_of, without_changes
 from panda.generators.one_class import OneClass
 
@@ -91,3 +92,20 @@ def test_without_advance_a_change_is_added_where_a_pass_stops_and_refused_behind
     for layer in ("a", "c"):
         with pytest.raises(PandaError, match="tiny takes edits at one layer only"):
             tiny.tail(tiny.head(carried, layer), layer)
+
+
+@pytest.mark.parametrize("seeds", [[5], [5, 6]])
+def test_the_way_to_a_sample_brings_what_it_carries(seeds):
+    generator = create_generator("mini-stylegan2-faces-64")
+    latents, other = generator.sample([0, 1]), generator.sample(seeds)
+    layer = list(generator.layers)[3]
+    there = carrying(other, layer, change_at(generator, other, layer))
+    here = carrying(latents, layer, change_at(generator, latents, layer, 1))
+    arrived = MixChange(there).moved(generator, here, torch.tensor([0.0, 1.0]))
+    images = generator.forward(arrived)
+    assert torch.allclose(images[0], generator.forward(here)[0], atol=1e-5)
+    whole = MixChange(there[-1:]).moved(generator, latents[1:], torch.tensor([1.0]))
+    assert torch.allclose(images[1], generator.forward(whole)[0], atol=1e-5)
+    some = MixChange(there[:1], 2, 4).moved(generator, here, torch.tensor([1.0, 1.0]))
+    kept = changes_of(some.tensors)[layer]
+    assert torch.equal(kept, changes_of(here.tensors)[layer])

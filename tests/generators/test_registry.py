@@ -176,8 +176,9 @@ def test_a_backend_that_crashes_in_load_is_one_sentence_and_exit_2(install, caps
 HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("panda_"))
 
 
-def test_the_hooks_are_those_that_the_page_shows():
-    page = (ROOT / "docs" / "backends.md").read_text(encoding="utf-8")
+def test_the_hooks_are_those_that_the_pages_show():
+    pages = [ROOT / "docs" / name for name in ("backends.md", "contract.md")]
+    page = "".join(path.read_text(encoding="utf-8") for path in pages)
     implemented = set(re.findall(r"@hookimpl\ndef (panda_\w+)\(", page))
     assert implemented == set(HOOKS)
     assert set(re.findall(r"`(panda_\w+)`", page)) == set(HOOKS)

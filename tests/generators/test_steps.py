@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from panda import PandaError, Place, Steps, TorchModule
 from panda.factorization.fit import fit
+from panda.generators.contract import last_layers
 from panda.generators.steps import copied
 from panda.testing import parametrize_with_checks
 
@@ -149,6 +150,14 @@ def test_layers_are_places_at_each_step_and_at_all_of_them():
         **{"block0@*": 32, "block0@0": 8, "block1@*": 32, "block1@0": 8},
         **{"block0@1": 16, "block1@1": 16, "block0@2": 8, "late": 8, "block1@2": 8},
     }
+
+
+def test_layers_of_single_steps_are_taken_where_they_are_named_alone():
+    generator = latent()
+    assert [layer.name for layer in last_layers(generator)] == ["mid@*", "first", "last"]
+    assert generator.layer_near(1).name == "mid@*"
+    del generator.layers["mid@*"]
+    assert generator.layer_near(1).name == "mid@1"
 
 
 def test_features_are_those_of_the_step():

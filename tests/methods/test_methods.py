@@ -40,6 +40,8 @@ SMALL = {
     "lowrankgan": ("images=1", "pixels=16", "directions=2", "relax=8", "sparsity=0.3"),
     "resefa": ("images=1", "pixels=16", "directions=2"),
     "panda": ("samples=20", "appearances=2"),
+    "localdiff": ("rank=3", "joint=1", "directions=2", "iterations=2"),
+    "loco": ("directions=2", "null=1", "iterations=2"),
     "random": ("components=2",),
 }
 EYES = Boxes({"eyes": (100, 128, 80, 160)})
@@ -65,7 +67,7 @@ def test_every_method_takes_images_of_any_shape(name, shape):
 
 
 @pytest.mark.parametrize("file", STRAIGHT)
-@pytest.mark.parametrize("name", ["ganspace", "sefa", "panda", "random"])
+@pytest.mark.parametrize("name", ["ganspace", "sefa", "panda", "localdiff", "loco", "random"])
 def test_what_needs_no_w_runs_where_there_is_none(generators, name, file):
     check(generators[file], name)
 

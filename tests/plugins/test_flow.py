@@ -123,3 +123,18 @@ def test_wrong_files_states_and_labels_are_refused_in_a_sentence():
     odd = {**tensors(), "unet.shrink.weight": torch.zeros(12, 8, 4, 4)}
     with pytest.raises(PandaError, match="no latent flow has such tensors"):
         from_checkpoint(Checkpoint("safetensors", odd, {"steps": 2}), CPU, torch.float32)
+
+
+def test_a_step_expects_the_image_to_which_its_velocity_leads():
+    generator = load()
+    unet, latents = generator.network.unet, generator.sample([0, 1])
+    x = latents.tensors["z"]
+    for step in range(2):
+        x = x - unet(x, torch.full((2,), 1 - step / STEPS)) / STEPS
+    expected = generator.network.decoder(x - 0.5 * unet(x, torch.full((2,), 0.5)))
+    for layer in ("mid@2", "up@2"):
+        found = generator.predict(generator.head(latents, layer), layer)
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+    for layer in ("mid@3", "up@*", "decode.8"):  # the last step, all steps, and none
+        found = generator.predict(generator.head(latents, layer), layer)
+        torch.testing.assert_close(found, generator.forward(latents), atol=1e-5, rtol=1e-4)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from panda.report.page import Page
 from panda.report.table import Table
 
 TABLE = Table(["name", "loss"], [("a|b", "0.1"), ("<c>\nd", "2")], align=["left", "right"])
@@ -24,9 +25,13 @@ def test_html_is_escaped_and_aligned():
     assert '<td>&lt;c&gt;\nd</td><td class="right">2</td>' in text
 
 
-def test_a_figure_stays_on_one_line_in_a_narrow_column():
+def test_a_figure_stays_on_one_line_in_a_narrow_column(tmp_path):
     table = Table(["share"], [("43 ± 29 % of faces",)])
-    assert "<td>43\u00a0±\u00a029\u00a0% of faces</td>" in table.to_html()
+    assert "<td>43&nbsp;±&nbsp;29&nbsp;% of faces</td>" in table.to_html()
+    page = Page("t", "")
+    page.table(table)
+    page.save(tmp_path / "page.html")  # where control characters become escapes
+    assert "<td>43&nbsp;±&nbsp;29&nbsp;% of faces</td>" in (tmp_path / "page.html").read_text()
     assert "| 43 ± 29 % of faces |" in table.to_markdown()
 
 

@@ -7,15 +7,19 @@ import re
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 from backend_checks import conform
+from snippets import ROOT
 
 from panda import PandaError
 from panda.cli import main
 from panda.cli import new_backend as verb
 from panda.scaffold.module import plan_of
 from panda.scaffold.package import KINDS, pip_command, write_package
+
+EXAMPLES = ROOT / "examples"
 
 NETS = """
     import torch
@@ -97,6 +101,31 @@ def test_a_module_that_is_called_plainly_passes_the_kit(name, here, monkeypatch)
     (card,) = card.values()
     shape = ((16, 16), 3) if name != "Tall" else ((48, 32), 1)
     assert (card.size, card.channels) == shape
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    {
+        "tiny-vae": ["--kind", "vae"],
+        "tiny-pipeline": ["--kind", "diffusers"],
+        "tiny-module": ["--module", "tiny_decoder:Decoder"],
+    }.items(),
+)
+def test_the_examples_are_what_is_written(name, words, here, monkeypatch):
+    """``cd examples && panda new-backend NAME WORDS`` writes them again."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    assert main(["new-backend", name, *words, "--out", "new"]) == 0
+    example = EXAMPLES / f"panda-{name}"
+    files = {path.relative_to(here / "new") for path in (here / "new").rglob("*.*")}
+    assert len(files) >= 6
+    for file in files | {Path("LICENSE")}:
+        assert (example / file).read_bytes() == (here / "new" / file).read_bytes(), file
+
+
+def test_the_example_of_a_module_passes_the_kit(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    monkeypatch.syspath_prepend(str(EXAMPLES / "panda-tiny-module"))
+    conform(importlib.import_module("panda_tiny_module").load)
 
 
 def test_the_plan_of_a_module_has_the_last_submodule_of_each_size(here):

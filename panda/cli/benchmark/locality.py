@@ -56,7 +56,7 @@ def add(kinds: Verbs[Parser]) -> None:
         help="such as resefa, fine=panda:layers=32.conv2@16, or near=sefa:local=64.conv2: its"
         " directions, kept inside parts at that layer, or where detectors see the region in each"
         " face (local=face/64); may be given several times; gradient and these detectors are"
-        " supervised by face parsing (default: the six that are not, and random directions)",
+        " supervised by face parsing (default: those that are not, and random directions)",
     )
     verb.add_argument(
         "--published",

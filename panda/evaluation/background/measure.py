@@ -104,6 +104,7 @@ def measure_set(
         "covered": verdict.covered if verdict else None,
         "found": factors.has_background,
         "constant": _constant(scenes),
+        "whole": scenes.whole,
         "before": before,
         "methods": methods,
     }

@@ -36,7 +36,8 @@ SHOWN = ("column", "axis", "random")
 
 def shown_layer(generator: Generator) -> Layer:
     """Return the layer whose edits are shown, the one nearest to `SIDE` positions a side."""
-    return min(layers_of(generator), key=lambda layer: abs(math.log(layer.side / SIDE)))
+    layers = reversed(layers_of(generator))  # of a sampler's and a decoder's the latter
+    return min(layers, key=lambda layer: abs(math.log(layer.side / SIDE)))
 
 
 def show(

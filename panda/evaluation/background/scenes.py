@@ -13,7 +13,7 @@ from panda.evaluation.background.settings import BackgroundSettings
 from panda.generators.contract import Generator, Latents, State
 from panda.generators.labels import Label
 from panda.generators.seeds import evaluation_seeds, selection_seeds
-from panda.metrics.faces import are_faces
+from panda.metrics.faces import enough_faces, show_face
 from panda.metrics.parsing import FaceParser, mask
 from panda.metrics.removal import best_constant
 from panda.metrics.roir import small
@@ -36,6 +36,7 @@ class Scenes:
         chosen_on: Parsed background of the former, ``[N, h, w]`` bool; None without parser.
         truth: That of the latter, likewise.
         constant: The mask ``[h, w]`` bool that overlaps most with ``chosen_on``.
+        whole: The share of the scored samples that show a whole face; None without parser.
     """
 
     generator: Generator
@@ -47,6 +48,7 @@ class Scenes:
     chosen_on: Tensor | None
     truth: Tensor | None
     constant: Tensor | None
+    whole: float | None = None
 
     def states(self, seeds: Sequence[int], layer: str) -> Iterator[State]:
         """Yield the states of samples at a layer, in batches."""
@@ -55,7 +57,9 @@ class Scenes:
 
     def background(self, images: Tensor) -> Tensor | None:
         """Return where parsing sees background in small images ``[N, 3, h, w]``, as ``truth``."""
-        return None if self.parser is None else _background(self.parser, images, self.parse_size)
+        if self.parser is None:
+            return None
+        return _background(self.parser(images, self.parse_size), images)
 
 
 def look_at(
@@ -69,15 +73,20 @@ def look_at(
     size = settings.parse_size
     chosen_on: list[Tensor] = []
     truth: list[Tensor] = []
+    shown: list[Tensor] = []
     with bar(total=len(selection) + len(scored), desc="look", unit="img") as progress:
         for seeds, found in ((selection, chosen_on), (scored, truth)):
             for latents in batches(generator, label, seeds) if parser is not None else ():
-                images = small(generator.forward(latents))
-                if parser is not None and not chosen_on and not are_faces(parser(images, size)):
-                    parser = None
                 if parser is None:
                     break
-                found.append(_background(parser, images, size))
+                images = small(generator.forward(latents))
+                parsed = parser(images, size)
+                faces = show_face(parsed)
+                if not chosen_on and not enough_faces(faces):
+                    parser = None
+                    break
+                found.append(_background(parsed, images))
+                shown += [faces] if found is truth else []
                 progress.update(len(images))
     of_choices = torch.cat(chosen_on) if parser is not None else None
     return Scenes(
@@ -90,6 +99,7 @@ def look_at(
         of_choices,
         torch.cat(truth) if parser is not None else None,
         None if of_choices is None else best_constant(of_choices),
+        float(torch.cat(shown).float().mean()) if parser is not None else None,
     )
 
 
@@ -100,7 +110,6 @@ def batches(generator: Generator, label: Label | None, seeds: Sequence[int]) -> 
         yield generator.sample(seeds[start : start + BATCH], truncation=psi, label=label)
 
 
-def _background(parser: FaceParser, images: Tensor, size: int) -> Tensor:
-    parsed = parser(images, size)
+def _background(parsed: Tensor, images: Tensor) -> Tensor:
     parsed = F.interpolate(parsed[:, None], images.shape[2:], mode="nearest")[:, 0]
     return mask(parsed, "background").cpu()

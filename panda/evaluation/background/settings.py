@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from panda.errors import PandaError
-from panda.generators.contract import Generator, Layer
+from panda.generators.contract import Generator, Layer, last_layers
 from panda.generators.seeds import EVALUATION, as_count
 
 PART_AXES = 4
@@ -73,14 +73,13 @@ class BackgroundSettings:
 
 
 def layers_of(generator: Generator) -> list[Layer]:
-    """Return the last layer of each size within `SIDES`, from coarse to fine.
+    """Return the last layers of each size (`last_layers`) within `SIDES`, from coarse to fine.
 
     Raises:
         PandaError: Where there is none.
     """
-    last = {layer.side: layer for layer in generator.layers.values()}
     fewest, most = SIDES
-    layers = [last[side] for side in sorted(last) if fewest <= side <= most]
+    layers = [layer for layer in last_layers(generator) if fewest <= layer.side <= most]
     if not layers:
         raise PandaError(
             f"{generator.name} has no layer of {fewest} to {most} positions a side; background is"

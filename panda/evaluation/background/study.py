@@ -78,6 +78,12 @@ class Measured:
         """Whether its images were parsed."""
         return self.units[self.layers[0]][0]["constant"] is not None
 
+    @property
+    def whole(self) -> float | None:
+        """The share of the scored samples that show a whole face; None where it is not known."""
+        share: float | None = self.units[self.layers[0]][0].get("whole")
+        return share
+
     def selected(self, layer: str, kind: str) -> float:
         """Return how well a kind fits on the samples of choices, mean over the sets."""
         scores = [float(unit["methods"][kind]["selected"]) for unit in self.units[layer]]

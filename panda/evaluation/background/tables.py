@@ -42,11 +42,16 @@ def describe(study: Study) -> str:
     settings = study.settings
     names = [found.name for found in study.generators if not found.faces]
     unparsed = f" Not parsed, since no faces were seen: {', '.join(names)}." if names else ""
+    shares = {found.name: found.whole for found in study.generators}
+    whole = ", ".join(f"{share:.0%} of {name}" for name, share in shares.items() if share)
+    whole = f" Of the scored samples are whole faces (both eyes, nose, mouth): {whole}." * bool(
+        whole
+    )
     return (
         f"PandA {__version__}: {settings.sets} sets of {settings.samples} seeds from 0 on,"
         f" {settings.parts} parts, all channels; scored on {settings.n} other samples, edits on"
         f" {settings.edited} for each set; chosen on {settings.selected} more. Faces are parsed at"
-        f" {settings.parse_size} pixels.{unparsed}"
+        f" {settings.parse_size} pixels.{unparsed}{whole}"
     )
 
 

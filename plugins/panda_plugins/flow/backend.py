@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from panda.errors import PandaError
-from panda.generators.contract import Generator, Latents, Layer, State
+from panda.generators.contract import Latents, Layer, State
+from panda.generators.predicting import Predicting
 from panda.generators.seeds import seeded_normal
 
 from ..common.latents import refuse_label
@@ -44,7 +45,7 @@ class Point:
     replaced: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-class LatentFlow(Generator):
+class LatentFlow(Predicting):
     """A sampler of equal steps, the UNet that it calls in each, and the decoder of its latents.
 
     Latents are the noise ``z`` ``[N, C, H, W]``. A layer ``PLACE@STEP`` has the features of a place
@@ -106,6 +107,17 @@ class LatentFlow(Generator):
         if self.layer(layer).name != last:
             state = self.advance(state, layer, last)
         return self.network.decoder.stages.to_image(state.x)
+
+    def predict(self, state: State, layer: str) -> Tensor:
+        """See `Predicting.predict`: the latents to which the step's velocity leads, decoded."""
+        _, _, step = self.layer(layer).name.partition("@")
+        if step in ("", ALL):
+            return self.tail(state, layer)
+        last = self.advance(state, layer, f"{UP}@{step}")
+        time = 1 - int(step) / self.steps
+        latents = last.rest.latents - time * self.network.unet.finish(last.x)
+        image: Tensor = self.network.decoder(latents)
+        return image
 
     def forward(self, latents: Latents) -> Tensor:
         """See `Generator.forward`."""

@@ -1,7 +1,8 @@
 """Small generators of 64 x 64 faces whose weights are part of the package.
 
 Each was trained by the scripts in ``training/`` on samples of MobileStyleGAN. Beside its weights is
-a JSON file with its layers and the results of ``python -m training.measure``.
+a JSON file with its layers and the results of ``python -m training.measure``. GANs have presets in
+``presets/``, made by ``panda presets``; the commands are in ``docs/benchmarks.md``.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def _card(name: str, facts: dict[str, Any]) -> Card:
     title, architecture = ARCHITECTURES[name.split("-")[1]]
     source = Shipped(Path(__file__).with_name(f"{name}.safetensors"))
     weights = Weights(name, source, architecture, size=(64, 64))
+    presets = Path(__file__).with_name("presets") / name / "edits.json"
     figures = facts["figures"]
     whole = " and ".join(f"{share:.0%} at psi {psi}" for psi, share in figures["whole"].items())
     return card_of(
@@ -53,6 +55,7 @@ def _card(name: str, facts: dict[str, Any]) -> Card:
         license="weights distilled from FFHQ's: research, non-commercial",
         origin="trained by this project from samples of mobilestylegan-ffhq-1024 (training/)",
         layers=tuple(Layer(**layer) for layer in facts["layers"]),
+        edits=presets if presets.is_file() else None,
         labels=tuple(facts.get("labels", ())),
         mapped=title.startswith("StyleGAN"),
         rgb_slot=title != "StyleGAN",

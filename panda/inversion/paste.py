@@ -24,8 +24,8 @@ it is, and from the second on it changes as much as the reconstruction does."""
 
 REPLACED = 0.4
 """Of the same change: from here on, nothing of what the reconstruction lacks stays, which belongs
-to what was there before; below, in proportion. Of 0.2, 0.4, 0.8 and never the nearest to true
-edits of samples (`benchmarks/pasting.py`)."""
+to what was there before; below, in proportion. Of 0.2, 0.4, 0.8 and never it came nearest to three
+true edits of a sample (`benchmarks/pasting.py` compares ways to paste)."""
 
 SMOOTH, GROW = 1 / 256, 1 / 64
 """Shares of the crop's longer side: how far changes are averaged, and how far the mask grows."""

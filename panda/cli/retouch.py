@@ -58,7 +58,8 @@ def add(verbs: Verbs[Parser]) -> None:
         help="how many times their own strength the edits have (default: 1)",
     )
     verb.add_argument(
-        "--generator", help=f"{GENERATOR} (default: the first that has an edit of this name)"
+        "--generator",
+        help=f"{GENERATOR} (default: of those that have an edit of this name, the one with the largest images)",
     )
     verb.add_argument(
         "--face",
@@ -103,7 +104,8 @@ def run(options: argparse.Namespace) -> None:
     read = Photograph.read(photograph)
     text = options.edit[0]
     match = NAMED.fullmatch(text)
-    name, named = find_named(match["name"] if match else text, options.generator or "")
+    name = match["name"] if match else text
+    name, named = find_named(name, options.generator or _largest(name))
     generator = create_generator(options.generator or named.generator, device=options.device)
     factors = factors_of(name, named, generator)
     edits = [
@@ -134,6 +136,20 @@ def run(options: argparse.Namespace) -> None:
                 "photographs": inversion.config["photographs"],
             }
         )
+
+
+def _largest(name: str) -> str:
+    """Return the generator with the largest images that has an edit of a name; or no name."""
+    from panda.editing.edit_files import zoos
+    from panda.generators.registry import cards
+
+    known = cards()
+    usable = [
+        zoo[name].generator
+        for zoo in zoos()
+        if name in zoo and zoo[name].seeds and zoo[name].generator in known
+    ]
+    return max(usable, key=lambda each: max(known[each].size), default="")
 
 
 def _find(text: str, factors: Factors) -> list[Edit]:

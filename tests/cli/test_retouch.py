@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from panda.cli import main
+from panda.cli import retouch as verb
 from panda.metrics import face_mesh, lpips
 
 PHOTOGRAPH = Path(__file__).parents[1] / "photographs" / "collins.jpg"
@@ -92,3 +93,9 @@ def test_bad_input_is_one_sentence_and_nothing_is_written(
     told = capsys.readouterr().err
     assert said in told and told.count("\n") == 1
     assert [path.name for path in photo.parent.iterdir()] == ["me.jpg"]
+
+
+@pytest.mark.parametrize("name", ["smile", "eyes", "open_mouth"])
+def test_the_generator_of_the_largest_images_is_taken(name):
+    assert verb._largest(name) == "mobilestylegan-ffhq-1024"
+    assert verb._largest("no such edit") == ""

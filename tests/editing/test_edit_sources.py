@@ -23,6 +23,7 @@ from panda.editing.places import kept
 from panda.editing.refine import refine
 from panda.editing.sources import find_source
 from panda.factorization.fit import fit
+from panda.generators.carried import carrying
 from panda.generators.latent_spaces import ZSpace, has_w, w_space
 from panda.generators.one_class import OneClass
 from panda.generators.registry import cards, list_generators
@@ -95,6 +96,20 @@ def test_a_strength_of_one_arrives_at_a_photograph(request, kind, tmp_path):
         assert torch.equal(
             features(generator, factors, latents, f"0:{folder}/photo#{last}:1"), before
         )
+
+
+def test_samples_move_to_a_photograph_that_carries_features(mapped, tmp_path, capsys):
+    generator, factors = mapped
+    layer = generator.layers[factors.layer.name]
+    change = torch.randn(1, layer.channels, layer.height, layer.width)
+    found = carrying(generator.sample([7]), layer.name, change)
+    folder = inverted(generator, found, tmp_path / "me")
+    moved = edit_images(generator, factors, generator.sample([1]), f"all:{folder}/photo0:1")
+    there = edit_images(generator, factors, generator.sample([7]), f"all:{folder}/photo0:1")
+    assert not torch.allclose(moved, there) and capsys.readouterr().err == ""
+    here = Inversion.load(folder).latents_for(generator)
+    edit_images(generator, factors, here, f"all:{folder}/photo0:1")
+    assert "the sample is already what it leads to" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["mapped", "straight"])

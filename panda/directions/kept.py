@@ -78,13 +78,19 @@ def keep(
             return loaded  # which another thread or process has fitted meanwhile
         if said:
             note(f"{said}, once; what it finds is kept in the cache")
-        tensors = {key: tensor.detach().float().cpu().clone() for key, tensor in fit().items()}
+        tensors = {key: _to_keep(tensor) for key, tensor in fit().items()}
         for part in (TENSORS, SETTINGS, MANIFEST):  # damaged, which `replacing` would not replace
             (folder / part).unlink(missing_ok=True)
         with replacing(folder, kind) as work:
             save_tensors(work / TENSORS, tensors, {})
             (work / SETTINGS).write_text(text, encoding="utf-8")
     return tensors
+
+
+def _to_keep(tensor: Tensor) -> Tensor:
+    """Return a copy in memory; of floats in float32, while whole numbers stay what they are."""
+    tensor = tensor.detach().cpu()
+    return tensor.float().clone() if tensor.is_floating_point() else tensor.clone()
 
 
 def _load(folder: Path, settings: str) -> Mapping[str, Tensor] | None:

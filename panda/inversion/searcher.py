@@ -59,6 +59,15 @@ class Searcher:
         return Candidates.of(self._generator, self._seeds, self._label, self._plan.layer)
 
     @cached_property
+    def _sample(self) -> Latents:
+        return self._generator.sample([0], truncation=1.0, label=self._label)
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        tensors = self._sample.tensors.values()
+        return next(rows.dtype for rows in tensors if rows.is_floating_point())
+
+    @cached_property
     def _coordinates(self) -> Coordinates:
         return measure(self._generator, self._candidates.latents)
 
@@ -97,6 +106,7 @@ class Searcher:
             "layer": self._plan.layer,
             "seeds": list(self._seeds),
             "label": self._label,
+            "dtype": str(self._dtype),
             "panda": __version__,
         }
         searched = list[Found]()
@@ -105,8 +115,11 @@ class Searcher:
             found = self(objective, counter)
             searched.append(found)
             rows = {f"latents.{name}": rows for name, rows in found.latents.tensors.items()}
-            seed = torch.tensor(found.latents.seeds, dtype=torch.float64)  # exact below 2 ** 53
-            return {**rows, "seed": seed, "trace": torch.tensor(found.trace)}
+            return {
+                **rows,
+                "seed": torch.tensor(found.latents.seeds),
+                "trace": torch.tensor(found.trace),
+            }
 
         tensors = keep("inversion", settings, self._generator, search, kind="inversions")
         if searched:
@@ -116,11 +129,11 @@ class Searcher:
 
     def _loaded(self, tensors: Mapping[str, Tensor], objective: Objective) -> Found:
         """Return what the cache has of a picture."""
-        generator, prefix = self._generator, "latents."
-        sample = generator.sample([0], truncation=1.0, label=self._label)
-        dtype = next(rows.dtype for rows in sample.tensors.values() if rows.is_floating_point())
+        generator, prefix, sample = self._generator, "latents.", self._sample
         rows = {
-            name.removeprefix(prefix): row.to(generator.device, dtype)
+            name.removeprefix(prefix): row.to(
+                generator.device, self._dtype if row.is_floating_point() else row.dtype
+            )
             for name, row in tensors.items()
             if name.startswith(prefix)
         }

@@ -349,3 +349,10 @@ def test_what_is_kept_is_found_again_and_goes_on_where_a_call_was_interrupted(
         assert found.latents.seeds == plain.latents.seeds
         for name, rows in plain.latents.tensors.items():
             assert torch.equal(found.latents.tensors[name], rows)
+
+
+def test_large_seeds_come_back_from_the_cache(mini, pictures, distance, tmp_path, monkeypatch):
+    monkeypatch.setenv("PANDA_HOME", str(tmp_path))
+    settings = {"steps": 1, "space": "w", "lpips": distance, "keep": True}
+    first, again = (invert(mini, pictures[:1], seed=2**25 + 1, **settings) for _ in range(2))
+    assert first.latents.seeds[0] > 2**25 and first.latents.seeds == again.latents.seeds

@@ -18,6 +18,8 @@ from panda.files.cache import home
 from panda.files.locks import hold_folder
 from panda.files.ownership import MANIFEST, replacing
 from panda.generators.contract import Generator
+from panda.generators.one_class import whole
+from panda.generators.registry import refer
 from panda.notes import note
 
 FORMAT = 1
@@ -43,7 +45,8 @@ def keep(
 ) -> Mapping[str, Tensor]:
     """Return what is found in a generator: from the cache, or fitted now.
 
-    `FORMAT`, the generator's digest, the name and the settings are the key. A generator without a
+    `FORMAT`, the generator's digest, its options of loading and the class that it is held to, the
+    name and the settings are the key. A generator without a
     digest is fitted each time. Of several threads or processes that ask for the same, one fits and
     the others wait.
 
@@ -67,6 +70,7 @@ def keep(
         "method": name,
         "weights_sha256": generator.digest,
         "settings": dict(settings),
+        **_held_to(generator),
     }
     text = json.dumps(facts, indent=1, sort_keys=True) + "\n"
     file = f"{name.replace(' ', '-')}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
@@ -85,6 +89,14 @@ def keep(
             save_tensors(work / TENSORS, tensors, {})
             (work / SETTINGS).write_text(text, encoding="utf-8")
     return tensors
+
+
+def _held_to(generator: Generator) -> dict[str, Any]:
+    """Return what makes another generator of the same weights; nothing where that is nothing."""
+    name, label = whole(generator)
+    options = dict(refer(name).options)
+    held: dict[str, Any] = {"options": options} if options else {}
+    return held if label is None else {**held, "label": label}
 
 
 def _to_keep(tensor: Tensor) -> Tensor:

@@ -13,11 +13,13 @@ from panda.directions import gradient, lowrankgan, named
 from panda.directions.changes import WChange
 from panda.directions.ganspace import GANSpace
 from panda.directions.gradient import Gradient
+from panda.directions.kept import keep
 from panda.directions.named import FEATURE_FINDERS, FINDERS, REGIONS, find_direction
 from panda.directions.random import Random
 from panda.directions.resefa import ReSeFa
 from panda.directions.sefa import SeFa
 from panda.directions.stylespace import style_deviations
+from panda.generators.one_class import OneClass
 from panda.generators.registry import list_generators
 from panda.methods.catalog import METHODS, SUPERVISED
 
@@ -117,6 +119,22 @@ def test_what_takes_time_is_fitted_once_for_weights_and_settings(minis, cache, m
     again()
     again()
     assert len(fits) == 6
+
+
+def test_other_options_or_a_class_of_the_same_weights_have_their_own_fits(cache):
+    generator = create_generator(FOLDER / "biggan-deep-hf/hf")
+    plain, fits = generator.name, []
+
+    def kept_for(held, name):
+        generator.name = name
+        keep("it", {}, held, lambda: fits.append(name) or {"row": torch.zeros(1)})
+
+    for name in (plain, f"{plain}?steps=2", f"{plain}?steps=3", plain):
+        kept_for(generator, name)
+    assert fits == [plain, f"{plain}?steps=2", f"{plain}?steps=3"]
+    for label in (0, 1, 0):
+        kept_for(OneClass(generator, label), plain)
+    assert len(fits) == 5
 
 
 @pytest.mark.parametrize("name", [MAPPED, STRAIGHT])

@@ -161,9 +161,8 @@ def _pasting(options: argparse.Namespace, rendering: Rendering) -> Pasting | Non
             "--paste is for photographs; give their folder (panda invert) as --latents"
         )
     strength = "" if options.strength == 1 else f" x {options.strength:g}"
-    return Pasting(
-        rendering.inversion, {"edits": "; ".join(options.edit) + strength}, options.paste
-    )
+    record = {"edits": "; ".join(options.edit) + strength}
+    return Pasting(rendering.inversion, record, options.paste, rendering.files)
 
 
 def _find(text: str, factors: Factors, times: float) -> list[Edit]:

@@ -48,6 +48,14 @@ COMPARED = ("before", "after", "difference")
 """The columns of `Results.compare`."""
 
 
+SHEET = "sheet.png"
+"""The picture to look at first."""
+
+
+def _file_of(number: int) -> str:
+    return f"{number:04}.png"
+
+
 @dataclass(frozen=True)
 class Chunk:
     """A batch of samples, stopped at the factors' layer, and their unedited images.
@@ -83,7 +91,7 @@ class Results:
 
     def save(self, number: int, picture: Image.Image, **figures: float) -> None:
         """Write the picture of a sample, and note its figures."""
-        name = f"{number:04}.png"
+        name = _file_of(number)
         save_picture(picture, self.work / name)
         self.samples[number] = {"picture": name, **figures}
 
@@ -128,6 +136,11 @@ class Rendering:
         """Height and width of a picture in the sheet."""
         return within(self.generator.size, THUMB)
 
+    @property
+    def files(self) -> list[str]:
+        """The pictures that results have of their own."""
+        return [SHEET, *map(_file_of, self.numbers)]
+
     def set_skip(self, skip: str | None) -> None:
         """Set what a running image does with edited features; raise `PandaError` without one."""
         if skip is None:
@@ -155,14 +168,14 @@ class Rendering:
             if rows:
                 results.facts["rows"] = rows
             yield results
-            save_picture(sheet(results.rows), work / "sheet.png")
+            save_picture(sheet(results.rows), work / SHEET)
             options = vars(self.options).items()
             config = {name: str(value) for name, value in options if name not in ("run", "json")}
             (work / "config.json").write_text(
                 json.dumps({"made_by_panda": config}, indent=1) + "\n", encoding="utf-8"
             )
         also = f"; rows of a sample: {', '.join(rows)}" if rows else ""
-        note(f"{self.out / 'sheet.png'} (columns: {', '.join(columns)}{also})")
+        note(f"{self.out / SHEET} (columns: {', '.join(columns)}{also})")
         if self.options.json:
             self._print(results, columns)
 
@@ -178,7 +191,7 @@ class Rendering:
         print_json(
             {
                 "out": self.out,
-                "sheet": self.out / "sheet.png",
+                "sheet": self.out / SHEET,
                 "columns": columns,
                 "generator": self.generator.name,
                 "layer": self.layer,

@@ -85,14 +85,19 @@ def add(verbs: Verbs[Parser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Invert the photograph, edit it, and paste the result."""
-    from panda.inversion.originals import kind_of, suffix_of
+    from panda.files.writing import check_target
+    from panda.inversion.originals import check_pasting, kind_of, suffix_of
+    from panda.inversion.photograph import Photograph
 
     photograph: Path = options.photograph
+    read = Photograph.read(photograph)
     out = options.out
     if out is None:
         out = photograph.with_name(f"{photograph.stem}-retouched{suffix_of(photograph)}")
     kind_of(out)
     _check_free(out, photograph)
+    check_target(out)
+    check_pasting(photograph, out)
 
     from panda.editing.apply import edit_images
     from panda.editing.named import factors_of, find_named
@@ -100,9 +105,7 @@ def run(options: argparse.Namespace) -> None:
     from panda.generators.registry import create_generator
     from panda.inversion import invert
     from panda.inversion.pasting import Pasting
-    from panda.inversion.photograph import Photograph
 
-    read = Photograph.read(photograph)
     text = options.edit[0]
     match = NAMED.fullmatch(text)
     name = match["name"] if match else text
@@ -118,7 +121,8 @@ def run(options: argparse.Namespace) -> None:
         generator, read, align="always", face=options.face, steps=options.steps, keep=True
     )
     strength = "" if options.strength == 1 else f" x {options.strength:g}"
-    pasting = Pasting(inversion, {"edits": "; ".join(options.edit) + strength})
+    record = {"edits": "; ".join(options.edit) + strength}
+    pasting = Pasting(inversion, record, out.suffix.lower().removeprefix("."))
     for row in range(len(inversion)):
         latents = inversion.latents_for(generator)[row : row + 1]
         before = generator.forward(latents)[0]

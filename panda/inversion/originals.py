@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,17 +72,9 @@ class Original:
         """
         path = Path(origin.path)
         check_unchanged(origin)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of damaged metadata
-                with Image.open(no_pipe(path), formats=FORMATS) as picture:
-                    _check_kind(path, picture)
-                    picture.load()
-                    orientation = int(picture.getexif().get(ExifTags.Base.Orientation, 1))
-        except PandaError:
-            raise
-        except Exception as error:  # Pillow's readers raise what they happen to on damaged files
-            raise PandaError(f"{path} cannot be read ({describe_error(error)})") from error
+        with _opened(path) as picture:
+            picture.load()
+            orientation = int(picture.getexif().get(ExifTags.Base.Orientation, 1))
         return Original(path, picture, orientation)
 
     @property
@@ -94,9 +87,8 @@ class Original:
         return levels[..., None] if levels.ndim == 2 else levels
 
     def _plain(self) -> Image.Image:
-        if self.picture.mode != "P":
-            return self.picture
-        return self.picture.convert("RGBA" if self.picture.has_transparency_data else "RGB")
+        mode = _mode(self.picture)
+        return self.picture if mode == self.picture.mode else self.picture.convert(mode)
 
     def save(self, levels: Levels, path: Path, record: Mapping[str, Any]) -> None:
         """Write the photograph with other pixels, and with everything else as it was.
@@ -113,10 +105,7 @@ class Original:
         picture = Image.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
         if self.orientation in TURNS:
             picture = picture.transpose(BACK.get(self.orientation, TURNS[self.orientation]))
-        if kind == "JPEG" and picture.mode not in ("L", "RGB"):
-            raise PandaError(
-                f"{path}: a JPEG holds no transparency, which {self.path} has; write a PNG or WebP"
-            )
+        _check_holds(path, picture.mode, self.path)
         with staging(path) as work:
             picture.save(work, format=kind, **self._options(kind, record))
 
@@ -163,6 +152,49 @@ class Original:
             with self.path.open("rb") as file:
                 lossy = b"VP8L" not in file.read(64)
         return {"quality": QUALITY} if lossy else {"lossless": True, "exact": True}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Yield a photograph that can be put together again; raise `PandaError` for others."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged metadata
+            with Image.open(no_pipe(path), formats=FORMATS) as picture:
+                _check_kind(path, picture)
+                yield picture
+    except PandaError:
+        raise
+    except Exception as error:  # Pillow's readers raise what they happen to on damaged files
+        raise PandaError(f"{path} cannot be read ({describe_error(error)})") from error
+
+
+def check_pasting(path: Path, target: Path) -> None:
+    """Find out before the work whether an edit can be put into a photograph.
+
+    Args:
+        path: The photograph.
+        target: What is to be written; its end says of which kind.
+
+    Raises:
+        PandaError: `Original.open` or `Original.save` would raise it after the work.
+    """
+    with _opened(path) as picture:
+        _check_holds(target, _mode(picture), path)
+
+
+def _mode(picture: Image.Image) -> str:
+    """Return the mode that holds what a picture shows: of palettes colors, and transparency."""
+    mode = "RGB" if picture.mode == "P" else picture.mode
+    return f"{mode}A" if picture.has_transparency_data and mode in ("L", "RGB") else mode
+
+
+def _check_holds(target: Path, mode: str, path: Path) -> None:
+    """Raise `PandaError` where a file cannot hold what is transparent in a photograph."""
+    if kind_of(target) == "JPEG" and mode not in ("L", "RGB"):
+        raise PandaError(
+            f"{target}: a JPEG holds no transparency, which {path} has; write a PNG or WebP"
+        )
 
 
 def check_unchanged(origin: Origin) -> None:

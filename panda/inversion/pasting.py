@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,14 @@ from torch import Tensor
 from panda import __version__
 from panda.errors import PandaError, nearest
 from panda.inversion.inversion import Inversion
-from panda.inversion.originals import SUFFIXES, Original, check_unchanged, kind_of, suffix_of
+from panda.inversion.originals import (
+    SUFFIXES,
+    Original,
+    check_pasting,
+    check_unchanged,
+    kind_of,
+    suffix_of,
+)
 from panda.inversion.paste import Levels, Patch, paste, patch_of
 from panda.inversion.place import Place, places_of
 
@@ -52,12 +59,20 @@ class Pasting:
         inversion: What is edited.
         record: What their metadata say of the edit, such as ``{"edits": "smile:1"}``.
         kind: One of `KINDS`.
+        taken: Names that no photograph is to have, since other files beside it do.
 
     Raises:
-        PandaError: A picture came from no file, a file has changed, or there is no such kind.
+        PandaError: A picture came from no file, a file has changed or can hold no edit, two
+            pictures are one place of a photograph, or there is no such kind.
     """
 
-    def __init__(self, inversion: Inversion, record: Mapping[str, Any], kind: str = SAME) -> None:
+    def __init__(
+        self,
+        inversion: Inversion,
+        record: Mapping[str, Any],
+        kind: str = SAME,
+        taken: Iterable[str] = (),
+    ) -> None:
         if kind not in KINDS:
             raise PandaError(f"there is no kind of picture {kind!r:.40}{nearest(kind, KINDS)}")
         if kind != SAME:
@@ -67,9 +82,11 @@ class Pasting:
         self._places = _of_files(inversion)
         for origin in {place.origin for place in self._places}:
             check_unchanged(origin)
+            path = Path(origin.path)
+            check_pasting(path, path.with_suffix(self._suffix(path)))
         self._left = Counter(place.origin.path for place in self._places)
         self._patches: dict[str, list[tuple[Place, Patch]]] = {}
-        self._names: set[str] = set()
+        self._names = {name.casefold() for name in taken}
 
     def add(self, row: int, before: Tensor, after: Tensor) -> Pasted | None:
         """Take an edited picture; return its photograph once all pictures of it are there.
@@ -100,17 +117,20 @@ class Pasting:
 
     def _name(self, path: Path) -> str:
         """Return the name of a photograph, and of others of this name another one."""
-        suffix = suffix_of(path) if self._kind == SAME else f".{self._kind}"
+        suffix = self._suffix(path)
         name, number = path.stem + suffix, 1
-        while name in self._names:
+        while name.casefold() in self._names:  # which some file systems do not tell apart
             number += 1
             name = f"{path.stem}-{number}{suffix}"
-        self._names.add(name)
+        self._names.add(name.casefold())
         return name
+
+    def _suffix(self, path: Path) -> str:
+        return suffix_of(path) if self._kind == SAME else f".{self._kind}"
 
 
 def _of_files(inversion: Inversion) -> list[Place]:
-    """Return the place of each picture; raise `PandaError` where one came from no file."""
+    """Return the place of each picture, in a file and of no other; raise `PandaError` else."""
     places = places_of(inversion.config)
     missing = [row for row, place in enumerate(places) if place is None]
     if missing:
@@ -118,4 +138,11 @@ def _of_files(inversion: Inversion) -> list[Place]:
             f"picture {missing[0]} of this inversion came from no file, so that there is no"
             " photograph to put it back into"
         )
-    return [place for place in places if place is not None]
+    known = [place for place in places if place is not None]
+    for row, place in enumerate(known):
+        if (first := known.index(place)) < row:
+            raise PandaError(
+                f"pictures {first} and {row} of this inversion are one place of"
+                f" {place.origin.path}, which would be edited twice; invert it once"
+            )
+    return known

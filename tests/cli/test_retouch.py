@@ -81,6 +81,7 @@ def test_a_photograph_is_edited_and_a_second_edit_searches_nothing(
             "me.jpg is there already, and panda did not write",
         ),
         (["--edit", "EDITS", "--out", "me.gif"], "me.gif does not end as a picture"),
+        (["--edit", "EDITS", "--out", "me.jpg/a.jpg"], "cannot write me.jpg/a.jpg: "),
         (["--edit", "EDITS", "--face", "0"], "'0' is none of largest, all, 1, 2"),
         (["--edit", "EDITS", "--face", "2"], "one face was found, but face 2 was asked for"),
     ],
@@ -93,6 +94,20 @@ def test_bad_input_is_one_sentence_and_nothing_is_written(
     told = capsys.readouterr().err
     assert said in told and told.count("\n") == 1
     assert [path.name for path in photo.parent.iterdir()] == ["me.jpg"]
+
+
+def test_what_cannot_be_put_back_is_told_before_the_search(photo, edits, capsys, monkeypatch):
+    monkeypatch.setattr("panda.inversion.invert", None)
+    with Image.open(photo) as picture:
+        picture.convert("CMYK").save(photo)
+        picture.convert("RGBA").save(photo.with_suffix(".png"))
+    assert retouch(photo, "--edit", edits) == 2
+    assert "is of mode CMYK, expected 8 bits of gray or RGB" in capsys.readouterr().err
+    clear = retouch(photo.with_suffix(".png"), "--edit", edits, "--out", photo.with_name("a.jpg"))
+    assert clear == 2 and "a JPEG holds no transparency" in capsys.readouterr().err
+    monkeypatch.chdir(photo.parent)
+    assert retouch(".", "--edit", edits) == 2
+    assert ". cannot be read: Is a directory" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["smile", "eyes", "open_mouth"])

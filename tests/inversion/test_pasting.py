@@ -164,6 +164,34 @@ def test_photographs_of_one_name_have_two_afterwards(tmp_path):
     assert names == ["me.png", "me-2.png"]
 
 
+def test_a_photograph_takes_no_name_of_another_file(tmp_path):
+    Image.fromarray(GRAIN).save(tmp_path / "0000.PNG")
+    place = place_in(tmp_path / "0000.PNG", Square(64 + 48j, 30 + 0j))
+    nothing = torch.zeros(3, SIDE, SIDE)
+    pasting = Pasting(inversion_of(place), {}, taken=["sheet.png", "0000.png"])
+    assert pasting.add(0, nothing, nothing).name == "0000-2.PNG"
+
+
+def test_one_place_is_not_edited_twice(tmp_path):
+    Image.fromarray(GRAIN).save(tmp_path / "me.png")
+    place = place_in(tmp_path / "me.png", Square(64 + 48j, 30 + 0j))
+    with pytest.raises(PandaError, match="pictures 0 and 1 of this inversion are one place of"):
+        Pasting(inversion_of(place, place), {})
+
+
+@pytest.mark.parametrize(("bands", "color"), [(3, (0, 0, 0)), (1, 0)])
+def test_a_transparent_color_stays_transparent(tmp_path, bands, color):
+    levels = GRAIN.copy()
+    levels[:20] = 0
+    picture = Image.fromarray(levels if bands == 3 else levels[..., 0])
+    picture.save(tmp_path / "me.png", transparency=color)
+    with Image.open(edit(tmp_path / "me.png", tmp_path / "out")) as after:
+        alpha = np.asarray(after.convert("RGBA"))[..., 3]
+    assert (alpha[:20] == 0).all() and (alpha[20:] == 255).all()
+    with pytest.raises(PandaError, match="a JPEG holds no transparency"):
+        edit(tmp_path / "me.png", tmp_path / "out", kind="jpg")
+
+
 def test_modes_that_eight_bits_hold_stay(tmp_path):
     alpha = np.dstack([GRAIN, GRAIN[..., 0]])
     for name, picture in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from panda.cli.options import (
 )
 from panda.cli.output import print_json
 from panda.errors import PandaError
+from panda.files.cache import home
 from panda.notes import note
 
 if TYPE_CHECKING:
@@ -128,7 +130,9 @@ def run(options: argparse.Namespace) -> None:
         before = generator.forward(latents)[0]
         after = edit_images(generator, factors, latents, edits)[0]
         if pasted := pasting.add(row, before, after):
-            pasted.save(out)
+            mark = _mark(pasted.save(out))
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
     lpips = ", ".join(f"{value:.3f}" for value in inversion.lpips)
     note(f"{out} (reconstruction: LPIPS {lpips})")
     if options.json:
@@ -169,10 +173,21 @@ def _find(text: str, factors: Factors) -> list[Edit]:
 
 def _check_free(out: Path, photograph: Path) -> None:
     """Raise `PandaError` where the result would replace what panda did not write."""
-    from panda.inversion.xmp import SPACE
-
     if not os.path.lexists(out):
         return
-    if out.is_file() and not out.samefile(photograph) and SPACE.encode() in out.read_bytes():
+    if out.is_file() and not out.samefile(photograph) and _mark(out).exists():
         return
-    raise PandaError(f"{out} is there already, and panda did not write it; give another --out")
+    raise PandaError(
+        f"{out} is there already, and panda did not write it, or it has changed since; give another"
+        " --out"
+    )
+
+
+def _mark(written: Path) -> Path:
+    """Return the empty file in the cache by which panda knows again what it has written.
+
+    Metadata do not say it: programs in which somebody edits the result further keep them.
+    """
+    with written.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return home() / "retouched" / digest

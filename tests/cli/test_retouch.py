@@ -69,6 +69,11 @@ def test_a_photograph_is_edited_and_a_second_edit_searches_nothing(
     assert "me-retouched.jpg (reconstruction: LPIPS 0." in capsys.readouterr().err
     with Image.open(out) as after:
         assert np.abs(np.asarray(after, float) - first).max() > 5
+        after.save(out, quality=80, xmp=after.info["xmp"])  # as programs do that edit further
+    mine = out.read_bytes()
+    assert retouch(photo, "--edit", edits) == 2
+    assert "panda did not write it, or it has changed since" in capsys.readouterr().err
+    assert out.read_bytes() == mine
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from panda.directions.method import Method
 from panda.errors import PandaError
 from panda.files.cache import home
 from panda.files.locks import hold_folder
-from panda.files.ownership import MANIFEST, replacing
+from panda.files.ownership import MANIFEST, check_folder, replacing
 from panda.generators.contract import Generator
 from panda.generators.one_class import whole
 from panda.generators.registry import refer
@@ -82,13 +82,24 @@ def keep(
             return loaded  # which another thread or process has fitted meanwhile
         if said:
             note(f"{said}, once; what it finds is kept in the cache")
+        _clear(folder, kind)
         tensors = {key: _to_keep(tensor) for key, tensor in fit().items()}
-        for part in (TENSORS, SETTINGS, MANIFEST):  # damaged, which `replacing` would not replace
-            (folder / part).unlink(missing_ok=True)
         with replacing(folder, kind) as work:
             save_tensors(work / TENSORS, tensors, {})
             (work / SETTINGS).write_text(text, encoding="utf-8")
     return tensors
+
+
+def _clear(folder: Path, kind: str) -> None:
+    """Remove what is damaged in the cache, which `replacing` would not replace."""
+    try:
+        for part in (TENSORS, SETTINGS, MANIFEST):
+            (folder / part).unlink(missing_ok=True)
+        check_folder(folder, kind)
+    except (OSError, PandaError) as error:
+        raise PandaError(
+            f"{folder} is in the way of what is kept in the cache; delete it"
+        ) from error
 
 
 def _held_to(generator: Generator) -> dict[str, Any]:

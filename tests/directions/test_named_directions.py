@@ -121,6 +121,24 @@ def test_what_takes_time_is_fitted_once_for_weights_and_settings(minis, cache, m
     assert len(fits) == 6
 
 
+@pytest.mark.parametrize("inside", ["config.json/", "notes.txt", ""])
+def test_what_is_in_the_way_in_the_cache_is_told_before_the_fit(cache, inside):
+    generator = create_generator(FOLDER / "biggan-deep-hf/hf")
+    keep("it", {}, generator, lambda: {"row": torch.zeros(1)})
+    (folder,) = cache.glob("directions/*/it-*")
+    for file in folder.iterdir():
+        file.unlink()
+    if inside.endswith("/"):
+        (folder / inside).mkdir()
+    elif inside:
+        (folder / inside).write_text("mine", encoding="utf-8")
+    else:
+        folder.rmdir()
+        folder.touch()
+    with pytest.raises(PandaError, match=r"is in the way of what is kept in the cache; delete it"):
+        keep("it", {}, generator, lambda: pytest.fail("fitted"))
+
+
 def test_other_options_or_a_class_of_the_same_weights_have_their_own_fits(cache):
     generator = create_generator(FOLDER / "biggan-deep-hf/hf")
     plain, fits = generator.name, []

@@ -85,7 +85,9 @@ class Passes:
                 before = before[:, None].expand(-1, after.shape[1], -1)
             if before.shape != after.shape:  # moved styles follow w
                 return [False] * len(alike)
-            step, size = (each.abs().flatten(1).amax(1) for each in (after - before, before))
+            step, size = (
+                each.abs().reshape(len(alike), -1).amax(1) for each in (after - before, before)
+            )
             alike &= (step <= ROUNDING * size).cpu()
         flags: list[bool] = alike.tolist()
         return flags

@@ -112,6 +112,15 @@ def test_samples_move_to_a_photograph_that_carries_features(mapped, tmp_path, ca
     assert "the sample is already what it leads to" in capsys.readouterr().err
 
 
+def test_samples_with_one_number_each_stay_at_their_photograph(tmp_path, capsys):
+    generator, factors = loaded("biggan-deep-hf/hf")
+    folder = inverted(generator, generator.sample([7], label=1), tmp_path / "me")
+    here = Inversion.load(folder).latents_for(generator)
+    assert any(rows.ndim == 1 for rows in here.tensors.values())
+    edit_images(generator, factors, here, f"all:{folder}/photo0:1")
+    assert "the sample is already what it leads to" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["mapped", "straight"])
 def test_a_photograph_of_another_generator_is_refused(request, kind, classes, tmp_path):
     generator, factors = request.getfixturevalue(kind)

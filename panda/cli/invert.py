@@ -41,18 +41,32 @@ def add(verbs: Verbs[Parser]) -> None:
     add_out(verb, "where latents, reconstructions and a sheet of pictures go")
     verb.add_argument(
         "--space",
-        choices=("w", "w+", "z"),
-        help="where to search (default: w+ where the generator has it, else z)",
+        choices=("features", "w", "w+", "z"),
+        help="where to search; features: latents (w+, else z), then the features of a layer"
+        " (default: features)",
     )
     verb.add_argument(
-        "--steps", type=int, default=60, metavar="N", help="for each photograph (default: 60)"
+        "--layer",
+        help="whose features are searched (default: that of edits, with 32 positions from top to"
+        " bottom, or a quarter of the image's height)",
+    )
+    verb.add_argument(
+        "--steps", type=int, default=100, metavar="N", help="for each photograph (default: 100)"
     )
     verb.add_argument(
         "--align",
         choices=("auto", "always", "never"),
         default="auto",
-        help="always: bring the largest face to where the generator's are; never: take the middle"
-        " square; auto: always for generators of faces (default: auto)",
+        help="always: bring a face to where the generator's are; never: take the middle square;"
+        " auto: always for generators of faces (default: auto)",
+    )
+    verb.add_argument(
+        "--face",
+        type=face_choice,
+        default="largest",
+        metavar="WHICH",
+        help="of a photograph with several faces the largest, all (each by itself), or 1, 2, ..."
+        " counted from the left (default: largest)",
     )
     add_label(verb)
     verb.add_argument(
@@ -65,26 +79,36 @@ def add(verbs: Verbs[Parser]) -> None:
     add_json(verb)
 
 
+def face_choice(text: str) -> str | int:
+    """Read which faces are meant."""
+    if text in ("largest", "all"):
+        return text
+    if text.isdecimal() and text.isascii() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r:.40} is none of largest, all, 1, 2, ...")
+
+
 def run(options: argparse.Namespace) -> None:
     """Read and align the photographs, search their latents, and save them."""
     from panda.inversion import Inversion, invert
-    from panda.inversion.alignment import to_pictures
-    from panda.inversion.coordinates import check_space
-    from panda.inversion.photograph import read_photograph
+    from panda.inversion.photograph import Photograph
+    from panda.inversion.plan import Plan
 
     Inversion.check_folder(options.out)
-    photographs = [(str(path), read_photograph(path, alpha=True)) for path in options.photographs]
+    photographs = [Photograph.read(path) for path in options.photographs]
     generator = create_generator(options.generator, device=options.device)
-    check_space(generator, options.space)
-    pictures = to_pictures(generator, photographs, align=options.align)
+    Plan.of(generator, options.space, options.layer, options.steps)
     inversion = invert(
         generator,
-        pictures,
+        photographs,
+        align=options.align,
+        face=options.face,
         space=options.space,
+        layer=options.layer,
         steps=options.steps,
         label=label_of(options),
         seed=options.seed,
-        names=[name for name, _ in photographs],
+        keep=True,
     )
     inversion.save(options.out)
     for name, lpips, pixels in zip(inversion.names, inversion.lpips, inversion.pixels, strict=True):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from panda.generators.carried import mixed_changes
 from panda.generators.contract import Generator, Latents
 from panda.generators.labels import Label
 from panda.generators.latent_spaces import has_w, w_space, z_space
@@ -115,6 +116,9 @@ class StyleChange(LatentChange):
 class MixChange(LatentChange):
     """Move w, or z where there is no w, towards another sample; a strength of 1 arrives there.
 
+    What the other sample carries (`panda.generators.carried`) comes along, unless only some slots
+    are moved.
+
     Attributes:
         other: The one other sample, or one for each that is moved.
         start_slot: See `WChange`.
@@ -128,6 +132,8 @@ class MixChange(LatentChange):
     def moved(self, generator: Generator, latents: Latents, strengths: Tensor) -> Latents:
         """See `LatentChange.moved`."""
         what = "the way to another sample"
+        if self.start_slot == 0 and self.stop_slot is None:
+            latents = mixed_changes(latents, self.other, strengths)
         if has_w(generator):
             mapped = w_space(generator, what)
             w = mapped.w_plus(latents)

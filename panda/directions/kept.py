@@ -1,4 +1,4 @@
-"""Directions in the cache: fitted when they are first asked for, and loaded after that."""
+"""What is found in a generator, in the cache: found when it is first asked for, then loaded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from panda.notes import note
 FORMAT = 1
 """Counts up when what is found with the same settings changes, so that it is fitted anew."""
 
-WHAT, TENSORS, SETTINGS = "directions of a method", "directions.safetensors", "config.json"
+TENSORS, SETTINGS = "directions.safetensors", "config.json"
 
 
 def kept(
@@ -39,6 +39,8 @@ def keep(
     settings: Mapping[str, Any],
     generator: Generator,
     fit: Callable[[], Mapping[str, Tensor]],
+    *,
+    kind: str = "directions",
 ) -> Mapping[str, Tensor]:
     """Return what is found in a generator: from the cache, or fitted now.
 
@@ -51,13 +53,15 @@ def keep(
         settings: All that it depends on but for the generator, as JSON takes it.
         generator: The generator.
         fit: Finds the tensors, by name.
+        kind: What they are: the folder of the cache. A fit of directions is told.
 
     Raises:
         PandaError: As ``fit`` does, and where the cache cannot be written.
     """
-    said = f"fitting {name} to {generator.name}"
+    said = f"fitting {name} to {generator.name}" if kind == "directions" else ""
     if not generator.digest:
-        note(said)
+        if said:
+            note(said)
         return fit()
     facts = {
         "format": FORMAT,
@@ -69,17 +73,18 @@ def keep(
         facts["loaded_with"] = loaded_with  # other steps or classes have other directions
     text = json.dumps(facts, indent=1, sort_keys=True) + "\n"
     file = f"{name.replace(' ', '-')}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-    folder = home() / "directions" / generator.digest[:16] / file
+    folder = home() / kind / generator.digest[:16] / file
     if (loaded := _load(folder, text)) is not None:
         return loaded
     with hold_folder(folder.parent, f".{file}.lock", wait=True):
         if (loaded := _load(folder, text)) is not None:
             return loaded  # which another thread or process has fitted meanwhile
-        note(f"{said}, once; what it finds is kept in the cache")
+        if said:
+            note(f"{said}, once; what it finds is kept in the cache")
         tensors = {key: tensor.detach().float().cpu().clone() for key, tensor in fit().items()}
         for part in (TENSORS, SETTINGS, MANIFEST):  # damaged, which `replacing` would not replace
             (folder / part).unlink(missing_ok=True)
-        with replacing(folder, WHAT) as work:
+        with replacing(folder, kind) as work:
             save_tensors(work / TENSORS, tensors, {})
             (work / SETTINGS).write_text(text, encoding="utf-8")
     return tensors

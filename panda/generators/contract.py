@@ -9,11 +9,17 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from panda.errors import PandaError, nearest
+from panda.generators.carried import (
+    adds_in_advance,
+    adds_in_forward,
+    adds_in_head,
+    adds_in_tail,
+)
 from panda.generators.form import gives_features, gives_images
 from panda.generators.labels import Label, Names, OldClassNames
 from panda.generators.natural import (
@@ -203,13 +209,16 @@ class State:
     Attributes:
         x: The features, ``[N, C, H, W]``.
         rest: Whatever else the backend needs to resume.
+        carried: Changes ``[N, C, H, W]`` that are added at later layers, by layer; backends need
+            not know of it.
     """
 
     x: torch.Tensor
     rest: Any = None
+    carried: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     def with_features(self, x: torch.Tensor) -> State:
-        """Return this state with other features ``[N, C, H, W]`` and the same rest."""
+        """Return this state with other features ``[N, C, H, W]``, and all else as it is."""
         return replace(self, x=x)
 
     def __repr__(self) -> str:
@@ -277,12 +286,15 @@ class Generator(ABC):
             cls.usual_truncation = 1.0
         if not getattr(cls.sample, "__isabstractmethod__", False):
             cls.sample = natural_sample(cls.sample)  # type: ignore[method-assign]
-        for name in ("head", "forward"):
+        for name, adds in (("head", adds_in_head), ("forward", adds_in_forward)):
             method = getattr(cls, name)
             if not getattr(method, "__isabstractmethod__", False):
-                setattr(cls, name, checked(method))
+                setattr(cls, name, checked(adds(method)))
+        if "tail" in vars(cls) and not getattr(cls.tail, "__isabstractmethod__", False):
+            cls.tail = adds_in_tail(cls.tail)  # type: ignore[method-assign]
         if "advance" in vars(cls):
-            cls.advance = to_later_layers(cls.advance)  # type: ignore[method-assign]
+            advance = to_later_layers(adds_in_advance(cls.advance))
+            cls.advance = advance  # type: ignore[method-assign]
         for name in ("head", "advance", "tail", "forward"):
             method = getattr(cls, name)
             if not getattr(method, "__isabstractmethod__", False) and name in vars(cls):

@@ -20,8 +20,17 @@ SAMPLES = 4000
 """Samples of w that its principal axes are of."""
 
 FLAT = 1e-3
-"""The least deviation of an axis, as a share of the largest one: along axes that hardly vary a step
-would need an endless coordinate."""
+"""The least deviation of an axis or a channel, as a share of the largest one: along those that
+hardly vary a step would need an endless coordinate."""
+
+FEATURES = "features"
+"""The space of latents, of the widest kind, and after them of the features of a layer."""
+
+RATE = 0.2
+"""The longest step of Adam, in standard deviations of the samples."""
+
+PULL = 3e-3
+"""The weight of the distance from the samples beside the error."""
 
 
 class Coordinates(Protocol):
@@ -118,25 +127,51 @@ class StraightCoordinates:
         return x.square().mean()
 
 
+class SearchedLatents:
+    """Coordinates of one sample.
+
+    Args:
+        generator: The generator.
+        coordinates: Of its latents.
+        latents: The sample that is moved.
+        start: The coordinates to begin with.
+    """
+
+    rate = RATE
+
+    def __init__(
+        self, generator: Generator, coordinates: Coordinates, latents: Latents, start: Tensor
+    ) -> None:
+        self._generator, self._coordinates, self._sample = generator, coordinates, latents
+        self.start = start
+
+    def image(self, x: Tensor) -> Tensor:
+        """See `panda.inversion.descent.Searched.image`."""
+        return self._generator.forward(self.latents(x))
+
+    def pull(self, x: Tensor) -> Tensor:
+        """See `panda.inversion.descent.Searched.pull`."""
+        return PULL * self._coordinates.pull(x)
+
+    def latents(self, x: Tensor) -> Latents:
+        """Return the sample at other coordinates."""
+        return self._coordinates.move(self._sample, x)
+
+
 def spaces(generator: Generator) -> tuple[str, ...]:
-    """Return the spaces in which the generator's latents can be searched, the widest first."""
+    """Return the spaces that can be searched, the widest first; features are there always."""
     if isinstance(generator, WSpace):
-        return ("w+", "w")
-    return ("z",) if isinstance(generator, ZSpace) else ()
+        return (FEATURES, "w+", "w")
+    return (FEATURES, "z") if isinstance(generator, ZSpace) else (FEATURES,)
 
 
 def check_space(generator: Generator, space: str | None) -> str:
     """Return the space to search, the widest for None.
 
     Raises:
-        PandaError: Where the generator does not have it, or has none.
+        PandaError: Where the generator does not have it.
     """
     known = spaces(generator)
-    if not known:
-        raise PandaError(
-            f"inversion needs latents that can be moved (w, or a z that goes straight into the"
-            f" network), which {generator.name} has not"
-        )
     if space is None:
         return known[0]
     if space not in known:
@@ -145,7 +180,7 @@ def check_space(generator: Generator, space: str | None) -> str:
 
 
 def measure(generator: Generator, candidates: Latents) -> Coordinates:
-    """Return coordinates of the latents of a generator that `check_space` does not refuse."""
+    """Return coordinates of the latents of a generator that is a `WSpace` or a `ZSpace`."""
     with torch.no_grad():
         if isinstance(generator, WSpace):
             return MappedCoordinates.measure(generator)

@@ -18,6 +18,7 @@ from panda.files.json_lines import read_json
 from panda.files.ownership import check_folder, replacing
 from panda.files.tilde import expand
 from panda.files.unchanged import unchanged
+from panda.generators.carried import PREFIX, changes_of
 from panda.generators.contract import Generator, Latents
 from panda.generators.identity import check_weights
 from panda.generators.latent_spaces import has_w, w_space
@@ -31,7 +32,7 @@ THUMB = 256
 
 @dataclass(frozen=True, eq=False)
 class Inversion:
-    """Latents of one generator that make given pictures again.
+    """Latents of one generator, perhaps with features, that make given pictures again.
 
     Attributes:
         generator: The generator's name.
@@ -100,11 +101,16 @@ class Inversion:
         drawn = generator.sample([0], truncation=1.0)
         usual = drawn.tensors
         given = self.latents.tensors
-        wrong = sorted(usual.keys() ^ given.keys())
         if has_w(generator):
             space = w_space(generator, "an inversion")
             rows = space.w_mean.expand(1, len(space.slots), -1)
             usual = {**usual, "w": rows}
+        changes = changes_of(given)
+        for name in changes.keys() & generator.layers.keys():
+            layer = generator.layers[name]
+            shape = (1, layer.channels, layer.height, layer.width)
+            usual = {**usual, PREFIX + name: torch.empty(shape, device=generator.device)}
+        wrong = sorted(usual.keys() ^ given.keys())
         wrong += [n for n in usual if n in given and given[n].shape[1:] != usual[n].shape[1:]]
         if wrong:
             raise PandaError(

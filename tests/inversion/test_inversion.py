@@ -1,7 +1,9 @@
 """Latents from pictures, on a generator of the mini zoo."""
 
+import hashlib
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +22,8 @@ from panda.generators.latent_spaces import WSpace
 from panda.images import to_picture
 from panda.inversion import Inversion, invert
 from panda.inversion.pictures import as_pictures
+from panda.inversion.place import Place
+from panda.inversion.squares import Square
 from panda.metrics import lpips
 
 
@@ -65,6 +69,13 @@ def test_a_picture_has_the_same_latents_whatever_stands_beside_it(
     assert not torch.equal(alone.latents.tensors["w"], other.latents.tensors["w"])
 
 
+def test_features_come_nearer_than_latents_alone_in_as_many_steps(
+    mini, pictures, distance, inverted
+):
+    latents = invert(mini, pictures, space="w+", steps=30, lpips=distance)
+    assert all(a < b for a, b in zip(inverted.lpips, latents.lpips, strict=True))
+
+
 def test_edits_act_on_inverted_latents(mini, inverted):
     factors = fit(mini, "16.conv1", parts=4, seeds=range(50))
     latents = inverted.latents_for(mini)
@@ -98,15 +109,20 @@ def test_progress_counts_the_steps_of_all_pictures_and_can_end_the_search(mini, 
         invert(mini, pictures, steps=3, lpips=distance, progress=stop)
 
 
-def test_a_generator_without_latents_that_move_is_refused(tiny):
-    with pytest.raises(PandaError, match="latents that can be moved .* which tiny has not"):
-        invert(tiny, torch.zeros(1, 3, 16, 16))
+def test_without_latents_that_move_features_alone_are_searched(tiny, distance):
+    picture = tiny.forward(tiny.sample([900])).clamp(-1, 1)
+    found = invert(tiny, picture, layer="b", steps=40, lpips=distance)
+    assert found.config["search"]["stages"] == {"features": 40} and found.config["layer"] == "b"
+    assert found.lpips[0] < 0.5 * found.config["trace"][0][0]
+    assert torch.equal(tiny.tail(tiny.head(found.latents, "b"), "b"), tiny.forward(found.latents))
+    with pytest.raises(PandaError, match="tiny has no space 'w'; valid: features"):
+        invert(tiny, picture, space="w", lpips=distance)
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"space": "z"}, "mini-stylegan2-faces-64 has no space 'z'; valid: w[+], w"),
+        ({"space": "z"}, "mini-stylegan2-faces-64 has no space 'z'; valid: features, w[+], w"),
         ({"steps": 0}, "0 steps, expected at least one"),
         ({"label": 3}, "has no classes, but label 3 was given"),
         ({"seed": -1}, "seed -1 is not a whole number"),
@@ -155,16 +171,21 @@ def test_photographs_come_in_any_form(mini, pictures, tmp_path):
     forms += [pictures[0], pictures[:1].numpy(), pictures[0].double()]
     expected = pictures[:1].clamp(-1, 1)
     for form in forms:
-        found, _ = as_pictures(mini, form, "never")
+        found = as_pictures(mini, form, "never").images
         assert found.shape == (1, 3, 64, 64) and found.dtype == torch.float32
         assert float((found.clamp(-1, 1) - expected).abs().max()) < 0.01
     assert picture.info == Image.fromarray(levels).info  # a picture of the user's stays as it is
-    several, names = as_pictures(mini, [*forms, pictures], "never")
+    several = as_pictures(mini, [*forms, pictures], "never")
+    names = several.names
     assert len(several) == len(forms) + 2
     file = str(tmp_path / "face.png")
     assert names[:5] == [file, file, "a photograph", file, "a photograph"]
     assert names[-2:] == ["picture 12", "picture 13"]
-    assert as_pictures(mini, pictures, "never")[1] == []
+    assert as_pictures(mini, pictures, "never").names == []
+    place = Place.from_json(several.places[0])
+    assert place.origin.sha256 == hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    assert place.square == Square(48 + 32j, 32 + 0j) and Path(place.origin.path).samefile(file)
+    assert several.places[2] is None and several.places[-1] is None
 
 
 def test_a_photograph_is_inverted_by_its_path(mini, pictures, distance, tmp_path):
@@ -181,11 +202,12 @@ def test_a_photograph_is_inverted_by_its_path(mini, pictures, distance, tmp_path
 def test_every_kind_of_generator_with_latents_that_move_is_searched(file, distance):
     generator = create_generator(FOLDER / file)
     picture = generator.forward(generator.sample([900], truncation=1.0))
-    found = invert(generator, picture, steps=8, lpips=distance)
+    found = invert(generator, picture, steps=10, lpips=distance)
     trace = found.config["trace"][0]
     assert found.lpips[0] <= trace[0]
     assert found.lpips[0] < trace[0] or trace[0] < 1e-3  # images that are all the same
-    assert found.config["space"] == ("w+" if isinstance(generator, WSpace) else "z")
+    stages = ["w", "w+", "features"] if isinstance(generator, WSpace) else ["z", "features"]
+    assert list(found.config["search"]["stages"]) == stages
     images = generator.forward(found.latents_for(generator)).float().clamp(-1, 1)
     assert float((images - found.reconstructions).abs().max()) <= 1 / 127
 
@@ -302,3 +324,28 @@ def test_nothing_but_an_inversion_is_replaced(inverted, tmp_path):
         inverted.save(tmp_path / "mine")
     with pytest.raises(PandaError, match="holds no inversion .no config.json.; make one with"):
         Inversion.load(tmp_path / "mine")
+
+
+def test_what_is_kept_is_found_again_and_goes_on_where_a_call_was_interrupted(
+    mini, pictures, distance, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PANDA_HOME", str(tmp_path))
+    settings = {"steps": 5, "lpips": distance, "keep": True}
+
+    def stop_in_the_second(done, total, error):
+        if done == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        invert(mini, pictures, progress=stop_in_the_second, **settings)
+    steps = []
+    whole = invert(mini, pictures, progress=lambda done, *_: steps.append(done), **settings)
+    assert steps == [6, 7, 8, 9, 10]
+    plain = invert(mini, pictures, steps=5, lpips=distance)
+    again = invert(mini, pictures, progress=pytest.fail, **settings)
+    for found in (whole, again):
+        traces = zip(found.config["trace"], plain.config["trace"], strict=True)
+        assert all(a == pytest.approx(b, abs=1e-5) for a, b in traces)
+        assert found.latents.seeds == plain.latents.seeds
+        for name, rows in plain.latents.tensors.items():
+            assert torch.equal(found.latents.tensors[name], rows)

@@ -59,7 +59,8 @@ def add(verbs: Verbs[Parser]) -> None:
     )
     verb.add_argument(
         "--generator",
-        help=f"{GENERATOR} (default: of those that have an edit of this name, the one with the largest images)",
+        help=f"{GENERATOR} (default: of those that have an edit of this name, the one with the"
+        " largest images)",
     )
     verb.add_argument(
         "--face",

@@ -111,9 +111,9 @@ def invert(
         counter = StepCounter(shown, len(pictures) * plan.steps, progress)
         for row in range(len(pictures)):
             picture = pictures[row : row + 1]
-            objective = Objective(lpips, picture)
+            objective = Objective(lpips, picture, given.inside[row])
             if keep:
-                results.append(search.kept(picture, objective, counter))
+                results.append(search.kept(picture, given.inside[row], objective, counter))
             else:
                 results.append(search(objective, counter))
     config = {

@@ -22,13 +22,14 @@ from pathlib import Path
 import torch
 
 from panda import create_generator
+from panda.images import as_rgb
 from panda.inversion import invert
 from panda.inversion.alignment import find_face, framing, to_pictures
 from panda.inversion.photograph import read_photograph
 from panda.inversion.search import STEPS
+from panda.metrics.face_mesh import FaceMesh
 from panda.metrics.identity import Identity
 from panda.metrics.lpips import LPIPS
-from panda.metrics.parsing import FaceParser
 from panda.report.table import Table
 from panda.weights import PipSdist
 from panda.weights.pip_client import pip_download
@@ -105,12 +106,12 @@ def photograph(name):
 
 def measure_alignment(generator):
     """Print how far the alignment would move the generator's own faces, relative to the image."""
-    parser = FaceParser()
-    target = framing(generator, parser)
+    mesh = FaceMesh()
+    target = framing(generator, mesh)
     shifts, scales = [], []
     for seed in range(HELD_OUT, HELD_OUT + 8):
         image = generator.forward(generator.sample([seed], truncation=generator.usual_truncation))
-        square = find_face(parser, image[0])
+        square = find_face(mesh, as_rgb(image[0]).clamp(-1, 1))
         if square is None:
             continue
         half = generator.size[0] / 2
@@ -133,7 +134,8 @@ def pictures(generator, options):
                 generator.forward(generator.sample([seed], truncation=1.0)).clamp(-1, 1),
             )
     for name in options.photographs.split(",") if options.photographs else ():
-        yield name, to_pictures(generator, [(name, photograph(name))])
+        (crop,) = to_pictures(generator, [(name, photograph(name))])
+        yield name, crop.image[None]
 
 
 def by_stage(inversion):

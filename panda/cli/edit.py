@@ -19,11 +19,14 @@ from panda.cli.options import (
     finite,
 )
 from panda.errors import PandaError
+from panda.notes import note
 from panda.report.commands import panda_command
 
 if TYPE_CHECKING:
+    from panda.cli.rendering import Rendering
     from panda.editing.edits import Edit
     from panda.factorization.factors import Factors
+    from panda.inversion.pasting import Pasting
 
 
 def add(verbs: Verbs[Parser]) -> None:
@@ -78,6 +81,15 @@ def add(verbs: Verbs[Parser]) -> None:
     add_skip(verb)
     add_refine(verb)
     add_drawing(verb)
+    verb.add_argument(
+        "--paste",
+        nargs="?",
+        const="same",
+        choices=("same", "jpg", "jpeg", "png", "webp", "avif"),
+        help="with --latents: also put what is edited back into the photographs, at their full size"
+        " and only where the edit acts; all else stays as it is, with EXIF and color profile. A"
+        " kind of file, or that of each photograph (default: no)",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -110,7 +122,9 @@ def run(options: argparse.Namespace) -> None:
             given = {"truncation": options.truncation, "label": options.label}
             check_made(edit.place, rendering.latents is not None, **given)
     idle: Idle = {}
+    pasting = _pasting(options, rendering)
     told = Told(options.edit, factors.generator, options.device, times=options.strength)
+    pasted: list[Path] = []
     with rendering.results(COMPARED) as results:
         results.facts["edits"] = [str(edit) for edit in edits]
         for chunk in rendering.chunks():
@@ -121,11 +135,35 @@ def run(options: argparse.Namespace) -> None:
             )
             images = rendering.finish(chunk, *edited)
             results.compare(chunk, images)
+            for number, old, new in zip(numbers, chunk.before, images, strict=True):
+                if pasting and (photograph := pasting.add(number, old, new)):
+                    photograph.save(results.work / photograph.name)
+                    pasted.append(rendering.out / photograph.name)
             told.look(chunk.before, images)
         if told.effects:
             results.facts["effects"] = told.effects
+        if pasting:
+            results.facts["pasted"] = pasted
+    for file in pasted:
+        note(str(file))
     told.say()
     note_idle(idle, len(rendering.numbers), "seed" if rendering.latents is None else "photograph")
+
+
+def _pasting(options: argparse.Namespace, rendering: Rendering) -> Pasting | None:
+    """Return what puts edits back into photographs; None where that is not asked for."""
+    from panda.inversion.pasting import Pasting
+
+    if options.paste is None:
+        return None
+    if rendering.inversion is None:
+        raise PandaError(
+            "--paste is for photographs; give their folder (panda invert) as --latents"
+        )
+    strength = "" if options.strength == 1 else f" x {options.strength:g}"
+    return Pasting(
+        rendering.inversion, {"edits": "; ".join(options.edit) + strength}, options.paste
+    )
 
 
 def _find(text: str, factors: Factors, times: float) -> list[Edit]:

@@ -57,8 +57,16 @@ def add(verbs: Verbs[Parser]) -> None:
         "--align",
         choices=("auto", "always", "never"),
         default="auto",
-        help="always: bring the largest face to where the generator's are; never: take the middle"
-        " square; auto: always for generators of faces (default: auto)",
+        help="always: bring a face to where the generator's are; never: take the middle square;"
+        " auto: always for generators of faces (default: auto)",
+    )
+    verb.add_argument(
+        "--face",
+        type=face_choice,
+        default="largest",
+        metavar="WHICH",
+        help="of a photograph with several faces the largest, all (each by itself), or 1, 2, ..."
+        " counted from the left (default: largest)",
     )
     add_label(verb)
     verb.add_argument(
@@ -71,28 +79,36 @@ def add(verbs: Verbs[Parser]) -> None:
     add_json(verb)
 
 
+def face_choice(text: str) -> str | int:
+    """Read which faces are meant."""
+    if text in ("largest", "all"):
+        return text
+    if text.isdecimal() and text.isascii() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r:.40} is none of largest, all, 1, 2, ...")
+
+
 def run(options: argparse.Namespace) -> None:
     """Read and align the photographs, search their latents, and save them."""
     from panda.inversion import Inversion, invert
-    from panda.inversion.alignment import to_pictures
-    from panda.inversion.photograph import read_photograph
+    from panda.inversion.photograph import Photograph
     from panda.inversion.plan import Plan
 
     Inversion.check_folder(options.out)
-    photographs = [(str(path), read_photograph(path, alpha=True)) for path in options.photographs]
+    photographs = [Photograph.read(path) for path in options.photographs]
     generator = create_generator(options.generator, device=options.device)
     Plan.of(generator, options.space, options.layer, options.steps)
-    pictures = to_pictures(generator, photographs, align=options.align)
     inversion = invert(
         generator,
-        pictures,
+        photographs,
+        align=options.align,
+        face=options.face,
         space=options.space,
         layer=options.layer,
         steps=options.steps,
         label=label_of(options),
         seed=options.seed,
         keep=True,
-        names=[name for name, _ in photographs],
     )
     inversion.save(options.out)
     for name, lpips, pixels in zip(inversion.names, inversion.lpips, inversion.pixels, strict=True):

@@ -21,6 +21,7 @@ from panda.cli import (
     presets,
     refine,
     remove,
+    retouch,
     studio,
     walk,
 )
@@ -31,7 +32,7 @@ EPILOG = "Start with: panda demo. Each verb has its own help: panda fit --help."
 
 VERBS = (
     *(demo, studio, catalog, fit, convert, parts, edit, remove, localize, refine, walk),
-    *(invert, naming, presets, compare, benchmark, check, new_backend, doctor),
+    *(invert, retouch, naming, presets, compare, benchmark, check, new_backend, doctor),
 )
 """Modules of verbs, in the order in which the help lists them."""
 

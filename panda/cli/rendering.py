@@ -103,7 +103,7 @@ class Rendering:
 
     def __init__(self, options: argparse.Namespace, factors: Factors | None = None) -> None:
         """Load everything; raises `PandaError` where the options do not fit together."""
-        inversion = _inversion(options)
+        self.inversion = inversion = _inversion(options)
         self.numbers: Sequence[int]
         if inversion is None:
             options.seeds = "0-3" if options.seeds is None else options.seeds

@@ -1,82 +1,73 @@
 """Faces cut out of photographs as a generator of faces knows them: upright, everything in place.
 
 The place of a face is the square that FFHQ has around it (Karras et al., arXiv 1812.04948,
-appendix A): it follows from the centers of both eyes and of the corners of the mouth, which come
-from face parsing. The place of faces in a generator's images is measured on its samples.
+appendix A): it follows from the centers of both eyes and of the corners of the mouth, which are
+landmarks of the face mesh. The place of faces in a generator's images is measured on its samples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from panda.directions.kept import keep
 from panda.errors import PandaError, nearest
 from panda.generators.contract import Generator
 from panda.generators.faces import makes_faces
 from panda.images.channels import as_rgb
-from panda.metrics.landmarks import landmarks
-from panda.metrics.parsing import FaceParser
+from panda.inversion.detection import Face, find_faces
+from panda.inversion.squares import Square
+from panda.metrics.face_mesh import FaceMesh
+from panda.notes import note
 from panda.progress import bar
 from panda.shapes import Size
 
-ACROSS, DOWN, BELOW = 2.0, 1.8, 0.1
-"""FFHQ's square: half of its side in distances between the eyes, or in those from the eyes to the
-mouth, whichever is larger; and how far below the eyes its center is, in the latter."""
+LEFT_EYE, RIGHT_EYE = (33, 160, 158, 133, 153, 144), (362, 385, 387, 263, 373, 380)
+"""Landmarks around the eyes, left in the image first, where dlib's are, by which FFHQ was cut."""
 
-SIZE = 512
-"""Pixels at which images are parsed."""
+MOUTH = 61, 291
+"""Landmarks: the corners of the mouth."""
 
-REFINE = 2
-"""Times that the square is measured again inside the previous one."""
+SMALLEST = 32
+"""Pixels that the square around a face needs."""
 
 SAMPLES = 8
 """Of a generator, on which the place of its faces is measured."""
+
+WHOLE = 1e-3
+"""The share of a pixel that may lie outside of a photograph, by rounding."""
 
 WHITE = 1.0
 """What transparent photographs lie on, as they do in browsers."""
 
 ALIGNMENTS = ("auto", "always", "never")
 
+FaceChoice = int | Literal["largest", "all"]
+"""Which faces of a photograph are meant; numbers count them from the left, from 1."""
 
-@dataclass(frozen=True)
-class Square:
-    """A square in a picture, turned by any angle.
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """What was cut out of a photograph.
 
     Attributes:
-        center: In pixels, ``x + iy``.
-        right: From the center to the middle of the right side.
+        image: ``[C, H, W]`` in [-1, 1], of a generator's size.
+        inside: Which share of each pixel is of the photograph, ``[1, H, W]``, and no mirror image
+            of what is at its edge; None where all is.
+        square: Where it was cut, in pixels of the photograph.
+        source: The index of the photograph.
     """
 
-    center: complex
-    right: complex
-
-    @property
-    def side(self) -> float:
-        """The length of a side in pixels."""
-        return 2 * abs(self.right)
-
-    def place(self, points: np.ndarray) -> np.ndarray:
-        """Return points in pixels, whose coordinates are -1 to 1 in the square."""
-        return self.center + points * self.right
-
-    def around(self, inner: Square) -> Square:
-        """Return the square inside of which this one lies as ``inner`` does in that of -1 to 1."""
-        right = self.right / inner.right
-        return Square(self.center - right * inner.center, right)
-
-    @staticmethod
-    def of(marks: np.ndarray) -> Square:
-        """Return FFHQ's square of `landmarks` in pixels."""
-        eyes = marks[:2].mean()
-        across, down = marks[1] - marks[0], marks[2] - eyes
-        direction = across - 1j * down
-        half = max(ACROSS * abs(across), DOWN * abs(down))
-        return Square(complex(eyes + BELOW * down), complex(direction / abs(direction) * half))
+    image: Tensor
+    inside: Tensor | None
+    square: Square
+    source: int
 
 
 def check_align(align: str) -> None:
@@ -85,46 +76,116 @@ def check_align(align: str) -> None:
         raise PandaError(f"there is no alignment {align!r:.60}{nearest(str(align), ALIGNMENTS)}")
 
 
+def check_face(face: object) -> None:
+    """Raise `PandaError` for what is no `FaceChoice`."""
+    if face not in ("largest", "all") and not (type(face) is int and face >= 1):
+        raise PandaError(f"there is no face {face!r:.60}; expected largest, all, or 1, 2, ...")
+
+
 def to_pictures(
-    generator: Generator, photographs: Sequence[tuple[str, Tensor]], *, align: str = "auto"
-) -> Tensor:
+    generator: Generator,
+    photographs: Sequence[tuple[str, Tensor]],
+    *,
+    align: str = "auto",
+    face: FaceChoice = "largest",
+) -> list[Crop]:
     """Cut photographs to pictures in which faces lie as they do in a generator's images.
 
     Args:
-        generator: Whose images the pictures should be like; face parsing's weights are needed for
-            generators of faces alone.
+        generator: Whose images the pictures should be like; the weights of the face mesh are needed
+            for generators of faces alone.
         photographs: Names for errors, and RGB ``[3, H, W]`` or RGBA ``[4, H, W]`` in [-1, 1];
             transparency is on white, but for a generator that has it too.
-        align: ``"always"`` brings the largest face of each to where the generator's faces are;
-            ``"never"`` takes the middle, as large as it can be; ``"auto"`` is always for generators
-            of faces.
+        align: ``"always"`` brings a face of each to where the generator's faces are; ``"never"``
+            takes the middle, as large as it can be; ``"auto"`` is always for generators of faces.
+        face: Which one, where a photograph has several: the largest, the one of a number from the
+            left, or all, each by itself.
 
     Returns:
-        ``[N, C, H, W]`` in [-1, 1], of the generator's size; C is 3, or 4 for RGBA.
+        What was cut, in the order of the photographs, and of each of them from the left. Images
+        have 3 channels, or 4 for RGBA.
 
     Raises:
-        PandaError: For another ``align``, a photograph without a face, and where ``"always"`` meets
-            a generator whose samples show none.
+        PandaError: For another ``align``, a photograph without a face or not so many, a face of
+            which the photograph's edge cuts an eye or the mouth or that is tiny, and where
+            ``"always"`` meets a generator whose samples show none.
     """
     check_align(align)
+    check_face(face)
     size = generator.size
     if generator.channels != 4:
         photographs = [(name, as_rgb(picture, WHITE)) for name, picture in photographs]
     if align == "never" or (align == "auto" and not makes_faces(generator.name)):
-        return torch.stack(
-            [cut(picture, _middle(picture, size), size) for _, picture in photographs]
+        return [
+            _crop(picture, _middle(picture, size), size, source)
+            for source, (_, picture) in enumerate(photographs)
+        ]
+    mesh = FaceMesh(generator.device)
+    frame, crops = framing(generator, mesh), []
+    for source, (name, photograph) in enumerate(photographs):
+        for found in choose_faces(name, find_faces(mesh, as_rgb(photograph)), face):
+            _check_whole(name, found, photograph)
+            square = ffhq_square(found).around(frame)
+            crops.append(_crop(photograph, square, size, source))
+    return crops
+
+
+def choose_faces(name: str, faces: Sequence[Face], choice: FaceChoice) -> list[Face]:
+    """Return the chosen ones of all faces of a photograph, from the left; tell of the others.
+
+    Raises:
+        PandaError: Where there is none, or not so many.
+    """
+    if not faces:
+        raise PandaError(
+            f"{name}: no face was found; cut the photograph to the head, or, where it is aligned"
+            " already, give '--align never'"
         )
-    parser = FaceParser(generator.device)
-    frame, images = framing(generator, parser), []
-    for name, photograph in photographs:
-        square = find_face(parser, as_rgb(photograph))
-        if square is None:
-            raise PandaError(
-                f"{name}: no face with two eyes and a mouth was found; cut the photograph to the"
-                " head, or, where it is aligned already, give '--align never'"
+    ordered = sorted(faces, key=lambda face: face.square.center.real)
+    if choice == "all":
+        return ordered
+    if choice == "largest":
+        if len(faces) > 1:
+            number = ordered.index(faces[0]) + 1
+            note(
+                f"{name}: of {len(faces)} faces the largest is taken, number {number} from the"
+                f" left; '--face 1' to '--face {len(faces)}' take another, '--face all' all of them"
             )
-        images.append(cut(photograph, square.around(frame), size))
-    return torch.stack(images)
+        return [faces[0]]
+    if choice > len(faces):
+        count = "one face was" if len(faces) == 1 else f"{len(faces)} faces were"
+        raise PandaError(f"{name}: {count} found, but face {choice} was asked for")
+    return [ordered[choice - 1]]
+
+
+def _check_whole(name: str, face: Face, photograph: Tensor) -> None:
+    """Raise `PandaError` where the edge cuts an eye or the mouth of a face, or where it is tiny."""
+    height, width = photograph.shape[1:]
+    for part, points in (("an eye", (*LEFT_EYE, *RIGHT_EYE)), ("the mouth", MOUTH)):
+        places = face.points[list(points)]
+        beyond = (places.real < 0) | (places.real > width)
+        if (beyond | (places.imag < 0) | (places.imag > height)).any():
+            raise PandaError(
+                f"{name}: {part} of the face lies outside of the photograph, so that nothing says"
+                " how it looks; expected a face with both eyes and the mouth"
+            )
+    if (side := ffhq_square(face).side) < SMALLEST:
+        raise PandaError(
+            f"{name}: the head has {side:.0f} x {side:.0f} pixels, expected at least {SMALLEST}"
+            " each way; take a larger copy of the photograph"
+        )
+
+
+def ffhq_square(face: Face) -> Square:
+    """Return the square that FFHQ has around a face, in pixels."""
+    eyes = [complex(face.points[list(eye)].mean()) for eye in (LEFT_EYE, RIGHT_EYE)]
+    return Square.of(np.array([*eyes, complex(face.points[list(MOUTH)].mean())]))
+
+
+def _crop(photograph: Tensor, square: Square, size: Size, source: int) -> Crop:
+    inside = cut(torch.ones_like(photograph[:1]), square, size, mirror=False)
+    whole = bool((inside > 1 - WHOLE).all())
+    return Crop(cut(photograph, square, size), None if whole else inside, square, source)
 
 
 def _middle(photograph: Tensor, size: Size) -> Square:
@@ -134,64 +195,44 @@ def _middle(photograph: Tensor, size: Size) -> Square:
     return Square(complex(width / 2, height / 2), complex(scale * max(size) / 2))
 
 
-def framing(generator: Generator, parser: FaceParser) -> Square:
+def framing(generator: Generator, mesh: FaceMesh) -> Square:
     """Return FFHQ's square in a generator's images, in halves of their longer side.
 
-    It is the mean over `SAMPLES` samples.
+    It is the mean over `SAMPLES` samples, and kept in the cache.
 
     Raises:
         PandaError: Where less than half of them are faces.
     """
+    settings = {"samples": SAMPLES, "truncation": generator.usual_truncation}
+    kept = keep("framing", settings, generator, lambda: _measure(generator, mesh), kind="framings")
+    x, y, across, down = kept["square"].tolist()
+    return Square(complex(x, y), complex(across, down))
+
+
+def _measure(generator: Generator, mesh: FaceMesh) -> dict[str, Tensor]:
     squares = []
+    half = max(generator.size) / 2
+    middle = complex(generator.size[1], generator.size[0]) / 2
     for seed in bar(range(SAMPLES), desc="find the generator's faces", unit="img"):
         with torch.no_grad():
             latents = generator.sample([seed], truncation=generator.usual_truncation)
-            marks = landmarks(parser(generator.forward(latents), SIZE)[0])
-        if marks is not None:
-            squares.append(Square.of(marks))
+            image = generator.forward(latents)[0]
+        if square := find_face(mesh, as_rgb(image).clamp(-1, 1)):
+            squares.append(Square((square.center - middle) / half, square.right / half))
     if 2 * len(squares) < SAMPLES:
         raise PandaError(
             f"no faces are seen in the samples of {generator.name}, to which the photograph could"
             " be aligned; give '--align never'"
         )
     centers, rights = zip(*((square.center, square.right) for square in squares), strict=True)
-    return Square(complex(np.mean(centers)), complex(np.mean(rights)))
+    center, right = np.mean(centers), np.mean(rights)
+    return {"square": torch.tensor([center.real, center.imag, right.real, right.imag])}
 
 
-def find_face(parser: FaceParser, photograph: Tensor) -> Square | None:
-    """Return FFHQ's square of the largest face of a photograph ``[3, H, W]``; None without a face.
-
-    The whole is parsed first, then windows of half its size.
-    """
-    height, width = photograph.shape[1:]
-    whole = max(height, width)
-    for side in (whole, whole / 2):
-        windows = [
-            Square(complex(x, y), complex(side / 2))
-            for y in _centers(height, side)
-            for x in _centers(width, side)
-        ]
-        squares = [square for each in windows if (square := _look(parser, photograph, each))]
-        if squares:
-            best = max(squares, key=lambda square: square.side)
-            for _ in range(REFINE):
-                best = _look(parser, photograph, best) or best
-            return best
-    return None
-
-
-def _centers(length: float, side: float) -> list[float]:
-    """Return the centers of windows along a length, each about half a side from the next."""
-    count = 1 + max(0, round((length - side) / (side / 2)))
-    if count == 1:
-        return [length / 2]
-    return list(np.linspace(side / 2, length - side / 2, count))
-
-
-def _look(parser: FaceParser, photograph: Tensor, window: Square) -> Square | None:
-    """Return FFHQ's square of the face in a window; None without a face."""
-    marks = landmarks(parser(cut(photograph, window, (SIZE, SIZE), mirror=False)[None], SIZE)[0])
-    return None if marks is None else Square.of(window.place(marks))
+def find_face(mesh: FaceMesh, photograph: Tensor) -> Square | None:
+    """Return FFHQ's square of the largest face of a photograph ``[3, H, W]``; None without one."""
+    faces = find_faces(mesh, photograph)
+    return ffhq_square(faces[0]) if faces else None
 
 
 def cut(photograph: Tensor, square: Square, size: Size, *, mirror: bool = True) -> Tensor:

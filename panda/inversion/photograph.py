@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 from torch import Tensor
 
 from panda.errors import PandaError, describe_error
 from panda.files.tilde import expand
 from panda.files.writing import no_pipe
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
+_AVIF = ("AVIF",) if "avif" in features.get_supported_modules() else ()  # since Pillow 11.3
+
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", *_AVIF)
 """Pillow knows many more, among them some that call other programs."""
 
 MOST = 80_000_000
@@ -25,6 +29,53 @@ LEAST = 32
 
 SIDE = 4096
 """Longer pictures are made smaller: no generator shows more of a face."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The file that a photograph was read from.
+
+    Attributes:
+        path: From the root.
+        sha256: Of its bytes.
+        width: In pixels, turned as EXIF says.
+        height: Likewise.
+    """
+
+    path: str
+    sha256: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, eq=False)
+class Photograph:
+    """A photograph, or a picture that is aligned already.
+
+    Attributes:
+        pixels: ``[C, H, W]`` in [-1, 1], at most `SIDE` pixels high and wide where it was read.
+        name: What errors call it; may be empty.
+        origin: Its file, where there is one.
+        aligned: Whether it is a picture as the generator makes them.
+    """
+
+    pixels: Tensor
+    name: str = ""
+    origin: Origin | None = None
+    aligned: bool = False
+
+    @staticmethod
+    def read(path: Path | str, *, alpha: bool = True) -> Photograph:
+        """Read a file as `read_photograph` does; ``alpha`` says whether transparency is kept.
+
+        Raises:
+            PandaError: See `read_photograph`.
+        """
+        pixels, (width, height) = _read(expand(path), alpha)
+        with expand(path).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        origin = Origin(str(expand(path).absolute()), digest, width, height)
+        return Photograph(pixels, str(path), origin)
 
 
 def read_photograph(path: Path | str, *, alpha: bool = False) -> Tensor:
@@ -42,12 +93,17 @@ def read_photograph(path: Path | str, *, alpha: bool = False) -> Tensor:
         PandaError: For a file that cannot be read, is none of `FORMATS`, is damaged or truncated,
             has too many or too few pixels, or levels of unknown range.
     """
-    path = expand(path)
+    return _read(expand(path), alpha)[0]
+
+
+def _read(path: Path, alpha: bool) -> tuple[Tensor, tuple[int, int]]:
+    """Return what a file shows, and its width and height before it is made smaller."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged metadata, and of sizes: checked below
             with Image.open(no_pipe(path), formats=FORMATS) as opened:
-                return from_picture(opened, str(path), alpha=alpha)
+                upright = _upright(_of_usual_size(opened, str(path)))
+                return _to_tensor(upright, str(path), alpha), upright.size
     except PandaError:
         raise
     except UnidentifiedImageError:
@@ -70,21 +126,26 @@ def from_picture(picture: Image.Image, name: str, *, alpha: bool = False) -> Ten
     Raises:
         PandaError: Where it has too many or too few pixels, or levels of unknown range.
     """
-    _check_size(name, picture.size)
-    picture = _to_colors(name, _upright(picture), "RGBA" if alpha else "RGB")
+    return _to_tensor(_upright(_of_usual_size(picture, name)), name, alpha)
+
+
+def _to_tensor(upright: Image.Image, name: str, alpha: bool) -> Tensor:
+    picture = _to_colors(name, upright, "RGBA" if alpha else "RGB")
     picture.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
-    _check_size(name, picture.size)
+    _of_usual_size(picture, name)
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 127.5 - 1
 
 
-def _check_size(name: str, size: tuple[int, int]) -> None:
-    width, height = size
+def _of_usual_size(picture: Image.Image, name: str) -> Image.Image:
+    """Return the picture; raise `PandaError` where it has too many or too few pixels."""
+    width, height = picture.size
     if width * height > MOST:
         raise PandaError(f"{name} has {width} x {height} pixels, expected at most {MOST:,} in all")
     if min(width, height) < LEAST:
         raise PandaError(
             f"{name} has {width} x {height} pixels, expected at least {LEAST} each way"
         )
+    return picture
 
 
 def _upright(picture: Image.Image) -> Image.Image:

@@ -17,13 +17,14 @@ from torch.nn import functional as F
 from panda.errors import PandaError, describe_error
 from panda.generators.contract import Generator
 from panda.images.channels import in_channels
-from panda.inversion.alignment import check_align, to_pictures
-from panda.inversion.photograph import from_picture, read_photograph
+from panda.inversion.alignment import Crop, FaceChoice, check_align, check_face, to_pictures
+from panda.inversion.photograph import Photograph, from_picture
+from panda.inversion.place import Place
 from panda.metrics.checks import as_checked
 from panda.shapes import Size, same_shape, size_text
 
-Photograph = str | Path | Image.Image | np.ndarray | Tensor
-Photographs = Photograph | Iterable[Photograph]
+Given = str | Path | Image.Image | np.ndarray | Tensor | Photograph
+Photographs = Given | Iterable[Given]
 """What `panda.inversion.invert` takes."""
 
 LARGEST = 10.0
@@ -31,59 +32,91 @@ LARGEST = 10.0
 
 
 @dataclass(frozen=True, eq=False)
-class _Given:
-    """A photograph ``[C, H, W]`` in [-1, 1], or a picture that is aligned already."""
+class Pictures:
+    """Photographs as pictures of a generator.
 
-    picture: Tensor
-    name: str = ""
-    aligned: bool = False
+    Attributes:
+        images: ``[N, channels, H, W]`` in [-1, 1], on the generator's device, of its size.
+        inside: For each, which share of a pixel is of the photograph and no mirror image of it,
+            ``[1, H, W]``; None where all is.
+        names: What each is called; none where all are floats.
+        places: For each the file and the square in it, as config.json has them (`Place`); None
+            where there is no file.
+    """
+
+    images: Tensor
+    inside: list[Tensor | None]
+    names: list[str]
+    places: list[dict[str, Any] | None]
+
+    def __len__(self) -> int:
+        return len(self.images)
 
 
 def as_pictures(
-    generator: Generator, photographs: Photographs, align: str = "auto"
-) -> tuple[Tensor, list[str]]:
+    generator: Generator,
+    photographs: Photographs,
+    align: str = "auto",
+    face: FaceChoice = "largest",
+) -> Pictures:
     """Return photographs in any form as pictures of a generator.
 
     Args:
         generator: Whose images the pictures should be like.
         photographs: See `panda.inversion.invert`.
         align: See `panda.inversion.alignment.to_pictures`.
-
-    Returns:
-        The pictures ``[N, channels, H, W]`` in [-1, 1] on the generator's device, of its size and
-        channels, and what each is called; no names where all are floats.
+        face: Likewise.
 
     Raises:
         PandaError: Where one cannot be read or aligned, or is no photograph.
     """
     check_align(align)
-    if isinstance(photographs, str | os.PathLike | Image.Image | np.ndarray | Tensor):
+    check_face(face)
+    single = (str, os.PathLike, Image.Image, np.ndarray, Tensor, Photograph)
+    if isinstance(photographs, single):
         photographs = [photographs]
     elif not isinstance(photographs, Iterable):
         raise _refusal(photographs)
     given = [part for each in photographs for part in _read(each, generator)]
     if not given:
         raise PandaError("no photographs were given; at least one is needed")
-    named = any(part.name for part in given)
-    names = [part.name or f"picture {k}" for k, part in enumerate(given, 1)] if named else []
-    loose = [(part.name, part.picture) for part in given if not part.aligned]
-    placed = iter(to_pictures(generator, loose, align=align) if loose else ())
-    rows = [
-        _resize(part.picture, generator.size) if part.aligned else next(placed) for part in given
-    ]
-    pictures = [in_channels(row, generator.channels).to(generator.device) for row in rows]
-    return torch.stack(pictures), names
+    loose = [photograph for photograph in given if not photograph.aligned]
+    pairs = [(photograph.name, photograph.pixels) for photograph in loose]
+    crops = to_pictures(generator, pairs, align=align, face=face) if pairs else []
+    rows: list[tuple[Photograph, Tensor, Crop | None]] = []
+    for photograph in given:
+        if photograph.aligned:
+            rows.append((photograph, _resize(photograph.pixels, generator.size), None))
+        else:
+            own = [crop for crop in crops if loose[crop.source] is photograph]
+            rows += [(photograph, crop.image, crop) for crop in own]
+    named = any(photograph.name for photograph, _, _ in rows)
+    device = generator.device
+    return Pictures(
+        torch.stack([in_channels(row, generator.channels).to(device) for _, row, _ in rows]),
+        [None if not crop or crop.inside is None else crop.inside.to(device) for *_, crop in rows],
+        [row[0].name or f"picture {k}" for k, row in enumerate(rows, 1)] if named else [],
+        [_place(photograph, crop) for photograph, _, crop in rows],
+    )
 
 
-def _read(photograph: Any, generator: Generator) -> Iterator[_Given]:
+def _place(photograph: Photograph, crop: Crop | None) -> dict[str, Any] | None:
+    if crop is None or photograph.origin is None:
+        return None
+    return Place.of(photograph.origin, crop.square, photograph.pixels).to_json()
+
+
+def _read(photograph: Any, generator: Generator) -> Iterator[Photograph]:
     """Yield what a photograph, or an array of several, holds; transparency where it is of use."""
     alpha = generator.channels == 4
     match photograph:
+        case Photograph():
+            yield photograph
         case str() | os.PathLike():
-            yield _Given(read_photograph(os.fspath(photograph), alpha=alpha), os.fspath(photograph))
+            yield Photograph.read(os.fspath(photograph), alpha=alpha)
         case Image.Image():
             name = getattr(photograph, "filename", "") or "a photograph"
-            yield _Given(_from_picture(photograph, name, alpha), name)
+            yield Photograph(_from_picture(photograph, name, alpha), name)
         case np.ndarray() | Tensor():
             yield from _from_array(photograph, generator)
         case _:
@@ -99,7 +132,7 @@ def _from_picture(picture: Image.Image, name: str, alpha: bool) -> Tensor:
         raise PandaError(f"{name} cannot be read ({describe_error(error)})") from error
 
 
-def _from_array(array: np.ndarray | Tensor, generator: Generator) -> Iterator[_Given]:
+def _from_array(array: np.ndarray | Tensor, generator: Generator) -> Iterator[Photograph]:
     """Yield photographs of bytes, or pictures of floats."""
     try:
         # A copy of NumPy's: it may lie backwards in memory, or not be writable.
@@ -110,7 +143,7 @@ def _from_array(array: np.ndarray | Tensor, generator: Generator) -> Iterator[_G
     if tensor.is_floating_point():
         rows = tensor[None] if tensor.ndim == 3 else tensor
         for picture in _check_floats(rows, generator).float():
-            yield _Given(picture, aligned=True)
+            yield Photograph(picture, aligned=True)
     elif tensor.dtype != torch.uint8 or not 2 <= tensor.ndim <= 4:
         raise _refusal(array)
     else:
@@ -120,7 +153,7 @@ def _from_array(array: np.ndarray | Tensor, generator: Generator) -> Iterator[_G
             if picture.ndim == 3 and picture.shape[2] not in (3, 4):
                 raise _refusal(array)
             name, alpha = "a photograph", generator.channels == 4
-            yield _Given(_from_picture(Image.fromarray(picture.numpy()), name, alpha), name)
+            yield Photograph(_from_picture(Image.fromarray(picture.numpy()), name, alpha), name)
 
 
 def _check_floats(pictures: Tensor, generator: Generator) -> Tensor:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from panda.factorization.usual import usual_place
 from panda.errors import PandaError
+from panda.factorization.usual import usual_place
 from panda.generators.contract import Generator
 from panda.inversion.coordinates import FEATURES, check_space, spaces
 
@@ -60,9 +60,7 @@ class Plan:
         known = [other for other in spaces(generator) if other != FEATURES]
         first = round(LATENTS * steps) if known else 0
         stages = _stages(known[0], first) if first else {}
-        return Plan(
-            space, chosen.name, {**stages, FEATURES: steps - first} if steps > first else stages
-        )
+        return Plan(space, chosen.name, {**stages, FEATURES: steps - first})
 
 
 def _stages(space: str, steps: int) -> dict[str, int]:

@@ -21,6 +21,7 @@ from panda.generators.contract import Generator, Latents
 from panda.generators.labels import as_label
 from panda.generators.one_class import whole
 from panda.generators.seeds import as_count, as_seeds
+from panda.inversion.alignment import FaceChoice
 from panda.inversion.descent import Progress, StepCounter
 from panda.inversion.inversion import Inversion
 from panda.inversion.objective import Objective
@@ -42,6 +43,7 @@ def invert(
     photographs: Photographs,
     *,
     align: str = "auto",
+    face: FaceChoice = "largest",
     space: str | None = None,
     layer: str | None = None,
     steps: int = STEPS,
@@ -65,6 +67,8 @@ def invert(
             aligned already: faces lie as they do in these.
         align: ``"always"``, ``"never"``, or ``"auto"`` for generators of faces alone; see
             `panda.inversion.alignment.to_pictures`.
+        face: Of a photograph with several faces the ``"largest"``, ``"all"``, each by itself, or
+            the one of a number, counted from the left.
         space: ``"w"``, ``"w+"`` (first w, then a w for each slot), ``"z"``, or ``"features"``: the
             widest of those that the generator has, then a change of the features of one layer,
             which the latents carry from then on. By default features.
@@ -94,7 +98,8 @@ def invert(
     plain = held if label is None else as_label(label, generator)
     if label is not None and plain is None:
         raise PandaError(f"label {label!r:.60} is not one number, name or text for all photographs")
-    pictures, sources = as_pictures(generator, photographs, align)
+    given = as_pictures(generator, photographs, align, face)
+    pictures = given.images
     if names and len(names) != len(pictures):
         raise PandaError(f"{len(names)} names for {len(pictures)} pictures")
     lpips = lpips or LPIPS(generator.device)
@@ -106,9 +111,9 @@ def invert(
         counter = StepCounter(shown, len(pictures) * plan.steps, progress)
         for row in range(len(pictures)):
             picture = pictures[row : row + 1]
-            objective = Objective(lpips, picture)
+            objective = Objective(lpips, picture, given.inside[row])
             if keep:
-                results.append(search.kept(picture, objective, counter))
+                results.append(search.kept(picture, given.inside[row], objective, counter))
             else:
                 results.append(search(objective, counter))
     config = {
@@ -118,7 +123,8 @@ def invert(
         "steps": plan.steps,
         "label": plain,
         "seed": first_seed,
-        "pictures": [str(name) for name in names or sources],
+        "pictures": [str(name) for name in names or given.names],
+        "photographs": given.places,
         "lpips": [round(float(result.error.lpips), 5) for result in results],
         "pixels": [round(float(result.error.pixels.sqrt()), 5) for result in results],
         "trace": [result.trace for result in results],

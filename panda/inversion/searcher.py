@@ -79,16 +79,20 @@ class Searcher:
             latents = searched.latents(x)
         return Found(latents, image.float().cpu(), error, trace)
 
-    def kept(self, picture: Tensor, objective: Objective, counter: StepCounter) -> Found:
+    def kept(
+        self, picture: Tensor, inside: Tensor | None, objective: Objective, counter: StepCounter
+    ) -> Found:
         """Return the best point for one picture, from the cache where that has it.
 
         Args:
             picture: The picture, float32.
-            objective: Of the picture.
+            inside: What counts of it; see `Objective`.
+            objective: Of both.
             counter: Counts each step.
         """
         settings = {
-            "picture": hashlib.sha256(picture.cpu().numpy().tobytes()).hexdigest(),
+            "picture": _sha256(picture),
+            "inside": None if inside is None else _sha256(inside),
             "stages": dict(self._plan.stages),
             "layer": self._plan.layer,
             "seeds": list(self._seeds),
@@ -132,3 +136,7 @@ class Searcher:
         layer, deviation = self._plan.layer, self._candidates.deviation
         assert layer is not None and deviation is not None
         return SearchedFeatures(self._generator, latents, layer, deviation)
+
+
+def _sha256(tensor: Tensor) -> str:
+    return hashlib.sha256(tensor.cpu().numpy().tobytes()).hexdigest()

@@ -17,8 +17,7 @@ from panda.generators.labels import Label, as_label
 from panda.generators.one_class import whole
 from panda.generators.registry import full_name
 from panda.inversion import Inversion, invert
-from panda.inversion.alignment import to_pictures
-from panda.inversion.photograph import read_photograph
+from panda.inversion.photograph import Photograph
 from panda.metrics.lpips import WEIGHTS as LPIPS_WEIGHTS
 from panda.studio.galleries import Galleries
 from panda.studio.library import Library
@@ -153,12 +152,11 @@ class Studio:
             if session.canvas is not canvas:
                 raise PandaError(f"{path.name} was given up, since another image was chosen")
 
-        photographs = [(path.name, read_photograph(path, alpha=True))]
+        photograph = replace(Photograph.read(path), name=path.name)
         if not LPIPS_WEIGHTS.cached:
             raise PandaError("the weights of LPIPS are not here; 'panda invert' fetches them once")
-        align = "auto" if self.library.has_parser else "never"
-        pictures = to_pictures(generator, photographs, align=align)
-        inversion = invert(generator, pictures, names=[path.name], progress=check)
+        align = "auto" if self.library.has_face_mesh else "never"
+        inversion = invert(generator, photograph, align=align, progress=check)
         losses = f"LPIPS {inversion.lpips[0]:.3f}, pixels {inversion.pixels[0]:.3f}"
         origin = Origin(name=path.name, note=f"(reconstruction: {losses}; lower is closer)")
         latents = inversion.latents_for(generator)

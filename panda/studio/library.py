@@ -16,6 +16,7 @@ from panda.generators.entries import find_entries
 from panda.generators.identity import why_lost
 from panda.generators.registry import cards, create_generator, find_card, full_name, is_file
 from panda.generators.shared import Shared, share
+from panda.metrics import face_mesh
 from panda.metrics.parsing import WEIGHTS, FaceParser
 
 
@@ -80,6 +81,11 @@ class Library:
     def has_parser(self) -> bool:
         """Whether the weights of the face parser are on this machine."""
         return WEIGHTS.cached
+
+    @property
+    def has_face_mesh(self) -> bool:
+        """Whether the weights by which photographs are aligned are on this machine."""
+        return face_mesh.WEIGHTS.cached
 
     def parse(self, images: Tensor, size: int) -> Tensor:
         """Return class maps of faces, see `FaceParser`."""

@@ -84,12 +84,27 @@ def test_what_is_edited_is_the_photograph(work, tmp_path):
     assert np.abs(same - made).max() <= 1
 
 
+def test_an_edit_goes_back_into_the_photograph(work, tmp_path, capsys):
+    out = tmp_path / "out"
+    rest = ["--latents", str(work / "me"), "--out", str(out), "--paste", "--json"]
+    assert main(["edit", str(work / "factors"), "--edit", "0:p0:5sd", *rest]) == 0
+    assert json.loads(capsys.readouterr().out)["pasted"] == [str(out / "face.png")]
+    with Image.open(out / "face.png") as after, Image.open(work / "face.png") as before:
+        assert 'panda:edits="0:p0:5sd"' in after.info["xmp"].decode()
+        assert after.size == before.size and after.tobytes() != before.tobytes()
+    assert main(["edit", str(work / "factors"), "--edit", "0:0:0", *rest[:-1]]) == 0
+    assert f"{out / 'face.png'}\n" in capsys.readouterr().err
+    with Image.open(out / "face.png") as after, Image.open(work / "face.png") as before:
+        assert after.tobytes() == before.tobytes()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["edit", "FACTORS", "--edit", "0:0:1", "--latents", "ME", "--seeds", "1"], "leave out --"),
         (["parts", "FACTORS", "--latents", "ME", "--truncation", "0.5"], "leave out --truncation"),
         (["parts", "FACTORS", "--latents", "FACTORS"], "is not that of an inversion"),
+        (["edit", "FACTORS", "--edit", "0:0:1", "--paste"], "--paste is for photographs; give"),
         (["parts", "FACTORS", "--latents", "missing"], "there is no 'missing'"),
         (["invert", "FACE", "--generator", "mini"], "there is no generator 'mini'"),
         (["invert", "FACE", "--generator", MINI, "--space", "z"], "has no space 'z'"),

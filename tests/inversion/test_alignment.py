@@ -4,55 +4,16 @@ import numpy as np
 import pytest
 import torch
 from conftest import TinyGenerator
+from seen_faces import EYES, LIPS, Seeing, draw
 
 from panda import PandaError
 from panda.generators.faces import makes_faces
 from panda.inversion import alignment
-from panda.inversion.alignment import Square, cut, find_face, framing, to_pictures
-from panda.metrics import parsing
-from panda.metrics.landmarks import landmarks
-from panda.metrics.parsing import CLASSES, FaceParser
+from panda.inversion.alignment import cut, find_face, framing, to_pictures
+from panda.inversion.squares import Square
 
-MARKS = np.array([-0.25 - 0.05j, 0.25 - 0.05j, 0.5j])
-"""Eyes and mouth of a drawn face."""
-
-
-def drawing(size=256, center=0j, right=1 + 0j, glasses=False):
-    """A face ``[3, size, size]`` whose red is the class of each pixel."""
-    steps = (torch.arange(size) + 0.5) * 2 / size - 1
-    there = (steps + 1j * steps[:, None] - center) / right
-    found = torch.zeros(size, size)
-
-    def ellipse(name, place, width, height):
-        inside = ((there.real - place.real) / width) ** 2 + (
-            (there.imag - place.imag) / height
-        ) ** 2 < 1
-        found[inside] = CLASSES.index(name)
-
-    ellipse("hair", 0j, 0.9, 0.95)
-    ellipse("skin", 0.1j, 0.6, 0.75)
-    ellipse("nose", 0.2j, 0.08, 0.2)
-    for name, place in (("left eye", MARKS[0]), ("right eye", MARKS[1])):
-        if glasses:
-            ellipse("glasses", place, 0.22, 0.15)
-        else:
-            ellipse(name, place, 0.1, 0.05)
-    ellipse("upper lip", MARKS[2] - 0.02j, 0.2, 0.04)
-    ellipse("mouth interior", MARKS[2] + 0.03j, 0.15, 0.04)
-    return (found / 9 - 1).expand(3, -1, -1)
-
-
-class Reader(FaceParser):
-    """Parses drawings."""
-
-    def __init__(self, device="cpu"):
-        self.seen = 0
-
-    def __call__(self, images, size=512):
-        self.seen += len(images)
-        classes = ((images[:, 0] + 1) * 9).round()
-        classes[images[:, 0] == 0] = 0  # beyond the picture
-        return classes.to(torch.uint8)
+OWN = Square.of(np.array([*EYES, LIPS]))
+"""FFHQ's square of a drawn face."""
 
 
 def near(square, expected, within):
@@ -60,24 +21,8 @@ def near(square, expected, within):
     assert abs(square.right / expected.right - 1) < 2 * within
 
 
-def test_eyes_and_mouth_are_found_where_they_were_drawn():
-    parsed = Reader()(drawing(512)[None])[0]
-    assert np.abs(landmarks(parsed) - MARKS).max() < 0.02
-    turned = landmarks(torch.rot90(parsed, 2))
-    assert np.abs(turned + MARKS).max() < 0.02  # the same eye comes first
-
-
-def test_behind_glasses_eyes_are_where_they_should_be():
-    parsed = Reader()(drawing(512, glasses=True)[None])[0]
-    assert np.abs(landmarks(parsed) - MARKS).max() < 0.05
-
-
-@pytest.mark.parametrize("missing", ["left eye", "upper lip", "skin"])
-def test_where_something_is_missing_there_is_no_face(missing):
-    parsed = Reader()(drawing(512)[None])[0]
-    names = {"upper lip": ("upper lip", "mouth interior"), "skin": CLASSES}.get(missing, (missing,))
-    parsed[parsing.mask(parsed[None], *names)[0]] = 0
-    assert landmarks(parsed) is None
+def placed(center, right):
+    return Square(center + right * OWN.center, right * OWN.right)
 
 
 def test_the_square_is_that_of_ffhq():
@@ -89,22 +34,81 @@ def test_the_square_is_that_of_ffhq():
     assert turned.right == pytest.approx(4j)
 
 
-@pytest.mark.parametrize("angle", [0, 20, -60, 90, 180])
-@pytest.mark.parametrize("scale", [0.3, 0.6, 1.0])
-def test_a_face_is_found_wherever_it_lies(angle, scale):
-    right = scale * np.exp(1j * np.radians(angle))
-    place = complex(0.6 * (1 - scale), -0.4 * (1 - scale))
-    found = find_face(Reader(), drawing(600, place, right))
-    own = Square.of(MARKS)
-    near(found, Square((place + right * own.center + 1 + 1j) * 300, right * own.right * 300), 0.01)
+@pytest.mark.parametrize(
+    ("angle", "radius"), [(0, 200), (20, 60), (-60, 120), (90, 25), (180, 90), (30, 16)]
+)
+def test_a_face_is_found_wherever_it_lies(angle, radius):
+    right = radius * np.exp(1j * np.radians(angle))
+    found = find_face(Seeing(), draw((600, 500), (260 + 230j, right)))
+    near(found, placed(260 + 230j, right), 0.03)
 
 
-def test_the_largest_of_several_faces_is_taken():
-    two = torch.cat([drawing(300), drawing(300, 0j, 0.5 + 0j)], 2)
-    found = find_face(Reader(), two)
-    assert abs(found.center - (150 + 150j)) < 12
-    other = find_face(Reader(), two.flip(2).clone())
-    assert abs(other.center - (450 + 150j)) < 12
+def test_a_small_face_of_a_tall_photograph_is_found():
+    found = find_face(Seeing(), draw((1600, 400), (150 + 220j, 40 + 0j)))
+    near(found, placed(150 + 220j, 40 + 0j), 0.02)
+
+
+GROUP = draw((300, 600), (100 + 150j, 50 + 0j), (300 + 150j, 80 + 0j), (500 + 150j, 60 + 0j))
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    monkeypatch.setattr(alignment, "FaceMesh", Seeing)
+    return DrawnFaces()
+
+
+@pytest.mark.parametrize(
+    ("face", "centers"), [("largest", [300]), ("all", [100, 300, 500]), (1, [100]), (3, [500])]
+)
+def test_of_several_faces_the_chosen_ones_are_taken(drawn, capsys, face, centers):
+    crops = to_pictures(drawn, [("alone", GROUP[:, :, :200]), ("us", GROUP)], face=1)
+    assert [crop.source for crop in crops] == [0, 1]
+    crops = to_pictures(drawn, [("us", GROUP)], face=face)
+    assert [crop.square.center.real for crop in crops] == pytest.approx(centers, abs=3)
+    said = "us: of 3 faces the largest is taken, number 2 from the left; '--face 1' to '--face 3'"
+    assert (said in capsys.readouterr().err) == (face == "largest")
+
+
+def test_a_face_that_is_not_there_is_refused(drawn):
+    with pytest.raises(PandaError, match="us: 3 faces were found, but face 4 was asked for"):
+        to_pictures(drawn, [("us", GROUP)], face=4)
+    for wrong in (0, "second", True, None):
+        with pytest.raises(PandaError, match=r"there is no face .*; expected largest, all, or 1"):
+            to_pictures(drawn, [("us", GROUP)], face=wrong)
+
+
+def test_what_lies_beyond_the_edge_is_not_inside(drawn):
+    (crop,) = to_pictures(drawn, [("me", draw((300, 300), (150 + 150j, 60 + 0j)))])
+    assert crop.inside is None
+    photograph = draw((300, 300), (46 + 150j, 60 + 0j))
+    (crop,) = to_pictures(drawn, [("me", photograph)])
+    assert crop.inside.shape == (1, *drawn.size)
+    columns = crop.square.place((2 * np.arange(256) + 1 - 256) / 256 + 0j).real
+    assert (crop.inside[0, 128, columns > 1] == 1).all()
+    assert (crop.inside[0, 128, columns < -1] == 0).all() and (columns < -1).any()
+
+
+def test_a_face_without_an_eye_or_a_mouth_is_refused(drawn, monkeypatch):
+    """The face mesh guesses what it does not see."""
+    photograph = draw((300, 300), (150 + 150j, 60 + 0j))
+    whole = alignment.find_faces(Seeing(), photograph)
+    for cut_away, said in (((0, 140), "an eye"), ((-130, 0), "the mouth"), ((0, -170), "an eye")):
+        rows, columns = cut_away
+        height, width = 300 + min(0, rows), 300 + min(0, columns)
+        moved = [
+            alignment.Face(face.points - max(0, columns) - 1j * max(0, rows), 1.0) for face in whole
+        ]
+        monkeypatch.setattr(alignment, "find_faces", lambda *_, moved=moved: moved)
+        monkeypatch.setattr(alignment, "framing", lambda *_: Square(0j, 1 + 0j))
+        with pytest.raises(PandaError, match=f"me: {said} of the face lies outside of the photo"):
+            to_pictures(drawn, [("me", torch.zeros(3, height, width))])
+
+
+def test_a_tiny_face_is_refused(drawn):
+    with pytest.raises(
+        PandaError, match=r"me: the head has \d+ x \d+ pixels, expected at least 32"
+    ):
+        to_pictures(drawn, [("me", draw((90, 90), (40 + 40j, 9 + 0j)))])
 
 
 def test_a_cut_is_the_picture_itself_or_its_mirror_image():
@@ -127,65 +131,46 @@ def test_smaller_cuts_are_means():
 class DrawnFaces(TinyGenerator):
     """Draws faces, larger than FFHQ's and further up."""
 
-    center, right, face = -0.1j, 1.2 + 0j, True
+    center, right, face = 128 + 115j, 150 + 0j, True
 
     def __init__(self):
         super().__init__()
         self.name, self.size = "faces.pt", (256, 256)
 
     def forward(self, latents):
-        images = [
-            drawing(256, self.center, self.right) if self.face else torch.full((3, 256, 256), -1.0)
-        ]
-        return torch.stack(images * len(latents))
+        faces = [(self.center, self.right)] if self.face else []
+        return draw((256, 256), *faces)[None].expand(len(latents), -1, -1, -1)
 
 
-def test_a_photograph_is_aligned_to_the_generators_own_faces(monkeypatch):
-    monkeypatch.setattr(alignment, "FaceParser", Reader)
-    generator = DrawnFaces()
-    own = Square.of(MARKS)
-    near(framing(generator, Reader()), Square(-0.1j + 1.2 * own.center, 1.2 * own.right), 0.01)
-    photograph = drawing(700, 0.3 + 0.2j, 0.4 * np.exp(0.3j))
-    (picture,) = to_pictures(generator, [("me", photograph)])
-    expected = generator.forward(generator.sample([0], truncation=1.0))[0]
-    assert float(((picture - expected).abs() < 0.05).float().mean()) > 0.95
+def test_a_photograph_is_aligned_to_the_generators_own_faces(drawn):
+    own = placed(drawn.center, drawn.right)
+    expected = Square((own.center - (128 + 128j)) / 128, own.right / 128)
+    near(framing(drawn, Seeing()), expected, 0.02)
+    photograph = draw((700, 700), (400 + 390j, 130 * np.exp(0.3j)))
+    (crop,) = to_pictures(drawn, [("me", photograph)])
+    expected = drawn.forward(drawn.sample([0], truncation=1.0))[0]
+    assert float(((crop.image - expected).abs() < 0.05).float().mean()) > 0.95
 
 
-def test_what_cannot_be_aligned_is_a_sentence(monkeypatch):
-    monkeypatch.setattr(alignment, "FaceParser", Reader)
-    generator = DrawnFaces()
+def test_what_cannot_be_aligned_is_a_sentence(drawn):
     nothing = torch.full((3, 90, 120), -1.0)
-    with pytest.raises(PandaError, match=r"me\.jpg: no face with two eyes and a mouth was found"):
-        to_pictures(generator, [("me.jpg", nothing)])
+    with pytest.raises(PandaError, match=r"me\.jpg: no face was found; cut the photograph"):
+        to_pictures(drawn, [("me.jpg", nothing)])
     with pytest.raises(PandaError, match="no alignment 'sometimes'; valid: auto, always, never"):
-        to_pictures(generator, [("me.jpg", nothing)], align="sometimes")
-    generator.face = False
+        to_pictures(drawn, [("me.jpg", nothing)], align="sometimes")
+    drawn.face = False
     with pytest.raises(PandaError, match="no faces are seen in the samples of faces.pt"):
-        to_pictures(generator, [("me.jpg", drawing())])
+        to_pictures(drawn, [("me.jpg", draw((90, 90), (45 + 45j, 30 + 0j)))])
 
 
-def test_generators_of_other_things_need_no_parser(tiny, monkeypatch):
-    monkeypatch.setattr(alignment, "FaceParser", None)
+def test_generators_of_other_things_need_no_face_mesh(tiny, monkeypatch):
+    monkeypatch.setattr(alignment, "FaceMesh", None)
     picture = torch.rand(3, 16, 24) * 2 - 1
     (middle,) = to_pictures(tiny, [("cat", picture)])
-    assert torch.allclose(middle, picture[:, :, 4:20], atol=1e-5)
+    assert torch.allclose(middle.image, picture[:, :, 4:20], atol=1e-5)
+    assert middle.square == Square(12 + 8j, 8 + 0j) and middle.inside is None
     assert makes_faces("mobilestylegan-ffhq-1024") and makes_faces("my/ffhq.pkl")
     assert not makes_faces("tiny")
-
-
-@pytest.mark.skipif(not parsing.WEIGHTS.cached, reason="the weights of face parsing are not cached")
-def test_generated_faces_hardly_move_and_moved_ones_come_back(faces):
-    parser = FaceParser()
-    image = faces.forward(faces.sample([3], truncation=0.7))[0]
-    near(find_face(parser, image), Square(512 + 512j, 512 + 0j), 0.03)
-    moved = Square(500 + 560j, 1100 * np.exp(0.4j))  # smaller, turned, not in the middle
-    photograph = cut(image, moved, (700, 700), mirror=False)
-    found = find_face(parser, photograph)
-    # In the photograph's own coordinates the image's square is that which undoes the move.
-    undone = Square(0j, 1 + 0j).around(
-        Square((moved.center - (512 + 512j)) / 512, moved.right / 512)
-    )
-    near(found, Square(350 * (undone.center + 1 + 1j), 350 * undone.right), 0.03)
 
 
 def test_the_middle_of_a_photograph_has_the_proportions_of_the_generator():
@@ -194,7 +179,8 @@ def test_the_middle_of_a_photograph_has_the_proportions_of_the_generator():
     generator.name = "random"
     for size, last in (((40, 80), 1), ((40, 40), 0.5), ((80, 20), 0.125)):
         generator.size = size
-        (image,) = to_pictures(generator, [("a", columns)], align="never")
+        (crop,) = to_pictures(generator, [("a", columns)], align="never")
+        image = crop.image
         assert image.shape == (3, *size)
         assert image[0, 0, 0] == pytest.approx(-last, abs=0.03)
         assert image[0, -1, -1] == pytest.approx(last, abs=0.03)
@@ -205,14 +191,15 @@ def test_transparency_is_kept_for_those_who_draw_it_and_white_for_the_others():
     generator = DrawnFaces()
     for channels, first, last in ((3, 1, 1), (1, 1, 1), (4, 0, -1)):
         generator.channels = channels
-        (image,) = to_pictures(generator, [("a", clear)], align="never")
-        assert image[0].mean() == pytest.approx(first) and image[-1].mean() == pytest.approx(last)
+        (crop,) = to_pictures(generator, [("a", clear)], align="never")
+        assert crop.image[0].mean() == pytest.approx(first)
+        assert crop.image[-1].mean() == pytest.approx(last)
 
 
 def test_the_middle_of_a_tall_photograph_is_as_wide_as_it_is():
     rows = torch.linspace(-1, 1, 400)[:, None].expand(3, 400, 200)
     generator = DrawnFaces()
     generator.size = (40, 80)
-    (image,) = to_pictures(generator, [("a", rows)], align="never")
-    assert image.shape == (3, 40, 80)
-    assert image[0, [0, -1], 0].tolist() == pytest.approx([-0.25, 0.25], abs=0.02)
+    (crop,) = to_pictures(generator, [("a", rows)], align="never")
+    assert crop.image.shape == (3, 40, 80)
+    assert crop.image[0, [0, -1], 0].tolist() == pytest.approx([-0.25, 0.25], abs=0.02)

@@ -1,7 +1,9 @@
 """Latents from pictures, on a generator of the mini zoo."""
 
+import hashlib
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +22,8 @@ from panda.generators.latent_spaces import WSpace
 from panda.images import to_picture
 from panda.inversion import Inversion, invert
 from panda.inversion.pictures import as_pictures
+from panda.inversion.place import Place
+from panda.inversion.squares import Square
 from panda.metrics import lpips
 
 
@@ -167,16 +171,21 @@ def test_photographs_come_in_any_form(mini, pictures, tmp_path):
     forms += [pictures[0], pictures[:1].numpy(), pictures[0].double()]
     expected = pictures[:1].clamp(-1, 1)
     for form in forms:
-        found, _ = as_pictures(mini, form, "never")
+        found = as_pictures(mini, form, "never").images
         assert found.shape == (1, 3, 64, 64) and found.dtype == torch.float32
         assert float((found.clamp(-1, 1) - expected).abs().max()) < 0.01
     assert picture.info == Image.fromarray(levels).info  # a picture of the user's stays as it is
-    several, names = as_pictures(mini, [*forms, pictures], "never")
+    several = as_pictures(mini, [*forms, pictures], "never")
+    names = several.names
     assert len(several) == len(forms) + 2
     file = str(tmp_path / "face.png")
     assert names[:5] == [file, file, "a photograph", file, "a photograph"]
     assert names[-2:] == ["picture 12", "picture 13"]
-    assert as_pictures(mini, pictures, "never")[1] == []
+    assert as_pictures(mini, pictures, "never").names == []
+    place = Place.from_json(several.places[0])
+    assert place.origin.sha256 == hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    assert place.square == Square(48 + 32j, 32 + 0j) and Path(place.origin.path).samefile(file)
+    assert several.places[2] is None and several.places[-1] is None
 
 
 def test_a_photograph_is_inverted_by_its_path(mini, pictures, distance, tmp_path):
@@ -193,7 +202,7 @@ def test_a_photograph_is_inverted_by_its_path(mini, pictures, distance, tmp_path
 def test_every_kind_of_generator_with_latents_that_move_is_searched(file, distance):
     generator = create_generator(FOLDER / file)
     picture = generator.forward(generator.sample([900], truncation=1.0))
-    found = invert(generator, picture, steps=8, lpips=distance)
+    found = invert(generator, picture, steps=10, lpips=distance)
     trace = found.config["trace"][0]
     assert found.lpips[0] <= trace[0]
     assert found.lpips[0] < trace[0] or trace[0] < 1e-3  # images that are all the same

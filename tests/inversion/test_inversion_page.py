@@ -8,19 +8,19 @@ from snippets import ROOT, blocks, links
 from panda.inversion import Inversion
 from panda.inversion.alignment import find_face
 from panda.inversion.photograph import read_photograph
-from panda.metrics import lpips, parsing
+from panda.metrics import face_mesh, lpips
 
 PAGE = "docs/inversion.md"
 PHOTOGRAPH = ROOT / "tests" / "photographs" / "collins.jpg"
 
 pytestmark = pytest.mark.skipif(
-    not (lpips.WEIGHTS.cached and parsing.WEIGHTS.cached),
-    reason="the weights of LPIPS and face parsing are not cached; 'panda invert' fetches them",
+    not (lpips.WEIGHTS.cached and face_mesh.WEIGHTS.cached),
+    reason="the weights of LPIPS and the face mesh are not cached; 'panda invert' fetches them",
 )
 
 
 def test_a_face_is_found_in_a_photograph():
-    square = find_face(parsing.FaceParser(), read_photograph(PHOTOGRAPH))
+    square = find_face(face_mesh.FaceMesh(), read_photograph(PHOTOGRAPH))
     assert abs(square.center - (129 + 107j)) < 4
     assert abs(square.right - 87) < 6
 

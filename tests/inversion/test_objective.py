@@ -3,8 +3,16 @@
 import pytest
 import torch
 
-from panda.inversion.objective import comparable, visible
+from panda.inversion.objective import Objective, comparable, visible
+from panda.metrics import lpips
 from panda.metrics.lpips import NARROWEST
+
+
+@pytest.fixture(scope="module")
+def distance():
+    if not lpips.WEIGHTS.cached:
+        pytest.skip("the weights of LPIPS are not cached; 'panda invert' fetches them")
+    return lpips.LPIPS()
 
 
 def test_transparency_counts_and_hidden_colors_do_not():
@@ -30,3 +38,15 @@ def test_transparency_counts_and_hidden_colors_do_not():
 )
 def test_images_are_compared_in_their_proportions(size, expected):
     assert comparable(torch.zeros(1, 1, *size)).shape[2:] == expected
+
+
+def test_what_lies_beyond_the_edge_of_a_photograph_does_not_count(distance):
+    picture, inside = torch.zeros(1, 3, 128, 128), torch.ones(1, 128, 128)
+    inside[:, :, :64] = 0
+    objective, whole = Objective(distance, picture, inside), Objective(distance, picture)
+    image = picture.clone()
+    image[:, :, :, :64] = 1
+    image.requires_grad_()
+    assert float(objective(image).total.detach()) == 0 < 0.1 < float(whole(image).total.detach())
+    (gradient,) = torch.autograd.grad(objective(image + 0.1).total.sum(), image)
+    assert not gradient[..., :64].any() and gradient[..., 64:].any()

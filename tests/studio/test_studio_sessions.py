@@ -150,14 +150,15 @@ def test_a_photograph_is_edited_like_a_sample(studio, session, tmp_path, monkeyp
     generator = session.canvas.generator
     like = generator.sample([9], truncation=0.5)
 
-    def inverted(given, pictures, names, progress):
-        assert given is generator and pictures.shape == (1, 3, 64, 64) and names == ["me.png"]
-        config = {"lpips": [0.25], "pixels": [0.125], "pictures": names}
+    def inverted(given, photograph, align, progress):
+        assert given is generator and photograph.name == "me.png" and align == "never"
+        config = {"lpips": [0.25], "pixels": [0.125], "pictures": ["me.png"]}
+        pictures = photograph.pixels[None, :3, :64, :64]
         return Inversion.of(given.name, like, pictures, given.forward(like), config)
 
     monkeypatch.setattr("panda.studio.app.invert", inverted)
     monkeypatch.setattr(ModelWeights, "cached", True)
-    monkeypatch.setattr(type(studio.library), "has_parser", False)
+    monkeypatch.setattr(type(studio.library), "has_face_mesh", False)
     session.choose(1)
     session.add("p0", "x")
     studio.open_photograph(session, file)

@@ -11,6 +11,7 @@ from panda import PandaError, create_generator, edit_images, walk
 from panda.factorization.fit import fit
 from panda.generators.carried import carrying
 from panda.generators.latent_spaces import w_space
+from panda.inversion import Inversion
 from panda.walks.between import between, great_circle
 from panda.walks.course import Course
 
@@ -139,3 +140,27 @@ def test_what_is_no_walk_is_a_sentence(tiny, stops, options, words):
 def test_an_edit_that_is_not_possible_is_refused_before_any_frame(mini, factors, edit, words):
     with pytest.raises(PandaError, match=words):
         walk(mini, 3, edits=edit, factors=factors)
+
+
+def test_photographs_are_stops_and_edits_can_grow_from_them(mini, factors, tmp_path):
+    latents = mini.sample([7, 8])
+    layer = mini.layers["8.conv1"]
+    change = torch.randn(2, layer.channels, layer.height, layer.width)
+    latents = carrying(mini.with_w(latents, mini.w_plus(latents)), layer.name, change)
+    pictures = torch.zeros(2, 3, 64, 64)
+    config = {"lpips": [0.5] * 2, "pixels": [0.5] * 2, "pictures": ["a", "b"]}
+    config |= {"weights_sha256": mini.digest, "label": None}
+    folder = Inversion.of(MINI, latents, pictures, pictures, config).save(tmp_path / "me")
+    images = walk(mini, [f"{folder}/photo1", "3"], frames=3)
+    torch.testing.assert_close(images[0], mini(latents[1])[0])
+    torch.testing.assert_close(images[2], mini(mini.sample([3]))[0])
+    edit = f"all:{folder}/photo1:0..1"
+    mixed = walk(mini, f"{folder}/photo0", edits=edit, factors=factors, frames=2)
+    torch.testing.assert_close(mixed[0], mini(latents[0])[0], atol=1e-4, rtol=1e-3)
+    changed = mini.head(latents[1], "8.conv1").x
+    assert torch.allclose(
+        mini.tail(mini.head(latents[0], "8.conv1").with_features(changed), "8.conv1")[0],
+        mixed[1],
+        atol=1e-3,
+    )
+    assert any("inversion.safetensors" in name for name in mixed.settings["files_sha256"])

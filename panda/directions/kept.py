@@ -18,6 +18,7 @@ from panda.files.cache import home
 from panda.files.locks import hold_folder
 from panda.files.ownership import MANIFEST, replacing
 from panda.generators.contract import Generator
+from panda.generators.registry import refer
 from panda.notes import note
 
 FORMAT = 1
@@ -43,9 +44,9 @@ def keep(
 ) -> Mapping[str, Tensor]:
     """Return what is found in a generator: from the cache, or fitted now.
 
-    `FORMAT`, the generator's digest, the name and the settings are the key. A generator without a
-    digest is fitted each time. Of several threads or processes that ask for the same, one fits and
-    the others wait.
+    `FORMAT`, the generator's digest, the options and the label that it was loaded with, the name
+    and the settings are the key. A generator without a digest is fitted each time. Of several
+    threads or processes that ask for the same, one fits and the others wait.
 
     Args:
         name: What is fitted, such as the name of a method.
@@ -68,6 +69,8 @@ def keep(
         "weights_sha256": generator.digest,
         "settings": dict(settings),
     }
+    if loaded_with := generator.name[len(refer(generator.name).name) :]:
+        facts["loaded_with"] = loaded_with  # other steps or classes have other directions
     text = json.dumps(facts, indent=1, sort_keys=True) + "\n"
     file = f"{name.replace(' ', '-')}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     folder = home() / kind / generator.digest[:16] / file

@@ -1,6 +1,7 @@
 """Directions of methods by name, and those that are kept in the cache."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from panda.directions import gradient, lowrankgan, named
 from panda.directions.changes import WChange
 from panda.directions.ganspace import GANSpace
 from panda.directions.gradient import Gradient
+from panda.directions.kept import keep
 from panda.directions.named import FEATURE_FINDERS, FINDERS, REGIONS, find_direction
 from panda.directions.random import Random
 from panda.directions.resefa import ReSeFa
@@ -40,6 +42,19 @@ def same(generator, one, other):
     latents, strengths = generator.sample([1, 2]), torch.tensor([2.0, -1.0])
     moved = [each.moved(generator, latents, strengths).tensors for each in (one, other)]
     return all(torch.allclose(moved[0][k], moved[1][k], atol=1e-5) for k in moved[0])
+
+
+def test_what_is_kept_is_of_the_options_and_the_label_that_a_generator_is_loaded_with():
+    """Its weights are the same, but other steps or another class have other directions."""
+    names = ["net.pt?steps=5", "net.pt?steps=20", "net.pt", "net.pt@3"]
+    rows = torch.arange(4.0)
+
+    def found(k, x):
+        loaded = SimpleNamespace(name=names[k], digest="0" * 64)
+        return keep("a method", {}, loaded, lambda: {"x": x}).get("x")
+
+    assert [float(found(k, rows[k : k + 1])) for k in range(4)] == [0, 1, 2, 3]
+    assert [float(found(k, rows[:0])) for k in range(4)] == [0, 1, 2, 3]
 
 
 def test_every_method_has_names_but_panda():

@@ -23,6 +23,7 @@ from panda.editing.places import kept
 from panda.editing.refine import refine
 from panda.editing.sources import find_source
 from panda.factorization.fit import fit
+from panda.generators.carried import carrying
 from panda.generators.latent_spaces import ZSpace, has_w, w_space
 from panda.generators.one_class import OneClass
 from panda.generators.registry import cards, list_generators
@@ -56,7 +57,7 @@ def classes():
 def features(generator, factors, latents, *edits, **options):
     """The features of samples after edits, at the layer of the last one."""
     state = stop(generator, factors, latents)
-    listed = [edit for text in edits for edit in as_edits(text, factors)]
+    listed = [edit for given in edits for edit in as_edits(given, factors)]
     return edit_state(generator, factors, latents, state, listed, **options)[0].x
 
 
@@ -95,6 +96,28 @@ def test_a_strength_of_one_arrives_at_a_photograph(request, kind, tmp_path):
         assert torch.equal(
             features(generator, factors, latents, f"0:{folder}/photo#{last}:1"), before
         )
+
+
+def test_a_part_of_a_photograph_brings_what_that_carries(mapped, tmp_path):
+    generator, factors = mapped
+    layer = factors.layer
+    drawn = generator.sample([7, 8])
+    change = torch.randn(2, layer.channels, layer.height, layer.width)
+    folder = inverted(generator, carrying(drawn, layer.name, change), tmp_path / "me")
+    latents = Inversion.load(folder).latents_for(generator)
+    own, other = (stop(generator, factors, latents[[row]]).x for row in (0, 1))
+    mask = torch.zeros(generator.size)
+    mask[:, : generator.size[1] // 2] = 1
+    half = layer.width // 2
+    for edited in (latents[:1], generator.sample([3])):  # one that carries a change, and one not
+        before = stop(generator, factors, edited).x
+        edit = Edit(mask, f"{folder}/photo1", 1)
+        idle = {}
+        x = features(generator, factors, edited, edit, idle=idle)
+        torch.testing.assert_close(x[..., : half - 1], other[..., : half - 1], atol=1e-4, rtol=1e-3)
+        torch.testing.assert_close(x[..., half + 1 :], before[..., half + 1 :])
+        assert not idle
+    assert not torch.allclose(own, other)
 
 
 @pytest.mark.parametrize("kind", ["mapped", "straight"])

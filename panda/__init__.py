@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from panda.generators.steps import Steps
     from panda.generators.torch_module import TorchModule
     from panda.inversion import invert
+    from panda.walks import walk
 
 # Here, since every command, worker, test and script of ours comes by before it loads torch.
 prepare(os.environ)
@@ -63,6 +64,7 @@ _SOURCES = {
     "localize": "editing.localize:localize_images",
     "refine": "editing.refine:refine_images",
     "remove_images": "editing.remove:remove_images",
+    "walk": "walks:walk",
 }
 """Where each public name comes from: ``module:name``, or ``module:`` for a module itself."""
 
@@ -92,6 +94,7 @@ __all__ = [
     "localize",
     "refine",
     "remove_images",
+    "walk",
 ]
 
 

@@ -34,7 +34,7 @@ from panda.weights import Weights
 from panda.weights.model_weights import ModelWeights
 
 VERBS = ["list", "info", "fetch", "plugins", "doctor", "check", "fit", "import", "convert", "parts"]
-VERBS += ["edit", "edits", "refine", "localize", "remove", "invert", "demo"]
+VERBS += ["edit", "edits", "refine", "localize", "remove", "invert", "walk", "demo"]
 VERBS += ["compare", "name", "discover", "presets", "benchmark"]
 KINDS = ["localization", "removal", "ablations", "locality", "parts"]
 OPTIONS = ["--parts", "--appearances", "--seeds", "--truncation", "--label", "--solver", "--steps"]
@@ -89,6 +89,8 @@ REAL = [
     ["parts", "factors", "--latents", "me", "--out", "out"],
     ["edit", "factors", "--edit", "0:p0:2sd", "--latents", "me", "--out", "out"],
     ["invert", "photo.png", "--generator", "tiny", "--align", "never", "--out", "out"],
+    ["walk", "model", "3", "me/photo0", "--frames", "2", "--out", "walk.gif"],
+    ["walk", "factors", "3", "--edit", "0:p0:0..2sd", "--frames", "2", "--out", "out"],
     ["convert", "model", "--out", "out.safetensors"],
     ["import", "tiny", "a", "--appearances", "text", "--parts", "text", "--out", "out"],
     ["info", "model", "--json"],
@@ -166,6 +168,7 @@ def playground(folder: Path):
         "cli.benchmark.locality",
         "cli.benchmark.ablations",
         "cli.presets",
+        "cli.walk",
         "demo.run",
         "testing.trial",
         "comparison.analysis",

@@ -87,6 +87,8 @@ def test_images_are_those_of_the_cpu(name):
         "refine FACTORS --seeds 0-1",
         "localize FACTORS --seeds 0-1 --appearance bg",
         "remove FACTORS --seeds 0-1",
+        "walk FACTORS 3 7 --edit 1:p0:0..3sd --frames 3",
+        "walk mini-proggan-faces-64 3 7 --frames 3",
     ],
 )
 def test_results_are_those_of_the_cpu(command, factors, tmp_path):

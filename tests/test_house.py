@@ -23,7 +23,7 @@ FLOORS = [
     {"directions"},
     {"inversion"},
     {"editing"},
-    {"methods", "naming", "scaffold"},
+    {"methods", "naming", "scaffold", "walks"},
     {"demo", "evaluation"},
     {"comparison", "studio"},
     {"cli"},
@@ -122,7 +122,7 @@ def test_the_core_names_no_architecture():
             f"cli/{verb}.py"
             for verb in (
                 *("benchmark/ablations", "benchmark/background", "benchmark/locality"),
-                *("benchmark/parts", "catalog", "check", "fit", "invert", "presets"),
+                *("benchmark/parts", "catalog", "check", "fit", "invert", "presets", "walk"),
             )
         ),  # examples
         "generators/contract.py",  # whose layers have margins

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import subprocess
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from panda.cli.options import Parser, Verbs, add_json, add_verb
@@ -62,7 +64,8 @@ def run(options: argparse.Namespace) -> None:
     if options.module:
         from panda.scaffold.module import plan_of
 
-        plan = plan_of(options.module, options.latent)
+        with redirect_stdout(sys.stderr):  # what the user's code prints is not the result
+            plan = plan_of(options.module, options.latent)
     left = write_package(folder, options.name, kind, plan)
     package = package_of(options.name)
     if options.json:

@@ -23,6 +23,7 @@ from panda.cli import (
     remove,
     retouch,
     studio,
+    walk,
 )
 from panda.cli.options import Formatter, Parser, print_help
 
@@ -30,7 +31,7 @@ DESCRIPTION = "Unsupervised parts and appearances of pretrained image generators
 EPILOG = "Start with: panda demo. Each verb has its own help: panda fit --help."
 
 VERBS = (
-    *(demo, studio, catalog, fit, convert, parts, edit, remove, localize, refine),
+    *(demo, studio, catalog, fit, convert, parts, edit, remove, localize, refine, walk),
     *(invert, retouch, naming, presets, compare, benchmark, check, new_backend, doctor),
 )
 """Modules of verbs, in the order in which the help lists them."""

@@ -18,7 +18,6 @@ from panda.files.cache import home
 from panda.files.locks import hold_folder
 from panda.files.ownership import MANIFEST, check_folder, replacing
 from panda.generators.contract import Generator
-from panda.generators.one_class import whole
 from panda.generators.registry import refer
 from panda.notes import note
 
@@ -45,10 +44,9 @@ def keep(
 ) -> Mapping[str, Tensor]:
     """Return what is found in a generator: from the cache, or fitted now.
 
-    `FORMAT`, the generator's digest, its options of loading and the class that it is held to, the
-    name and the settings are the key. A generator without a
-    digest is fitted each time. Of several threads or processes that ask for the same, one fits and
-    the others wait.
+    `FORMAT`, the generator's digest, the options and the label that it was loaded with, the name
+    and the settings are the key. A generator without a digest is fitted each time. Of several
+    threads or processes that ask for the same, one fits and the others wait.
 
     Args:
         name: What is fitted, such as the name of a method.
@@ -70,8 +68,9 @@ def keep(
         "method": name,
         "weights_sha256": generator.digest,
         "settings": dict(settings),
-        **_held_to(generator),
     }
+    if loaded_with := generator.name[len(refer(generator.name).name) :]:
+        facts["loaded_with"] = loaded_with  # other steps or classes have other directions
     text = json.dumps(facts, indent=1, sort_keys=True) + "\n"
     file = f"{name.replace(' ', '-')}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     folder = home() / kind / generator.digest[:16] / file
@@ -100,14 +99,6 @@ def _clear(folder: Path, kind: str) -> None:
         raise PandaError(
             f"{folder} is in the way of what is kept in the cache; delete it"
         ) from error
-
-
-def _held_to(generator: Generator) -> dict[str, Any]:
-    """Return what makes another generator of the same weights; nothing where that is nothing."""
-    name, label = whole(generator)
-    options = dict(refer(name).options)
-    held: dict[str, Any] = {"options": options} if options else {}
-    return held if label is None else {**held, "label": label}
 
 
 def _to_keep(tensor: Tensor) -> Tensor:

@@ -79,7 +79,7 @@ class Passes:
         alike = torch.ones(len(self._latents), dtype=torch.bool)
         for name, after in self._move(move, change).tensors.items():
             before = self._latents.tensors.get(name)
-            if before is None:  # what others carry (`panda.generators.carried`), and these do not
+            if before is None:  # what the other sample carries, and this one does not
                 before = torch.zeros_like(after)
             if before.ndim < after.ndim:  # a w for all slots
                 before = before[:, None].expand(-1, after.shape[1], -1)

@@ -14,7 +14,7 @@ from panda.editing.syntax import SOURCE
 from panda.errors import PandaError
 from panda.files.npy import read_npy
 from panda.files.tilde import expand
-from panda.generators.contract import Generator
+from panda.generators.contract import Generator, Latents
 from panda.generators.labels import Label
 from panda.generators.latent_spaces import has_w, unwrapped, w_space, z_space
 
@@ -69,7 +69,8 @@ def find_source(
     start, stop = slots or (0, None)
     if match["seed"]:
         return SeedChange(int(match["seed"]), start, stop, label)
-    return _photograph(match["folder"], int(match["photo"] or 0), generator, start, stop)
+    other = find_photograph(match["folder"], int(match["photo"] or 0), unwrapped(generator))
+    return MixChange(other, start, stop)
 
 
 def _direction(matrix: Tensor, name: str, generator: Generator, slots: Slots) -> LatentChange:
@@ -90,10 +91,12 @@ def _direction(matrix: Tensor, name: str, generator: Generator, slots: Slots) ->
     return WChange(row, *(slots or (0, None))) if space == "w" else ZChange(row)
 
 
-def _photograph(
-    folder: str, photo: int, generator: Generator, start: int, stop: int | None
-) -> LatentChange:
-    """Return the way to the latents that `panda invert` found for a photograph."""
+def find_photograph(folder: str, photo: int, generator: Generator) -> Latents:
+    """Return the sample that `panda invert` found for a photograph of a folder.
+
+    Raises:
+        PandaError: Where the folder has no such photograph, or is of another generator.
+    """
     from panda.inversion.inversion import Inversion  # whose room loads what measures images
 
     inversion = Inversion.load(folder)
@@ -101,7 +104,7 @@ def _photograph(
         raise PandaError(
             f"there is no {folder}/photo{photo}; the folder has photo0 to photo{len(inversion) - 1}"
         )
-    return MixChange(inversion.latents_for(unwrapped(generator))[photo], start, stop)
+    return inversion.latents_for(generator)[photo]
 
 
 def _slots(text: str, match: re.Match[str], generator: Generator) -> Slots:

@@ -73,7 +73,7 @@ class Place:
                 self._whole(name, given, "a number from 0, or 'all'")
         if self.half not in (None, *HALVES):
             self._refuse("half", "'cond' or 'uncond'")
-        if isinstance(self.order, str) or sorted(self.order) != sorted(HALVES):
+        if not _is_list(self.order) or tuple(self.order) not in (HALVES, HALVES[::-1]):
             self._refuse("order", "('uncond', 'cond'), or the other way around")
         if self.skip is not None:
             self._whole("skip", self.skip, "the number of tokens before the grid")

@@ -20,11 +20,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from panda.checkpoints.digest import digest_of
 from panda.checkpoints.strict import COUNTER
@@ -110,7 +112,8 @@ class TorchModule(Generator):
     Raises:
         PandaError: For a submodule that does not exist, does not run exactly once or returns
             anything but such features, unless a place says otherwise, for other images, for a
-            forward pass that fails, and for one that draws torch's random numbers.
+            forward pass that fails, for one that draws torch's random numbers, and for weights
+            without numbers.
     """
 
     usual_truncation = 1.0
@@ -144,6 +147,7 @@ class TorchModule(Generator):
         self._steps = module if isinstance(module, Steps) else OneStep(module)
         self._count = as_count(getattr(self._steps, "count", None), f"steps of {self.name}")
         self._rows: list[torch.Size] | None = None
+        _check_numbers(module, self.name)
         modes = [(part, part.training) for part in module.modules()]
         learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
         try:
@@ -326,6 +330,12 @@ class TorchModule(Generator):
                 f"{self.name} gives {described(image)}, expected images [N, C, H, W] in [-1, 1]"
                 " of 1, 3 or 4 channels; say with images= how they are made of it"
             )
+        if not image.is_floating_point():
+            kind = str(image.dtype).removeprefix("torch.")
+            raise PandaError(
+                f"{self.name} gives images of type {kind}, expected floating-point numbers in"
+                " [-1, 1]; say with images= how they are made of it"
+            )
         if self.fixed_noise:
             self._check_noise(image)
         return stops, (shape[2], shape[3]), shape[1]
@@ -338,6 +348,16 @@ class TorchModule(Generator):
                 f"an image of {self.name} is another one in a batch of two, so that the rows of"
                 " what it draws, or computes, are not those of the samples; fixed_noise is for"
                 " noise [N, ...], or [2N, ...] of a guided batch"
+            )
+
+
+def _check_numbers(module: nn.Module, name: str) -> None:
+    """Raise `PandaError` for weights that hold no numbers: lazy ones, and those on meta."""
+    for path, tensor in chain(module.named_parameters(), module.named_buffers()):
+        if is_lazy(tensor) or tensor.is_meta:
+            raise PandaError(
+                f"{path!r} of {name} has no numbers yet; call lazy modules once, and load the"
+                " weights of a module that was made on the meta device"
             )
 
 

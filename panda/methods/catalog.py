@@ -43,7 +43,8 @@ def find_method(name: str, settings: Iterable[str] = ()) -> Method:
         settings: Such as ``"images=2"``, in place of its authors' settings.
 
     Raises:
-        PandaError: Where there is no such method or setting, or a value is of another kind.
+        PandaError: Where there is no such method or setting, or a value is negative or of another
+            kind.
     """
     methods = {**METHODS, **SUPERVISED, Published.name: Published()}
     if name not in methods:
@@ -59,6 +60,8 @@ def find_method(name: str, settings: Iterable[str] = ()) -> Method:
             parsed = {"True": True, "False": False}[value] if kind is bool else _parse(kind, value)
         except (KeyError, ValueError):
             raise PandaError(f"setting {key} of {name} cannot be {value!r}") from None
+        if isinstance(parsed, int) and parsed < 0:
+            raise PandaError(f"setting {key} of {name} is {parsed}, expected 0 or more")
         method = replace(method, **{key: parsed})
     return method
 

@@ -87,7 +87,7 @@ def _made(path: str, attribute: str) -> nn.Module:
         sys.path.insert(0, here)
     try:
         found = import_module(path)
-    except Exception as error:  # the user's code may fail in any way at all
+    except (Exception, SystemExit) as error:  # the user's code may fail in any way at all
         raise PandaError(f"{path} cannot be imported: {describe_error(error)}") from error
     if not hasattr(found, attribute):
         raise PandaError(f"{path} has no {attribute!r}{nearest(attribute, list(vars(found)))}")
@@ -101,7 +101,7 @@ def _made(path: str, attribute: str) -> nn.Module:
         with torch.random.fork_rng():
             torch.manual_seed(0)
             network = make()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PandaError(
             f"{path}:{attribute} cannot be called without arguments ({describe_error(error)});"
             " name a function that makes the module"
@@ -141,7 +141,7 @@ def _layers(network: nn.Module, latent: tuple[int, ...]) -> tuple[str, ...]:
     try:
         with torch.no_grad():
             image = network(torch.zeros(1, *latent))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PandaError(describe_error(error)) from error
     finally:
         for handle in handles:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import keyword
 import re
 import sys
@@ -26,6 +27,9 @@ KINDS = {
     "module": "a module that is there, named by --module",
 }
 """What each kind of backend is."""
+
+OWN = {"parts", "plugins"}
+"""Names whose package would take the place of PandA's own, panda-parts and panda_plugins."""
 
 FIRST_LAYERS = {"gan": "16.conv", "vae": "blocks.16", "diffusers": "mid@1"}
 """The layer in the README's example."""
@@ -77,7 +81,7 @@ def check_name(name: str) -> None:
     words = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
     if not re.fullmatch(words, name) or keyword.iskeyword(name):
         raise PandaError(f"{name!r} is no name of a backend; take lowercase words, such as my-gan")
-    if name in {plugin.name for plugin in plugins()} | set(list_generators()):
+    if name in {plugin.name for plugin in plugins()} | set(list_generators()) | OWN:
         raise PandaError(f"{name!r} is taken; panda plugins lists the names that are")
 
 
@@ -106,7 +110,7 @@ def _values(name: str, kind: str, plan: Plan | None) -> dict[str, str]:
         values["target"] = f"{plan.module}:{plan.attribute}"
         values["latent"] = str(plan.latent)
         values["noise"] = ", fixed_noise=True" if plan.noisy else ""
-        values["layers"] = "\n".join(f'    "{layer}",' for layer in plan.layers)
+        values["layers"] = "\n".join(f"    {json.dumps(layer)}," for layer in plan.layers)
         values["layer"] = plan.layers[len(plan.layers) // 2]
         if plan.channels != 3:
             values["more"] = f"\n            channels={plan.channels},"

@@ -58,6 +58,9 @@ class Trial:
         device: Where it runs.
         layers: The layers to check; by default all of them.
         quick: Check the first, the middle and the last of these layers alone.
+
+    Raises:
+        PandaError: For no layers.
     """
 
     checks = CHECKS
@@ -72,6 +75,8 @@ class Trial:
     ) -> None:
         self.subject = subject
         self.device = device
+        if layers is not None and not layers:
+            raise PandaError("no layers were named to be checked; leave them out to check all")
         self._asked, self._quick = layers, quick
         self._results: dict[str, CheckResult] = {}
         self._faulty: dict[str, set[str]] = {}

@@ -1,6 +1,7 @@
 """Directions of methods by name, and those that are kept in the cache."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,7 +20,6 @@ from panda.directions.random import Random
 from panda.directions.resefa import ReSeFa
 from panda.directions.sefa import SeFa
 from panda.directions.stylespace import style_deviations
-from panda.generators.one_class import OneClass
 from panda.generators.registry import list_generators
 from panda.methods.catalog import METHODS, SUPERVISED
 
@@ -42,6 +42,19 @@ def same(generator, one, other):
     latents, strengths = generator.sample([1, 2]), torch.tensor([2.0, -1.0])
     moved = [each.moved(generator, latents, strengths).tensors for each in (one, other)]
     return all(torch.allclose(moved[0][k], moved[1][k], atol=1e-5) for k in moved[0])
+
+
+def test_what_is_kept_is_of_the_options_and_the_label_that_a_generator_is_loaded_with():
+    """Its weights are the same, but other steps or another class have other directions."""
+    names = ["net.pt?steps=5", "net.pt?steps=20", "net.pt", "net.pt@3"]
+    rows = torch.arange(4.0)
+
+    def found(k, x):
+        loaded = SimpleNamespace(name=names[k], digest="0" * 64)
+        return keep("a method", {}, loaded, lambda: {"x": x}).get("x")
+
+    assert [float(found(k, rows[k : k + 1])) for k in range(4)] == [0, 1, 2, 3]
+    assert [float(found(k, rows[:0])) for k in range(4)] == [0, 1, 2, 3]
 
 
 def test_every_method_has_names_but_panda():
@@ -137,22 +150,6 @@ def test_what_is_in_the_way_in_the_cache_is_told_before_the_fit(cache, inside):
         folder.touch()
     with pytest.raises(PandaError, match=r"is in the way of what is kept in the cache; delete it"):
         keep("it", {}, generator, lambda: pytest.fail("fitted"))
-
-
-def test_other_options_or_a_class_of_the_same_weights_have_their_own_fits(cache):
-    generator = create_generator(FOLDER / "biggan-deep-hf/hf")
-    plain, fits = generator.name, []
-
-    def kept_for(held, name):
-        generator.name = name
-        keep("it", {}, held, lambda: fits.append(name) or {"row": torch.zeros(1)})
-
-    for name in (plain, f"{plain}?steps=2", f"{plain}?steps=3", plain):
-        kept_for(generator, name)
-    assert fits == [plain, f"{plain}?steps=2", f"{plain}?steps=3"]
-    for label in (0, 1, 0):
-        kept_for(OneClass(generator, label), plain)
-    assert len(fits) == 5
 
 
 @pytest.mark.parametrize("name", [MAPPED, STRAIGHT])

@@ -57,7 +57,7 @@ def classes():
 def features(generator, factors, latents, *edits, **options):
     """The features of samples after edits, at the layer of the last one."""
     state = stop(generator, factors, latents)
-    listed = [edit for text in edits for edit in as_edits(text, factors)]
+    listed = [edit for given in edits for edit in as_edits(given, factors)]
     return edit_state(generator, factors, latents, state, listed, **options)[0].x
 
 
@@ -98,18 +98,26 @@ def test_a_strength_of_one_arrives_at_a_photograph(request, kind, tmp_path):
         )
 
 
-def test_samples_move_to_a_photograph_that_carries_features(mapped, tmp_path, capsys):
+def test_a_part_of_a_photograph_brings_what_that_carries(mapped, tmp_path):
     generator, factors = mapped
-    layer = generator.layers[factors.layer.name]
-    change = torch.randn(1, layer.channels, layer.height, layer.width)
-    found = carrying(generator.sample([7]), layer.name, change)
-    folder = inverted(generator, found, tmp_path / "me")
-    moved = edit_images(generator, factors, generator.sample([1]), f"all:{folder}/photo0:1")
-    there = edit_images(generator, factors, generator.sample([7]), f"all:{folder}/photo0:1")
-    assert not torch.allclose(moved, there) and capsys.readouterr().err == ""
-    here = Inversion.load(folder).latents_for(generator)
-    edit_images(generator, factors, here, f"all:{folder}/photo0:1")
-    assert "the sample is already what it leads to" in capsys.readouterr().err
+    layer = factors.layer
+    drawn = generator.sample([7, 8])
+    change = torch.randn(2, layer.channels, layer.height, layer.width)
+    folder = inverted(generator, carrying(drawn, layer.name, change), tmp_path / "me")
+    latents = Inversion.load(folder).latents_for(generator)
+    own, other = (stop(generator, factors, latents[[row]]).x for row in (0, 1))
+    mask = torch.zeros(generator.size)
+    mask[:, : generator.size[1] // 2] = 1
+    half = layer.width // 2
+    for edited in (latents[:1], generator.sample([3])):  # one that carries a change, and one not
+        before = stop(generator, factors, edited).x
+        edit = Edit(mask, f"{folder}/photo1", 1)
+        idle = {}
+        x = features(generator, factors, edited, edit, idle=idle)
+        torch.testing.assert_close(x[..., : half - 1], other[..., : half - 1], atol=1e-4, rtol=1e-3)
+        torch.testing.assert_close(x[..., half + 1 :], before[..., half + 1 :])
+        assert not idle
+    assert not torch.allclose(own, other)
 
 
 def test_samples_with_one_number_each_stay_at_their_photograph(tmp_path, capsys):

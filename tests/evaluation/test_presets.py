@@ -203,7 +203,8 @@ def test_presets_that_come_with_a_generator_do_what_they_are_called(name):
         goal = EDITS[edit]
         images = small(edit_images(sampler.generator, None, faces.latents, edit))
         before = faces.measures[goal.measure]
-        assert float(goal.effect(before, sampler.measure(goal.measure, images)).mean()) > 0.3, edit
+        effects = goal.effect(before, sampler.measure(goal.measure, images))
+        assert float(effects.nanmean()) > 0.3, edit  # NaN: eyes behind glasses are none
 
 
 def test_the_same_command_resumes(made, capsys):

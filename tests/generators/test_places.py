@@ -268,6 +268,8 @@ def test_one_of_several_outputs_is_replaced_and_the_given_container_stays(output
         ({"step": 1.5}, "step of a Place is a number from 0, or 'all', but 1.5 was given"),
         ({"half": "first"}, "half of a Place is 'cond' or 'uncond', but 'first' was given"),
         ({"order": "cond"}, r"order of a Place is \('uncond', 'cond'\), or the other way"),
+        ({"order": 5}, r"order of a Place is .*, but 5 was given"),
+        ({"order": (1, "cond")}, r"order of a Place is .*, but \(1, 'cond'\) was given"),
         ({"grid": (4,)}, r"grid of a Place is height and width .*, but \(4,\) was given"),
         ({"grid": 4}, "grid of a Place is height and width .*, but 4 was given"),
         ({"grid": (4, 0)}, r"grid of a Place is height and width .*, but \(4, 0\) was given"),

@@ -106,6 +106,8 @@ def test_settings_are_checked():
         find_method("resefa", ["image=2"])
     with pytest.raises(PandaError, match="setting images of resefa cannot be 'many'"):
         find_method("resefa", ["images=many"])
+    with pytest.raises(PandaError, match="setting joint of localdiff is -1, expected 0 or more"):
+        find_method("localdiff", ["joint=-1"])
 
 
 def test_derivatives_by_forward_mode_are_those_of_differences():

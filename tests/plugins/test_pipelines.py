@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tiny_pipelines import decoder, library, pipeline, save
 
 from panda import PandaError, create_generator
@@ -291,6 +292,15 @@ REFUSED = [
     ("text", "tokenizer/tokenizer_config.json", {"model_max_length": 10**9}, "model_max_length"),
     ("dit", "transformer/config.json", {"sample_size": 10**5}, "more than any has"),
     ("dit", "transformer/config.json", {"num_embeds_ada_norm": 0}, "no classes"),
+    ("dit", "transformer/config.json", {"attention_head_dim": 10**6}, "more than any has"),
+    ("dit", "transformer/config.json", {"patch_size": 0}, "does not take this config: Zero"),
+    ("ddim", "unet/config.json", {"norm_num_groups": 5}, "does not take this config: ValueError"),
+    ("ddim", "unet/config.json", {"sample_size": 16384}, "at most 2048"),
+    ("text", "unet/config.json", {"sample_size": 2048}, "at most 1024"),
+    ("text", "text_encoder/config.json", {"num_attention_heads": 3}, "attention heads .3."),
+    ("text", "tokenizer/tokenizer_config.json", {"model_max_length": 1}, "expected 2 to 1024"),
+    ("text", "tokenizer/tokenizer_config.json", {"model_max_length": "x"}, "expected 2 to 1024"),
+    ("ddim", "model_index.json", {"scheduler": 5}, "scheduler=5, expected a library and a class"),
 ]
 
 
@@ -332,6 +342,23 @@ def test_labels_are_refused_where_there_are_none(folders):
         generator.sample([0], label=1)
     with pytest.raises(PandaError, match="no truncation"):
         generator.sample([0], truncation=0.5)
+
+
+def test_text_that_is_not_unicode_is_one_sentence(folders):
+    with pytest.raises(PandaError, match="is not Unicode"):
+        opened(folders, "text", steps=1).sample([0], label="a red house\udcff")
+
+
+def test_a_tokenizer_of_another_text_encoder_is_one_sentence(folders, tmp_path):
+    shutil.copytree(folders[0] / "text", tmp_path / "text")
+    weights = tmp_path / "text" / "text_encoder" / "model.safetensors"
+    tensors = load_file(weights)
+    (name,) = (name for name in tensors if name.endswith("token_embedding.weight"))
+    save_file(tensors | {name: tensors[name][:20].clone()}, weights)
+    _change(tmp_path / "text" / "text_encoder" / "config.json", vocab_size=20)
+    generator = create_generator(str(tmp_path / "text"), options={"steps": 1})
+    with pytest.raises(PandaError, match="tokenizer of another text_encoder.*knows 20"):
+        generator.sample([0], label="a red house")
 
 
 def test_without_the_extra_one_sentence_says_how_to_get_it(folders, monkeypatch):

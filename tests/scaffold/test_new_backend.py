@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -56,6 +57,21 @@ NETS = """
         def forward(self, z):
             return z
 
+    class Quoted(nn.ModuleDict):
+        def __init__(self):
+            print("made")
+            super().__init__({'the "net"': Decoder()})
+
+        def forward(self, z):
+            return self['the "net"'](z)
+
+    class Leaving(Decoder):
+        def forward(self, z):
+            raise SystemExit(4)
+
+    def leaves():
+        raise SystemExit("no weights")
+
     ready = Decoder()
 
     def text():
@@ -68,6 +84,7 @@ def here(tmp_path, monkeypatch):
     """A working folder with modules of the user's, forgotten afterwards."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mynets.py").write_text(textwrap.dedent(NETS))
+    (tmp_path / "leaving.py").write_text("raise SystemExit(3)")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     before = set(sys.modules)
     yield tmp_path
@@ -126,6 +143,14 @@ def test_the_example_of_a_module_passes_the_kit(monkeypatch):
     monkeypatch.syspath_prepend(str(EXAMPLES))
     monkeypatch.syspath_prepend(str(EXAMPLES / "panda-tiny-module"))
     conform(importlib.import_module("panda_tiny_module").load)
+
+
+def test_what_a_module_prints_is_not_in_the_json_and_its_layers_may_have_any_name(
+    here, monkeypatch, capsys
+):
+    assert main(["new-backend", "mine", "--module", "mynets:Quoted", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["package"] == "panda_mine"
+    assert backend(here / "panda-mine", monkeypatch).LAYERS[0] == 'the "net".main'
 
 
 def test_the_plan_of_a_module_has_the_last_submodule_of_each_size(here):
@@ -189,6 +214,8 @@ def test_a_folder_with_changes_of_the_users_is_not_replaced(here, capsys):
         (["My_Gan"], "is no name of a backend"),
         (["class"], "is no name of a backend"),
         (["stylegan2"], "is taken"),
+        (["parts"], "is taken"),
+        (["plugins"], "is taken"),
         (["mine", "--kind", "module"], "go together"),
         (["mine", "--kind", "vae", "--module", "mynets:Decoder"], "go together"),
         (["mine", "--latent", "3"], "give that too"),
@@ -198,6 +225,12 @@ def test_a_folder_with_changes_of_the_users_is_not_replaced(here, capsys):
         (["mine", "--module", "mynets:Decodr"], "did you mean 'Decoder'"),
         (["mine", "--module", "mynets:Needy"], "cannot be called without arguments"),
         (["mine", "--module", "mynets:Bare"], "give it with --latent"),
+        (
+            ["mine", "--module", "mynets:leaves"],
+            "cannot be called without arguments (SystemExit: no",
+        ),
+        (["mine", "--module", "mynets:Leaving"], "does not run on latents"),
+        (["mine", "--module", "leaving:Decoder"], "leaving cannot be imported: SystemExit: 3"),
         (["mine", "--module", "mynets:Flat"], "no submodule that runs once"),
         (["mine", "--module", "mynets:ready"], "name the class, or a function"),
         (["mine", "--module", "mynets:text"], "makes a str, no torch.nn.Module"),

@@ -303,6 +303,12 @@ def test_the_cost_is_that_of_all_passes(monkeypatch):
     assert counts[0]["whole"] + parts == pytest.approx(WHOLE, abs=2)
 
 
+def test_no_layers_are_not_all_of_them(registered, capsys):
+    registered(TinyGenerator)
+    assert main(["check", "tiny-16", "--layers", ","]) == 2
+    assert "no layers were named to be checked" in capsys.readouterr().err
+
+
 def test_a_long_check_says_how_long_before_it_starts(registered, capsys, monkeypatch):
     registered(TinyGenerator)
     monkeypatch.setattr("panda.cli.check.LONG", 0.0)

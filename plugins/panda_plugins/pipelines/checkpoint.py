@@ -53,8 +53,13 @@ class Parts:
         if self._is_model:
             return self.pipeline if self.pipeline in self.kind.parts.get(part, ()) else ""
         given = self.checkpoint.config.get(part)
-        if not given or given[0] is None:
+        if not given or given == [None, None]:
             return ""
+        if not isinstance(given, list) or list(map(type, given)) != [str, str]:
+            raise PandaError(
+                f"model_index.json says {part}={given!r:.60}, expected a library and a class, such"
+                ' as ["diffusers", "UNet2DModel"]'
+            )
         library, name = given
         allowed = self.kind.parts.get(part)
         if allowed is not None and (
@@ -164,10 +169,11 @@ def _conditions(parts: Parts, *, guided: bool) -> tuple[Conditions | None, nn.Mo
         for part in ("tokenizer", "text_encoder"):
             if not parts.class_of(part):
                 raise PandaError(f"{parts.pipeline} has no {part}, which it needs")
-        tokenizer = Tokenizer(parts.config_of("tokenizer"))
         encoder = build_text_model(
             parts.config_of("text_encoder"), parts.tensors_of("text_encoder")
         )
+        known = encoder.get_input_embeddings().num_embeddings  # type: ignore[operator]
+        tokenizer = Tokenizer(parts.config_of("tokenizer"), known)
         return Texts(tokenizer), TextCondition(encoder, tokenizer("", parts.pipeline), guided)
     return None, None
 

@@ -28,11 +28,16 @@ class Decoder(nn.Module):
         )
 
     @property
+    def pixels(self) -> int:
+        """How many pixels on a side a position of latents is of."""
+        return 1 << (len(self.model.config.block_out_channels) - 1)
+
+    @property
     def latent(self) -> tuple[int, int, int]:
         """The shape of one latent, of an image of the size that it was trained for."""
         config = self.model.config
-        doublings = len(config.block_out_channels) - 1
-        height, width = (side >> doublings for side in sides_of(config, type(self.model).__name__))
+        sides = sides_of(config, type(self.model).__name__)
+        height, width = (side // self.pixels for side in sides)
         return int(config.latent_channels), height, width
 
     def forward(self, z: Tensor) -> Tensor:

@@ -42,7 +42,8 @@ class Denoiser(Steps):
         self.network, self.sampler, self.vae = network, sampler, decoder
         self.condition, self.guidance = condition, guidance
         self.count = len(sampler.timesteps)
-        sides = sides_of(network.config, type(network).__name__)
+        pixels = 1 if decoder is None else decoder.pixels
+        sides = sides_of(network.config, type(network).__name__, pixels)
         self.latent = int(network.config.in_channels), *sides
 
     @property

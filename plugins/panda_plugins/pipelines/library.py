@@ -23,14 +23,17 @@ INSTALL = "pip install 'panda-parts[diffusers]'"
 LARGEST = 1 << 20
 """The largest number that a config may have: of channels, tokens, positions."""
 
-LARGEST_SIDE = 16384
-"""The most positions on a side, of images or latents."""
+LARGEST_SIDE = 2048
+"""The most pixels on a side; no weights are proof of what a config says of it."""
 
 MOST_BLOCKS = 128
 """The most blocks, and layers of one, that a config may ask for."""
 
 MOST_TOKENS = 1 << 16
 """The most tokens of an image; their positions are computed when a transformer is built."""
+
+MOST_NUMBERS = 1 << 24
+"""The most numbers in those positions, which have as many channels as the transformer."""
 
 
 def imported(name: str) -> Any:
@@ -70,12 +73,32 @@ def build_model(name: str, config: Mapping[str, Any], tensors: Mapping[str, Tens
     """
     name = ALIASES.get(name, name)
     make = imported(name)
-    check_size(config, name)
-    model: nn.Module
-    with hollow():
-        model = make(**accepted(make.__init__, config))
+    given = accepted(make.__init__, config)
+    check_size(_with_defaults(make.__init__, given), name)
+    model = built(make, given, name)
     load_strictly(model, _renamed(model, tensors), name)
     return model
+
+
+def built(make: Any, config: Mapping[str, Any], name: str) -> nn.Module:
+    """Return what a constructor makes of a config, without memory for its parameters.
+
+    Raises:
+        PandaError: Whatever it raises.
+    """
+    try:
+        with hollow():
+            model: nn.Module = make(**config)
+    except Exception as error:  # of any config at all
+        reason = describe_error(error, whole=True)
+        raise PandaError(f"{name} does not take this config: {reason:.300}") from error
+    return model
+
+
+def _with_defaults(function: Any, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a config with what a constructor takes where it says nothing."""
+    known = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in known if p.default is not p.empty} | dict(config)
 
 
 @contextmanager
@@ -126,26 +149,34 @@ def check_size(config: Mapping[str, Any], name: str) -> None:
         most = MOST_BLOCKS if "layers" in key else LARGEST
         if len(values) > MOST_BLOCKS or any(abs(number) > most for number in numbers):
             raise PandaError(f"the config of {name} says {key}={value!s:.60}, more than any has")
-    side, patch = config.get("sample_size"), config.get("patch_size")
-    tokens = (
-        (side // patch) ** 2 if isinstance(side, int) and isinstance(patch, int) and patch else 0
-    )
-    if "Transformer" in name and tokens > MOST_TOKENS:
+    if "Transformer" not in name:
+        return
+    keys = "sample_size", "patch_size", "num_attention_heads", "attention_head_dim"
+    sizes = [config.get(key) for key in keys]
+    side, patch, heads, channels = (abs(n) if isinstance(n, int) else 0 for n in sizes)
+    tokens = (side // max(patch, 1)) ** 2
+    if tokens > MOST_TOKENS or tokens * heads * channels > MOST_NUMBERS:
         raise PandaError(f"the config of {name} says sample_size={side}, more than any has")
 
 
-def sides_of(config: Mapping[str, Any], name: str) -> tuple[int, int]:
+def sides_of(config: Mapping[str, Any], name: str, pixels: int = 1) -> tuple[int, int]:
     """Return height and width that a config says of what its model takes or makes.
+
+    Args:
+        config: The config.
+        name: The name of the class, for errors.
+        pixels: How many pixels on a side each position is of.
 
     Raises:
         PandaError: It says something else.
     """
     side = config.get("sample_size")
     sides = side if isinstance(side, list | tuple) else (side, side)
-    if len(sides) != 2 or any(type(s) is not int or not 1 <= s <= LARGEST_SIDE for s in sides):
+    most = LARGEST_SIDE // pixels
+    if len(sides) != 2 or any(type(s) is not int or not 1 <= s <= most for s in sides):
         raise PandaError(
             f"the config of {name} says sample_size={side!r:.40}, expected positions on a side, at"
-            f" most {LARGEST_SIDE}"
+            f" most {most}"
         )
     height, width = sides
     return height, width

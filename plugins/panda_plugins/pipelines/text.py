@@ -15,7 +15,7 @@ from panda.checkpoints.pipelines import FILES
 from panda.checkpoints.strict import load_strictly
 from panda.errors import PandaError, PandaWarning, describe_error
 
-from .library import check_size, hollow, imported
+from .library import built, check_size, imported
 
 LONGEST = 1024
 """The most tokens of a text; CLIP has 77."""
@@ -26,13 +26,14 @@ class Tokenizer:
 
     Args:
         config: The files as text, as `panda.checkpoints.pipelines` reads them.
+        known: How many tokens the text model knows.
 
     Raises:
         PandaError: They are not those of a tokenizer.
     """
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        make = imported("CLIPTokenizer")
+    def __init__(self, config: Mapping[str, Any], known: int) -> None:
+        self.known, make = known, imported("CLIPTokenizer")
         try:
             with tempfile.TemporaryDirectory() as folder:
                 for name, text in config.get(FILES, {}).items():
@@ -40,9 +41,12 @@ class Tokenizer:
                 self._tokenizer = make.from_pretrained(folder, local_files_only=True)
         except Exception as error:  # of any files at all
             raise PandaError(f"its tokenizer cannot be read: {describe_error(error)}") from error
-        self.length = int(self._tokenizer.model_max_length)
-        if not 2 <= self.length <= LONGEST:
-            raise PandaError(f"its tokenizer says model_max_length={self.length}, more than any")
+        self.length = self._tokenizer.model_max_length
+        if type(self.length) is not int or not 2 <= self.length <= LONGEST:
+            raise PandaError(
+                f"its tokenizer says model_max_length={self.length!r:.40}, expected 2 to {LONGEST}"
+                " tokens"
+            )
 
     def __call__(self, text: str, name: str) -> Tensor:
         """Return the tokens ``[1, L]`` of a text, padded; warn where its end is cut off.
@@ -50,7 +54,14 @@ class Tokenizer:
         Args:
             text: The text.
             name: The generator's name, for the warning.
+
+        Raises:
+            PandaError: For text that is not Unicode, or has tokens that the text model lacks.
         """
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise PandaError(f"{name} takes any text, but {text!r:.60} is not Unicode") from error
         whole = self._tokenizer(text, verbose=False).input_ids
         if len(whole) > self.length:
             kept = self._tokenizer.decode(whole[: self.length], skip_special_tokens=True)
@@ -63,6 +74,11 @@ class Tokenizer:
         padded = self._tokenizer(
             text, padding="max_length", max_length=self.length, truncation=True
         ).input_ids
+        if max(padded) >= self.known:
+            raise PandaError(
+                f"{name} has a tokenizer of another text_encoder: {text!r:.60} has token"
+                f" {max(padded)}, but the text_encoder knows {self.known}"
+            )
         return torch.tensor([padded])
 
 
@@ -114,8 +130,8 @@ def build_text_model(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -
     """
     check_size(config, "CLIPTextModel")
     known = {key: value for key, value in config.items() if key in _CLIP}
-    with hollow():
-        model: nn.Module = imported("CLIPTextModel")(imported("CLIPTextConfig")(**known))
+    make, configure = imported("CLIPTextModel"), imported("CLIPTextConfig")
+    model = built(lambda: make(configure(**known)), {}, "CLIPTextModel")
     # Earlier versions have all of it below text_model, and positions that are but counted.
     ours = model.state_dict().keys()
     prefix = "" if any(name.startswith("text_model.") for name in ours) else "text_model."

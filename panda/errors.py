@@ -96,7 +96,7 @@ def nearest(given: str, valid: Iterable[str]) -> str:
         valid: The valid names; of these, up to 3 similar ones or the first 8 are shown.
     """
     names = list(valid)
-    close = difflib.get_close_matches(given, names, n=3, cutoff=0.5)
+    close = difflib.get_close_matches(str(given), names, n=3, cutoff=0.5)
     if close:
         return "; did you mean " + " or ".join(repr(name) for name in close) + "?"
     shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")

@@ -129,6 +129,7 @@ def test_without_latents_that_move_features_alone_are_searched(tiny, distance):
         ({"names": ["a"]}, "1 names for 2 pictures"),
         ({"steps": 2.5}, "2.5 steps, expected a whole number"),
         ({"space": 3}, "has no space 3"),
+        ({"layer": 3}, "has no layer 3"),
         ({"align": "up"}, "no alignment 'up'; valid: auto, always, never"),
         ({"seed": "x"}, "seed 'x' is not a whole number"),
     ],

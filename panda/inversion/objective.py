@@ -64,7 +64,7 @@ class Objective:
         lpips: The distance.
         picture: ``[1, channels, H, W]`` in [-1, 1].
         inside: Which share of each pixel counts, ``[1, H, W]``; what is beyond the edge of a
-            photograph does not. None where all counts.
+            photograph does not, and errors are means over the rest. None where all counts.
     """
 
     def __init__(self, lpips: LPIPS, picture: Tensor, inside: Tensor | None = None) -> None:
@@ -72,6 +72,7 @@ class Objective:
         self._small = small = comparable(picture.to(lpips.device))
         self._picture = visible(small)
         self._inside = None if inside is None else comparable(inside[None].to(small))
+        self._share = 1.0 if self._inside is None else float(self._inside.mean())
         self._features = self._network.features(as_rgb(small))
 
     def __call__(self, images: Tensor) -> Error:
@@ -80,4 +81,5 @@ class Objective:
         if self._inside is not None:  # elsewhere it is taken to be right
             small = torch.lerp(self._small, small, self._inside)
         lpips = self._network.distance(self._network.features(as_rgb(small)), self._features)
-        return Error(lpips, (visible(small) - self._picture).square().mean((1, 2, 3)))
+        pixels = (visible(small) - self._picture).square().mean((1, 2, 3))
+        return Error(lpips / self._share, pixels / self._share)

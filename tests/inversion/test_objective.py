@@ -50,3 +50,13 @@ def test_what_lies_beyond_the_edge_of_a_photograph_does_not_count(distance):
     assert float(objective(image).total.detach()) == 0 < 0.1 < float(whole(image).total.detach())
     (gradient,) = torch.autograd.grad(objective(image + 0.1).total.sum(), image)
     assert not gradient[..., :64].any() and gradient[..., 64:].any()
+
+
+def test_the_error_of_a_cut_photograph_is_not_less_for_what_is_missing(distance):
+    draw = torch.Generator().manual_seed(0)
+    picture, noise = (torch.rand(1, 3, 128, 128, generator=draw) - 0.5 for _ in range(2))
+    inside = torch.ones(1, 128, 128)
+    inside[:, :64] = 0
+    cut, whole = (Objective(distance, picture, part)(picture + noise) for part in (inside, None))
+    torch.testing.assert_close(cut.pixels, whole.pixels, rtol=0.05, atol=0)
+    assert cut.lpips > 0.9 * whole.lpips

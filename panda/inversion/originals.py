@@ -107,7 +107,15 @@ class Original:
             picture = picture.transpose(BACK.get(self.orientation, TURNS[self.orientation]))
         _check_holds(path, picture.mode, self.path)
         with staging(path) as work:
-            picture.save(work, format=kind, **self._options(kind, record))
+            try:
+                picture.save(work, format=kind, **self._options(kind, record))
+            except OSError:
+                raise
+            except Exception as error:  # Pillow's writers read damaged metadata, and raise anything
+                raise PandaError(
+                    f"{kind} does not take the metadata of {self.path} ({describe_error(error)});"
+                    " write another kind of file"
+                ) from error
 
     def _options(self, kind: str, record: Mapping[str, Any]) -> dict[str, Any]:
         """Return what Pillow is to write beside the pixels."""

@@ -255,6 +255,18 @@ def test_transparency_does_not_become_a_jpeg(tmp_path):
         edit(tmp_path / "me.png", tmp_path / "out", kind="jpg")
 
 
+@pytest.mark.skipif(
+    "avif" not in features.get_supported_modules(), reason="Pillow has no AVIF here"
+)
+def test_damaged_metadata_are_kept_or_refused(tmp_path):
+    path = saved(tmp_path / "me.jpg", Image.fromarray(GRAIN), exif=b"Exif\0\0garbage!!")
+    with Image.open(edit(path, tmp_path / "out")) as after:
+        assert b"garbage" in after.info["exif"]
+    with pytest.raises(PandaError, match="AVIF does not take the metadata of .*me.jpg .*; write a"):
+        edit(path, tmp_path / "out", kind="avif")
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["me.jpg"]
+
+
 def test_a_photograph_that_changed_or_left_is_refused(tmp_path):
     path = tmp_path / "me.png"
     Image.fromarray(GRAIN).save(path)

@@ -12,7 +12,15 @@ from panda.cli.options import Parser, Verbs, add_json, add_verb
 from panda.cli.output import print_json, say
 from panda.errors import PandaError
 from panda.notes import note
-from panda.scaffold.package import KINDS, WHAT, check_name, package_of, pip_command, write_package
+from panda.scaffold.package import (
+    KINDS,
+    WHAT,
+    check_name,
+    generator_of,
+    package_of,
+    pip_command,
+    write_package,
+)
 
 
 def add(verbs: Verbs[Parser]) -> None:
@@ -73,15 +81,16 @@ def run(options: argparse.Namespace) -> None:
     else:
         say(f"{folder}: package panda-{options.name}, imported as {package}", "to fill in:")
         say(*(f"  {line}" for line in left))
+    following = f"next: panda check {generator_of(options.name, plan)}"
     if not options.install:
-        note(f"install it with: pip install -e {folder.absolute()}")
+        note(f"install it with: pip install -e {folder.absolute()}; {following}")
         return
     command = pip_command(folder)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
         raise PandaError(f"{folder} was written, but pip could not install it: {reason}")
-    note(f"installed; next: panda check {options.name}-random-64")
+    note(f"installed; {following}")
 
 
 def _shape(text: str) -> tuple[int, ...]:

@@ -18,6 +18,9 @@ from panda.files.ownership import replacing
 if TYPE_CHECKING:
     from panda.scaffold.module import Plan
 
+SIZE = 64, 64
+"""Height and width of a backend's images where no module says them."""
+
 WHAT = "new backend"
 
 KINDS = {
@@ -90,15 +93,20 @@ def package_of(name: str) -> str:
     return f"panda_{name.replace('-', '_')}"
 
 
+def generator_of(name: str, plan: Plan | None) -> str:
+    """Return the name of a backend's generator."""
+    height, width = plan.size if plan else SIZE
+    return f"{name}-random-{height}" + (f"x{width}" if width != height else "")
+
+
 def _values(name: str, kind: str, plan: Plan | None) -> dict[str, str]:
     """Return what the templates leave open."""
-    size = plan.size if plan else (64, 64)
-    pixels = str(size[0]) if size[0] == size[1] else f"{size[0]}x{size[1]}"
+    size = plan.size if plan else SIZE
     values = {
         "name": name,
         "package": package_of(name),
         "title": "".join(word.capitalize() for word in name.split("-")),
-        "generator": f"{name}-random-{pixels}",
+        "generator": generator_of(name, plan),
         "size": str(size[0] if size[0] == size[1] else size),
         "layer": FIRST_LAYERS.get(kind, ""),
         "more": "",

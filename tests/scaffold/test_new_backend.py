@@ -108,14 +108,16 @@ def test_every_kind_passes_the_kit_as_it_is(kind, here, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["Decoder", "Tall", "Noisy"])
-def test_a_module_that_is_called_plainly_passes_the_kit(name, here, monkeypatch):
+def test_a_module_that_is_called_plainly_passes_the_kit(name, here, monkeypatch, capsys):
     assert main(["new-backend", "mine", "--module", f"mynets:{name}"]) == 0
+    said = capsys.readouterr().err
     module = backend(here / "panda-mine", monkeypatch)
     conform(module.load)
     plan = plan_of(f"mynets:{name}")
     assert plan.latent == (12, 1, 1) and list(plan.layers) == module.LAYERS
     card = importlib.import_module("panda_mine").panda_generators()
-    (card,) = card.values()
+    ((listed, card),) = card.items()
+    assert said.rstrip().endswith(f"; next: panda check {listed}")
     shape = ((16, 16), 3) if name != "Tall" else ((48, 32), 1)
     assert (card.size, card.channels) == shape
 

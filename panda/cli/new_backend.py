@@ -69,6 +69,7 @@ def run(options: argparse.Namespace) -> None:
     folder = options.out or Path(f"panda-{options.name}")
     check_folder(folder, WHAT)
     plan = None
+    on_path = str(Path.cwd()) in sys.path
     if options.module:
         from panda.scaffold.module import plan_of
 
@@ -81,6 +82,12 @@ def run(options: argparse.Namespace) -> None:
     else:
         say(f"{folder}: package panda-{options.name}, imported as {package}", "to fill in:")
         say(*(f"  {line}" for line in left))
+    if plan and not on_path and _lies_in(plan.module, Path.cwd()):
+        note(
+            f"{plan.module} is imported from the current folder, where installed programs do not"
+            f" look: install it, set PYTHONPATH, or copy it into {folder / package} and import it"
+            " from there"
+        )
     following = f"next: panda check {generator_of(options.name, plan)}"
     if not options.install:
         note(f"install it with: pip install -e {folder.absolute()}; {following}")
@@ -91,6 +98,12 @@ def run(options: argparse.Namespace) -> None:
         reason = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
         raise PandaError(f"{folder} was written, but pip could not install it: {reason}")
     note(f"installed; {following}")
+
+
+def _lies_in(module: str, folder: Path) -> bool:
+    """Return whether a module that is imported lies in a folder."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return file is not None and folder.resolve() in Path(file).resolve().parents
 
 
 def _shape(text: str) -> tuple[int, ...]:

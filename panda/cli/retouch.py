@@ -25,6 +25,9 @@ from panda.errors import PandaError
 from panda.files.cache import home
 from panda.notes import note
 
+FAR = 0.05
+"""LPIPS beyond that of all inversions with the usual steps in docs/inversion.md (at most 0.03)."""
+
 if TYPE_CHECKING:
     from panda.editing.edits import Edit
     from panda.factorization.factors import Factors
@@ -41,7 +44,7 @@ def add(verbs: Verbs[Parser]) -> None:
         " photograph at its full size: panda invert, panda edit and --paste in one. What is found"
         " is kept in the cache, so that further edits of the same photograph take seconds.",
         "panda retouch photo.jpg --edit smile\n"
-        "panda retouch photo.jpg --edit smile --edit dark_hair --strength 0.7 --out new.png",
+        "panda retouch photo.jpg --edit smile --edit light_hair --strength 0.7 --out new.png",
     )
     verb.add_argument("photograph", type=existing, metavar="PHOTO", help="a JPEG, PNG, WebP, ...")
     verb.add_argument(
@@ -135,6 +138,11 @@ def run(options: argparse.Namespace) -> None:
             mark.touch()
     lpips = ", ".join(f"{value:.3f}" for value in inversion.lpips)
     note(f"{out} (reconstruction: LPIPS {lpips})")
+    if max(inversion.lpips) > FAR:
+        note(
+            f"the reconstruction is far from the photograph (LPIPS above {FAR:g}), and the edit may"
+            " smear; give more --steps, or a generator of larger images"
+        )
     if options.json:
         print_json(
             {

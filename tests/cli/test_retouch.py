@@ -119,3 +119,11 @@ def test_what_cannot_be_put_back_is_told_before_the_search(photo, edits, capsys,
 def test_the_generator_of_the_largest_images_is_taken(name):
     assert verb._largest(name) == "mobilestylegan-ffhq-1024"
     assert verb._largest("no such edit") == ""
+
+
+def test_a_reconstruction_that_is_far_from_the_photograph_is_told(photo, edits, capsys):
+    words = "the reconstruction is far from the photograph"
+    assert main(["retouch", str(photo), "--steps", "1", "--edit", str(edits)]) == 0
+    assert words in capsys.readouterr().err
+    assert main(["retouch", str(photo), "--steps", "60", "--edit", str(edits)]) == 0
+    assert words not in capsys.readouterr().err

@@ -122,6 +122,16 @@ def test_a_module_that_is_called_plainly_passes_the_kit(name, here, monkeypatch,
     assert (card.size, card.channels) == shape
 
 
+def test_a_module_that_only_the_current_folder_has_is_told(here, monkeypatch, capsys):
+    words = "mynets is imported from the current folder, where installed programs do not look"
+    assert main(["new-backend", "mine", "--module", "mynets:Decoder"]) == 0
+    assert words not in capsys.readouterr().err  # the folder is on the path
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(here)])
+    sys.modules.pop("mynets")
+    assert main(["new-backend", "mine", "--module", "mynets:Decoder"]) == 0
+    assert words in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     {

@@ -98,9 +98,9 @@ def factors_of(
             generator cannot be loaded or is another one.
     """
     if generator is not None and (edit.weights or not is_file(generator.name)):
-        remedy = (
-            "take an edit that is for it ('panda edits' lists some, 'panda presets' makes them)"
-        )
+        zoo = named_edits(generator.name).items()
+        own = ", ".join(each for each, other in zoo if other.generator == generator.name)
+        remedy = f"it has {own}" if own else "'panda presets' makes edits for it"
         check_weights(generator, f"edits ({name!r:.60})", edit.generator, edit.weights, remedy)
     if not edit.seeds:
         raise PandaError(

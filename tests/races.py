@@ -39,7 +39,7 @@ from panda.files.exchange import exchange
 from panda.files.json_lines import read_json
 from panda.files.npy import read_npy
 from panda.inversion import Inversion
-from panda.inversion.photograph import read_photograph
+from panda.photographs.photograph import read_photograph
 
 Read = Callable[[Path], Any]
 """Reads a path, and returns what compares equal for equal content."""

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from panda.inversion.alignment import LEFT_EYE, MOUTH, RIGHT_EYE
 from panda.metrics.face_mesh import FaceMesh
+from panda.photographs.alignment import LEFT_EYE, MOUTH, RIGHT_EYE
 
 EYES, LIPS = np.array([-0.3 - 0.15j, 0.3 - 0.15j]), 0.4j
 """Of a drawn face, whose disk has a radius of 0.75."""

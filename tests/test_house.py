@@ -21,6 +21,7 @@ FLOORS = [
     {"factorization", "weights"},
     {"metrics", "testing"},
     {"directions"},
+    {"photographs"},
     {"inversion"},
     {"editing"},
     {"methods", "naming", "scaffold", "walks"},

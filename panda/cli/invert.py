@@ -91,8 +91,8 @@ def face_choice(text: str) -> str | int:
 def run(options: argparse.Namespace) -> None:
     """Read and align the photographs, search their latents, and save them."""
     from panda.inversion import Inversion, invert
-    from panda.inversion.photograph import Photograph
     from panda.inversion.plan import Plan
+    from panda.photographs.photograph import Photograph
 
     Inversion.check_folder(options.out)
     photographs = [Photograph.read(path) for path in options.photographs]

@@ -91,8 +91,8 @@ def add(verbs: Verbs[Parser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Invert the photograph, edit it, and paste the result."""
     from panda.files.writing import check_target
-    from panda.inversion.originals import check_pasting, kind_of, suffix_of
-    from panda.inversion.photograph import Photograph
+    from panda.photographs.originals import check_pasting, kind_of, suffix_of
+    from panda.photographs.photograph import Photograph
 
     photograph: Path = options.photograph
     read = Photograph.read(photograph)

@@ -13,7 +13,7 @@ from torch import Tensor
 from panda import __version__
 from panda.errors import PandaError, nearest
 from panda.inversion.inversion import Inversion
-from panda.inversion.originals import (
+from panda.photographs.originals import (
     SUFFIXES,
     Original,
     check_pasting,
@@ -21,8 +21,8 @@ from panda.inversion.originals import (
     kind_of,
     suffix_of,
 )
-from panda.inversion.paste import Levels, Patch, paste, patch_of
-from panda.inversion.place import Place, places_of
+from panda.photographs.paste import Levels, Patch, paste, patch_of
+from panda.photographs.place import Place, places_of
 
 SAME = "same"
 """In place of a kind: that of the photograph."""

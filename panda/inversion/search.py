@@ -21,14 +21,14 @@ from panda.generators.contract import Generator, Latents
 from panda.generators.labels import as_label
 from panda.generators.one_class import whole
 from panda.generators.seeds import as_count, as_seeds
-from panda.inversion.alignment import FaceChoice
 from panda.inversion.descent import Progress, StepCounter
 from panda.inversion.inversion import Inversion
 from panda.inversion.objective import Objective
-from panda.inversion.pictures import Photographs, as_pictures
 from panda.inversion.plan import Plan
 from panda.inversion.searcher import Found, Searcher
 from panda.metrics.lpips import LPIPS
+from panda.photographs.alignment import FaceChoice
+from panda.photographs.pictures import Photographs, as_pictures
 from panda.progress import bar
 
 STEPS = 100
@@ -66,7 +66,7 @@ def invert(
             [-1, 1], of torch or NumPy, have the proportions of the generator's images and are
             aligned already: faces lie as they do in these.
         align: ``"always"``, ``"never"``, or ``"auto"`` for generators of faces alone; see
-            `panda.inversion.alignment.to_pictures`.
+            `panda.photographs.alignment.to_pictures`.
         face: Of a photograph with several faces the ``"largest"``, ``"all"``, each by itself, or
             the one of a number, counted from the left.
         space: ``"w"``, ``"w+"`` (first w, then a w for each slot), ``"z"``, or ``"features"``: the

@@ -17,8 +17,8 @@ from panda.generators.labels import Label, as_label
 from panda.generators.one_class import whole
 from panda.generators.registry import full_name
 from panda.inversion import Inversion, invert
-from panda.inversion.photograph import Photograph
 from panda.metrics.lpips import WEIGHTS as LPIPS_WEIGHTS
+from panda.photographs.photograph import Photograph
 from panda.studio.galleries import Galleries
 from panda.studio.library import Library
 from panda.studio.session import Canvas, Origin, Session, key_of

@@ -21,10 +21,10 @@ from panda.generators.contract import Latents
 from panda.generators.latent_spaces import WSpace
 from panda.images import to_picture
 from panda.inversion import Inversion, invert
-from panda.inversion.pictures import as_pictures
-from panda.inversion.place import Place
-from panda.inversion.squares import Square
 from panda.metrics import lpips
+from panda.photographs.pictures import as_pictures
+from panda.photographs.place import Place
+from panda.photographs.squares import Square
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import pytest
 from snippets import ROOT, blocks, links
 
 from panda.inversion import Inversion
-from panda.inversion.alignment import find_face
-from panda.inversion.photograph import read_photograph
 from panda.metrics import face_mesh, lpips
+from panda.photographs.alignment import find_face
+from panda.photographs.photograph import read_photograph
 
 PAGE = "docs/inversion.md"
 PHOTOGRAPH = ROOT / "tests" / "photographs" / "collins.jpg"

@@ -14,9 +14,9 @@ from panda import PandaError
 from panda.generators.contract import Latents
 from panda.inversion import Inversion
 from panda.inversion.pasting import Pasting
-from panda.inversion.photograph import Photograph
-from panda.inversion.place import Place
-from panda.inversion.squares import Square
+from panda.photographs.photograph import Photograph
+from panda.photographs.place import Place
+from panda.photographs.squares import Square
 
 PHOTOGRAPH = Path(__file__).parents[1] / "photographs" / "collins.jpg"
 SIDE = 64
@@ -304,7 +304,7 @@ def test_a_lossless_webp_stays_lossless(tmp_path):
 
 
 def test_large_photographs_have_their_square_at_full_size(tmp_path, monkeypatch):
-    monkeypatch.setattr("panda.inversion.photograph.SIDE", 64)
+    monkeypatch.setattr("panda.photographs.photograph.SIDE", 64)
     Image.fromarray(GRAIN).save(tmp_path / "me.png")
     photograph = Photograph.read(tmp_path / "me.png")
     assert photograph.pixels.shape == (4, 48, 64)

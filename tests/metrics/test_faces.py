@@ -8,10 +8,10 @@ from drawn_faces import draw_features
 from torch.nn import functional as F
 
 from panda import create_generator
-from panda.inversion.photograph import read_photograph
 from panda.metrics.faces import are_faces, show_face
 from panda.metrics.parsing import CLASSES, WEIGHTS, FaceParser
 from panda.metrics.roir import small
+from panda.photographs.photograph import read_photograph
 
 PHOTOGRAPH = Path(__file__).parents[1] / "photographs" / "collins.jpg"
 SKIN = torch.tensor([0.6, 0.2, 0.0])[:, None, None]

@@ -15,9 +15,9 @@ from PIL import ExifTags, Image, JpegImagePlugin, PngImagePlugin, features
 
 from panda.errors import PandaError, describe_error, nearest
 from panda.files.writing import no_pipe, staging
-from panda.inversion.paste import Levels
-from panda.inversion.photograph import FORMATS, Origin
-from panda.inversion.xmp import with_record
+from panda.photographs.paste import Levels
+from panda.photographs.photograph import FORMATS, Origin
+from panda.photographs.xmp import with_record
 
 SUFFIXES = {
     ".jpg": "JPEG",

@@ -6,9 +6,9 @@ import torch
 from PIL import Image
 
 from panda import PandaError
-from panda.inversion.alignment import cut
-from panda.inversion.paste import paste, patch_of
-from panda.inversion.squares import Square
+from panda.photographs.alignment import cut
+from panda.photographs.paste import paste, patch_of
+from panda.photographs.squares import Square
 
 SIDE = 128
 

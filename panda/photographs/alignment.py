@@ -21,10 +21,10 @@ from panda.errors import PandaError, nearest
 from panda.generators.contract import Generator
 from panda.generators.faces import makes_faces
 from panda.images.channels import as_rgb
-from panda.inversion.detection import Face, find_faces
-from panda.inversion.squares import Square
 from panda.metrics.face_mesh import FaceMesh
 from panda.notes import note
+from panda.photographs.detection import Face, find_faces
+from panda.photographs.squares import Square
 from panda.progress import bar
 from panda.shapes import Size
 

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from panda.inversion.squares import Square
 from panda.metrics.face_mesh import AROUND, LEAST, OUTER, SAME, FaceMesh
 from panda.metrics.face_networks import CROPPED, DETECTED
+from panda.photographs.squares import Square
 
 COARSE, FINE = (1, 2, 4), (8, 16)
 """How many windows go along the longer side; fine ones, where no coarse one has a face."""

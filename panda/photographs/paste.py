@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from panda.errors import PandaError
 from panda.images.channels import as_rgb
-from panda.inversion.squares import Square
+from panda.photographs.squares import Square
 
 Levels = NDArray[np.uint8]
 """A picture ``[H, W, C]``: gray, gray and alpha, RGB, or RGBA."""

@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from panda.errors import PandaError
-from panda.inversion.photograph import Origin
-from panda.inversion.squares import Square
+from panda.photographs.photograph import Origin
+from panda.photographs.squares import Square
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from panda import PandaError
-from panda.inversion.photograph import read_photograph
+from panda.photographs.photograph import read_photograph
 
 
 def gradient(width=48, height=40):

@@ -17,10 +17,10 @@ from torch.nn import functional as F
 from panda.errors import PandaError, describe_error
 from panda.generators.contract import Generator
 from panda.images.channels import in_channels
-from panda.inversion.alignment import Crop, FaceChoice, check_align, check_face, to_pictures
-from panda.inversion.photograph import Photograph, from_picture
-from panda.inversion.place import Place
 from panda.metrics.checks import as_checked
+from panda.photographs.alignment import Crop, FaceChoice, check_align, check_face, to_pictures
+from panda.photographs.photograph import Photograph, from_picture
+from panda.photographs.place import Place
 from panda.shapes import Size, same_shape, size_text
 
 Given = str | Path | Image.Image | np.ndarray | Tensor | Photograph
@@ -64,7 +64,7 @@ def as_pictures(
     Args:
         generator: Whose images the pictures should be like.
         photographs: See `panda.inversion.invert`.
-        align: See `panda.inversion.alignment.to_pictures`.
+        align: See `panda.photographs.alignment.to_pictures`.
         face: Likewise.
 
     Raises:

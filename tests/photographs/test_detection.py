@@ -8,12 +8,12 @@ import torch
 from torch.nn import functional as F
 
 from panda import PandaError, create_generator
-from panda.inversion.alignment import cut, find_face, to_pictures
-from panda.inversion.detection import find_faces
-from panda.inversion.photograph import read_photograph
-from panda.inversion.squares import Square
 from panda.metrics import face_mesh
 from panda.metrics.face_mesh import FaceMesh
+from panda.photographs.alignment import cut, find_face, to_pictures
+from panda.photographs.detection import find_faces
+from panda.photographs.photograph import read_photograph
+from panda.photographs.squares import Square
 
 PHOTOGRAPH = Path(__file__).parents[1] / "photographs" / "collins.jpg"
 

@@ -8,9 +8,9 @@ from seen_faces import EYES, LIPS, Seeing, draw
 
 from panda import PandaError
 from panda.generators.faces import makes_faces
-from panda.inversion import alignment
-from panda.inversion.alignment import cut, find_face, framing, to_pictures
-from panda.inversion.squares import Square
+from panda.photographs import alignment
+from panda.photographs.alignment import cut, find_face, framing, to_pictures
+from panda.photographs.squares import Square
 
 OWN = Square.of(np.array([*EYES, LIPS]))
 """FFHQ's square of a drawn face."""

@@ -1,0 +1,1 @@
+"""Photographs: reading them, finding and cutting out faces, and putting them back."""
